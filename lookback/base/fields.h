@@ -1,0 +1,96 @@
+// Options that describe themselves once. A group of options is a struct with
+//
+//   void fields(FieldVisitor& v) {
+//     v("beam", beam, "hypotheses kept per sentence; 1 is greedy").range(1, 1000);
+//     v("score", score, "how query and key are compared").choices({"dot", "general"});
+//     v("encoder", encoder);                      // a nested group
+//   }
+//
+// Flags, recipe keys, JSON, --help, --print-config and the reference page are all
+// read from the flat list that `fields_of` makes of it.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace lookback {
+
+using StringList = std::vector<std::string>;
+
+// One option: where its value lives, what it means, what it may be.
+struct Field {
+  std::string path;  // dotted: "model.encoder.layers"
+  std::variant<bool*, int64_t*, double*, std::string*, StringList*> value;
+  std::string help;
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
+  StringList allowed;           // for strings: the values it may take; empty means any
+  std::string origin = "default";  // "default", "recipe.toml:12", "--set", "LOOKBACK_..."
+
+  Field& range(double lo, double hi);
+  Field& choices(StringList names);
+};
+
+class FieldVisitor {
+ public:
+  explicit FieldVisitor(std::vector<Field>& out) : out_(out) {}
+
+  // A leaf. T is bool, int64_t, double, std::string or StringList.
+  template <class T>
+    requires std::same_as<T, bool> || std::same_as<T, int64_t> || std::same_as<T, double> ||
+             std::same_as<T, std::string> || std::same_as<T, StringList>
+  Field& operator()(std::string_view name, T& value, std::string_view help) {
+    return out_.emplace_back(Field{.path = prefix_ + std::string(name), .value = &value, .help = std::string(help)});
+  }
+
+  // A nested group: its fields appear as name.field.
+  template <class Group>
+    requires requires(Group& g, FieldVisitor& v) { g.fields(v); }
+  void operator()(std::string_view name, Group& group) {
+    const std::string before = prefix_;
+    prefix_ += std::string(name) + ".";
+    group.fields(*this);
+    prefix_ = before;
+  }
+
+ private:
+  std::vector<Field>& out_;
+  std::string prefix_;
+};
+
+// The flat list of a group's options. The pointers live as long as the group.
+template <class Group>
+std::vector<Field> fields_of(Group& group) {
+  std::vector<Field> out;
+  FieldVisitor v(out);
+  group.fields(v);
+  return out;
+}
+
+// What a recipe, flag or JSON file may say about one field.
+using FieldValue = std::variant<bool, int64_t, double, std::string, StringList>;
+
+// Sets one field, checking type, range and choices. `origin` says where the
+// value came from and heads the message of the ConfigError a bad one throws.
+void set_field(Field& field, const FieldValue& value, const std::string& origin);
+
+// The same from text, as on a command line: "3", "true", "general", "a,b".
+void set_field_text(Field& field, std::string_view value, const std::string& origin);
+
+// The field called `path`; ConfigError names the nearest match if there is none.
+Field& find_field(std::vector<Field>& fields, std::string_view path, const std::string& origin);
+
+FieldValue field_value(const Field& field);
+// As TOML would write it: 0.3, true, "general", ["a", "b"].
+std::string field_text(const Field& field);
+
+// "; did you mean 'beam'?" or "" when nothing is close. For unknown names everywhere.
+std::string nearest_match(std::string_view word, const std::vector<std::string>& known);
+
+}  // namespace lookback
