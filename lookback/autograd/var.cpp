@@ -1,0 +1,106 @@
+#include "lookback/autograd/var.h"
+
+#include <atomic>
+#include <map>
+#include <utility>
+
+namespace lookback {
+namespace {
+
+thread_local bool recording = true;
+
+uint64_t next_id() {
+  static std::atomic<uint64_t> counter{0};
+  return ++counter;
+}
+
+std::shared_ptr<Node> make_node(std::vector<Tensor> outputs, bool needs_grad) {
+  auto node = std::make_shared<Node>();
+  node->id = next_id();
+  node->grads.resize(outputs.size());
+  node->outputs = std::move(outputs);
+  node->needs_grad = needs_grad;
+  return node;
+}
+
+}  // namespace
+
+Var::Var(Tensor value) : node_(make_node({std::move(value)}, false)) {}
+
+Var Var::parameter(Tensor value) { return Var(make_node({std::move(value)}, true), 0); }
+
+const Tensor& Var::value() const { return node_->outputs[static_cast<size_t>(output_)]; }
+
+bool Var::needs_grad() const { return node_ && node_->needs_grad; }
+
+const Tensor& Var::grad() const { return node_->grads[static_cast<size_t>(output_)]; }
+
+Tensor Var::grad_buffer() const { return node_->grad_buffer(output_); }
+
+void Var::clear_grad() const { node_->grads[static_cast<size_t>(output_)] = Tensor(); }
+
+void Var::set_value(Tensor value) const {
+  check(value.shape() == shape() && value.dtype() == dtype(), "set_value: expected ", name_of(dtype()), shape(), ", got ",
+        name_of(value.dtype()), value.shape());
+  node_->outputs[static_cast<size_t>(output_)] = std::move(value);
+  touch();
+}
+
+void Var::touch() const { node_->prepared.reset(); }
+
+Tensor& Node::grad_buffer(int k) {
+  Tensor& g = grads[static_cast<size_t>(k)];
+  const Tensor& value = outputs[static_cast<size_t>(k)];
+  if (g.empty()) g = Tensor::zeros(value.shape(), value.dtype());
+  return g;
+}
+
+// A chain of shared_ptr frees itself by recursion, one stack frame per step of
+// the sequence; take it apart in a loop instead.
+Node::~Node() {
+  std::vector<Var> waiting = std::move(inputs);
+  while (!waiting.empty()) {
+    const Var last = std::move(waiting.back());
+    waiting.pop_back();
+    if (last && last.node_ptr().use_count() == 1)
+      for (Var& in : std::exchange(last.node().inputs, {})) waiting.push_back(std::move(in));
+  }
+}
+
+std::vector<Var> record(std::vector<Tensor> outputs, std::vector<Var> inputs, std::function<void(Node&)> backward) {
+  bool wanted = false;
+  if (recording)
+    for (const Var& in : inputs) wanted = wanted || in.needs_grad();
+  const auto node = make_node(std::move(outputs), wanted);
+  if (wanted) node->inputs = std::move(inputs), node->backward = std::move(backward);
+  std::vector<Var> out;
+  for (size_t k = 0; k < node->outputs.size(); ++k) out.emplace_back(node, static_cast<int>(k));
+  return out;
+}
+
+void backward(const Var& root) {
+  check(root.value().size() == 1, "backward starts from one number, got ", root.shape());
+  if (!root.needs_grad()) return;
+  with_float(root.dtype(), [&]<class R>() { root.grad_buffer().data<R>()[0] += R{1}; });
+  // Ids grow along every edge, so "largest id first" is a topological order.
+  // A loop, not a recursion: graphs over long sequences are deep.
+  std::map<uint64_t, std::shared_ptr<Node>, std::greater<>> ready{{root.node().id, root.node_ptr()}};
+  while (!ready.empty()) {
+    const auto node = ready.extract(ready.begin()).mapped();
+    if (auto pending = std::move(node->pending)) pending->flush(*node);
+    if (!node->backward) continue;
+    node->backward(*node);
+    for (const Var& in : node->inputs)
+      if (in.needs_grad()) ready.emplace(in.node().id, in.node_ptr());
+    node->backward = nullptr;
+    node->inputs.clear();
+    for (Tensor& g : node->grads) g = Tensor();
+  }
+}
+
+bool grad_enabled() { return recording; }
+
+NoGrad::NoGrad() : before_(std::exchange(recording, false)) {}
+NoGrad::~NoGrad() { recording = before_; }
+
+}  // namespace lookback

@@ -1,0 +1,100 @@
+// The tape: values, and how their gradients flow back. Eager: running an op
+// computes its outputs and, if anybody wants gradients, records a node.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "lookback/tensor/tensor.h"
+
+namespace lookback {
+
+struct Node;
+
+// A value on the tape: one output of a node. Copies are handles to the same value.
+class Var {
+ public:
+  Var() = default;                      // nothing: an absent optional input
+  explicit Var(Tensor value);           // a constant
+  static Var parameter(Tensor value);   // a leaf that collects a gradient
+  Var(std::shared_ptr<Node> node, int output) : node_(std::move(node)), output_(output) {}
+
+  explicit operator bool() const { return node_ != nullptr; }
+  const Tensor& value() const;
+  const Shape& shape() const { return value().shape(); }
+  int64_t dim(int k) const { return value().dim(k); }
+  Dtype dtype() const { return value().dtype(); }
+
+  bool needs_grad() const;
+  // What has flowed in so far; empty if nothing has.
+  const Tensor& grad() const;
+  // The gradient to add to: zeros the first time.
+  Tensor grad_buffer() const;
+  void clear_grad() const;
+  // Replaces the value of a leaf (same shape and type), or tells that its
+  // elements were changed in place; what kernels kept about it is dropped.
+  void set_value(Tensor value) const;
+  void touch() const;
+
+  Node& node() const { return *node_; }
+  const std::shared_ptr<Node>& node_ptr() const { return node_; }
+  int output() const { return output_; }
+
+ private:
+  std::shared_ptr<Node> node_;
+  int output_ = 0;
+};
+
+// Contributions to a gradient that are cheaper together than one by one. The
+// tape calls `flush` once, after every user of the node has run backward.
+struct PendingGrad {
+  virtual ~PendingGrad() = default;
+  virtual void flush(Node& node) = 0;
+};
+
+// One op that ran: its outputs, and how to send their gradients to its inputs.
+struct Node {
+  uint64_t id = 0;                      // creation order; inputs have smaller ids
+  std::vector<Tensor> outputs, grads;   // grads[k] is empty until something flows in
+  std::vector<Var> inputs;
+  std::function<void(Node&)> backward;  // empty for leaves
+  bool needs_grad = false;
+  std::unique_ptr<PendingGrad> pending;
+  std::shared_ptr<void> prepared;  // what ops keep about this value, such as rearranged weights
+
+  Node() = default;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+  ~Node();
+
+  // Gradient of output k, to add to: zeros the first time.
+  Tensor& grad_buffer(int k);
+};
+
+// Makes a node of an op that has run. `backward` reads node.grads (an empty one
+// stands for zeros) and adds to the grad_buffer of those inputs that need it.
+// Without gradients wanted, the outputs are constants and `backward` is dropped.
+std::vector<Var> record(std::vector<Tensor> outputs, std::vector<Var> inputs, std::function<void(Node&)> backward);
+
+// Sends d(root)/d(everything) back through the tape; root holds one element.
+// The graph is consumed: what backward closures saved is freed on the way.
+void backward(const Var& root);
+
+// Whether ops record now. NoGrad turns recording off for its life, on this thread.
+bool grad_enabled();
+
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+}  // namespace lookback
