@@ -16,7 +16,7 @@ function(lookback_dependency name debian_package)
     endif()
     target_link_libraries(lookback_dep_${name} INTERFACE ${lookback_${name}_${lib}})
   endforeach()
-  if(ARG_HEADER)
+  if(ARG_HEADER AND NOT LOOKBACK_LINK_ONLY)  # whoever links the installed library needs no headers
     find_path(lookback_${name}_include ${ARG_HEADER})
     if(NOT lookback_${name}_include)
       message(FATAL_ERROR "${ARG_HEADER} is missing: apt-get install ${debian_package}")

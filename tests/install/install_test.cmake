@@ -1,0 +1,52 @@
+# cmake -DBUILD=.. -DSOURCE=.. -DWORK=.. -DCXX=.. -P install_test.cmake
+# Installs BUILD, moves the result (an installed tree must not know where it
+# was born), then builds the consumer and every example against it.
+cmake_minimum_required(VERSION 3.25)
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE out)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${ARGN}: ${status}\n${out}")
+  endif()
+  set(out "${out}" PARENT_SCOPE)
+endfunction()
+
+function(build source work)
+  run(${CMAKE_COMMAND} -S ${source} -B ${work} -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=${CXX}
+      -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+  run(${CMAKE_COMMAND} --build ${work})
+endfunction()
+
+file(REMOVE_RECURSE ${WORK})
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/born)
+file(RENAME ${WORK}/born ${WORK}/prefix)
+
+file(GLOB_RECURSE kernels ${WORK}/prefix/include/lookback/kernels/*)
+if(kernels)
+  message(FATAL_ERROR "kernel headers are private, but these were installed: ${kernels}")
+endif()
+file(GLOB_RECURSE exported ${WORK}/prefix/*.cmake)
+foreach(file ${exported})
+  file(STRINGS ${file} lines)
+  foreach(path ${WORK} ${BUILD} ${SOURCE})
+    string(FIND "${lines}" "${path}/" at)
+    if(NOT at EQUAL -1)
+      message(FATAL_ERROR "${file} names ${path}: the installed tree cannot be moved")
+    endif()
+  endforeach()
+endforeach()
+
+build(${SOURCE}/tests/install/consumer ${WORK}/consumer)
+run(${WORK}/consumer/consumer)
+if(NOT out STREQUAL "[2,3]\n")
+  message(FATAL_ERROR "the consumer printed '${out}', expected [2,3]")
+endif()
+run(${WORK}/prefix/bin/lookback version)
+
+file(GLOB examples ${SOURCE}/examples/*/CMakeLists.txt)
+foreach(example ${examples})
+  get_filename_component(folder ${example} DIRECTORY)
+  get_filename_component(name ${folder} NAME)
+  message(STATUS "examples/${name}")
+  build(${folder} ${WORK}/examples/${name})
+endforeach()

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Holds the house up: who may include whom. Usage: check_layers.py [ROOT]
+
+Prints file:line for every #include that crosses a wall, for every layer without
+a short README.md, and for every line of CMakeLists.txt that disagrees.
+"""
+import os
+import pathlib
+import re
+import sys
+
+BELOW_TASKS = "base tensor autograd ops nn data io decode viz metrics models train"
+MAY_SEE = {layer: set(names.split()) for layer, names in {
+    "base": "", "tensor": "base", "kernels": "base", "autograd": "base tensor",
+    "ops": "base tensor kernels autograd", "nn": "base tensor autograd ops",
+    "data": "base tensor", "io": "base tensor", "decode": "base tensor", "viz": "base tensor", "metrics": "base tensor",
+    "models": "base tensor autograd ops nn data decode", "train": "base tensor autograd ops nn data io",
+    "tasks": BELOW_TASKS, "serve": "base tensor tasks", "cli": "base io viz metrics serve tasks",
+}.items()}
+README_LINES = 10
+
+
+def linked_layers(cmake, errors):
+    """Layer -> every layer its lookback_layer line links, directly or through PUBLIC ones."""
+    direct, public = {}, {}
+    for number, line in enumerate(cmake.read_text().splitlines(), 1):
+        if not (found := re.match(r"\s*lookback_layer\((\w+)(.*)\)", line)):
+            continue
+        layer, words = found[1], found[2].partition("PRIVATE")
+        direct[layer] = {w for w in found[2].split() if w in MAY_SEE}
+        public[layer] = {w for w in words[0].split() if w in MAY_SEE}
+        for dep in sorted(direct[layer] - MAY_SEE.get(layer, set())):
+            errors.append(f"{cmake}:{number}: {layer} may not link {dep}")
+    for layer in direct:
+        pending = list(direct[layer])
+        while pending:
+            new = public.get(pending.pop(), set()) - direct[layer]
+            direct[layer] |= new
+            pending += new
+    return direct
+
+
+def check_layer(folder, linked, errors):
+    layer, readme = folder.name, folder / "README.md"
+    files = sorted(f for f in folder.rglob("*") if f.suffix in {".h", ".cpp", ".cu", ".cuh", ".inc"})
+    if files and layer not in MAY_SEE:
+        errors.append(f"{folder}:1: '{layer}' is not a layer that tools/check_layers.py knows")
+    if files and layer not in linked:
+        errors.append(f"{folder}:1: CMakeLists.txt has no lookback_layer({layer} ...)")
+    if files and not readme.is_file():
+        errors.append(f"{readme}:1: missing; say what lives here, what it may include, how to add one")
+    elif files and len(readme.read_text().splitlines()) > README_LINES:
+        errors.append(f"{readme}:{README_LINES + 1}: longer than {README_LINES} lines")
+    for file in files:
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            if not (found := re.match(r'\s*#\s*include\s*"([^"]+)"', line)):
+                continue
+            parts = found[1].split("/")
+            if parts[0] != "lookback" or len(parts) < 3:
+                errors.append(f'{file}:{number}: write "lookback/LAYER/FILE", not "{found[1]}"')
+            elif parts[1] != layer and parts[1] not in MAY_SEE.get(layer, set()):
+                errors.append(f"{file}:{number}: {layer} may not include {parts[1]}")
+            elif parts[1] != layer and parts[1] not in linked.get(layer, set()):
+                errors.append(f"{file}:{number}: {layer} includes {parts[1]} but CMakeLists.txt does not link it")
+
+
+def main():
+    os.chdir(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
+    errors = []
+    linked = linked_layers(pathlib.Path("CMakeLists.txt"), errors)
+    for folder in sorted(f for f in pathlib.Path("lookback").iterdir() if f.is_dir()):
+        check_layer(folder, linked, errors)
+    print("\n".join(errors) or "layers hold", file=sys.stderr if errors else sys.stdout)
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
