@@ -1,0 +1,42 @@
+// Strict UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace lookback {
+
+// Length in bytes of the well-formed character that starts at s[at], or 0 if there is none.
+inline size_t utf8_length_at(std::string_view s, size_t at) {
+  const auto byte = [&](size_t k) { return at + k < s.size() ? static_cast<uint8_t>(s[at + k]) : uint8_t{0}; };
+  const auto follows = [&](size_t k) { return (byte(k) & 0xC0) == 0x80; };
+  const uint8_t lead = byte(0), second = byte(1);
+  if (at >= s.size()) return 0;
+  if (lead < 0x80) return 1;
+  if (lead < 0xC2) return 0;  // a continuation, or the lead of an overlong pair
+  if (lead < 0xE0) return follows(1) ? 2 : 0;
+  if (lead < 0xF0) {
+    if (lead == 0xE0 && second < 0xA0) return 0;  // overlong
+    if (lead == 0xED && second > 0x9F) return 0;  // U+D800..DFFF
+    return follows(1) && follows(2) ? 3 : 0;
+  }
+  if (lead > 0xF4) return 0;
+  if (lead == 0xF0 && second < 0x90) return 0;  // overlong
+  if (lead == 0xF4 && second > 0x8F) return 0;  // above U+10FFFF
+  return follows(1) && follows(2) && follows(3) ? 4 : 0;
+}
+
+// Offset in bytes of the first character that is not well formed, or nothing.
+inline std::optional<size_t> find_invalid_utf8(std::string_view s) {
+  for (size_t at = 0; at < s.size();) {
+    const size_t length = utf8_length_at(s, at);
+    if (length == 0) return at;
+    at += length;
+  }
+  return std::nullopt;
+}
+
+inline bool valid_utf8(std::string_view s) { return !find_invalid_utf8(s).has_value(); }
+
+}  // namespace lookback
