@@ -23,8 +23,7 @@ double grad_error(const std::vector<Var>& inputs, const std::function<Var()>& lo
         return loss().value().data<double>()[0];
       };
       // Fourth-order central difference: the error term is step^4.
-      const double numeric =
-          (8 * (probe(step) - probe(-step)) - (probe(2 * step) - probe(-2 * step))) / (12 * step);
+      const double numeric = (8 * (probe(step) - probe(-step)) - (probe(2 * step) - probe(-2 * step))) / (12 * step);
       probe(0);
       const double got = analytic[k].data<double>()[i];
       worst = std::max(worst, std::abs(numeric - got) / std::max(1.0, std::abs(numeric)));

@@ -40,8 +40,8 @@ Tensor Var::grad_buffer() const { return node_->grad_buffer(output_); }
 void Var::clear_grad() const { node_->grads[static_cast<size_t>(output_)] = Tensor(); }
 
 void Var::set_value(Tensor value) const {
-  check(value.shape() == shape() && value.dtype() == dtype(), "set_value: expected ", name_of(dtype()), shape(), ", got ",
-        name_of(value.dtype()), value.shape());
+  check(value.shape() == shape() && value.dtype() == dtype(), "set_value: expected ", name_of(dtype()), shape(),
+        ", got ", name_of(value.dtype()), value.shape());
   node_->outputs[static_cast<size_t>(output_)] = std::move(value);
   touch();
 }

@@ -17,9 +17,9 @@ struct Node;
 // A value on the tape: one output of a node. Copies are handles to the same value.
 class Var {
  public:
-  Var() = default;                      // nothing: an absent optional input
-  explicit Var(Tensor value);           // a constant
-  static Var parameter(Tensor value);   // a leaf that collects a gradient
+  Var() = default;                     // nothing: an absent optional input
+  explicit Var(Tensor value);          // a constant
+  static Var parameter(Tensor value);  // a leaf that collects a gradient
   Var(std::shared_ptr<Node> node, int output) : node_(std::move(node)), output_(output) {}
 
   explicit operator bool() const { return node_ != nullptr; }
@@ -57,8 +57,8 @@ struct PendingGrad {
 
 // One op that ran: its outputs, and how to send their gradients to its inputs.
 struct Node {
-  uint64_t id = 0;                      // creation order; inputs have smaller ids
-  std::vector<Tensor> outputs, grads;   // grads[k] is empty until something flows in
+  uint64_t id = 0;                     // creation order; inputs have smaller ids
+  std::vector<Tensor> outputs, grads;  // grads[k] is empty until something flows in
   std::vector<Var> inputs;
   std::function<void(Node&)> backward;  // empty for leaves
   bool needs_grad = false;

@@ -88,8 +88,8 @@ struct LstmBackward {
 template <class R>
 struct LstmCell {
   int64_t N, H;
-  R* gates;         // [N, 4H]
-  const R* c;       // [N, H] cell before
+  R* gates;            // [N, 4H]
+  const R* c;          // [N, H] cell before
   R *h_next, *c_next;  // [N, H]
 };
 

@@ -33,7 +33,7 @@ class ParamVisitor {
 
   // A module: its parameters appear as name.parameter.
   template <class Module>
-    requires requires(Module& m, ParamVisitor& v) { m.params(v); }
+  requires requires(Module& m, ParamVisitor& v) { m.params(v); }
   void operator()(std::string_view name, Module& module) {
     const std::string before = prefix_;
     prefix_ += std::string(name) + ".";

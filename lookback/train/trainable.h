@@ -14,10 +14,10 @@ namespace lookback::train {
 
 // What one batch gave. Sums, so that batches can be added up.
 struct BatchResult {
-  double loss = 0;           // summed over `tokens`, the objective with smoothing
-  double nll = 0;            // summed negative log-likelihood, without smoothing
-  int64_t correct = 0;       // tokens whose best guess was right
-  int64_t tokens = 0;        // target tokens, the loss's normaliser
+  double loss = 0;      // summed over `tokens`, the objective with smoothing
+  double nll = 0;       // summed negative log-likelihood, without smoothing
+  int64_t correct = 0;  // tokens whose best guess was right
+  int64_t tokens = 0;   // target tokens, the loss's normaliser
   int64_t source_tokens = 0;
   int64_t examples = 0;
 };

@@ -1,0 +1,185 @@
+// Scores, softmax over the source and the weighted sum. Rows run side by side
+// forward; sentences run side by side backward, so that rows that look at one
+// sentence add to its gradients in their own order.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "lookback/kernels/cpu/attention.cpp"
+#include "lookback/kernels/cpu/targets.h"
+// The above must come first.
+#include "hwy/foreach_target.h"
+#include "lookback/kernels/cpu/simd-inl.h"
+#include "lookback/kernels/kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lookback::kernels::HWY_NAMESPACE {
+
+void ScoreDotRow(const ScoreDot<float>& a, int64_t n) {
+  const Memory& m = a.memory;
+  float* e = a.energies + n * m.T;
+  const float* keys = a.keys + m.begin[m.of[n]] * a.A;
+  const int64_t length = m.length(n);
+  for (int64_t t = 0; t < length; ++t) e[t] = a.scale * dot(a.query + n * a.A, keys + t * a.A, a.A);
+  std::fill(e + length, e + m.T, 0.0f);
+}
+
+void ScoreDotRowBackward(const ScoreDotBackward<float>& a, int64_t n) {
+  const Memory& m = a.f.memory;
+  const int64_t A = a.f.A, first = m.begin[m.of[n]], length = m.length(n);
+  for (int64_t t = 0; t < length; ++t) {
+    const float de = a.f.scale * a.denergies[n * m.T + t];
+    // forward: energy = scale * q . k
+    if (a.dquery) axpy_row(de, a.f.keys + (first + t) * A, a.dquery + n * A, A);
+    if (a.dkeys) axpy_row(de, a.f.query + n * A, a.dkeys + (first + t) * A, A);
+  }
+}
+
+void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n) {
+  const Memory& m = a.memory;
+  const D d;
+  float* e = a.energies + n * m.T;
+  const float* q = a.query + n * a.A;
+  const int64_t length = m.length(n);
+  for (int64_t t = 0; t < length; ++t) {
+    const float* key = a.keys + (m.begin[m.of[n]] + t) * a.A;
+    V sum = hn::Zero(d);
+    for (int64_t k = 0; k < a.A; k += lanes()) {
+      const int64_t left = a.A - k;
+      sum = hn::MulAdd(load(a.v + k, left), tanh(hn::Add(load(q + k, left), load(key + k, left))), sum);
+    }
+    e[t] = hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+  std::fill(e + length, e + m.T, 0.0f);
+}
+
+// The tanh is computed again instead of kept: [N, T, A] numbers would not fit.
+void ScoreAdditiveRowBackward(const ScoreAdditiveBackward<float>& a, int64_t n, float* dv) {
+  const Memory& m = a.f.memory;
+  const int64_t A = a.f.A, first = m.begin[m.of[n]], length = m.length(n);
+  const V one = hn::Set(D(), 1.0f);
+  const float* q = a.f.query + n * A;
+  for (int64_t t = 0; t < length; ++t) {
+    const float* key = a.f.keys + (first + t) * A;
+    const V de = hn::Set(D(), a.denergies[n * m.T + t]);
+    for (int64_t k = 0; k < A; k += lanes()) {
+      const int64_t left = A - k;
+      // forward: energy = v . tanh(q + k)
+      const V u = tanh(hn::Add(load(q + k, left), load(key + k, left)));
+      const V ds = hn::Mul(hn::Mul(de, load(a.f.v + k, left)), hn::NegMulAdd(u, u, one));
+      if (dv) store(hn::MulAdd(de, u, load(dv + k, left)), dv + k, left);
+      if (a.dquery) store(hn::Add(ds, load(a.dquery + n * A + k, left)), a.dquery + n * A + k, left);
+      float* dkey = a.dkeys ? a.dkeys + (first + t) * A + k : nullptr;
+      if (dkey) store(hn::Add(ds, load(dkey, left)), dkey, left);
+    }
+  }
+}
+
+void AttendRow(const Attend<float>& a, int64_t n) {
+  const Memory& m = a.memory;
+  const D d;
+  const int64_t length = m.length(n);
+  const float *e = a.energies + n * m.T, *values = a.values + m.begin[m.of[n]] * a.M;
+  float *w = a.weights + n * m.T, *out = a.context + n * a.M;
+  float top = length ? e[0] : 0, sum = 0;
+  for (int64_t t = 1; t < length; ++t) top = std::max(top, e[t]);
+  for (int64_t t = 0; t < length; t += lanes())
+    store(hn::Exp(d, hn::Sub(load(e + t, length - t), hn::Set(d, top))), w + t, length - t);
+  for (int64_t t = 0; t < length; ++t) sum += w[t];
+  for (int64_t t = 0; t < length; ++t) w[t] /= sum;
+  std::fill(w + length, w + m.T, 0.0f);
+  for (int64_t k = 0; k < a.M; k += lanes()) {
+    V c = hn::Zero(d);
+    for (int64_t t = 0; t < length; ++t) c = hn::MulAdd(hn::Set(d, w[t]), load(values + t * a.M + k, a.M - k), c);
+    store(c, out + k, a.M - k);
+  }
+}
+
+// scratch: [T], the gradient of the weights.
+void AttendRowBackward(const AttendBackward<float>& a, int64_t n, float* scratch) {
+  const Memory& m = a.f.memory;
+  const int64_t M = a.f.M, first = m.begin[m.of[n]], length = m.length(n);
+  const float *w = a.f.weights + n * m.T, *dc = a.dcontext ? a.dcontext + n * M : nullptr;
+  float mean = 0;
+  for (int64_t t = 0; t < length; ++t) {
+    // forward: context = sum_t w[t] values[t]
+    scratch[t] = a.dweights ? a.dweights[n * m.T + t] : 0.0f;
+    if (dc) scratch[t] += dot(dc, a.f.values + (first + t) * M, M);
+    if (dc && a.dvalues) axpy_row(w[t], dc, a.dvalues + (first + t) * M, M);
+    mean += w[t] * scratch[t];
+  }
+  // forward: w = softmax(e)
+  if (a.denergies)
+    for (int64_t t = 0; t < length; ++t) a.denergies[n * m.T + t] += w[t] * (scratch[t] - mean);
+}
+
+}  // namespace lookback::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <vector>
+
+#include "lookback/base/parallel.h"
+#include "lookback/kernels/cpu/attention.h"
+
+namespace lookback::kernels {
+HWY_EXPORT(ScoreDotRow);
+HWY_EXPORT(ScoreDotRowBackward);
+HWY_EXPORT(ScoreAdditiveRow);
+HWY_EXPORT(ScoreAdditiveRowBackward);
+HWY_EXPORT(AttendRow);
+HWY_EXPORT(AttendRowBackward);
+
+namespace cpu_impl {
+namespace {
+
+template <class Args>
+void each_row(const Args& a, void (*row)(const Args&, int64_t)) {
+  parallel_for(a.memory.N, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) row(a, n);
+  });
+}
+
+// Calls f(n) for the rows of each sentence in their order, sentences side by side.
+template <class F>
+void each_sentence(const Memory& m, F&& f) {
+  parallel_for(m.sentences, 2, [&](int64_t begin, int64_t end) {
+    for (int64_t n = 0; n < m.N; ++n)
+      if (begin <= m.of[n] && m.of[n] < end) f(n);
+  });
+}
+
+}  // namespace
+
+void score_dot(const ScoreDot<float>& a) { each_row(a, &HWY_DYNAMIC_DISPATCH(ScoreDotRow)); }
+
+void score_dot_backward(const ScoreDotBackward<float>& a) {
+  const auto row = &HWY_DYNAMIC_DISPATCH(ScoreDotRowBackward);
+  each_sentence(a.f.memory, [&](int64_t n) { row(a, n); });
+}
+
+void score_additive(const ScoreAdditive<float>& a) { each_row(a, &HWY_DYNAMIC_DISPATCH(ScoreAdditiveRow)); }
+
+void score_additive_backward(const ScoreAdditiveBackward<float>& a) {
+  const auto row = &HWY_DYNAMIC_DISPATCH(ScoreAdditiveRowBackward);
+  const Memory& m = a.f.memory;
+  const int64_t A = a.f.A;
+  std::fill_n(a.dv_scratch, m.sentences * A, 0.0f);
+  each_sentence(m, [&](int64_t n) { row(a, n, a.dv ? a.dv_scratch + m.of[n] * A : nullptr); });
+  if (!a.dv) return;
+  for (int64_t s = 0; s < m.sentences; ++s)
+    for (int64_t k = 0; k < A; ++k) a.dv[k] += a.dv_scratch[s * A + k];
+}
+
+void attend(const Attend<float>& a) { each_row(a, &HWY_DYNAMIC_DISPATCH(AttendRow)); }
+
+void attend_backward(const AttendBackward<float>& a) {
+  const auto row = &HWY_DYNAMIC_DISPATCH(AttendRowBackward);
+  const Memory& m = a.f.memory;
+  parallel_for(m.sentences, 2, [&](int64_t begin, int64_t end) {
+    std::vector<float> scratch(static_cast<size_t>(m.T));
+    for (int64_t n = 0; n < m.N; ++n)
+      if (begin <= m.of[n] && m.of[n] < end) row(a, n, scratch.data());
+  });
+}
+
+}  // namespace cpu_impl
+}  // namespace lookback::kernels
+#endif  // HWY_ONCE

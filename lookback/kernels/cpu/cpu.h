@@ -1,0 +1,13 @@
+// The fast kernels: oneDNN for the products, Highway for the rest, OpenMP for
+// threads. f32 only. Results do not depend on the number of threads, and a row's
+// result does not depend on the other rows.
+#pragma once
+
+#include "lookback/kernels/kernels.h"
+
+namespace lookback::kernels {
+
+// What this machine has; the gaps are null.
+const Table<float>& cpu();
+
+}  // namespace lookback::kernels

@@ -1,0 +1,177 @@
+// Losses, activations, dropout and the moving of rows.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "lookback/kernels/cpu/elementwise.cpp"
+#include "lookback/kernels/cpu/targets.h"
+// The above must come first.
+#include "hwy/foreach_target.h"
+#include "lookback/kernels/cpu/simd-inl.h"
+#include "lookback/kernels/kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lookback::kernels::HWY_NAMESPACE {
+
+void SoftmaxXentRow(const SoftmaxXent<float>& a, int64_t n) {
+  const D d;
+  float* x = a.logits + n * a.V;
+  const int64_t y = a.targets[n];
+  V top_lanes = hn::Set(d, x[0]);
+  for (int64_t v = 0; v + lanes() <= a.V; v += lanes()) top_lanes = hn::Max(top_lanes, hn::LoadU(d, x + v));
+  float top = hn::GetLane(hn::MaxOfLanes(d, top_lanes));
+  for (int64_t v = a.V / lanes() * lanes(); v < a.V; ++v) top = std::max(top, x[v]);
+  a.correct[n] = std::find(x, x + a.V, top) - x == y;
+  const float target = x[y] - top;
+  V sum_lanes = hn::Zero(d), shifted_lanes = hn::Zero(d);
+  double sum = 0, shifted = 0;
+  for (int64_t v = 0; v < a.V; v += lanes()) {
+    const int64_t left = a.V - v;
+    const V s = hn::Sub(load(x + v, left), hn::Set(d, top)), e = hn::Exp(d, s);
+    store(a.want_grad ? e : s, x + v, left);
+    if (left >= lanes()) {
+      sum_lanes = hn::Add(sum_lanes, e), shifted_lanes = hn::Add(shifted_lanes, s);
+      continue;
+    }
+    HWY_ALIGN float es[HWY_MAX_BYTES / sizeof(float)], ss[HWY_MAX_BYTES / sizeof(float)];
+    hn::Store(e, d, es), hn::Store(s, d, ss);
+    for (int64_t k = 0; k < left; ++k) sum += es[k], shifted += ss[k];
+  }
+  sum += hn::GetLane(hn::SumOfLanes(d, sum_lanes));
+  shifted += hn::GetLane(hn::SumOfLanes(d, shifted_lanes));
+  const double lse = std::log(sum), classes = static_cast<double>(a.V);
+  a.nlls[n] = lse - target;
+  a.losses[n] = (1 - a.smoothing) * a.nlls[n] + a.smoothing * (lse - shifted / classes);
+  if (!a.want_grad) return;
+  // forward: loss = lse - (1-e) x[y] - e/V sum_v x[v]
+  const V factor = hn::Set(d, static_cast<float>(a.scale / sum));
+  const V flat = hn::Set(d, static_cast<float>(a.scale * a.smoothing / classes));
+  for (int64_t v = 0; v < a.V; v += lanes()) store(hn::MulSub(load(x + v, a.V - v), factor, flat), x + v, a.V - v);
+  x[y] -= static_cast<float>(a.scale * (1 - a.smoothing));
+}
+
+void UnaryBlock(const UnaryForward<float>& a, int64_t begin, int64_t end) {
+  for (int64_t k = begin; k < end; k += lanes()) {
+    const V x = load(a.x + k, end - k);
+    const V y = a.kind == Unary::tanh ? tanh(x) : a.kind == Unary::sigmoid ? sigmoid(x) : hn::Max(x, hn::Zero(D()));
+    store(y, a.y + k, end - k);
+  }
+}
+
+void AxpyBlock(const Axpy<float>& a, int64_t begin, int64_t end) {
+  axpy_row(a.alpha, a.x + begin, a.y + begin, end - begin);
+}
+
+}  // namespace lookback::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "lookback/base/parallel.h"
+#include "lookback/kernels/cpu/elementwise.h"
+
+namespace lookback::kernels {
+HWY_EXPORT(SoftmaxXentRow);
+HWY_EXPORT(UnaryBlock);
+HWY_EXPORT(AxpyBlock);
+
+namespace cpu_impl {
+namespace {
+
+constexpr int64_t kBlock = 8192;  // elements a thread takes at a time
+
+int64_t rows_per_block(int64_t width) { return std::max<int64_t>(1, kBlock / std::max<int64_t>(1, width)); }
+
+// The mask words of elements [4 * group, 4 * group + 4).
+template <class F>
+void dropout_row(const Dropout<float>& a, int64_t n, F&& put) {
+  const uint64_t threshold = static_cast<uint64_t>(a.p * 0x1p32);
+  const uint64_t first = static_cast<uint64_t>((a.row_of ? a.row_of[n] : n) * a.C);
+  const float scale = static_cast<float>(1 / (1 - a.p));
+  const float* x = a.x + n * a.C;
+  float* y = a.y + n * a.C;
+  int64_t k = 0;
+  while (k < a.C) {
+    const uint64_t at = first + static_cast<uint64_t>(k);
+    const auto words = a.stream.words(at / 4);
+    for (uint64_t w = at % 4; w < 4 && k < a.C; ++w, ++k) put(y[k], words[w] >= threshold ? x[k] * scale : 0.0f);
+  }
+}
+
+}  // namespace
+
+void softmax_xent(const SoftmaxXent<float>& a) {
+  const auto row = &HWY_DYNAMIC_DISPATCH(SoftmaxXentRow);
+  parallel_for(a.N, rows_per_block(a.V), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) row(a, n);
+  });
+}
+
+void dropout(const Dropout<float>& a) {
+  parallel_for(a.N, rows_per_block(4 * a.C), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      if (a.accumulate)
+        dropout_row(a, n, [](float& y, float v) { y += v; });
+      else
+        dropout_row(a, n, [](float& y, float v) { y = v; });
+    }
+  });
+}
+
+void unary(const UnaryForward<float>& a) {
+  const auto block = &HWY_DYNAMIC_DISPATCH(UnaryBlock);
+  parallel_for(a.size, kBlock, [&](int64_t begin, int64_t end) { block(a, begin, end); });
+}
+
+void unary_backward(const UnaryBackward<float>& a) {
+  parallel_for(a.f.size, kBlock, [&](int64_t begin, int64_t end) {
+    const float *y = a.f.y, *dy = a.dy;
+    float* dx = a.dx;
+    switch (a.f.kind) {
+      case Unary::tanh:
+        for (int64_t k = begin; k < end; ++k) dx[k] += dy[k] * (1 - y[k] * y[k]);
+        break;
+      case Unary::sigmoid:
+        for (int64_t k = begin; k < end; ++k) dx[k] += dy[k] * (y[k] * (1 - y[k]));
+        break;
+      case Unary::relu:
+        for (int64_t k = begin; k < end; ++k) dx[k] += y[k] > 0 ? dy[k] : 0.0f;
+        break;
+    }
+  });
+}
+
+void gather_rows(const GatherRows<float>& a) {
+  parallel_for(a.N, rows_per_block(a.C), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      if (a.ids[n] < 0)
+        std::fill_n(a.out + n * a.C, a.C, 0.0f);
+      else
+        std::copy_n(a.table + a.ids[n] * a.C, a.C, a.out + n * a.C);
+    }
+  });
+}
+
+// Columns are dealt out, not rows: two rows may add to one row of the table.
+void scatter_rows(const ScatterRows<float>& a) {
+  parallel_for(a.C, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t n = 0; n < a.N; ++n) {
+      if (a.ids[n] < 0) continue;
+      float* out = a.table + a.ids[n] * a.C;
+      const float* row = a.rows + n * a.C;
+      for (int64_t k = begin; k < end; ++k) out[k] += row[k];
+    }
+  });
+}
+
+void axpy(const Axpy<float>& a) {
+  const auto block = &HWY_DYNAMIC_DISPATCH(AxpyBlock);
+  parallel_for(a.size, kBlock, [&](int64_t begin, int64_t end) { block(a, begin, end); });
+}
+
+void column_sums(const ColumnSums<float>& a) {
+  parallel_for(a.C, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t n = 0; n < a.N; ++n)
+      for (int64_t k = begin; k < end; ++k) a.sums[k] += a.x[n * a.ldx + k];
+  });
+}
+
+}  // namespace cpu_impl
+}  // namespace lookback::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,11 @@
+// Matrix products by oneDNN, with one primitive kept per shape.
+#pragma once
+
+#include "lookback/kernels/kernels.h"
+
+namespace lookback::kernels::cpu_impl {
+
+std::shared_ptr<const Packed> pack(const Matmul<float>&);
+void matmul(const Matmul<float>&);
+
+}  // namespace lookback::kernels::cpu_impl

@@ -1,0 +1,41 @@
+#include "lookback/kernels/cpu/attention.h"
+#include "lookback/kernels/cpu/cpu.h"
+#include "lookback/kernels/cpu/elementwise.h"
+#include "lookback/kernels/cpu/matmul.h"
+#include "lookback/kernels/cpu/recurrent.h"
+
+namespace lookback::kernels {
+
+const Table<float>& cpu() {
+  using namespace cpu_impl;
+  static constexpr Table<float> kTable = {
+      .name = "cpu",
+      .pack = &pack,
+      .matmul = &matmul,
+      .lstm_forward = &lstm_forward,
+      .lstm_backward = &lstm_backward,
+      .lstm_cell = &lstm_cell,
+      .lstm_cell_backward = &lstm_cell_backward,
+      .gru_forward = &gru_forward,
+      .gru_backward = &gru_backward,
+      .gru_cell = &gru_cell,
+      .gru_cell_backward = &gru_cell_backward,
+      .score_dot = &score_dot,
+      .score_dot_backward = &score_dot_backward,
+      .score_additive = &score_additive,
+      .score_additive_backward = &score_additive_backward,
+      .attend = &attend,
+      .attend_backward = &attend_backward,
+      .softmax_xent = &softmax_xent,
+      .dropout = &dropout,
+      .unary = &unary,
+      .unary_backward = &unary_backward,
+      .gather_rows = &gather_rows,
+      .scatter_rows = &scatter_rows,
+      .axpy = &axpy,
+      .column_sums = &column_sums,
+  };
+  return kTable;
+}
+
+}  // namespace lookback::kernels

@@ -1,0 +1,121 @@
+// Attention: energies by dot product (Luong et al. 2015) or by a small network
+// (Bahdanau et al. 2015), then a softmax over the sentence and the weighted sum.
+#include <algorithm>
+#include <cmath>
+
+#include "lookback/kernels/ref/ref.h"
+
+namespace lookback::kernels::ref_impl {
+
+template <class R>
+void score_dot(const ScoreDot<R>& a) {
+  const Memory& m = a.memory;
+  for (int64_t n = 0; n < m.N; ++n)
+    for (int64_t t = 0; t < m.T; ++t) {
+      R sum = 0;
+      if (t < m.length(n))
+        for (int64_t k = 0; k < a.A; ++k) sum += a.query[n * a.A + k] * a.keys[(m.begin[m.of[n]] + t) * a.A + k];
+      a.energies[n * m.T + t] = a.scale * sum;
+    }
+}
+
+template <class R>
+void score_dot_backward(const ScoreDotBackward<R>& a) {
+  const Memory& m = a.f.memory;
+  const int64_t A = a.f.A;
+  for (int64_t n = 0; n < m.N; ++n)
+    for (int64_t t = 0; t < m.length(n); ++t) {
+      const int64_t row = m.begin[m.of[n]] + t;
+      const R de = a.f.scale * a.denergies[n * m.T + t];
+      // forward: energy = scale * q . k
+      for (int64_t k = 0; k < A; ++k) {
+        if (a.dquery) a.dquery[n * A + k] += de * a.f.keys[row * A + k];
+        if (a.dkeys) a.dkeys[row * A + k] += de * a.f.query[n * A + k];
+      }
+    }
+}
+
+template <class R>
+void score_additive(const ScoreAdditive<R>& a) {
+  const Memory& m = a.memory;
+  for (int64_t n = 0; n < m.N; ++n)
+    for (int64_t t = 0; t < m.T; ++t) {
+      R sum = 0;
+      if (t < m.length(n))
+        for (int64_t k = 0; k < a.A; ++k)
+          sum += a.v[k] * std::tanh(a.query[n * a.A + k] + a.keys[(m.begin[m.of[n]] + t) * a.A + k]);
+      a.energies[n * m.T + t] = sum;
+    }
+}
+
+template <class R>
+void score_additive_backward(const ScoreAdditiveBackward<R>& a) {
+  const Memory& m = a.f.memory;
+  const int64_t A = a.f.A;
+  for (int64_t n = 0; n < m.N; ++n)
+    for (int64_t t = 0; t < m.length(n); ++t) {
+      const int64_t row = m.begin[m.of[n]] + t;
+      const R de = a.denergies[n * m.T + t];
+      for (int64_t k = 0; k < A; ++k) {
+        // forward: energy = v . tanh(q + k)
+        const R u = std::tanh(a.f.query[n * A + k] + a.f.keys[row * A + k]);
+        const R ds = de * a.f.v[k] * (1 - u * u);
+        if (a.dv) a.dv[k] += de * u;
+        if (a.dquery) a.dquery[n * A + k] += ds;
+        if (a.dkeys) a.dkeys[row * A + k] += ds;
+      }
+    }
+}
+
+template <class R>
+void attend(const Attend<R>& a) {
+  const Memory& m = a.memory;
+  for (int64_t n = 0; n < m.N; ++n) {
+    const int64_t length = m.length(n);
+    const R* e = a.energies + n * m.T;
+    R *w = a.weights + n * m.T, *out = a.context + n * a.M;
+    std::fill_n(w, m.T, R{0});
+    std::fill_n(out, a.M, R{0});
+    if (length == 0) continue;
+    const R top = *std::max_element(e, e + length);
+    R sum = 0;
+    for (int64_t t = 0; t < length; ++t) sum += w[t] = std::exp(e[t] - top);
+    for (int64_t t = 0; t < length; ++t) {
+      w[t] /= sum;
+      for (int64_t k = 0; k < a.M; ++k) out[k] += w[t] * a.values[(m.begin[m.of[n]] + t) * a.M + k];
+    }
+  }
+}
+
+template <class R>
+void attend_backward(const AttendBackward<R>& a) {
+  const Memory& m = a.f.memory;
+  const int64_t M = a.f.M;
+  for (int64_t n = 0; n < m.N; ++n) {
+    const int64_t length = m.length(n);
+    const R* w = a.f.weights + n * m.T;
+    auto dw = [&](int64_t t) {
+      // forward: context = sum_t w[t] values[t]
+      R sum = a.dweights ? a.dweights[n * m.T + t] : 0;
+      if (a.dcontext)
+        for (int64_t k = 0; k < M; ++k) sum += a.dcontext[n * M + k] * a.f.values[(m.begin[m.of[n]] + t) * M + k];
+      return sum;
+    };
+    R mean = 0;
+    for (int64_t t = 0; t < length; ++t) mean += w[t] * dw(t);
+    for (int64_t t = 0; t < length; ++t) {
+      // forward: w = softmax(e)
+      if (a.denergies) a.denergies[n * m.T + t] += w[t] * (dw(t) - mean);
+      if (a.dvalues && a.dcontext)
+        for (int64_t k = 0; k < M; ++k) a.dvalues[(m.begin[m.of[n]] + t) * M + k] += w[t] * a.dcontext[n * M + k];
+    }
+  }
+}
+
+}  // namespace lookback::kernels::ref_impl
+LOOKBACK_REF_INSTANCES(score_dot, ScoreDot)
+LOOKBACK_REF_INSTANCES(score_dot_backward, ScoreDotBackward)
+LOOKBACK_REF_INSTANCES(score_additive, ScoreAdditive)
+LOOKBACK_REF_INSTANCES(score_additive_backward, ScoreAdditiveBackward)
+LOOKBACK_REF_INSTANCES(attend, Attend)
+LOOKBACK_REF_INSTANCES(attend_backward, AttendBackward)
