@@ -1,0 +1,93 @@
+#include "lookback/tensor/storage.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "lookback/tensor/tensor.h"
+
+namespace lookback {
+namespace {
+
+TEST(Storage, IsAlignedAndLargeEnough) {
+  for (const int64_t bytes : {0, 1, 63, 64, 65, 512, 513, 1000, 4096, 100001, 1 << 20}) {
+    const Storage s(bytes);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(s.data()) % 64, 0u) << bytes;
+    EXPECT_GE(s.bytes(), bytes);
+    EXPECT_LE(s.bytes(), bytes + std::max<int64_t>(64, bytes / 8)) << "more than an eighth is wasted";
+    std::memset(s.data(), 1, static_cast<size_t>(s.bytes()));
+  }
+}
+
+TEST(Storage, AFreedBlockIsReused) {
+  std::byte* first = nullptr;
+  {
+    const Storage s(12345);
+    first = s.data();
+  }
+  const Storage again(12340);  // rounds to the same size
+  EXPECT_EQ(again.data(), first);
+}
+
+TEST(Storage, ASteadyLoopAsksTheSystemForNothing) {
+  auto step = [] {
+    std::vector<Tensor> kept;
+    for (const int64_t n : {1, 17, 300, 4097, 65536, 17}) kept.push_back(Tensor::zeros({n, 3}));
+    kept.erase(kept.begin() + 1);
+    kept.push_back(kept[0].clone());
+  };
+  step();
+  const int64_t before = pool_stats().system_allocations;
+  for (int k = 0; k < 100; ++k) step();
+  EXPECT_EQ(pool_stats().system_allocations, before);
+}
+
+TEST(Storage, RaggedSizesShareBlocks) {
+  { const Storage s(1000000); }
+  const int64_t before = pool_stats().system_allocations;
+  for (int64_t bytes = 990000; bytes < 1000000; bytes += 100) const Storage s(bytes);
+  EXPECT_EQ(pool_stats().system_allocations, before);
+}
+
+TEST(Storage, CountsWhatIsInUseAndWhatIsKept) {
+  const PoolStats before = pool_stats();
+  {
+    const Storage s(777777);
+    EXPECT_EQ(pool_stats().bytes_in_use, before.bytes_in_use + s.bytes());
+  }
+  EXPECT_EQ(pool_stats().bytes_in_use, before.bytes_in_use);
+  EXPECT_GE(pool_stats().bytes_cached, before.bytes_cached);
+}
+
+TEST(Storage, KeepsNoMoreThanItsLimit) {
+  // Never touched, so these cost address space only.
+  { const Storage a(int64_t{400} << 20), b(int64_t{400} << 20), c(int64_t{400} << 20); }
+  EXPECT_LE(pool_stats().bytes_cached, int64_t{512} << 20);
+}
+
+TEST(Storage, ARefusedBlockThrowsAndIsNotCounted) {
+  const int64_t before = pool_stats().bytes_in_use;
+  EXPECT_THROW(Storage(int64_t{1} << 60), std::bad_alloc);
+  EXPECT_EQ(pool_stats().bytes_in_use, before);
+}
+
+TEST(Storage, ThreadsNeverShareABlock) {
+  auto work = [](int id, int* faults) {
+    for (int k = 0; k < 2000; ++k) {
+      const Storage s(256 + k % 7 * 64);
+      std::memset(s.data(), id, static_cast<size_t>(s.bytes()));
+      for (int64_t j = 0; j < s.bytes(); ++j) *faults += s.data()[j] != static_cast<std::byte>(id);
+    }
+  };
+  int faults[2] = {0, 0};
+  std::thread one(work, 1, &faults[0]), two(work, 2, &faults[1]);
+  one.join();
+  two.join();
+  EXPECT_EQ(faults[0] + faults[1], 0);
+}
+
+}  // namespace
+}  // namespace lookback
