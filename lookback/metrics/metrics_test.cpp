@@ -1,0 +1,292 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "lookback/base/error.h"
+#include "lookback/base/parallel.h"
+#include "lookback/base/rng.h"
+#include "lookback/metrics/perplexity.h"
+#include "lookback/metrics/registry.h"
+#include "lookback/metrics/significance.h"
+#include "lookback/metrics/tokenize.h"
+#include "lookback/metrics/unicode.h"
+
+namespace lookback::metrics {
+namespace {
+
+template <class E, class F>
+std::string message_of(F&& f) {
+  try {
+    f();
+  } catch (const E& e) {
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+
+void expect_contains(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << text << "\n  lacks: " << part;
+}
+
+std::string repeated(std::string_view word, int64_t times) {
+  std::string out;
+  for (int64_t k = 0; k < times; ++k) out += std::string(k ? " " : "") + std::string(word);
+  return out;
+}
+
+// ---- editing distances ----
+
+// Every alignment, by brute force: the fewest errors, then the most hits.
+EditCounts all_alignments(std::u32string_view h, std::u32string_view r) {
+  if (h.empty() || r.empty())
+    return {.deletions = static_cast<int64_t>(r.size()), .insertions = static_cast<int64_t>(h.size())};
+  EditCounts replace = all_alignments(h.substr(1), r.substr(1));
+  (h[0] == r[0] ? replace.hits : replace.substitutions) += 1;
+  EditCounts remove = all_alignments(h, r.substr(1)), insert = all_alignments(h.substr(1), r);
+  ++remove.deletions, ++insert.insertions;
+  EditCounts best = replace;
+  for (const EditCounts& e : {remove, insert})
+    if (e.errors() < best.errors() || (e.errors() == best.errors() && e.hits > best.hits)) best = e;
+  return best;
+}
+
+TEST(EditDistance, EqualsBruteForce) {
+  Rng rng(3);
+  for (int round = 0; round < 300; ++round) {
+    std::u32string h, r;
+    for (auto* s : {&h, &r})
+      for (uint64_t k = rng.below(7); k > 0; --k) s->push_back(U'a' + static_cast<char32_t>(rng.below(3)));
+    const EditCounts got = edit_counts(h, r), want = all_alignments(h, r);
+    EXPECT_EQ(got.errors(), want.errors());
+    EXPECT_EQ(got.hits, want.hits);
+    EXPECT_EQ(got.substitutions, want.substitutions);
+    EXPECT_EQ(got.deletions, want.deletions);
+    EXPECT_EQ(got.insertions, want.insertions);
+    EXPECT_EQ(got.reference_length(), static_cast<int64_t>(r.size()));
+  }
+}
+
+TEST(EditDistance, CountsByHand) {
+  const EditCounts e = word_edits("the cat sit on mat today", "the cat sat on the mat");
+  EXPECT_EQ(e.hits, 4);
+  EXPECT_EQ(e.substitutions, 1);
+  EXPECT_EQ(e.deletions, 1);
+  EXPECT_EQ(e.insertions, 1);
+  EXPECT_DOUBLE_EQ(e.rate(), 0.5);
+  EXPECT_EQ(char_edits(" kitten\t", "sitting").errors(), 3);
+  EXPECT_EQ(char_edits("a  b", "a b").errors(), 0);
+  EXPECT_EQ(char_edits("naïve", "naive").errors(), 1);  // one code point, not two bytes
+  EXPECT_EQ(word_edits("Hello, World!", "hello world", {.lowercase = true, .no_punct = true}).errors(), 0);
+  const int64_t h[] = {5, 6, 7}, r[] = {5, 7};
+  EXPECT_EQ(edit_counts(h, r).insertions, 1);
+}
+
+TEST(EditDistance, EmptySides) {
+  EXPECT_EQ(word_edits("", "").rate(), 0);
+  EXPECT_EQ(word_edits("a b", "").rate(), 1);
+  EXPECT_EQ(word_edits("", "a b").rate(), 1);
+}
+
+TEST(EditDistance, CorpusRateAddsBeforeDividing) {
+  const Score wer = corpus_wer({"a b c d", "x"}, {{"a b c d", "y"}});
+  EXPECT_DOUBLE_EQ(wer.value, 20);
+  EXPECT_EQ(wer.text, "WER = 20.00 (sub = 1 del = 0 ins = 0 ref_len = 5)");
+  EXPECT_EQ(wer.signature, "nrefs:1|case:mixed|punct:yes|version:lookback-0.1.0");
+  // Each segment takes its best reference.
+  EXPECT_DOUBLE_EQ(corpus_wer({"a b", "c d"}, {{"a b", "x y"}, {"u v", "c d"}}).value, 0);
+  EXPECT_DOUBLE_EQ(corpus_cer({"abcd"}, {{"abxd"}}).value, 25);
+}
+
+// ---- accuracy and perplexity ----
+
+TEST(Accuracy, ExactMatch) {
+  const Score score = corpus_accuracy({" yes ", "No", "maybe"}, {{"yes", "no", "perhaps"}, {"y", "n", "maybe"}});
+  EXPECT_DOUBLE_EQ(score.value, 200.0 / 3);
+  EXPECT_EQ(score.text, "accuracy = 66.67 (2 of 3)");
+  EXPECT_DOUBLE_EQ(corpus_accuracy({"No"}, {{"no"}}, {.lowercase = true}).value, 100);
+  const int64_t a[] = {1, 2, 3, 4}, b[] = {1, 2, 0, 4};
+  EXPECT_DOUBLE_EQ(label_accuracy(a, b), 75);
+  EXPECT_THROW(label_accuracy(a, std::span(b).first(3)), ShapeError);
+  EXPECT_THROW(label_accuracy({}, {}), ShapeError);
+}
+
+TEST(Perplexity, OfUniformModelIsItsSize) {
+  LikelihoodSum sum;
+  sum.add(3 * std::log(50.0), 3);
+  sum.add(7 * std::log(50.0), 7);
+  EXPECT_NEAR(perplexity(sum), 50, 1e-12);
+  EXPECT_NEAR(bits_per(sum, 20), 0.5 * std::log2(50.0), 1e-12);
+  EXPECT_THROW(perplexity(LikelihoodSum{}), ShapeError);
+  EXPECT_THROW(bits_per(sum, 0), ShapeError);
+  EXPECT_THROW(sum.add(std::nan(""), 1), NumericError);
+  EXPECT_THROW(sum.add(1.0, -1), ShapeError);
+}
+
+// ---- bad input, one test per kind ----
+
+TEST(BadInput, InvalidUtf8NamesItsLine) {
+  const std::string bad[] = {"ok \xff", "\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80"};
+  for (const std::string& line : bad) {
+    for (const std::string& name : metric_names()) {
+      const auto metric = make_metric(name);
+      expect_contains(message_of<FormatError>([&] {
+                        corpus_score(*metric, {"a", line}, References{{"a", "b"}});
+                      }),
+                      "hypotheses line 2: byte ");
+      expect_contains(message_of<FormatError>([&] {
+                        corpus_score(*metric, {"a", "b"}, References{{"a", "b"}, {line, "b"}});
+                      }),
+                      "reference 2 line 1: byte ");
+    }
+  }
+  EXPECT_THROW(tokenize_text("\xff", "13a"), FormatError);
+}
+
+TEST(BadInput, CountsThatDiffer) {
+  const auto metric = make_bleu();
+  expect_contains(message_of<FormatError>([&] {
+                    corpus_score(*metric, {"a", "b"}, References{{"a"}});
+                  }),
+                  "2 hypotheses");
+  expect_contains(message_of<FormatError>([&] {
+                    corpus_score(*metric, {"a"}, References{{"a"}, {"a", "b"}});
+                  }),
+                  "reference 2 has 2 lines");
+}
+
+TEST(BadInput, NothingToScore) {
+  const auto metric = make_ter();
+  EXPECT_THROW(corpus_score(*metric, {}, References{{}}), FormatError);
+  EXPECT_THROW(corpus_score(*metric, {"a"}, References{}), FormatError);
+  EXPECT_THROW(sentence_score(*metric, "a", {}), FormatError);
+  EXPECT_THROW(bootstrap_scores(*metric, {}), FormatError);
+}
+
+TEST(BadInput, UnknownNames) {
+  expect_contains(message_of<ConfigError>([] { make_metric("blue"); }), "did you mean 'bleu'?");
+  expect_contains(message_of<ConfigError>([] { make_bleu({.tokenize = "13b"}); }), "did you mean '13a'?");
+  expect_contains(message_of<ConfigError>([] { make_bleu({.smooth = "flor"}); }), "did you mean 'floor'?");
+  expect_contains(message_of<ConfigError>([] { tokenize(U"a", "intk"); }), "did you mean 'intl'?");
+}
+
+TEST(BadInput, OptionsOutOfRange) {
+  EXPECT_THROW(make_bleu({.smooth_value = -0.5}), ConfigError);
+  EXPECT_THROW(make_bleu({.max_order = 0}), ConfigError);
+  EXPECT_THROW(make_chrf({.char_order = 0, .word_order = 0}), ConfigError);
+  EXPECT_THROW(make_chrf({.char_order = -1}), ConfigError);
+  EXPECT_THROW(make_chrf({.beta = 0}), ConfigError);
+}
+
+// ---- what must hold whatever the text ----
+
+TEST(CorpusMetric, ThreadsDoNotChangeAScore) {
+  Rng rng(9);
+  Lines hypotheses, references;
+  for (int i = 0; i < 200; ++i)
+    for (Lines* lines : {&hypotheses, &references}) {
+      std::string line;
+      for (uint64_t k = rng.below(20); k > 0; --k) line += "w" + std::to_string(rng.below(12)) + " ";
+      lines->push_back(line);
+    }
+  for (const std::string& name : metric_names()) {
+    const auto metric = make_metric(name);
+    double one, two;
+    {
+      ThreadScope threads(1);
+      one = corpus_score(*metric, hypotheses, References{references}).value;
+    }
+    {
+      ThreadScope threads(2);
+      two = corpus_score(*metric, hypotheses, References{references}).value;
+    }
+    EXPECT_EQ(one, two) << name;
+    const double perfect = corpus_score(*metric, references, References{references}).value;
+    EXPECT_NEAR(perfect, metric->higher_is_better() ? 100 : 0, 1e-9) << name;
+  }
+}
+
+TEST(CorpusMetric, RegistryKnowsItsMetrics) {
+  const std::string want[] = {"BLEU", "chrF2", "chrF2++", "TER", "WER", "CER", "accuracy"};
+  size_t k = 0;
+  for (const std::string& name : metric_names()) EXPECT_EQ(make_metric(name)->name(), want[k++]);
+  EXPECT_EQ(k, std::size(want));
+}
+
+TEST(CorpusMetric, FormatsAsOneLine) {
+  Score score = corpus_bleu({"a b c d e"}, {{"a b c d f"}});
+  EXPECT_EQ(format_score(score, 1),
+            "BLEU = 66.9 80.0/75.0/66.7/50.0 (BP = 1.000 ratio = 1.000 hyp_len = 5 ref_len = 5)");
+  EXPECT_EQ(format_score(score, 1, "nrefs:1").substr(0, 19), "BLEU|nrefs:1 = 66.9");
+  score.mean = 66.5, score.ci = 2.25;
+  EXPECT_EQ(format_score(score, 1).find("BLEU = 66.9 (μ = 66.5 ± 2.2) 80.0/"), 0u);
+}
+
+TEST(Ter, LongLinesStayAffordable) {
+  const std::string h = repeated("a b", 3000), r = repeated("b a", 3000);
+  EXPECT_GT(sentence_ter(h, {r}).value, 0);
+}
+
+// ---- significance ----
+
+std::vector<Stats> coin_stats(int64_t n, double share) {
+  std::vector<Stats> out;
+  for (int64_t i = 0; i < n; ++i)
+    out.push_back({static_cast<double>(i) < share * static_cast<double>(n) ? 1.0 : 0.0, 1.0});
+  return out;
+}
+
+TEST(Significance, IntervalOfAProportion) {
+  // 95 % of a proportion p over n draws: 1.96 sqrt(p (1 - p) / n).
+  const auto metric = make_accuracy();
+  const Interval interval = bootstrap_interval(*metric, coin_stats(400, 0.3));
+  const double expected = 196 * std::sqrt(0.3 * 0.7 / 400);
+  EXPECT_NEAR(interval.mean, 30, 0.3);
+  EXPECT_NEAR(interval.ci, expected, 0.15 * expected);
+  EXPECT_LT(interval.lower, 30);
+  EXPECT_GT(interval.upper, 30);
+}
+
+TEST(Significance, SameSeedSameNumbers) {
+  const auto metric = make_accuracy();
+  const auto stats = coin_stats(50, 0.5);
+  EXPECT_EQ(bootstrap_scores(*metric, stats), bootstrap_scores(*metric, stats));
+  EXPECT_NE(bootstrap_scores(*metric, stats), bootstrap_scores(*metric, stats, {.seed = 1}));
+}
+
+TEST(Significance, TellsSystemsApart) {
+  Lines reference, good, bad, same_level;
+  for (int i = 0; i < 100; ++i) {
+    reference.push_back("yes");
+    good.push_back(i % 10 < 9 ? "yes" : "no");
+    bad.push_back(i % 10 < 5 ? "yes" : "no");
+    same_level.push_back(i % 10 > 0 || i == 0 ? "yes" : "no");
+  }
+  const std::vector<System> systems{{"good", good}, {"bad", bad}, {"same level", same_level}, {"copy", good}};
+  for (const std::string test : {"bs", "ar"}) {
+    const PairedReport report = paired_test(*make_accuracy(), systems, {reference}, {.test = test});
+    EXPECT_FALSE(report.results[0].p_value);
+    EXPECT_LT(*report.results[1].p_value, 0.01) << test;
+    EXPECT_GT(*report.results[2].p_value, 0.3) << test;
+    EXPECT_EQ(*report.results[3].p_value, 1) << test;
+    EXPECT_EQ(report.results[0].interval.has_value(), test == "bs");
+  }
+  const PairedReport ar =
+      paired_test(*make_accuracy(), systems, {reference}, {.test = "ar", .samples = 100, .confidence = 200});
+  EXPECT_EQ(ar.signature, "nrefs:1|bs:200|ar:100|seed:12345|case:mixed|version:lookback-0.1.0");
+  EXPECT_TRUE(ar.results[0].interval && ar.results[1].interval);
+}
+
+TEST(Significance, BadOptions) {
+  const auto metric = make_accuracy();
+  EXPECT_THROW(paired_test(*metric, {{"a", {"x"}}}, {{"x"}}), ConfigError);
+  EXPECT_THROW(paired_test(*metric, {{"a", {"x"}}, {"b", {"x"}}}, {{"x"}}, {.test = "t"}), ConfigError);
+  EXPECT_THROW(paired_test(*metric, {{"a", {"x"}}, {"b", {"x"}}}, {{"x"}}, {.samples = -1}), ConfigError);
+  EXPECT_THROW(bootstrap_scores(*metric, coin_stats(3, 1), {.samples = 0}), ConfigError);
+  expect_contains(message_of<FormatError>([&] {
+                    paired_test(*metric, {{"a", {"x"}}, {"b", {"x", "y"}}}, {{"x"}});
+                  }),
+                  "system 'b': ");
+}
+
+}  // namespace
+}  // namespace lookback::metrics

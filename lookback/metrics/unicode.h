@@ -1,0 +1,33 @@
+// Text as code points, with the meaning Python gives to white space, lower case and character classes: sacreBLEU's
+// scores depend on all three. Characters newer than ICU's Unicode version count as unassigned.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lookback::metrics {
+
+// Code points of strict UTF-8 (no surrogates, no overlong forms). Throws FormatError naming the byte otherwise.
+std::u32string decode_utf8(std::string_view text);
+std::string encode_utf8(std::u32string_view text);
+
+// Throws FormatError "WHAT line N: ..." for the first line that is not UTF-8; lines count from 1.
+void check_utf8(const std::vector<std::string>& lines, std::string_view what);
+
+// What Python's str.split() and str.rstrip() take for white space (str.isspace).
+bool is_space(char32_t c);
+// General categories P*, S* and N*.
+bool is_punctuation(char32_t c);
+bool is_symbol(char32_t c);
+bool is_number(char32_t c);
+
+// Python's str.lower(): full mappings of the root locale, final sigma included.
+std::u32string lower(std::u32string_view text);
+
+// Python's str.split(): the runs between white space. The views point into text.
+std::vector<std::u32string_view> split(std::u32string_view text);
+// Python's str.rstrip().
+std::u32string_view strip_right(std::u32string_view text);
+
+}  // namespace lookback::metrics
