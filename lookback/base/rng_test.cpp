@@ -73,14 +73,15 @@ TEST(Rng, UniformStaysInItsIntervalWithTheRightMoments) {
   EXPECT_NEAR(squares / kDraws, 1.0 / 3, 0.0048);
 }
 
-TEST(Rng, UniformDoubleUsesMoreBitsThanAFloatHas) {
+TEST(Rng, UniformDoubleHas53RandomBits) {
   Rng rng(2);
-  int finer = 0;
-  for (int k = 0; k < 100; ++k) {
-    const double d = rng.uniform_double();
-    finer += d != static_cast<double>(static_cast<float>(d));
+  int odd = 0;
+  for (int k = 0; k < 1000; ++k) {
+    const double scaled = rng.uniform_double() * 0x1p53;
+    ASSERT_EQ(scaled, std::floor(scaled));
+    odd += static_cast<uint64_t>(scaled) % 2;
   }
-  EXPECT_GT(finer, 90);
+  EXPECT_NEAR(odd, 500, 80);  // five standard errors
 }
 
 TEST(Rng, NormalHasTheRightMoments) {
