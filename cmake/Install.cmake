@@ -27,9 +27,9 @@ install(TARGETS lookback_program)
 install(TARGETS lookback_library EXPORT lookbackTargets)
 install(EXPORT lookbackTargets NAMESPACE lookback:: DESTINATION ${package})
 foreach(layer ${layers})
-  if(NOT layer STREQUAL kernels)  # private: ops is their only reader
+  if(NOT layer STREQUAL kernels)  # private to ops, and through internal.h only
     install(DIRECTORY lookback/${layer} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lookback
-      FILES_MATCHING PATTERN "*.h")
+      FILES_MATCHING PATTERN internal.h EXCLUDE PATTERN "*.h")
   endif()
 endforeach()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
