@@ -1,5 +1,6 @@
 #include "lookback/autograd/var.h"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <utility>
@@ -21,6 +22,10 @@ std::shared_ptr<Node> make_node(std::vector<Tensor> outputs, bool needs_grad) {
   node->outputs = std::move(outputs);
   node->needs_grad = needs_grad;
   return node;
+}
+
+bool any_grad(const Node& node) {
+  return std::any_of(node.grads.begin(), node.grads.end(), [](const Tensor& g) { return !g.empty(); });
 }
 
 }  // namespace
@@ -88,7 +93,7 @@ void backward(const Var& root) {
   while (!ready.empty()) {
     const auto node = ready.extract(ready.begin()).mapped();
     if (auto pending = std::move(node->pending)) pending->flush(*node);
-    if (!node->backward) continue;
+    if (!node->backward || !any_grad(*node)) continue;
     node->backward(*node);
     for (const Var& in : node->inputs)
       if (in.needs_grad()) ready.emplace(in.node().id, in.node_ptr());

@@ -1,0 +1,93 @@
+#include "lookback/ops/attention.h"
+
+#include "lookback/ops/internal.h"
+
+namespace lookback::ops {
+namespace {
+
+kernels::Memory view(const Attention& at) {
+  return {.sentences = at.memory.sentences(), .begin = at.memory.data(), .N = at.N(), .of = at.of->data(), .T = at.T()};
+}
+
+void check_layout(const char* name, const Attention& at, const Var& rows, const char* what) {
+  check(rows.shape().rank() == 2 && rows.dim(0) == at.memory.rows(), name, ": ", what, " must be [", at.memory.rows(),
+        ",*], got ", rows.shape());
+  for (const int32_t s : *at.of)
+    check(0 <= s && s < at.memory.sentences(), name, ": no sentence ", s, " among ", at.memory.sentences());
+}
+
+}  // namespace
+
+Var score_dot(const Var& query, const Var& keys, const Attention& at, double scale) {
+  check_layout("score_dot", at, keys, "keys");
+  const int64_t A = keys.dim(1);
+  check(query.shape() == Shape{at.N(), A}, "score_dot: query must be ", Shape{at.N(), A}, ", got ", query.shape());
+  Tensor energies({at.N(), at.T()}, query.dtype());
+  auto args = [=]<class R>(const Var& q, const Var& k) {
+    return kernels::ScoreDot<R>{view(at),          A, static_cast<R>(scale), q.value().data<R>(), k.value().data<R>(),
+                                energies.data<R>()};
+  };
+  with_float(query.dtype(), [&]<class R>() { kernels::best<R>().score_dot(args.template operator()<R>(query, keys)); });
+  return record({energies}, {query, keys}, [=](Node& node) {
+    const auto& in = node.inputs;
+    with_float(energies.dtype(), [&]<class R>() {
+      kernels::best<R>().score_dot_backward({.f = args.template operator()<R>(in[0], in[1]),
+                                             .denergies = node.grads[0].data<R>(),
+                                             .dquery = grad_or_null<R>(in[0]),
+                                             .dkeys = grad_or_null<R>(in[1])});
+    });
+  })[0];
+}
+
+Var score_additive(const Var& query, const Var& keys, const Var& v, const Attention& at) {
+  check_layout("score_additive", at, keys, "keys");
+  const int64_t A = keys.dim(1);
+  check(query.shape() == Shape{at.N(), A}, "score_additive: query must be ", Shape{at.N(), A}, ", got ", query.shape());
+  check(v.shape() == Shape{A}, "score_additive: v must be ", Shape{A}, ", got ", v.shape());
+  Tensor energies({at.N(), at.T()}, query.dtype());
+  auto args = [=]<class R>(const Var& q, const Var& k, const Var& u) {
+    return kernels::ScoreAdditive<R>{
+        view(at), A, q.value().data<R>(), k.value().data<R>(), u.value().data<R>(), energies.data<R>()};
+  };
+  with_float(query.dtype(),
+             [&]<class R>() { kernels::best<R>().score_additive(args.template operator()<R>(query, keys, v)); });
+  return record({energies}, {query, keys, v}, [=](Node& node) {
+    const auto& in = node.inputs;
+    const Tensor scratch({at.memory.sentences(), A}, energies.dtype());
+    with_float(energies.dtype(), [&]<class R>() {
+      kernels::best<R>().score_additive_backward({.f = args.template operator()<R>(in[0], in[1], in[2]),
+                                                  .denergies = node.grads[0].data<R>(),
+                                                  .dquery = grad_or_null<R>(in[0]),
+                                                  .dkeys = grad_or_null<R>(in[1]),
+                                                  .dv = grad_or_null<R>(in[2]),
+                                                  .dv_scratch = scratch.data<R>()});
+    });
+  })[0];
+}
+
+Attended attend(const Var& energies, const Var& values, const Attention& at) {
+  check_layout("attend", at, values, "values");
+  const int64_t M = values.dim(1);
+  check(energies.shape() == Shape{at.N(), at.T()}, "attend: energies must be ", Shape{at.N(), at.T()}, ", got ",
+        energies.shape());
+  Tensor context({at.N(), M}, values.dtype()), weights({at.N(), at.T()}, values.dtype());
+  auto args = [=]<class R>(const Var& e, const Var& v) {
+    return kernels::Attend<R>{view(at),         M, e.value().data<R>(), v.value().data<R>(), weights.data<R>(),
+                              context.data<R>()};
+  };
+  with_float(values.dtype(),
+             [&]<class R>() { kernels::best<R>().attend(args.template operator()<R>(energies, values)); });
+  const auto out = record({context, weights}, {energies, values}, [=](Node& node) {
+    const auto& in = node.inputs;
+    with_float(context.dtype(), [&]<class R>() {
+      kernels::best<R>().attend_backward({.f = args.template operator()<R>(in[0], in[1]),
+                                          .dcontext = node.grads[0].empty() ? nullptr : node.grads[0].data<R>(),
+                                          .dweights = node.grads[1].empty() ? nullptr : node.grads[1].data<R>(),
+                                          .denergies = grad_or_null<R>(in[0]),
+                                          .dvalues = grad_or_null<R>(in[1])});
+    });
+  });
+  return {out[0], out[1]};
+}
+
+}  // namespace lookback::ops

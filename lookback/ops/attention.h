@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "lookback/autograd/var.h"
+#include "lookback/ops/layout.h"
+
+namespace lookback::ops {
+
+// Which sentence each query row looks at. Rows may share a sentence: the steps
+// of one target in training, the hypotheses of one beam in search.
+struct Attention {
+  MemoryLayout memory;
+  std::shared_ptr<const std::vector<int32_t>> of;  // [N] sentence of each query row
+
+  int64_t N() const { return static_cast<int64_t>(of->size()); }
+  int64_t T() const { return memory.longest(); }
+};
+
+// Energies are [N, T] with T the longest sentence; columns past a row's own sentence are 0.
+
+// energies[n,t] = scale * query[n] . keys[t]. query [N, A], keys [S, A].
+// Luong et al. 2015, "dot" and (with projected keys) "general".
+Var score_dot(const Var& query, const Var& keys, const Attention& at, double scale = 1);
+
+// energies[n,t] = v . tanh(query[n] + keys[t]). query [N, A], keys [S, A], v [A].
+// Bahdanau et al. 2015; also Luong's "concat", whose W [q; k] is Wq q + Wk k.
+Var score_additive(const Var& query, const Var& keys, const Var& v, const Attention& at);
+
+struct Attended {
+  Var context;  // [N, M]
+  Var weights;  // [N, T] each row sums to 1 over its own sentence; an empty sentence gives zeros
+};
+
+// Softmax over each row's own sentence, then the weighted sum of its values. values [S, M].
+Attended attend(const Var& energies, const Var& values, const Attention& at);
+
+}  // namespace lookback::ops

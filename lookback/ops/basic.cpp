@@ -1,0 +1,250 @@
+#include "lookback/ops/basic.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "lookback/ops/internal.h"
+
+namespace lookback::ops {
+namespace {
+
+void check_same(const char* name, const Var& a, const Var& b) {
+  check(a.shape() == b.shape() && a.dtype() == b.dtype(), name, ": shapes differ: ", a.shape(), " and ", b.shape());
+}
+
+template <class R>
+void add_scaled(const Tensor& x, R alpha, R* y) {
+  kernels::best<R>().axpy({.size = x.size(), .alpha = alpha, .x = x.data<R>(), .y = y});
+}
+
+Var unary(kernels::Unary kind, const Var& x) {
+  Tensor y(x.shape(), x.dtype());
+  with_float(x.dtype(), [&]<class R>() {
+    kernels::best<R>().unary({kind, x.value().size(), x.value().data<R>(), y.data<R>()});
+  });
+  return record({y}, {x}, [kind, y](Node& node) {
+    with_float(y.dtype(), [&]<class R>() {
+      kernels::best<R>().unary_backward({.f = {kind, y.size(), nullptr, y.data<R>()},
+                                         .dy = node.grads[0].data<R>(),
+                                         .dx = node.inputs[0].grad_buffer().data<R>()});
+    });
+  })[0];
+}
+
+}  // namespace
+
+Var add(const Var& a, const Var& b) {
+  check_same("add", a, b);
+  Tensor y = a.value().clone();
+  with_float(a.dtype(), [&]<class R>() { add_scaled<R>(b.value(), R{1}, y.data<R>()); });
+  return record({y}, {a, b}, [](Node& node) {
+    for (const Var& in : node.inputs) give_grad(in, node.grads[0].clone());
+  })[0];
+}
+
+Var mul(const Var& a, const Var& b) {
+  check_same("mul", a, b);
+  Tensor y(a.shape(), a.dtype());
+  with_float(a.dtype(), [&]<class R>() {
+    const R *p = a.value().data<R>(), *q = b.value().data<R>();
+    for (int64_t k = 0; k < y.size(); ++k) y.data<R>()[k] = p[k] * q[k];
+  });
+  return record({y}, {a, b}, [](Node& node) {
+    with_float(node.grads[0].dtype(), [&]<class R>() {
+      const R* dy = node.grads[0].data<R>();
+      for (int side = 0; side < 2; ++side) {
+        const Var &in = node.inputs[static_cast<size_t>(side)], &other = node.inputs[static_cast<size_t>(1 - side)];
+        if (R* dx = grad_or_null<R>(in))
+          for (int64_t k = 0; k < in.value().size(); ++k) dx[k] += dy[k] * other.value().data<R>()[k];
+      }
+    });
+  })[0];
+}
+
+Var scale(const Var& x, double factor) {
+  Tensor y = Tensor::zeros(x.shape(), x.dtype());
+  with_float(x.dtype(), [&]<class R>() { add_scaled<R>(x.value(), static_cast<R>(factor), y.data<R>()); });
+  return record({y}, {x}, [factor](Node& node) {
+    with_float(node.grads[0].dtype(), [&]<class R>() {
+      add_scaled<R>(node.grads[0], static_cast<R>(factor), node.inputs[0].grad_buffer().data<R>());
+    });
+  })[0];
+}
+
+Var tanh(const Var& x) { return unary(kernels::Unary::tanh, x); }
+Var sigmoid(const Var& x) { return unary(kernels::Unary::sigmoid, x); }
+Var relu(const Var& x) { return unary(kernels::Unary::relu, x); }
+
+Var maxout(const Var& x) {
+  check(x.shape().rank() == 2 && x.dim(1) % 2 == 0, "maxout: x must be [N,2C], got ", x.shape());
+  const int64_t N = x.dim(0), C = x.dim(1) / 2;
+  Tensor y({N, C}, x.dtype());
+  with_float(x.dtype(), [&]<class R>() {
+    const R* in = x.value().data<R>();
+    for (int64_t k = 0; k < N * C; ++k) y.data<R>()[k] = std::max(in[2 * k], in[2 * k + 1]);
+  });
+  return record({y}, {x}, [N, C](Node& node) {
+    with_float(node.grads[0].dtype(), [&]<class R>() {
+      const R *in = node.inputs[0].value().data<R>(), *dy = node.grads[0].data<R>();
+      R* dx = node.inputs[0].grad_buffer().data<R>();
+      for (int64_t k = 0; k < N * C; ++k) dx[in[2 * k] >= in[2 * k + 1] ? 2 * k : 2 * k + 1] += dy[k];
+    });
+  })[0];
+}
+
+Var layer_norm(const Var& x, const Var& gamma, const Var& beta, double epsilon) {
+  check(x.shape().rank() == 2, "layer_norm: x must be [N,C], got ", x.shape());
+  const int64_t N = x.dim(0), C = x.dim(1);
+  check(gamma.shape() == Shape{C} && beta.shape() == Shape{C}, "layer_norm: gamma and beta must be ", Shape{C});
+  const Dtype d = x.dtype();
+  Tensor y({N, C}, d), mean({N}, d), inverse_std({N}, d);
+  auto args = [=]<class R>(const Var& in, const Var& g, const Var& b) {
+    return kernels::LayerNorm<R>{N,
+                                 C,
+                                 static_cast<R>(epsilon),
+                                 in.value().data<R>(),
+                                 g.value().data<R>(),
+                                 b.value().data<R>(),
+                                 y.data<R>(),
+                                 mean.data<R>(),
+                                 inverse_std.data<R>()};
+  };
+  with_float(d, [&]<class R>() { kernels::best<R>().layer_norm(args.template operator()<R>(x, gamma, beta)); });
+  return record({y}, {x, gamma, beta}, [=](Node& node) {
+    const auto& in = node.inputs;
+    with_float(d, [&]<class R>() {
+      kernels::best<R>().layer_norm_backward({.f = args.template operator()<R>(in[0], in[1], in[2]),
+                                              .dy = node.grads[0].data<R>(),
+                                              .dx = grad_or_null<R>(in[0]),
+                                              .dgamma = grad_or_null<R>(in[1]),
+                                              .dbeta = grad_or_null<R>(in[2])});
+    });
+  })[0];
+}
+
+Var dropout(const Var& x, double p, const Stream& stream, const RowIds& mask_rows) {
+  check(0 <= p && p < 1, "dropout: p must be in [0,1), got ", p);
+  check(x.shape().rank() == 2, "dropout: x must be [N,C], got ", x.shape());
+  check(!mask_rows || static_cast<int64_t>(mask_rows->size()) == x.dim(0), "dropout: one mask row for each row of x");
+  if (p == 0) return x;
+  const int64_t N = x.dim(0), C = x.dim(1);
+  Tensor y({N, C}, x.dtype());
+  auto run = [=]<class R>(const R* from, R* to, bool accumulate) {
+    kernels::best<R>().dropout({.N = N,
+                                .C = C,
+                                .p = p,
+                                .stream = stream,
+                                .row_of = mask_rows ? mask_rows->data() : nullptr,
+                                .x = from,
+                                .y = to,
+                                .accumulate = accumulate});
+  };
+  with_float(x.dtype(), [&]<class R>() { run.template operator()<R>(x.value().data<R>(), y.data<R>(), false); });
+  return record({y}, {x}, [run](Node& node) {
+    with_float(node.grads[0].dtype(), [&]<class R>() {
+      const auto dx = grad_target<R>(node.inputs[0]);
+      // forward: y = mask * x
+      run.template operator()<R>(node.grads[0].data<R>(), dx.data, dx.accumulate);
+    });
+  })[0];
+}
+
+Var gather_rows(const Var& x, const RowIds& ids) {
+  check(x.shape().rank() == 2, "gather_rows: x must be [R,C], got ", x.shape());
+  const int64_t N = static_cast<int64_t>(ids->size()), C = x.dim(1);
+  for (const int32_t id : *ids) check(id < x.dim(0), "gather_rows: no row ", id, " in ", x.shape());
+  Tensor y({N, C}, x.dtype());
+  with_float(x.dtype(), [&]<class R>() {
+    kernels::best<R>().gather_rows({N, C, ids->data(), x.value().data<R>(), y.data<R>()});
+  });
+  return record({y}, {x}, [=](Node& node) {
+    with_float(node.grads[0].dtype(), [&]<class R>() {
+      kernels::best<R>().scatter_rows(
+          {N, C, ids->data(), node.grads[0].data<R>(), node.inputs[0].grad_buffer().data<R>()});
+    });
+  })[0];
+}
+
+Var slice_rows(const Var& x, int64_t begin, int64_t end) {
+  if (begin == 0 && end == x.dim(0)) return x;
+  return record({x.value().rows(begin, end)}, {x}, [=](Node& node) {
+    with_float(node.grads[0].dtype(), [&]<class R>() {
+      add_scaled<R>(node.grads[0], R{1}, node.inputs[0].grad_buffer().rows(begin, end).data<R>());
+    });
+  })[0];
+}
+
+Var concat_rows(const std::vector<Var>& parts) {
+  check(!parts.empty(), "concat_rows: nothing to join");
+  if (parts.size() == 1) return parts[0];
+  const int64_t C = parts[0].dim(1);
+  int64_t rows = 0;
+  for (const Var& p : parts) {
+    check(p.shape().rank() == 2 && p.dim(1) == C, "concat_rows: expected [*,", C, "], got ", p.shape());
+    rows += p.dim(0);
+  }
+  Tensor y({rows, C}, parts[0].dtype());
+  int64_t at = 0;
+  for (const Var& p : parts) {
+    std::memcpy(y.rows(at, at + p.dim(0)).bytes(), p.value().bytes(), static_cast<size_t>(p.value().byte_size()));
+    at += p.dim(0);
+  }
+  return record({y}, parts, [](Node& node) {
+    int64_t first = 0;
+    for (const Var& in : node.inputs) {
+      const int64_t n = in.dim(0);
+      // The rows are nobody else's, so the part may have them as they are.
+      give_grad(in, node.grads[0].rows(first, first + n));
+      first += n;
+    }
+  })[0];
+}
+
+Var concat_columns(const std::vector<Var>& parts) {
+  check(!parts.empty(), "concat_columns: nothing to join");
+  const int64_t N = parts[0].dim(0);
+  int64_t C = 0;
+  for (const Var& p : parts) {
+    check(p.shape().rank() == 2 && p.dim(0) == N, "concat_columns: expected [", N, ",*], got ", p.shape());
+    C += p.dim(1);
+  }
+  Tensor y({N, C}, parts[0].dtype());
+  with_float(y.dtype(), [&]<class R>() {
+    int64_t at = 0;
+    for (const Var& p : parts) {
+      const int64_t width = p.dim(1);
+      for (int64_t n = 0; n < N; ++n) std::copy_n(p.value().data<R>() + n * width, width, y.data<R>() + n * C + at);
+      at += width;
+    }
+  });
+  return record({y}, parts, [N, C](Node& node) {
+    with_float(node.grads[0].dtype(), [&]<class R>() {
+      int64_t at = 0;
+      for (const Var& in : node.inputs) {
+        const int64_t width = in.dim(1);
+        if (R* dx = grad_or_null<R>(in))
+          for (int64_t n = 0; n < N; ++n)
+            for (int64_t k = 0; k < width; ++k) dx[n * width + k] += node.grads[0].data<R>()[n * C + at + k];
+        at += width;
+      }
+    });
+  })[0];
+}
+
+Var weighted_sum(const Var& x, const Tensor& weights) {
+  check(weights.shape() == x.shape(), "weighted_sum: weights must be ", x.shape(), ", got ", weights.shape());
+  Tensor y({1}, x.dtype());
+  with_float(x.dtype(), [&]<class R>() {
+    double sum = 0;
+    for (int64_t k = 0; k < weights.size(); ++k)
+      sum += static_cast<double>(weights.data<R>()[k]) * static_cast<double>(x.value().data<R>()[k]);
+    y.data<R>()[0] = static_cast<R>(sum);
+  });
+  return record({y}, {x}, [weights](Node& node) {
+    with_float(weights.dtype(), [&]<class R>() {
+      add_scaled<R>(weights, node.grads[0].data<R>()[0], node.inputs[0].grad_buffer().data<R>());
+    });
+  })[0];
+}
+
+}  // namespace lookback::ops

@@ -1,0 +1,114 @@
+#include "lookback/ops/internal.h"
+
+#include <cstring>
+#include <map>
+
+namespace lookback::ops {
+namespace {
+
+// The packed copies of one weight, by columns and direction.
+struct Prepared {
+  std::map<std::pair<Columns, Packing>, std::shared_ptr<const kernels::Packed>> packed;
+};
+
+Prepared& prepared(Node& node) {
+  if (!node.prepared) node.prepared = std::make_shared<Prepared>();
+  return *static_cast<Prepared*>(node.prepared.get());
+}
+
+Tensor stacked(const std::vector<Tensor>& parts) {
+  if (parts.size() == 1) return parts[0];
+  int64_t rows = 0;
+  for (const Tensor& p : parts) rows += p.dim(0);
+  Tensor out({rows, parts[0].dim(1)}, parts[0].dtype());
+  std::byte* at = out.bytes();
+  for (const Tensor& p : parts) {
+    std::memcpy(at, p.bytes(), static_cast<size_t>(p.byte_size()));
+    at += p.byte_size();
+  }
+  return out;
+}
+
+struct PendingProducts final : PendingGrad {
+  struct Parts {
+    std::vector<Tensor> x, dy;  // [n, columns], [n, rows of the weight]
+  };
+  std::map<Columns, Parts> parts;
+
+  void flush(Node& node) override {
+    const Tensor& w = node.outputs[0];
+    for (auto& [columns, p] : parts) {
+      const bool whole = columns == Columns{0, w.dim(1)};
+      const bool fresh = whole && node.grads[0].empty();
+      if (fresh) node.grads[0] = Tensor(w.shape(), w.dtype());
+      const Tensor dw = node.grad_buffer(0), x = stacked(p.x), dy = stacked(p.dy);
+      p = {};
+      with_float(w.dtype(), [&]<class R>() {
+        kernels::best<R>().matmul({.m = w.dim(0),
+                                   .n = columns.size(),
+                                   .k = x.dim(0),
+                                   .a = dy.data<R>(),
+                                   .lda = dy.dim(1),
+                                   .transpose_a = true,
+                                   .b = x.data<R>(),
+                                   .ldb = x.dim(1),
+                                   .c = dw.data<R>() + columns.begin,
+                                   .ldc = w.dim(1),
+                                   .accumulate = !fresh});
+      });
+    }
+  }
+};
+
+}  // namespace
+
+void give_grad(const Var& in, Tensor g) {
+  if (!in.needs_grad()) return;
+  Tensor& mine = in.node().grads[static_cast<size_t>(in.output())];
+  if (mine.empty()) {
+    mine = std::move(g);
+    return;
+  }
+  with_float(mine.dtype(), [&]<class R>() {
+    kernels::best<R>().axpy({.size = mine.size(), .alpha = R{1}, .x = g.data<R>(), .y = mine.data<R>()});
+  });
+}
+
+template <class R>
+kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing) {
+  kernels::Weight<R> out{
+      .data = w.value().data<R>() + columns.begin, .rows = w.dim(0), .cols = columns.size(), .ld = w.dim(1)};
+  const auto pack = kernels::best<R>().pack;
+  if (!pack) return out;
+  auto& kept = prepared(w.node()).packed[{columns, packing}];
+  if (packing == Packing::forward) {
+    if (!kept) kept = pack({.n = out.rows, .k = out.cols, .b = out.data, .ldb = out.ld, .transpose_b = true});
+    out.packed = kept.get();
+  } else {
+    if (!kept) kept = pack({.n = out.cols, .k = out.rows, .b = out.data, .ldb = out.ld, .transpose_b = false});
+    out.packed_transposed = kept.get();
+  }
+  return out;
+}
+
+template kernels::Weight<float> weight<float>(const Var&, Columns, Packing);
+template kernels::Weight<double> weight<double>(const Var&, Columns, Packing);
+
+void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tensor& dy) {
+  if (!w.needs_grad()) return;
+  auto& pending = w.node().pending;
+  if (!pending) pending = std::make_unique<PendingProducts>();
+  auto& parts = static_cast<PendingProducts&>(*pending).parts[columns];
+  parts.x.push_back(x);
+  parts.dy.push_back(dy);
+}
+
+void add_bias_grad(const Var& b, const Tensor& dy) {
+  if (!b.needs_grad()) return;
+  with_float(dy.dtype(), [&]<class R>() {
+    kernels::best<R>().column_sums(
+        {.N = dy.dim(0), .C = dy.dim(1), .ldx = dy.dim(1), .x = dy.data<R>(), .sums = grad_or_null<R>(b)});
+  });
+}
+
+}  // namespace lookback::ops

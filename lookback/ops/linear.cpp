@@ -1,0 +1,88 @@
+#include "lookback/ops/linear.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "lookback/ops/internal.h"
+
+namespace lookback::ops {
+namespace {
+
+// The rows a product is added to: bias, onto, both or nothing.
+template <class R>
+bool prefill(const LinearOptions& o, const Tensor& y) {
+  if (!o.bias && !o.onto) return false;
+  if (o.onto) std::memcpy(y.bytes(), o.onto.value().bytes(), static_cast<size_t>(y.byte_size()));
+  if (o.bias) {
+    const R* b = o.bias.value().data<R>();
+    const int64_t O = y.dim(1);
+    for (int64_t n = 0; n < y.dim(0); ++n) {
+      R* row = y.data<R>() + n * O;
+      if (o.onto)
+        for (int64_t k = 0; k < O; ++k) row[k] += b[k];
+      else
+        std::copy_n(b, O, row);
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+Var linear(const Var& x, const Var& w, const LinearOptions& options) {
+  check(x.shape().rank() == 2 && w.shape().rank() == 2, "linear: x and w must be matrices, got ", x.shape(), " and ",
+        w.shape());
+  const auto range = options.columns.value_or(std::pair<int64_t, int64_t>{0, w.dim(1)});
+  const Columns columns{range.first, range.second};
+  const int64_t N = x.dim(0), I = x.dim(1), O = w.dim(0);
+  check(0 <= columns.begin && columns.begin <= columns.end && columns.end <= w.dim(1), "linear: columns [",
+        columns.begin, ",", columns.end, ") of w ", w.shape());
+  check(columns.size() == I, "linear: x ", x.shape(), " does not fit ", columns.size(), " columns of w ", w.shape());
+  check(!options.bias || options.bias.shape() == Shape{O}, "linear: bias must be ", Shape{O});
+  check(!options.onto || options.onto.shape() == Shape{N, O}, "linear: onto must be ", Shape{N, O});
+  Tensor y({N, O}, x.dtype());
+  with_float(x.dtype(), [&]<class R>() {
+    const bool accumulate = prefill<R>(options, y);
+    const auto weights = weight<R>(w, columns, Packing::forward);
+    kernels::best<R>().matmul({.m = N,
+                               .n = O,
+                               .k = I,
+                               .a = x.value().data<R>(),
+                               .lda = I,
+                               .b = weights.data,
+                               .ldb = weights.ld,
+                               .transpose_b = true,
+                               .packed_b = weights.packed,
+                               .c = y.data<R>(),
+                               .ldc = O,
+                               .accumulate = accumulate});
+  });
+  return record({y}, {x, w, options.bias, options.onto}, [=](Node& node) {
+    const Tensor dy = node.grads[0];
+    if (dy.empty()) return;
+    const Var &in_x = node.inputs[0], &in_w = node.inputs[1], &bias = node.inputs[2], &onto = node.inputs[3];
+    with_float(dy.dtype(), [&]<class R>() {
+      // forward: y = x w^T
+      if (const auto dx = grad_target<R>(in_x); dx.data) {
+        const auto weights = weight<R>(in_w, columns, Packing::backward);
+        kernels::best<R>().matmul({.m = N,
+                                   .n = I,
+                                   .k = O,
+                                   .a = dy.data<R>(),
+                                   .lda = O,
+                                   .b = weights.data,
+                                   .ldb = weights.ld,
+                                   .packed_b = weights.packed_transposed,
+                                   .c = dx.data,
+                                   .ldc = I,
+                                   .accumulate = dx.accumulate});
+      }
+      if (R* d = grad_or_null<R>(onto))
+        kernels::best<R>().axpy({.size = dy.size(), .alpha = R{1}, .x = dy.data<R>(), .y = d});
+    });
+    add_weight_grad(in_w, columns, in_x.value(), dy);
+    add_bias_grad(bias, dy);
+  })[0];
+}
+
+}  // namespace lookback::ops

@@ -1,0 +1,127 @@
+#include "lookback/ops/loss.h"
+
+#include <algorithm>
+
+#include "lookback/ops/internal.h"
+
+namespace lookback::ops {
+namespace {
+
+// Logits held at once; 32 MiB in f32.
+constexpr int64_t kChunkElements = int64_t{8} << 20;
+
+// Gradients found on the way forward, for an upstream gradient of 1.
+struct XentGrads {
+  Tensor dhidden, dw, dbias;  // empty when nobody wants them
+};
+
+template <class R>
+void chunk_grads(const Tensor& hidden, const Var& w, const Tensor& dlogits, const XentGrads& g, int64_t first) {
+  const int64_t n = dlogits.dim(0), V = dlogits.dim(1), H = w.dim(1);
+  const auto& table = kernels::best<R>();
+  // forward: logits = hidden w^T + bias
+  if (!g.dhidden.empty()) {
+    const auto weights = weight<R>(w, Packing::backward);
+    table.matmul({.m = n,
+                  .n = H,
+                  .k = V,
+                  .a = dlogits.data<R>(),
+                  .lda = V,
+                  .b = weights.data,
+                  .ldb = weights.ld,
+                  .packed_b = weights.packed_transposed,
+                  .c = g.dhidden.data<R>() + first * H,
+                  .ldc = H});
+  }
+  if (!g.dw.empty())
+    table.matmul({.m = V,
+                  .n = H,
+                  .k = n,
+                  .a = dlogits.data<R>(),
+                  .lda = V,
+                  .transpose_a = true,
+                  .b = hidden.data<R>() + first * H,
+                  .ldb = H,
+                  .c = g.dw.data<R>(),
+                  .ldc = H,
+                  .accumulate = first > 0});
+  if (!g.dbias.empty())
+    table.column_sums({.N = n, .C = V, .ldx = V, .x = dlogits.data<R>(), .sums = g.dbias.data<R>()});
+}
+
+template <class R>
+void scale_by(const Tensor& t, R factor) {
+  if (factor != R{1})
+    for (R& x : t.span<R>()) x *= factor;
+}
+
+}  // namespace
+
+XentOut projected_xent(const Var& hidden, const Var& w, const Var& bias, const std::vector<int32_t>& targets,
+                       const XentOptions& options) {
+  const int64_t N = hidden.dim(0), V = w.dim(0), H = w.dim(1);
+  check(hidden.shape() == Shape{N, H}, "projected_xent: hidden ", hidden.shape(), " does not fit w ", w.shape());
+  check(!bias || bias.shape() == Shape{V}, "projected_xent: bias must be ", Shape{V});
+  check(static_cast<int64_t>(targets.size()) == N, "projected_xent: ", targets.size(), " targets for ", N, " rows");
+  for (const int32_t y : targets) check(0 <= y && y < V, "projected_xent: target ", y, " is not below ", V);
+  const Dtype d = hidden.dtype();
+  const bool want = grad_enabled() && (hidden.needs_grad() || w.needs_grad() || bias.needs_grad());
+  XentGrads grads;
+  if (want && hidden.needs_grad()) grads.dhidden = Tensor({N, H}, d);
+  if (want && w.needs_grad()) grads.dw = N ? Tensor({V, H}, d) : Tensor::zeros({V, H}, d);
+  if (want && bias.needs_grad()) grads.dbias = Tensor::zeros({V}, d);
+
+  std::vector<double> losses(static_cast<size_t>(N)), nlls(static_cast<size_t>(N));
+  std::vector<int8_t> correct(static_cast<size_t>(N));
+  Tensor loss({1}, d);
+  const int64_t chunk = std::max<int64_t>(64, kChunkElements / std::max<int64_t>(1, V));
+  with_float(d, [&]<class R>() {
+    const auto weights = weight<R>(w, Packing::forward);
+    for (int64_t first = 0; first < N; first += chunk) {
+      const int64_t n = std::min(chunk, N - first);
+      Tensor logits({n, V}, d);
+      if (bias)
+        for (int64_t k = 0; k < n; ++k) std::copy_n(bias.value().data<R>(), V, logits.data<R>() + k * V);
+      kernels::best<R>().matmul({.m = n,
+                                 .n = V,
+                                 .k = H,
+                                 .a = hidden.value().data<R>() + first * H,
+                                 .lda = H,
+                                 .b = weights.data,
+                                 .ldb = weights.ld,
+                                 .transpose_b = true,
+                                 .packed_b = weights.packed,
+                                 .c = logits.data<R>(),
+                                 .ldc = V,
+                                 .accumulate = static_cast<bool>(bias)});
+      kernels::best<R>().softmax_xent({.N = n,
+                                       .V = V,
+                                       .smoothing = options.smoothing,
+                                       .scale = static_cast<R>(options.scale),
+                                       .targets = targets.data() + first,
+                                       .logits = logits.data<R>(),
+                                       .want_grad = want,
+                                       .losses = losses.data() + first,
+                                       .nlls = nlls.data() + first,
+                                       .correct = correct.data() + first});
+      if (want) chunk_grads<R>(hidden.value(), w, logits, grads, first);
+    }
+  });
+  XentOut out;
+  for (size_t n = 0; n < losses.size(); ++n)
+    out.loss_sum += losses[n], out.nll_sum += nlls[n], out.correct += correct[n];
+  with_float(d, [&]<class R>() { loss.data<R>()[0] = static_cast<R>(options.scale * out.loss_sum); });
+  out.loss = record({loss}, {hidden, w, bias}, [grads](Node& node) {
+    with_float(node.grads[0].dtype(), [&]<class R>() {
+      const R upstream = node.grads[0].data<R>()[0];
+      for (const Tensor& g : {grads.dhidden, grads.dw, grads.dbias})
+        if (!g.empty()) scale_by<R>(g, upstream);
+    });
+    give_grad(node.inputs[0], grads.dhidden);
+    give_grad(node.inputs[1], grads.dw);
+    give_grad(node.inputs[2], grads.dbias);
+  })[0];
+  return out;
+}
+
+}  // namespace lookback::ops

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "lookback/autograd/var.h"
+#include "lookback/ops/layout.h"
+
+namespace lookback::ops {
+
+// The parameters of one direction of one layer, as torch.nn.LSTM and torch.nn.GRU keep them:
+// G = 4 gates (i f g o) for the LSTM, 3 (r z n) for the GRU.
+struct RecurrentWeights {
+  Var w_ih;  // [G*H, I]
+  Var w_hh;  // [G*H, H]
+  Var b_ih;  // [G*H]
+  Var b_hh;  // [G*H]
+};
+
+enum class Direction { forward, reverse };  // reverse runs each sequence from its own end
+
+struct RecurrentOut {
+  Var h;       // [N, H] every state
+  Var last_h;  // [B, H] the last state of each sequence
+  Var last_c;  // [B, H] LSTM only
+};
+
+struct RecurrentState {
+  Var h;  // [B, H]; absent means zeros
+  Var c;  // [B, H]; LSTM only
+};
+
+// A whole sequence. x [N, I] in packed rows of `steps`. Throws ShapeError.
+// LSTM: c' = f c + i g, h' = o tanh(c')   (Gers et al. 2000, as torch.nn.LSTM)
+RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, Direction direction,
+                  const RecurrentState& initial = {});
+// GRU: n = tanh(xn + r hn), h' = (1-z) n + z h   (Cho et al. 2014, as torch.nn.GRU)
+RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, Direction direction,
+                 const RecurrentState& initial = {});
+
+// One step after its products. gates [N, 4H] = x Wx^T + h Wh^T + biases, c [N, H].
+struct LstmCellOut {
+  Var h, c;  // [N, H]
+};
+LstmCellOut lstm_cell(const Var& gates, const Var& c);
+
+// One step after its products. gates_x [N, 3H] = x Wx^T + bx, gates_h [N, 3H] = h Wh^T + bh, h [N, H].
+Var gru_cell(const Var& gates_x, const Var& gates_h, const Var& h);
+
+}  // namespace lookback::ops
