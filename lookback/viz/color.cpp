@@ -1,0 +1,126 @@
+#include "lookback/viz/color.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace lookback::viz {
+namespace {
+
+constexpr Palette kLight{.background = {255, 255, 255},
+                         .full = {23, 55, 140},
+                         .text = {26, 32, 44},
+                         .muted = {98, 107, 122},
+                         .faint = {226, 230, 236}};
+constexpr Palette kDark{.background = {17, 20, 27},
+                        .full = {143, 211, 255},
+                        .text = {232, 236, 241},
+                        .muted = {148, 158, 173},
+                        .faint = {42, 48, 59}};
+
+struct Lab {
+  double L, a, b;
+};
+
+double to_linear(uint8_t c) {
+  const double x = c / 255.0;
+  return x <= 0.04045 ? x / 12.92 : std::pow((x + 0.055) / 1.055, 2.4);
+}
+
+uint8_t to_srgb(double x) {
+  x = std::clamp(x, 0.0, 1.0);
+  x = x <= 0.0031308 ? 12.92 * x : 1.055 * std::pow(x, 1 / 2.4) - 0.055;
+  return static_cast<uint8_t>(std::lround(x * 255));
+}
+
+Lab to_lab(Rgb c) {
+  const double r = to_linear(c.r), g = to_linear(c.g), b = to_linear(c.b);
+  const double l = std::cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
+  const double m = std::cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
+  const double s = std::cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);
+  return {0.2104542553 * l + 0.7936177850 * m - 0.0040720468 * s,
+          1.9779984951 * l - 2.4285922050 * m + 0.4505937099 * s,
+          0.0259040371 * l + 0.7827717662 * m - 0.8086757660 * s};
+}
+
+Rgb to_rgb(const Lab& c) {
+  const double l = std::pow(c.L + 0.3963377774 * c.a + 0.2158037573 * c.b, 3);
+  const double m = std::pow(c.L - 0.1055613458 * c.a - 0.0638541728 * c.b, 3);
+  const double s = std::pow(c.L - 0.0894841775 * c.a - 1.2914855480 * c.b, 3);
+  return {to_srgb(4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s),
+          to_srgb(-1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s),
+          to_srgb(-0.0041960863 * l - 0.7034186147 * m + 1.7076147010 * s)};
+}
+
+// Blues of the 6x6x6 cube (and its greys, where the cube has no dark blue) in
+// even steps of lightness.
+constexpr std::array kLightColors = {255, 153, 110, 67, 25, 19};
+constexpr std::array kDarkColors = {235, 237, 24, 31, 74, 117};
+
+double contrast(Rgb a, Rgb b) {
+  const double x = luminance(a), y = luminance(b);
+  return (std::max(x, y) + 0.05) / (std::min(x, y) + 0.05);
+}
+
+}  // namespace
+
+const Palette& palette(Theme theme) { return theme == Theme::dark ? kDark : kLight; }
+
+Rgb shade(const Palette& p, double weight) {
+  if (weight <= 0) return p.background;
+  if (weight >= 1) return p.full;
+  const Lab a = to_lab(p.background), b = to_lab(p.full);
+  return to_rgb({std::lerp(a.L, b.L, weight), std::lerp(a.a, b.a, weight), std::lerp(a.b, b.b, weight)});
+}
+
+double lightness(Rgb c) { return to_lab(c).L; }
+
+double luminance(Rgb c) { return 0.2126 * to_linear(c.r) + 0.7152 * to_linear(c.g) + 0.0722 * to_linear(c.b); }
+
+Rgb readable_on(const Palette& p, Rgb background) {
+  return contrast(p.text, background) >= contrast(p.background, background) ? p.text : p.background;
+}
+
+std::string hex(Rgb c) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out = "#";
+  for (const int v : {c.r, c.g, c.b}) out += {kDigits[v / 16], kDigits[v % 16]};
+  return out;
+}
+
+Rgb terminal_rgb(int index) {
+  if (index >= 232) {
+    const auto grey = static_cast<uint8_t>(8 + 10 * (index - 232));
+    return {grey, grey, grey};
+  }
+  constexpr uint8_t kSteps[] = {0, 95, 135, 175, 215, 255};
+  const int k = index - 16;
+  return {kSteps[k / 36], kSteps[k / 6 % 6], kSteps[k % 6]};
+}
+
+int terminal_color(Theme theme, double weight) {
+  const Palette& p = palette(theme);
+  const double wanted = std::lerp(lightness(p.background), lightness(p.full), std::clamp(weight, 0.0, 1.0));
+  int best = -1;
+  double distance = std::abs(wanted - lightness(p.background));
+  const auto consider = [&](int index) {
+    const double d = std::abs(wanted - lightness(terminal_rgb(index)));
+    if (d < distance) best = index, distance = d;
+  };
+  if (theme == Theme::dark)
+    for (const int index : kDarkColors) consider(index);
+  else
+    for (const int index : kLightColors) consider(index);
+  return best;
+}
+
+double scale_top(const AttentionMap& map, Scale scale) {
+  if (scale == Scale::unit) return 1;
+  float top = 0;
+  for (const float w : map.weights.span<float>()) top = std::max(top, w);
+  return top > 0 ? top : 1;
+}
+
+double place(float weight, double top) { return std::clamp(weight / top, 0.0, 1.0); }
+
+}  // namespace lookback::viz

@@ -1,0 +1,41 @@
+// The colours of every picture: one scale from the background to one hue, a
+// straight line in OKLab (Ottosson 2020), so equal steps look equally large.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "lookback/viz/attention_map.h"
+
+namespace lookback::viz {
+
+struct Rgb {
+  uint8_t r = 0, g = 0, b = 0;
+  bool operator==(const Rgb&) const = default;
+};
+
+struct Palette {
+  Rgb background;  // a weight of 0
+  Rgb full;        // a weight of 1
+  Rgb text;
+  Rgb muted;  // captions, subword marks
+  Rgb faint;  // grid lines
+};
+const Palette& palette(Theme theme);
+
+Rgb shade(const Palette& p, double weight);         // weight in [0, 1]
+Rgb readable_on(const Palette& p, Rgb background);  // text colour with the better contrast
+double lightness(Rgb c);                            // L of OKLab, 0 black to 1 white
+double luminance(Rgb c);                            // relative luminance, as WCAG defines it
+std::string hex(Rgb c);                             // "#1e3a8a"
+
+// The colour of the 256-colour terminal nearest in lightness to the scale at
+// `weight`, or -1 for the terminal's own background.
+int terminal_color(Theme theme, double weight);
+Rgb terminal_rgb(int index);  // 16 to 255
+
+// The weight at the far end of the scale, and a weight's place on it in [0, 1].
+double scale_top(const AttentionMap& map, Scale scale);
+double place(float weight, double top);
+
+}  // namespace lookback::viz

@@ -1,0 +1,196 @@
+// SVG and HTML: well-formed, complete, and nothing a token holds is markup.
+#include <gtest/gtest.h>
+
+#include <regex>
+
+#include "lookback/base/rng.h"
+#include "lookback/viz/color.h"
+#include "lookback/viz/picture.h"
+#include "lookback/viz/test_maps.h"
+#include "lookback/viz/tokens.h"
+
+namespace lookback::viz {
+namespace {
+
+int64_t count(const std::string& words, const std::string& part) {
+  int64_t n = 0;
+  for (size_t at = words.find(part); at != std::string::npos; at = words.find(part, at + part.size())) ++n;
+  return n;
+}
+
+bool has(const std::string& words, const std::string& part) { return words.find(part) != std::string::npos; }
+
+// What is wrong with the nesting, quoting or escaping of a document, or "".
+// HTML's void elements need no end; script and style are read as text.
+std::string fault_of(const std::string& doc) {
+  static const std::regex kTag(R"(^<(/?)([a-z][a-z0-9]*)((?:\s+[a-zA-Z0-9:_-]+="[^"<]*")*)\s*(/?)>)");
+  static const std::regex kEntity("^&(amp|lt|gt|quot|#39);");
+  std::vector<std::string> open;
+  for (size_t at = 0; at < doc.size();) {
+    std::smatch m;
+    const auto from = doc.begin() + static_cast<std::ptrdiff_t>(at);
+    if (doc[at] == '&') {
+      if (!std::regex_search(from, from + std::min<std::ptrdiff_t>(8, doc.end() - from), m, kEntity))
+        return "raw & at " + doc.substr(at, 30);
+    } else if (doc[at] == '<') {
+      if (doc.compare(at, 2, "<?") == 0 || doc.compare(at, 2, "<!") == 0) {
+        at = doc.find('>', at);
+        continue;
+      }
+      if (!std::regex_search(from, doc.end(), m, kTag)) return "bad tag at " + doc.substr(at, 60);
+      const std::string name = m[2];
+      if (m[1].length()) {
+        if (open.empty() || open.back() != name)
+          return "</" + name + "> closes " + (open.empty() ? "nothing" : open.back());
+        open.pop_back();
+      } else if (!m[4].length() && name != "meta") {
+        open.push_back(name);
+      }
+      at += static_cast<size_t>(m.length());
+      if ((name == "script" || name == "style") && !m[1].length()) at = doc.find("</" + name + ">", at);
+      continue;
+    }
+    if (static_cast<unsigned char>(doc[at]) < 0x20 && doc[at] != '\n')
+      return "control character at " + std::to_string(at);
+    ++at;
+  }
+  return open.empty() ? "" : open.back() + " is not closed";
+}
+
+AttentionMap noise(uint64_t seed) {
+  Rng rng(seed);
+  AttentionMap map;
+  const auto bytes = [&] {
+    std::string s;
+    for (uint64_t n = rng.below(12); n > 0; --n)
+      s += static_cast<char>(rng.below(4) ? rng.below(256) : "<>&\"'\n"[rng.below(6)]);
+    return s;
+  };
+  const uint64_t T = rng.below(9), U = rng.below(9);
+  for (uint64_t k = 0; k < T; ++k) map.source.push_back(bytes());
+  for (uint64_t k = 0; k < U; ++k) map.target.push_back(bytes());
+  map.weights = Tensor({static_cast<int64_t>(U), static_cast<int64_t>(T)});
+  for (float& w : map.weights.span<float>()) w = rng.uniform() * 4 - 1.5f;
+  map.title = bytes();
+  return map;
+}
+
+std::vector<AttentionMap> all_maps() {
+  std::vector<AttentionMap> maps{german_english(), hostile(), long_map(40), AttentionMap{}};
+  maps.push_back(AttentionMap{.source = {"a"}, .target = {}, .weights = {}, .title = "t", .target_scores = {}});
+  for (uint64_t seed = 0; seed < 60; ++seed) maps.push_back(noise(seed));
+  return maps;
+}
+
+TEST(Markup, FaultsAreFound) {
+  EXPECT_EQ(fault_of("<a x=\"1\"><b/>&amp;</a>"), "");
+  for (const char* bad : {"<a>", "<a></b>", "<a>&</a>", "<a x=1></a>", "<a><</a>", "<a x=\"<\"></a>", "<a>\x01</a>"})
+    EXPECT_NE(fault_of(bad), "") << bad;
+}
+
+TEST(Svg, IsWellFormedWhateverTheTokens) {
+  for (const AttentionMap& map : all_maps())
+    for (const Theme theme : {Theme::light, Theme::dark}) {
+      const std::string svg = to_svg(map, {.theme = theme});
+      EXPECT_EQ(fault_of(svg), "") << svg;
+      EXPECT_EQ(valid_utf8(svg), svg);
+    }
+}
+
+TEST(Svg, HasEveryCellLabelAndTheLegend) {
+  const AttentionMap map = german_english();
+  const std::string svg = to_svg(map);
+  EXPECT_EQ(count(svg, " \u2192 "), 12 * 11);  // one tooltip each
+  EXPECT_TRUE(has(svg, "<title>▁Katze \u2192 ▁cat: 0.5"));
+  for (const std::string& token : map.source)
+    EXPECT_TRUE(has(svg, ">" + escape_markup(visible(token).body) + "<")) << token;
+  for (const std::string& token : map.target)
+    EXPECT_TRUE(has(svg, ">" + escape_markup(visible(token).body) + "<")) << token;
+  EXPECT_TRUE(has(svg, ">0</text>"));
+  EXPECT_TRUE(has(svg, ">1</text>"));
+  EXPECT_TRUE(has(svg, ">-1.72</text>"));
+  EXPECT_TRUE(has(svg, ">.60</text>"));  // the weight in its cell
+  EXPECT_TRUE(has(svg, "fill=\"" + hex(shade(palette(Theme::light), map.weights.data<float>()[3 * 12 + 2])) + "\""));
+  EXPECT_FALSE(has(svg, "href"));
+}
+
+TEST(Svg, SmallCellsCarryNoDigits) {
+  const std::string svg = to_svg(long_map(40));
+  EXPECT_FALSE(has(svg, ">.3"));
+  EXPECT_EQ(count(svg, "stroke-dasharray"), 2);  // the row that looks at nothing, and its legend
+  EXPECT_TRUE(has(svg, "looks at nothing"));
+}
+
+TEST(Svg, LabelsStayInsideThePicture) {
+  for (const AttentionMap& map : {german_english(), hostile(), long_map(40), long_map(400)}) {
+    const Picture p = draw(map, {});
+    for (const Box& b : p.boxes) {
+      EXPECT_GE(b.x, 0);
+      EXPECT_LE(b.x + b.width, p.width);
+      EXPECT_LE(b.y + b.height, p.height);
+    }
+    for (const Label& l : p.labels) {
+      std::string words;
+      for (const Span& s : l.spans) words += s.text;
+      const double width = text_ems(words) * l.size;
+      if (l.angle != 0) {
+        EXPECT_GE(l.y - (width + l.size) * 0.7, 0) << words;
+        EXPECT_LE(l.x + width * 0.7, p.width) << words;
+      } else {
+        EXPECT_GE(l.x - (l.align == Align::start ? 0 : l.align == Align::end ? width : width / 2), 0) << words;
+        EXPECT_LE(l.x + (l.align == Align::start ? width : l.align == Align::end ? 0 : width / 2), p.width) << words;
+      }
+    }
+  }
+}
+
+TEST(Svg, NothingToDraw) {
+  AttentionMap map;
+  map.source = {"a"};
+  EXPECT_TRUE(has(to_svg(map), "Nothing to draw: no target tokens (1 source)"));
+  EXPECT_TRUE(has(to_svg(AttentionMap{}), "no source and no target tokens"));
+}
+
+TEST(Html, IsWellFormedWhateverTheTokens) {
+  const std::vector<AttentionMap> maps = all_maps();
+  for (const AttentionMap& map : maps) {
+    const std::string html = to_html(map, {.title = map.title});
+    EXPECT_EQ(fault_of(html), "") ;
+    EXPECT_EQ(valid_utf8(html), html);
+  }
+  EXPECT_EQ(fault_of(to_html(maps)), "");
+  EXPECT_EQ(fault_of(to_html(std::span<const AttentionMap>{})), "");
+}
+
+TEST(Html, HoldsEveryMap) {
+  const std::vector<AttentionMap> maps{german_english(), merge_subwords(german_english()), AttentionMap{}};
+  const std::string html = to_html(maps, {.title = "Three & more"});
+  EXPECT_TRUE(has(html, "<title>Three &amp; more</title>"));
+  EXPECT_EQ(count(html, "<section"), 3);
+  EXPECT_EQ(count(html, "data-w="), 12 * 11 + 10 * 9);
+  EXPECT_EQ(count(html, "<h2"), 3);
+  EXPECT_TRUE(has(html, ">Map 3</h2>"));
+  EXPECT_TRUE(has(html, "Nothing to draw: 0 source and 0 target tokens."));
+  EXPECT_TRUE(has(html, "<i>▁</i>Katze"));
+  EXPECT_TRUE(has(html, ">Zeitungsboten<"));
+}
+
+TEST(Html, CellsHoldTheirWeight) {
+  AttentionMap map = german_english();
+  map.weights.data<float>()[0] = 0.12345f;
+  const std::string html = to_html(map);
+  EXPECT_TRUE(has(html, "style=\"--w:0.123\" data-w=\"0.1235\">.12</td>")) ;
+  EXPECT_TRUE(has(to_html(map, {.scale = Scale::peak}), "data-w=\"0.1235\">.12</td>"));
+}
+
+TEST(Html, NeedsNoNetworkAndRunsNoToken) {
+  const std::string html = to_html(hostile(), {.title = "<img src=x onerror=alert(1)>"});
+  EXPECT_TRUE(has(html, "default-src 'none'"));
+  for (const char* reach : {"http://", "https://", "src=\"", "href", "@import", "url(", "innerHTML", "<img"})
+    EXPECT_FALSE(has(html, reach)) << reach;
+  EXPECT_EQ(count(html, "<script>"), 1);
+  EXPECT_TRUE(has(html, "&lt;script&gt;alert(1)&lt;/script&gt;"));
+}
+
+}  // namespace
+}  // namespace lookback::viz

@@ -1,0 +1,148 @@
+#include "lookback/viz/attention_map.h"
+
+#ifdef LOOKBACK_PANGOCAIRO
+
+#include <pango/pangocairo.h>
+
+#include <cmath>
+#include <memory>
+#include <numbers>
+
+#include "lookback/viz/picture.h"
+
+namespace lookback::viz {
+namespace {
+
+template <auto free>
+struct Free {
+  void operator()(auto* p) const { free(p); }
+};
+using Surface = std::unique_ptr<cairo_surface_t, Free<cairo_surface_destroy>>;
+using Canvas = std::unique_ptr<cairo_t, Free<cairo_destroy>>;
+using Layout = std::unique_ptr<PangoLayout, Free<g_object_unref>>;
+using Font = std::unique_ptr<PangoFontDescription, Free<pango_font_description_free>>;
+
+constexpr double kMostPixels = 32000;  // the largest side Cairo draws on, rounded down
+
+void set_color(cairo_t* c, Rgb rgb) { cairo_set_source_rgb(c, rgb.r / 255.0, rgb.g / 255.0, rgb.b / 255.0); }
+
+void add(cairo_t* c, const Box& b) {
+  set_color(c, b.fill);
+  cairo_rectangle(c, b.x, b.y, b.width, b.height);
+  cairo_fill(c);
+}
+
+void add(cairo_t* c, const Line& l) {
+  constexpr double kDash[] = {4, 4};
+  set_color(c, l.color);
+  cairo_set_line_width(c, 1);
+  cairo_set_dash(c, kDash, 2, 0);
+  cairo_move_to(c, l.x1, l.y1);
+  cairo_line_to(c, l.x2, l.y2);
+  cairo_stroke(c);
+}
+
+PangoAttribute* color_attribute(Rgb rgb, size_t begin, size_t end) {
+  const auto wide = [](uint8_t v) { return static_cast<guint16>(v * 257); };
+  PangoAttribute* a = pango_attr_foreground_new(wide(rgb.r), wide(rgb.g), wide(rgb.b));
+  a->start_index = static_cast<guint>(begin), a->end_index = static_cast<guint>(end);
+  return a;
+}
+
+void add(cairo_t* c, PangoLayout* layout, const Label& l) {
+  const Font font(pango_font_description_from_string("Sans"));
+  pango_font_description_set_absolute_size(font.get(), l.size * PANGO_SCALE);
+  if (l.bold) pango_font_description_set_weight(font.get(), PANGO_WEIGHT_BOLD);
+  pango_layout_set_font_description(layout, font.get());
+  std::string words;
+  PangoAttrList* colors = pango_attr_list_new();
+  for (const Span& s : l.spans) {
+    pango_attr_list_insert(colors, color_attribute(s.color, words.size(), words.size() + s.text.size()));
+    words += s.text;
+  }
+  pango_layout_set_text(layout, words.data(), static_cast<int>(words.size()));
+  pango_layout_set_attributes(layout, colors);
+  pango_attr_list_unref(colors);
+  int width = 0;
+  pango_layout_get_size(layout, &width, nullptr);
+  const double shift = l.align == Align::start ? 0 : l.align == Align::middle ? 0.5 : 1;
+  cairo_save(c);
+  cairo_translate(c, l.x, l.y);
+  cairo_rotate(c, l.angle * std::numbers::pi / 180);
+  cairo_move_to(c, -shift * width / PANGO_SCALE, -static_cast<double>(pango_layout_get_baseline(layout)) / PANGO_SCALE);
+  pango_cairo_update_layout(c, layout);
+  pango_cairo_show_layout(c, layout);
+  cairo_restore(c);
+}
+
+void check_fonts() {
+  PangoFontFamily** families = nullptr;
+  int count = 0;
+  pango_font_map_list_families(pango_cairo_font_map_get_default(), &families, &count);
+  g_free(families);
+  check<Error>(count > 0, "png: no font is installed; install one (Debian: fonts-dejavu-core) or write svg");
+}
+
+void check_cairo(cairo_status_t status) {
+  check<Error>(status == CAIRO_STATUS_SUCCESS, "png: ", cairo_status_to_string(status));
+}
+
+cairo_status_t append(void* out, const unsigned char* bytes, unsigned n) {
+  try {
+    static_cast<std::string*>(out)->append(reinterpret_cast<const char*>(bytes), n);
+  } catch (const std::bad_alloc&) {  // must not fly through C
+    return CAIRO_STATUS_NO_MEMORY;
+  }
+  return CAIRO_STATUS_SUCCESS;
+}
+
+}  // namespace
+
+bool can_draw_png() { return true; }
+
+std::string to_png(const AttentionMap& map, const PictureOptions& options) {
+  check<ConfigError>(options.pixels >= 0.1 && options.pixels <= 16, "png: pixels must be 0.1 to 16, got ",
+                     options.pixels);
+  const Picture p = draw(map, options);
+  const double width = std::ceil(p.width * options.pixels), height = std::ceil(p.height * options.pixels);
+  check(width <= kMostPixels && height <= kMostPixels, "png: the picture would be ", width, " x ", height,
+        " pixels, at most ", kMostPixels, " a side; draw fewer tokens, lower pixels or write svg");
+  check_fonts();
+  const Surface surface(
+      cairo_image_surface_create(CAIRO_FORMAT_RGB24, static_cast<int>(width), static_cast<int>(height)));
+  const Canvas canvas(cairo_create(surface.get()));
+  cairo_t* c = canvas.get();
+  check_cairo(cairo_status(c));
+  set_color(c, p.background);
+  cairo_paint(c);
+  cairo_scale(c, options.pixels, options.pixels);
+  // Borders between cells stay sharp; text and dashes are smoothed.
+  cairo_set_antialias(c, CAIRO_ANTIALIAS_NONE);
+  for (const Box& b : p.boxes) add(c, b);
+  cairo_set_antialias(c, CAIRO_ANTIALIAS_GRAY);
+  for (const Line& l : p.lines) add(c, l);
+  const Layout layout(pango_cairo_create_layout(c));
+  pango_layout_set_single_paragraph_mode(layout.get(), TRUE);
+  pango_layout_set_auto_dir(layout.get(), FALSE);  // `align` means left and right, whatever the script
+  for (const Label& l : p.labels) add(c, layout.get(), l);
+  std::string bytes;
+  check_cairo(cairo_status(c));
+  check_cairo(cairo_surface_write_to_png_stream(surface.get(), &append, &bytes));
+  return bytes;
+}
+
+}  // namespace lookback::viz
+
+#else
+
+namespace lookback::viz {
+
+bool can_draw_png() { return false; }
+
+std::string to_png(const AttentionMap&, const PictureOptions&) {
+  throw Error("png: this build has no Pango and Cairo; install libpango1.0-dev and build again, or write svg");
+}
+
+}  // namespace lookback::viz
+
+#endif

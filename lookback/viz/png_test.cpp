@@ -1,0 +1,113 @@
+#include <gtest/gtest.h>
+#include <png.h>
+
+#include "lookback/viz/color.h"
+#include "lookback/viz/picture.h"
+#include "lookback/viz/test_maps.h"
+
+namespace lookback::viz {
+namespace {
+
+struct Pixels {
+  int64_t width = 0, height = 0;
+  std::vector<uint8_t> rgb;
+
+  Rgb at(double x, double y) const {
+    const auto k = static_cast<size_t>((static_cast<int64_t>(y) * width + static_cast<int64_t>(x)) * 3);
+    return {rgb.at(k), rgb.at(k + 1), rgb.at(k + 2)};
+  }
+};
+
+Pixels decode(const std::string& bytes) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  EXPECT_TRUE(png_image_begin_read_from_memory(&image, bytes.data(), bytes.size())) << image.message;
+  image.format = PNG_FORMAT_RGB;
+  Pixels out{image.width, image.height, std::vector<uint8_t>(PNG_IMAGE_SIZE(image))};
+  EXPECT_TRUE(png_image_finish_read(&image, nullptr, out.rgb.data(), 0, nullptr)) << image.message;
+  return out;
+}
+
+class Png : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!can_draw_png()) GTEST_SKIP() << "built without Pango and Cairo";
+  }
+};
+
+TEST(PngMissing, SaysWhatIsMissing) {
+  if (can_draw_png()) GTEST_SKIP() << "built with Pango and Cairo";
+  try {
+    to_png(german_english());
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("libpango1.0-dev"), std::string::npos);
+  }
+}
+
+TEST_F(Png, CellsHaveTheColorOfTheirWeight) {
+  const AttentionMap map = german_english();
+  for (const Theme theme : {Theme::light, Theme::dark}) {
+    const Picture p = draw(map, {.theme = theme});
+    const Pixels image = decode(to_png(map, {.theme = theme, .pixels = 2}));
+    EXPECT_EQ(image.width, static_cast<int64_t>(p.width) * 2);
+    EXPECT_EQ(image.height, static_cast<int64_t>(p.height) * 2);
+    int64_t cell = 0;
+    std::vector<std::pair<float, double>> seen;
+    for (const Box& b : p.boxes) {
+      if (b.tip.empty()) continue;
+      const float w = map.weights.data<float>()[cell++];
+      const Rgb pixel = image.at(2 * b.x + 5, 2 * b.y + 5);  // a corner, where no digit is
+      EXPECT_EQ(pixel, shade(palette(theme), w));
+      seen.emplace_back(w, luminance(pixel));
+    }
+    ASSERT_EQ(cell, map.weights.size());
+    std::sort(seen.begin(), seen.end());
+    for (size_t k = 1; k < seen.size(); ++k)
+      EXPECT_GE((theme == Theme::dark ? 1 : -1) * (seen[k].second - seen[k - 1].second), 0);
+    EXPECT_NE(seen.front().second, seen.back().second);
+  }
+}
+
+TEST_F(Png, TextIsDrawn) {
+  const AttentionMap map = german_english();
+  const Picture p = draw(map, {});
+  const Pixels image = decode(to_png(map, {.pixels = 1}));
+  int64_t drawn = 0, expected = 0;
+  for (const Label& l : p.labels) {
+    if (l.angle != 0 || l.spans.front().text.size() < 2) continue;
+    ++expected;
+    const double width = text_ems(l.spans.front().text) * l.size * 0.6;
+    const double left = l.align == Align::start ? l.x : l.align == Align::end ? l.x - width : l.x - width / 2;
+    const Rgb paper = image.at(left - 2, l.y - l.size * 0.9);
+    int64_t ink = 0;
+    for (double y = l.y - l.size * 0.7; y < l.y; ++y)
+      for (double x = left; x < left + width; ++x) ink += !(image.at(x, y) == paper);
+    drawn += ink > 5;
+  }
+  EXPECT_GT(expected, 40);
+  EXPECT_EQ(drawn, expected);
+}
+
+TEST_F(Png, HostileAndEmptyMaps) {
+  AttentionMap map = hostile();
+  EXPECT_GT(decode(to_png(map)).width, 100);
+  std::swap(map.source, map.target);
+  EXPECT_GT(decode(to_png(map, {.theme = Theme::dark})).width, 100);
+  EXPECT_GT(decode(to_png(AttentionMap{})).width, 100);
+}
+
+TEST_F(Png, TheSameBytesTwice) { EXPECT_EQ(to_png(german_english()), to_png(german_english())); }
+
+TEST_F(Png, RefusesWhatCannotBeDrawn) {
+  EXPECT_THROW(to_png(german_english(), {.pixels = 0}), ConfigError);
+  EXPECT_THROW(to_png(german_english(), {.pixels = 17}), ConfigError);
+  AttentionMap wide;
+  wide.source.assign(20000, "");
+  wide.target = {"a"};
+  wide.weights = Tensor::zeros({1, 20000});
+  EXPECT_THROW(to_png(wide), ShapeError);
+}
+
+}  // namespace
+}  // namespace lookback::viz
