@@ -14,6 +14,8 @@ template <class... F>
 struct Overload : F... {
   using F::operator()...;
 };
+template <class... F>
+Overload(F...) -> Overload<F...>;  // for Clang before 17
 
 std::string joined(const StringList& words) {
   std::string out;
