@@ -1,0 +1,130 @@
+#include "lookback/io/manifest.h"
+
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "lookback/base/error.h"
+#include "lookback/io/atomic_file.h"
+#include "lookback/io/json.h"
+#include "lookback/io/json_events.h"
+#include "lookback/io/posix_file.h"
+#include "lookback/io/sha256.h"
+#include "lookback/io/shown.h"
+
+namespace lookback::io {
+namespace fs = std::filesystem;
+namespace {
+
+// {"format": 1, "files": [{"name": ..., "size": ..., "sha256": ...}, ...]}
+class ManifestReader final : public JsonEvents {
+ public:
+  std::vector<ManifestEntry> entries;
+  bool has_format = false, has_files = false;
+
+  void on_key(std::string& key) override {
+    if (!keys_.insert(key).second) fail("the key ", shown(key), " appears twice");
+    const bool known =
+        in_entry_ ? key == "name" || key == "size" || key == "sha256" : key == "format" || key == "files";
+    if (!known) fail("unknown key ", shown(key));
+    key_ = key;
+  }
+  void start_object() override {
+    if (depth_ == 0) {
+      depth_ = 1;
+    } else if (in_files_ && !in_entry_) {
+      top_keys_ = std::exchange(keys_, {});
+      in_entry_ = true;
+      entries.emplace_back();
+    } else {
+      fail("an object is not allowed here");
+    }
+  }
+  void end_object() override {
+    if (!in_entry_) return;
+    if (keys_.size() != 3) fail("a file needs name, size and sha256");
+    keys_ = std::exchange(top_keys_, {});
+    in_entry_ = false;
+  }
+  void start_array() override {
+    if (in_files_ || in_entry_ || key_ != "files") fail("a list is not allowed here");
+    in_files_ = has_files = true;
+  }
+  void end_array() override { in_files_ = false; }
+  void on_integer(int64_t x) override {
+    if (in_entry_ && key_ == "size" && x >= 0)
+      entries.back().size = x;
+    else if (!in_entry_ && !in_files_ && key_ == "format" && x == 1)
+      has_format = true;
+    else
+      fail("the number ", x, " is not allowed here");
+  }
+  void on_string(std::string& s) override {
+    if (in_entry_ && key_ == "name")
+      entries.back().name = checked_name(s);
+    else if (in_entry_ && key_ == "sha256")
+      entries.back().sha256 = s;
+    else
+      fail("a string is not allowed here");
+  }
+
+ private:
+  std::string checked_name(const std::string& s) {
+    const fs::path path(s);
+    bool inside = !s.empty() && path.is_relative() && path.has_filename() && s.find('\0') == std::string::npos;
+    for (const fs::path& part : path) inside = inside && part != ".." && part != ".";
+    if (!inside) fail("the file name ", shown(s), " leads out of the folder");
+    if (!names_.insert(s).second) fail("the file ", shown(s), " is listed twice");
+    return s;
+  }
+
+  std::set<std::string> keys_, top_keys_, names_;
+  std::string key_;
+  int depth_ = 0;
+  bool in_files_ = false, in_entry_ = false;
+};
+
+// Why a listed file is not as it was, or nothing.
+std::optional<std::string> verify_file(const std::string& root, const ManifestEntry& entry) {
+  fs::path path(root);
+  for (const fs::path& part : fs::path(entry.name)) {
+    std::error_code error;
+    path /= part;
+    const auto type = fs::symlink_status(path, error).type();
+    if (type == fs::file_type::not_found) return text(path.string(), ": missing");
+    if (type == fs::file_type::symlink) return text(path.string(), ": is a link; links are not followed here");
+  }
+  const int64_t size = File::open_regular(path.string()).size();
+  if (size != entry.size)
+    return text(path.string(), ": has ", size, " bytes, ", kManifestName, " says ", entry.size,
+                "; it was cut or rewritten");
+  if (sha256_file(path.string()) != entry.sha256)
+    return text(path.string(), ": its contents changed since it was written (SHA-256 differs)");
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<ManifestEntry> parse_manifest(const std::string& bytes, const std::string& origin) {
+  ManifestReader reader;
+  parse_json(bytes, origin, reader);
+  check<FormatError>(reader.has_format && reader.has_files, origin, ": needs format and files");
+  return std::move(reader.entries);
+}
+
+std::optional<std::string> verify_folder(const std::string& path) {
+  try {
+    const std::string manifest = path + "/" + kManifestName;
+    std::error_code error;
+    const auto type = fs::symlink_status(manifest, error).type();
+    if (type == fs::file_type::not_found) return text(manifest, ": missing; the folder was not written completely");
+    if (type == fs::file_type::symlink) return text(manifest, ": is a link; links are not followed here");
+    for (const ManifestEntry& entry : parse_manifest(read_file(manifest, kMaxJsonBytes), manifest))
+      if (auto wrong = verify_file(path, entry)) return wrong;
+    return std::nullopt;
+  } catch (const Error& e) {
+    return e.what();
+  }
+}
+
+}  // namespace lookback::io
