@@ -1,0 +1,243 @@
+#include "lookback/models/seq2seq.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "lookback/data/vocab.h"
+#include "lookback/ops/loss.h"
+
+namespace lookback {
+namespace {
+
+using Sentences = std::vector<std::vector<int32_t>>;
+
+// Sentences in the order of packed rows: from long to short, equals in their own order.
+struct Order {
+  std::vector<int32_t> sentence;  // of each rank
+  std::vector<int64_t> lengths;   // of each rank
+
+  // Every sentence counts `extra` tokens more than it has.
+  Order(const Sentences& sentences, int64_t extra) : sentence(sentences.size()) {
+    std::iota(sentence.begin(), sentence.end(), 0);
+    auto length = [&](int32_t s) { return static_cast<int64_t>(sentences[static_cast<size_t>(s)].size()) + extra; };
+    std::stable_sort(sentence.begin(), sentence.end(), [&](int32_t a, int32_t b) { return length(a) > length(b); });
+    for (const int32_t s : sentence) lengths.push_back(length(s));
+  }
+
+  // The rank of each sentence.
+  std::vector<int32_t> rank() const {
+    std::vector<int32_t> out(sentence.size());
+    for (size_t k = 0; k < sentence.size(); ++k) out[static_cast<size_t>(sentence[k])] = static_cast<int32_t>(k);
+    return out;
+  }
+};
+
+// Token t of rank b, for every packed row.
+template <class TokenAt>
+std::vector<int32_t> packed_tokens(const Steps& steps, TokenAt&& token_at) {
+  std::vector<int32_t> out;
+  out.reserve(static_cast<size_t>(steps.N()));
+  for (int64_t t = 0; t < steps.T(); ++t)
+    for (int64_t b = 0; b < steps.alive(t); ++b)
+      out.push_back(token_at(static_cast<size_t>(b), static_cast<size_t>(t)));
+  return out;
+}
+
+// Word dropout: tokens become <unk>, each with the same chance.
+void drop_words(std::vector<int32_t>& ids, double rate, Noise* noise) {
+  if (!noise || rate == 0) return;
+  Rng rng(noise->seed, noise->next().stream);
+  for (int32_t& id : ids)
+    if (rng.uniform() < rate && id != data::kBos) id = data::kUnk;
+}
+
+void check_ids(const Sentences& sentences, int64_t vocabulary, const char* side) {
+  for (const auto& s : sentences)
+    for (const int32_t id : s)
+      check(0 <= id && id < vocabulary, side, " token ", id, " is not in a vocabulary of ", vocabulary);
+}
+
+int32_t argmax(const float* x, int64_t n) { return static_cast<int32_t>(std::max_element(x, x + n) - x); }
+
+}  // namespace
+
+double ObjectiveOptions::sampled_share(uint64_t step) const {
+  const double at = static_cast<double>(step) / static_cast<double>(sampling_steps);
+  if (sampling == "none") return 0;
+  if (sampling == "constant") return sampling_rate;
+  if (sampling == "linear") return sampling_rate * std::min(1.0, at);
+  if (sampling == "exponential") return sampling_rate * (1 - std::pow(0.01, at));  // 99 % of the way at sampling_steps
+  // Bengio et al. 2015's k / (k + exp(i/k)), scaled so that half the share is reached half-way.
+  const double k = 12;
+  return sampling_rate * (1 - k / (k + std::exp(2 * std::log(k) * at))) / (1 - k / (k + std::exp(2 * std::log(k))));
+}
+
+Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint64_t seed)
+    : options_(options), vocabularies_(vocabularies) {
+  const int64_t E = options.embedding, H = options.decoder.hidden;
+  const bool tied = options.tie != "none";
+  const int64_t R = options.readout ? options.readout : tied ? E : H;
+  check<ConfigError>(!tied || R == E, "model.tie = '", options.tie, "' needs model.readout = model.embedding = ", E,
+                     ", got ", R);
+  check<ConfigError>(options.tie != "all" || vocabularies.source == vocabularies.target,
+                     "model.tie = 'all' needs one vocabulary for both languages; set tokenizer.joint = true");
+  target_embedding_.weight = Var::parameter(Tensor::zeros({vocabularies.target, E}));
+  source_embedding_.weight =
+      options.tie == "all" ? target_embedding_.weight : Var::parameter(Tensor::zeros({vocabularies.source, E}));
+  encoder_ = Encoder(options.encoder, E);
+  decoder_ = Decoder(options.decoder, options.encoder, options.score,
+                     {.embedding = E,
+                      .memory = options.encoder.width(),
+                      .attention = options.attention ? options.attention : H,
+                      .readout = R});
+  output_ = Linear(R, vocabularies.target, Linear::Bias::yes);
+  if (tied) output_.weight = target_embedding_.weight;
+  initialise(params_of(*this), options.init, seed);
+}
+
+void Seq2Seq::params(ParamVisitor& v) {
+  struct Side {
+    Var embedding;
+    Encoder* encoder;
+    Decoder* decoder;
+    void params(ParamVisitor& v) {
+      v("embedding.weight", embedding);
+      if (encoder) encoder->params(v);
+      if (decoder) decoder->params(v);
+    }
+  };
+  // A shared table is named once, where it is read first.
+  Side encoder{options_.tie == "all" ? Var() : source_embedding_.weight, &encoder_, nullptr};
+  Side decoder{target_embedding_.weight, nullptr, &decoder_};
+  v("encoder", encoder);
+  v("decoder", decoder);
+  if (options_.tie == "none") v("output.weight", output_.weight);
+  v("output.bias", output_.bias);
+}
+
+Var Seq2Seq::embed_source(const Sentences& sentences, const Steps& steps, Noise* noise) const {
+  const Order order(sentences, 0);
+  auto ids =
+      packed_tokens(steps, [&](size_t b, size_t t) { return sentences[static_cast<size_t>(order.sentence[b])][t]; });
+  drop_words(ids, options_.dropout.words, noise);
+  return ops::gather_rows(source_embedding_.weight, ops::row_ids(std::move(ids)));
+}
+
+Var Seq2Seq::project(const Var& readout) const { return output_(readout); }
+
+Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& objective, double scale,
+                          Noise* noise) const {
+  check(batch.source.size() == batch.target.size() && !batch.source.empty(),
+        "a batch needs as many sources as targets, got ", batch.source.size(), " and ", batch.target.size());
+  check_ids(batch.source, vocabularies_.source, "source");
+  check_ids(batch.target, vocabularies_.target, "target");
+  const Order source(batch.source, 0), target(batch.target, 1);
+  const Steps source_steps(source.lengths), steps(target.lengths);
+  const MemoryLayout memory(source.lengths);
+  const Encoded encoded =
+      encoder_(embed_source(batch.source, source_steps, noise), source_steps, options_.dropout, noise);
+  const DecoderPass pass(decoder_, encoded, memory, options_.dropout, noise);
+
+  // Decoder row b is target rank b; its source stands at this rank.
+  std::vector<int32_t> of = source.rank();
+  {
+    std::vector<int32_t> by_target;
+    for (const int32_t s : target.sentence) by_target.push_back(of[static_cast<size_t>(s)]);
+    of = std::move(by_target);
+  }
+  const DecoderState start = pass.start(encoded).gather(ops::row_ids(of));
+  auto target_token = [&](size_t b, size_t t) {
+    const auto& y = batch.target[static_cast<size_t>(target.sentence[b])];
+    return t < y.size() ? y[t] : data::kEos;
+  };
+  auto inputs = packed_tokens(steps, [&](size_t b, size_t t) { return t ? target_token(b, t - 1) : data::kBos; });
+  const auto targets = packed_tokens(steps, target_token);
+  drop_words(inputs, options_.dropout.words, noise);
+
+  const DropoutSite site(options_.dropout, noise);
+  const double share = noise ? objective.sampled_share(noise->step) : 0;
+  Var readouts;
+  if (share > 0) {
+    readouts = pass.unroll(steps, start, of, [&](int64_t t, const Var& last) {
+      const std::vector<int32_t> truth(inputs.begin() + steps.begin(t), inputs.begin() + steps.begin(t + 1));
+      return sampled_input(pass, site, truth, last, share, *noise);
+    });
+  } else {
+    const Var embedded = site.sequence(ops::gather_rows(target_embedding_.weight, ops::row_ids(inputs)),
+                                       ops::row_ids(steps.sequence_of_rows()));
+    readouts = pass.teach(embedded, steps, start, of);
+  }
+  const auto xent = ops::projected_xent(readouts, output_.weight, output_.bias, targets,
+                                        {.smoothing = objective.smoothing, .scale = scale});
+  return {xent.loss, xent.loss_sum, xent.nll_sum, xent.correct, steps.N()};
+}
+
+// What a step reads under scheduled sampling: the truth, or with the given
+// chance what the model itself would have said last.
+DecoderPass::Input Seq2Seq::sampled_input(const DecoderPass& pass, const DropoutSite& site, std::vector<int32_t> truth,
+                                          const Var& last_readout, double share, Noise& noise) const {
+  if (last_readout) {
+    const NoGrad off;
+    const Tensor logits = project(Var(last_readout.value())).value();
+    Rng rng(noise.seed, noise.next().stream);
+    for (size_t b = 0; b < truth.size(); ++b)
+      if (rng.uniform() < share)
+        truth[b] = argmax(logits.data<float>() + static_cast<int64_t>(b) * vocabularies_.target, vocabularies_.target);
+  }
+  const Var embedded = site.step(ops::gather_rows(target_embedding_.weight, ops::row_ids(std::move(truth))));
+  return {pass.input_part(embedded), embedded};
+}
+
+// Search over one batch of source sentences.
+class Seq2SeqDecoder final : public decode::StepDecoder {
+ public:
+  Seq2SeqDecoder(const Seq2Seq& model, const Sentences& sources) : model_(model) {
+    check_ids(sources, model.vocabularies_.source, "source");
+    const NoGrad off;
+    const Order order(sources, 0);
+    const Steps steps(order.lengths);
+    const Encoded encoded = model.encoder_(model.embed_source(sources, steps, nullptr), steps, {}, nullptr);
+    pass_ =
+        std::make_unique<DecoderPass>(model.decoder_, encoded, MemoryLayout(order.lengths), DropoutOptions{}, nullptr);
+    of_ = ops::row_ids(order.rank());
+    state_ = pass_->start(encoded).gather(of_);
+  }
+
+  decode::StepOutput step(std::span<const int32_t> tokens) override {
+    const NoGrad off;
+    check(tokens.size() == of_->size(), "decoder: ", tokens.size(), " tokens for ", of_->size(), " rows");
+    for (const int32_t id : tokens)
+      check(0 <= id && id < vocabulary(), "target token ", id, " is not in a vocabulary of ", vocabulary());
+    const Var embedded =
+        ops::gather_rows(model_.target_embedding_.weight, ops::row_ids({tokens.begin(), tokens.end()}));
+    const DecoderStep out = pass_->step(pass_->input_part(embedded), embedded, of_, state_);
+    return {model_.project(out.readout).value(), out.weights.value()};
+  }
+
+  void reorder(std::span<const int32_t> from) override {
+    const NoGrad off;
+    const auto rows = ops::row_ids({from.begin(), from.end()});
+    std::vector<int32_t> of;
+    for (const int32_t k : from) {
+      check(0 <= k && k < static_cast<int32_t>(of_->size()), "decoder: no row ", k);
+      of.push_back((*of_)[static_cast<size_t>(k)]);
+    }
+    state_ = state_.gather(rows);
+    of_ = ops::row_ids(std::move(of));
+  }
+
+  int64_t vocabulary() const override { return model_.vocabularies_.target; }
+
+ private:
+  const Seq2Seq& model_;
+  std::unique_ptr<DecoderPass> pass_;
+  ops::RowIds of_;  // the source rank each row looks at
+  DecoderState state_;
+};
+
+std::unique_ptr<decode::StepDecoder> Seq2Seq::decoder(const Sentences& sources) const {
+  return std::make_unique<Seq2SeqDecoder>(*this, sources);
+}
+
+}  // namespace lookback

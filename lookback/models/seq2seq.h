@@ -1,0 +1,109 @@
+// Encoder, attention, decoder: from one sequence of ids to another.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lookback/decode/step_decoder.h"
+#include "lookback/nn/decoder.h"
+#include "lookback/nn/encoder.h"
+#include "lookback/nn/init.h"
+
+namespace lookback {
+
+struct Seq2SeqOptions {
+  EncoderOptions encoder;
+  DecoderOptions decoder;
+  std::string score = "general";
+  int64_t attention = 0;
+  int64_t embedding = 256;
+  int64_t readout = 0;
+  std::string tie = "none";
+  DropoutOptions dropout;
+  InitOptions init;
+
+  void fields(FieldVisitor& v) {
+    v("encoder", encoder);
+    v("decoder", decoder);
+    v("score", score, "how a decoder state is compared with each source position").choices(score_names());
+    v("attention", attention, "width of the concat and additive scores; 0: as wide as the decoder").range(0, 65536);
+    v("embedding", embedding, "width of the token embeddings").range(1, 65536);
+    v("readout", readout,
+      "width of the features the output layer reads; 0: the decoder's, or the embedding's when tied")
+        .range(0, 65536);
+    v("tie", tie, "share embeddings: none; decoder: target input and output; all: source, target input and output")
+        .choices({"none", "decoder", "all"});
+    v("dropout", dropout);
+    v("init", init);
+  }
+};
+
+// What training minimises.
+struct ObjectiveOptions {
+  double smoothing = 0.1;
+  std::string sampling = "none";
+  double sampling_rate = 0.25;
+  int64_t sampling_steps = 10000;
+
+  void fields(FieldVisitor& v) {
+    v("smoothing", smoothing, "share of the target probability spread over the vocabulary (label smoothing)")
+        .range(0, 0.999);
+    v("sampling", sampling,
+      "scheduled sampling (Bengio et al. 2015), how the share of inputs taken from the model itself grows: none, "
+      "constant, linear, exponential, inverse_sigmoid")
+        .choices({"none", "constant", "linear", "exponential", "inverse_sigmoid"});
+    v("sampling_rate", sampling_rate, "the share: from the start (constant) or in the end (others)").range(0, 1);
+    v("sampling_steps", sampling_steps, "training steps until the share is reached, or nearly").range(1, 1e12);
+  }
+  // The share of inputs sampled from the model at a training step.
+  double sampled_share(uint64_t step) const;
+};
+
+// Sentence pairs as ids, without <s> and </s>.
+struct Seq2SeqBatch {
+  std::vector<std::vector<int32_t>> source, target;
+};
+
+struct Seq2SeqLoss {
+  Var loss;             // [1] scale * sum over target tokens
+  double loss_sum = 0;  // with smoothing
+  double nll_sum = 0;
+  int64_t correct = 0, tokens = 0;  // tokens include one </s> a sentence
+};
+
+class Seq2Seq {
+ public:
+  struct Vocabularies {
+    int64_t source, target;
+  };
+  // Parameters are drawn from the seed. Throws ConfigError naming the options that do not go together.
+  Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint64_t seed);
+
+  // Teacher forcing, or scheduled sampling when the objective asks for it and
+  // there is noise. Without noise: no dropout, for scoring held-out text.
+  Seq2SeqLoss loss(const Seq2SeqBatch& batch, const ObjectiveOptions& objective, double scale, Noise* noise) const;
+
+  // A decoder for search over these source sentences; no gradients. The model must outlive it.
+  std::unique_ptr<decode::StepDecoder> decoder(const std::vector<std::vector<int32_t>>& sources) const;
+
+  void params(ParamVisitor& v);
+  const Vocabularies& vocabularies() const { return vocabularies_; }
+
+ private:
+  friend class Seq2SeqDecoder;
+  Var embed_source(const std::vector<std::vector<int32_t>>& sentences, const Steps& steps, Noise* noise) const;
+  DecoderPass::Input sampled_input(const DecoderPass& pass, const DropoutSite& site, std::vector<int32_t> truth,
+                                   const Var& last_readout, double share, Noise& noise) const;
+  Var project(const Var& readout) const;
+
+  Seq2SeqOptions options_;
+  Vocabularies vocabularies_;
+  Embedding source_embedding_, target_embedding_;
+  Encoder encoder_;
+  Decoder decoder_;
+  Linear output_;  // its weight is target_embedding_'s when tied
+};
+
+}  // namespace lookback

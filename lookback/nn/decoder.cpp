@@ -1,0 +1,207 @@
+#include "lookback/nn/decoder.h"
+
+#include <algorithm>
+
+namespace lookback {
+namespace {
+
+Var zeros(int64_t N, int64_t C) { return Var(Tensor::zeros({N, C})); }
+
+}  // namespace
+
+DecoderState DecoderState::gather(const ops::RowIds& ids) const {
+  auto pick = [&](const Var& x) { return x ? ops::gather_rows(x, ids) : Var(); };
+  DecoderState out;
+  for (const CellState& s : layers) out.layers.push_back({pick(s.h), pick(s.c)});
+  out.feed = pick(feed);
+  return out;
+}
+
+DecoderState DecoderState::first(int64_t n) const {
+  auto cut = [&](const Var& x) { return x ? ops::slice_rows(x, 0, n) : Var(); };
+  DecoderState out;
+  for (const CellState& s : layers) out.layers.push_back({cut(s.h), cut(s.c)});
+  out.feed = cut(feed);
+  return out;
+}
+
+Decoder::Decoder(const DecoderOptions& options, const EncoderOptions& encoder, const std::string& score,
+                 const DecoderSizes& sizes)
+    : options_(options), sizes_(sizes) {
+  const int64_t H = options.hidden;
+  const int64_t first = sizes.embedding + (options.input_feeding ? sizes.readout : 0) + (luong() ? 0 : sizes.memory);
+  for (int64_t k = 0; k < options.layers; ++k)
+    layers_.push_back(recurrent_weights(cell_kind(options.cell), k ? H : first, H));
+  if (options.layer_norm)
+    for (int64_t k = 0; k < options.layers; ++k) norms_.emplace_back(H);
+  score_ = make_score(score, {.query = H, .memory = sizes.memory, .attention = sizes.attention});
+  const int64_t read = sizes.memory + H + (luong() ? 0 : sizes.embedding);
+  readout_ = Linear(read, options.readout == "maxout" ? 2 * sizes.readout : sizes.readout, Linear::Bias::yes);
+  make_bridge(encoder);
+}
+
+void Decoder::make_bridge(const EncoderOptions& encoder) {
+  const int64_t H = options_.hidden;
+  if (options_.bridge == "copy")
+    check<ConfigError>(encoder.width() == H, "model.decoder.bridge = 'copy' needs decoder.hidden = ", encoder.width(),
+                       " (the encoder's width), got ", H);
+  if (options_.bridge == "copy" || options_.bridge == "zeros") return;
+  for (int64_t k = 0; k < options_.layers; ++k) {
+    bridge_h_.emplace_back(encoder.width(), H, Linear::Bias::yes);
+    if (options_.cell == "lstm") bridge_c_.emplace_back(encoder.width(), H, Linear::Bias::yes);
+  }
+}
+
+void Decoder::params(ParamVisitor& v) {
+  struct Cells {
+    Decoder& d;
+    void params(ParamVisitor& v) {
+      for (size_t k = 0; k < d.layers_.size(); ++k) recurrent_params(v, d.layers_[k], k, ops::Direction::forward);
+    }
+  } cells{*this};
+  v(options_.cell, cells);
+  for (size_t k = 0; k < norms_.size(); ++k) v("layers." + std::to_string(k) + ".norm", norms_[k]);
+  v("score", *score_);
+  v("readout", readout_);
+  v("bridge.h", bridge_h_);
+  v("bridge.c", bridge_c_);
+}
+
+DecoderPass::DecoderPass(const Decoder& decoder, const Encoded& source, const MemoryLayout& memory,
+                         const DropoutOptions& dropout, Noise* noise)
+    : decoder_(decoder),
+      memory_(memory),
+      values_(source.memory),
+      keys_(decoder.score_->keys(source.memory)),
+      layers_(decoder.layers_) {
+  for (ops::RecurrentWeights& w : layers_) w.w_hh = drop_weights(w.w_hh, dropout, noise);
+  for (size_t k = 1; k < layers_.size(); ++k) between_.emplace_back(dropout, noise);
+  after_readout_ = DropoutSite(dropout, noise);
+}
+
+DecoderState DecoderPass::start(const Encoded& source) const {
+  const DecoderOptions& o = decoder_.options_;
+  const int64_t B = memory_.sentences(), L = o.layers, E = static_cast<int64_t>(source.final.size());
+  const bool has_c = o.cell == "lstm";
+  DecoderState out;
+  for (int64_t k = 0; k < L; ++k) {
+    // Top layer from top layer, and so on down; what is missing below starts from the encoder's first.
+    const CellState& from = source.final[static_cast<size_t>(std::max<int64_t>(0, E - (L - k)))];
+    const Var& cell = from.c ? from.c : from.h;
+    const auto n = static_cast<size_t>(k);
+    CellState s;
+    if (o.bridge == "zeros") {
+      s = {zeros(B, o.hidden), has_c ? zeros(B, o.hidden) : Var()};
+    } else if (o.bridge == "copy") {
+      s = {from.h, has_c ? cell : Var()};
+    } else {
+      s = {decoder_.bridge_h_[n](from.h), has_c ? decoder_.bridge_c_[n](cell) : Var()};
+      if (o.bridge == "tanh") s = {ops::tanh(s.h), has_c ? ops::tanh(s.c) : Var()};
+    }
+    out.layers.push_back(s);
+  }
+  if (o.input_feeding) out.feed = zeros(B, decoder_.sizes_.readout);
+  return out;
+}
+
+Var DecoderPass::input_part(const Var& embedded) const {
+  return ops::linear(embedded, layers_[0].w_ih, {.bias = layers_[0].b_ih, .columns = {{0, embedded.dim(1)}}});
+}
+
+ops::Attended DecoderPass::look(const Var& query, const ops::RowIds& of) const {
+  const ops::Attention at{memory_, of};
+  return ops::attend(decoder_.score_->energies(query, keys_, at), values_, at);
+}
+
+Var DecoderPass::read_out(const Var& top, const Var& context, const Var& embedded) const {
+  const Linear& w = decoder_.readout_;
+  const int64_t M = context.dim(1), H = top.dim(1);
+  Var x = ops::linear(context, w.weight, {.bias = w.bias, .columns = {{0, M}}});
+  x = w.part(top, M, x);
+  if (!decoder_.luong()) x = w.part(embedded, M + H, x);
+  return decoder_.options_.readout == "maxout" ? ops::maxout(x) : ops::tanh(x);
+}
+
+// What a layer's state becomes on its way up.
+Var DecoderPass::raise(size_t layer, const Var& h, const Var& below) const {
+  Var up = h;
+  if (decoder_.options_.layer_norm) up = ops::layer_norm(up, decoder_.norms_[layer].gamma, decoder_.norms_[layer].beta);
+  return layer > 0 && decoder_.options_.residual ? ops::add(up, below) : up;
+}
+
+DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops::RowIds& of,
+                              DecoderState& state) const {
+  const CellKind kind = cell_kind(decoder_.options_.cell);
+  const Var& w_first = layers_[0].w_ih;
+  int64_t column = embedded.dim(1);
+  Var gates = x_part;
+  auto also_reads = [&](const Var& x) {
+    gates = ops::linear(x, w_first, {.onto = gates, .columns = {{column, column + x.dim(1)}}});
+    column += x.dim(1);
+  };
+  if (decoder_.options_.input_feeding) also_reads(state.feed);
+  ops::Attended seen;
+  if (!decoder_.luong()) {
+    seen = look(state.layers.back().h, of);
+    also_reads(seen.context);
+  }
+  Var top;
+  for (size_t k = 0; k < layers_.size(); ++k) {
+    Var below;
+    if (k > 0) {
+      below = between_[k - 1].step(top);
+      gates = ops::linear(below, layers_[k].w_ih, {.bias = layers_[k].b_ih});
+    }
+    state.layers[k] = cell_step(kind, layers_[k], gates, state.layers[k]);
+    top = raise(k, state.layers[k].h, below);
+  }
+  if (decoder_.luong()) seen = look(top, of);
+  DecoderStep out{after_readout_.step(read_out(top, seen.context, embedded)), seen.weights};
+  if (decoder_.options_.input_feeding) state.feed = out.readout;
+  return out;
+}
+
+Var DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& of,
+                        const std::function<Input(int64_t, const Var&)>& input) const {
+  std::vector<Var> readouts;
+  ops::RowIds looks_at;
+  for (int64_t t = 0; t < steps.T(); ++t) {
+    const int64_t alive = steps.alive(t);
+    state = state.first(alive);
+    if (!looks_at || static_cast<int64_t>(looks_at->size()) != alive)
+      looks_at = ops::row_ids(std::vector<int32_t>(of.begin(), of.begin() + alive));
+    const Input in = input(t, readouts.empty() ? Var() : readouts.back());
+    readouts.push_back(step(in.x_part, in.embedded, looks_at, state).readout);
+  }
+  return ops::concat_rows(readouts);
+}
+
+Var DecoderPass::teach(const Var& embedded, const Steps& steps, const DecoderState& state,
+                       const std::vector<int32_t>& of) const {
+  if (decoder_.luong() && !decoder_.options_.input_feeding) return teach_at_once(embedded, steps, state, of);
+  const Var x_part = input_part(embedded);
+  return unroll(steps, state, of, [&](int64_t t, const Var&) {
+    const int64_t begin = steps.begin(t), end = steps.begin(t + 1);
+    return Input{ops::slice_rows(x_part, begin, end), ops::slice_rows(embedded, begin, end)};
+  });
+}
+
+// Nothing a step reads depends on the attention before it, so the cells run
+// first, whole sequences at a time, and then all rows attend together.
+Var DecoderPass::teach_at_once(const Var& embedded, const Steps& steps, const DecoderState& state,
+                               const std::vector<int32_t>& of) const {
+  const auto run = cell_kind(decoder_.options_.cell) == CellKind::gru ? &ops::gru : &ops::lstm;
+  const auto sequences = ops::row_ids(steps.sequence_of_rows());
+  Var top = embedded;
+  for (size_t k = 0; k < layers_.size(); ++k) {
+    const Var below = k ? between_[k - 1].sequence(top, sequences) : top;
+    const auto out = run(below, steps, layers_[k], ops::Direction::forward, {state.layers[k].h, state.layers[k].c});
+    top = raise(k, out.h, below);
+  }
+  std::vector<int32_t> looks_at;
+  for (const int32_t b : *sequences) looks_at.push_back(of[static_cast<size_t>(b)]);
+  const auto seen = look(top, ops::row_ids(std::move(looks_at)));
+  return after_readout_.sequence(read_out(top, seen.context, embedded), sequences);
+}
+
+}  // namespace lookback

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lookback/nn/encoder.h"
+#include "lookback/nn/score.h"
+
+namespace lookback {
+
+struct DecoderOptions {
+  std::string cell = "lstm";
+  int64_t layers = 1;
+  int64_t hidden = 512;
+  std::string attention = "luong";
+  bool input_feeding = true;
+  std::string readout = "tanh";
+  bool residual = false;
+  bool layer_norm = false;
+  std::string bridge = "tanh";
+
+  void fields(FieldVisitor& v) {
+    v("cell", cell, "recurrent unit").choices({"lstm", "gru"});
+    v("layers", layers, "recurrent layers, one on the other").range(1, 64);
+    v("hidden", hidden, "units").range(1, 65536);
+    v("attention", attention,
+      "luong: attend with the new state, after the cell (Luong et al. 2015); bahdanau: attend with the state before, "
+      "and let the cell read the context (Bahdanau et al. 2015)")
+        .choices({"luong", "bahdanau"});
+    v("input_feeding", input_feeding, "give the readout of a step to the cell of the next (Luong et al. 2015)");
+    v("readout", readout, "from state and context to output features: one tanh layer, or maxout over pairs")
+        .choices({"tanh", "maxout"});
+    v("residual", residual, "add each upper layer's input to its output");
+    v("layer_norm", layer_norm, "normalise each layer's output (Ba et al. 2016)");
+    v("bridge", bridge, "from the encoder's last states to the decoder's first: tanh layer, linear layer, copy, zeros")
+        .choices({"tanh", "linear", "copy", "zeros"});
+  }
+};
+
+// Widths a decoder is built for.
+struct DecoderSizes {
+  int64_t embedding;  // E
+  int64_t memory;     // M: width of the encoder's outputs
+  int64_t attention;  // A: width of additive and concat scores
+  int64_t readout;    // R: what the output layer reads
+};
+
+// Where a decoder stands, row by row.
+struct DecoderState {
+  std::vector<CellState> layers;
+  Var feed;  // [N, R] the last readout; only with input feeding
+
+  // Row k of the result is row ids[k] of this.
+  DecoderState gather(const ops::RowIds& ids) const;
+  // The first n rows.
+  DecoderState first(int64_t n) const;
+};
+
+struct DecoderStep {
+  Var readout;  // [N, R]
+  Var weights;  // [N, T] attention
+};
+
+class Decoder;
+
+// One pass of a decoder over one batch: the source it looks at, and the masks
+// it keeps. The same code serves training and search.
+class DecoderPass {
+ public:
+  // Without noise: no dropout.
+  DecoderPass(const Decoder& decoder, const Encoded& source, const MemoryLayout& memory, const DropoutOptions& dropout,
+              Noise* noise);
+
+  // The state before the first step, one row per source sentence.
+  DecoderState start(const Encoded& source) const;
+  // The part of the first layer's gates that depends on the embedding alone, for any number of rows.
+  Var input_part(const Var& embedded) const;
+  // One step. Row n looks at sentence of[n]; x_part [N, G*H] = input_part(embedded), embedded [N, E].
+  DecoderStep step(const Var& x_part, const Var& embedded, const ops::RowIds& of, DecoderState& state) const;
+
+  struct Input {
+    Var x_part, embedded;
+  };
+  // All steps of a ragged batch, one by one: row b looks at sentence of[b]. `input`
+  // gives what step t reads, and may look at the readout of the step before. Returns [N, R].
+  Var unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& of,
+             const std::function<Input(int64_t t, const Var& last_readout)>& input) const;
+  // The same for known inputs [N, E] (teacher forcing); whole-sequence products where the model allows.
+  Var teach(const Var& embedded, const Steps& steps, const DecoderState& state, const std::vector<int32_t>& of) const;
+
+ private:
+  ops::Attended look(const Var& query, const ops::RowIds& of) const;
+  Var read_out(const Var& top, const Var& context, const Var& embedded) const;
+  Var raise(size_t layer, const Var& h, const Var& below) const;
+  Var teach_at_once(const Var& embedded, const Steps& steps, const DecoderState& state,
+                    const std::vector<int32_t>& of) const;
+
+  const Decoder& decoder_;
+  MemoryLayout memory_;
+  Var values_, keys_;
+  std::vector<ops::RecurrentWeights> layers_;  // recurrent weights perhaps dropped
+  std::vector<DropoutSite> between_;
+  DropoutSite after_readout_;
+};
+
+// The parameters.
+class Decoder {
+ public:
+  Decoder() = default;
+  // Throws ConfigError when the options do not fit each other or the encoder.
+  Decoder(const DecoderOptions& options, const EncoderOptions& encoder, const std::string& score,
+          const DecoderSizes& sizes);
+  void params(ParamVisitor& v);
+
+ private:
+  friend class DecoderPass;
+  bool luong() const { return options_.attention == "luong"; }
+  void make_bridge(const EncoderOptions& encoder);
+
+  DecoderOptions options_;
+  DecoderSizes sizes_{};
+  std::vector<ops::RecurrentWeights> layers_;  // layer 0 reads [embedding; feed; context]
+  std::vector<LayerNorm> norms_;
+  std::unique_ptr<Score> score_;
+  Linear readout_;  // reads [context; state; embedding (bahdanau)]
+  std::vector<Linear> bridge_h_, bridge_c_;
+};
+
+}  // namespace lookback

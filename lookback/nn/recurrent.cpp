@@ -1,0 +1,28 @@
+#include "lookback/nn/recurrent.h"
+
+#include "lookback/ops/linear.h"
+
+namespace lookback {
+
+ops::RecurrentWeights recurrent_weights(CellKind kind, int64_t I, int64_t H) {
+  const int64_t G = gates_of(kind) * H;
+  auto fresh = [](const Shape& s) { return Var::parameter(Tensor::zeros(s)); };
+  return {fresh({G, I}), fresh({G, H}), fresh({G}), fresh({G})};
+}
+
+void recurrent_params(ParamVisitor& v, ops::RecurrentWeights& w, size_t layer, ops::Direction direction) {
+  const std::string suffix = "_l" + std::to_string(layer) + (direction == ops::Direction::reverse ? "_reverse" : "");
+  v("weight_ih" + suffix, w.w_ih);
+  v("weight_hh" + suffix, w.w_hh);
+  v("bias_ih" + suffix, w.b_ih);
+  v("bias_hh" + suffix, w.b_hh);
+}
+
+CellState cell_step(CellKind kind, const ops::RecurrentWeights& w, const Var& x_part, const CellState& before) {
+  if (kind == CellKind::gru)
+    return {ops::gru_cell(x_part, ops::linear(before.h, w.w_hh, {.bias = w.b_hh}), before.h), Var()};
+  const auto out = ops::lstm_cell(ops::linear(before.h, w.w_hh, {.bias = w.b_hh, .onto = x_part}), before.c);
+  return {out.h, out.c};
+}
+
+}  // namespace lookback

@@ -1,0 +1,33 @@
+// LSTM and GRU layers with the parameter names of torch.nn.LSTM and torch.nn.GRU.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lookback/nn/module.h"
+#include "lookback/ops/recurrent.h"
+
+namespace lookback {
+
+enum class CellKind { lstm, gru };
+
+inline CellKind cell_kind(const std::string& name) { return name == "gru" ? CellKind::gru : CellKind::lstm; }
+constexpr const char* name_of(CellKind kind) { return kind == CellKind::gru ? "gru" : "lstm"; }
+constexpr int64_t gates_of(CellKind kind) { return kind == CellKind::gru ? 3 : 4; }
+
+// Fresh parameters of one direction of one layer.
+ops::RecurrentWeights recurrent_weights(CellKind kind, int64_t I, int64_t H);
+
+// Names w as layer k: weight_ih_lK, weight_hh_lK, bias_ih_lK, bias_hh_lK, with _reverse for the second direction.
+void recurrent_params(ParamVisitor& v, ops::RecurrentWeights& w, size_t layer, ops::Direction direction);
+
+// The state of one layer for N rows.
+struct CellState {
+  Var h;  // [N, H]
+  Var c;  // [N, H]; absent in a GRU
+};
+
+// One step of one layer, from the input part of its gates: x_part [N, G*H] = x Wx^T + b_ih (+ anything).
+CellState cell_step(CellKind kind, const ops::RecurrentWeights& w, const Var& x_part, const CellState& before);
+
+}  // namespace lookback

@@ -1,0 +1,32 @@
+// An attention score: how well does a decoder state match each source position?
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "lookback/base/fields.h"
+#include "lookback/nn/module.h"
+#include "lookback/ops/attention.h"
+
+namespace lookback {
+
+struct Score {
+  virtual ~Score() = default;
+  // Once per source sentence: memory [S, M] -> keys [S, A].
+  virtual Var keys(const Var& memory) const = 0;
+  // Once per target step: query [N, Q] -> energies [N, T], before mask and softmax.
+  virtual Var energies(const Var& query, const Var& keys, const ops::Attention& at) const = 0;
+  virtual void params(ParamVisitor&) {}
+};
+
+struct ScoreSizes {
+  int64_t query, memory, attention;  // widths Q, M and A
+};
+
+// The scores there are, by name.
+StringList score_names();
+
+// Throws ConfigError if there is no such score or the sizes do not suit it.
+std::unique_ptr<Score> make_score(const std::string& name, const ScoreSizes& sizes);
+
+}  // namespace lookback
