@@ -1,0 +1,86 @@
+#include "lookback/data/batcher.h"
+
+#include <algorithm>
+#include <numeric>
+#include <span>
+#include <utility>
+
+#include "lookback/base/error.h"
+#include "lookback/base/rng.h"
+
+namespace lookback::data {
+namespace {
+
+// Fisher and Yates, from the back.
+template <class T>
+void shuffle(std::vector<T>& v, Rng& rng) {
+  for (size_t n = v.size(); n > 1; --n) std::swap(v[n - 1], v[rng.below(n)]);
+}
+
+}  // namespace
+
+Batcher::Batcher(std::vector<int32_t> source_lengths, std::vector<int32_t> target_lengths, const BatchOptions& options,
+                 uint64_t seed)
+    : source_(std::move(source_lengths)), target_(std::move(target_lengths)), options_(options), seed_(seed) {
+  for (Field& f : fields_of(options_)) set_field(f, field_value(f), "batches");
+  check(source_.size() == target_.size(), "batches: ", source_.size(), " source lengths but ", target_.size(),
+        " target lengths");
+  check<ConfigError>(!target_.empty(), "batches: there are no pairs to train on");
+}
+
+int64_t Batcher::cost(int64_t i) const { return options_.batch > 0 ? 1 : int64_t{target_[static_cast<size_t>(i)]} + 1; }
+
+std::vector<std::vector<int64_t>> Batcher::epoch_batches(int64_t epoch) const {
+  std::vector<int64_t> order(target_.size());
+  std::iota(order.begin(), order.end(), 0);
+  // A stream per epoch, under a key of its own: what else draws by this seed must not see the same numbers.
+  Rng rng(Stream{seed_, 0x62617463686573}.words(0)[0] | uint64_t{Stream{seed_, 0x62617463686573}.words(0)[1]} << 32,
+          static_cast<uint64_t>(epoch));
+  if (options_.shuffle) shuffle(order, rng);
+
+  const int64_t full = options_.batch > 0 ? options_.batch : options_.batch_tokens;
+  std::vector<std::vector<int64_t>> out;
+  const auto cut = [&](std::span<const int64_t> pairs) {
+    int64_t filled = full;
+    for (const int64_t i : pairs) {
+      if (i == pairs.front() || filled + cost(i) > full) out.emplace_back(), filled = 0;
+      out.back().push_back(i);
+      filled += cost(i);
+    }
+  };
+  if (!options_.shuffle) {
+    cut(order);
+    return out;
+  }
+  const auto shorter = [&](int64_t a, int64_t b) {
+    const auto i = static_cast<size_t>(a), j = static_cast<size_t>(b);
+    return std::pair(target_[i], source_[i]) < std::pair(target_[j], source_[j]);
+  };
+  const double window = static_cast<double>(full) * static_cast<double>(options_.window);
+  for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    for (double filled = 0; end < order.size() && filled < window; ++end)
+      filled += static_cast<double>(cost(order[end]));
+    const auto pairs = std::span(order).subspan(begin, end - begin);
+    std::stable_sort(pairs.begin(), pairs.end(), shorter);
+    cut(pairs);
+  }
+  shuffle(out, rng);
+  return out;
+}
+
+const std::vector<std::vector<int64_t>>& Batcher::load(int64_t epoch) {
+  if (epoch != loaded_) epoch_ = epoch_batches(epoch), loaded_ = epoch;
+  return epoch_;
+}
+
+std::vector<int64_t> Batcher::next(Cursor& cursor) {
+  if (cursor.batch >= batches_in(cursor.epoch)) cursor = {cursor.epoch + 1, 0};
+  const auto& batches = load(cursor.epoch);
+  std::vector<int64_t> out = batches[static_cast<size_t>(cursor.batch)];
+  if (++cursor.batch == static_cast<int64_t>(batches.size())) cursor = {cursor.epoch + 1, 0};
+  return out;
+}
+
+int64_t Batcher::batches_in(int64_t epoch) { return static_cast<int64_t>(load(epoch).size()); }
+
+}  // namespace lookback::data

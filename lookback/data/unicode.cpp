@@ -1,0 +1,86 @@
+#include "lookback/data/unicode.h"
+
+#include <utf8proc.h>
+
+#include <cstdlib>
+#include <memory>
+
+#include "lookback/base/error.h"
+#include "lookback/base/utf8.h"
+
+namespace lookback::data {
+namespace {
+
+void append(std::string& out, char32_t c) {
+  utf8proc_uint8_t bytes[4];
+  const auto n = utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), bytes);
+  out.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(n));
+}
+
+}  // namespace
+
+void check_utf8(std::string_view text) {
+  const auto bad = find_invalid_utf8(text);
+  check<FormatError>(!bad, "text is not UTF-8 at byte ", bad.value_or(0), ": convert it first");
+}
+
+char32_t codepoint(std::string_view character) {
+  utf8proc_int32_t c = 0;
+  utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(character.data()),
+                   static_cast<utf8proc_ssize_t>(character.size()), &c);
+  return static_cast<char32_t>(c);
+}
+
+std::string lowercased(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const std::string_view c : codepoints(text))
+    append(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(codepoint(c)))));
+  return out;
+}
+
+std::string nfkc(std::string_view text) {
+  utf8proc_uint8_t* raw = nullptr;
+  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
+  const auto n = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                              static_cast<utf8proc_ssize_t>(text.size()), &raw, options);
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(raw, &std::free);
+  check<FormatError>(n >= 0, "text cannot be normalised: ", utf8proc_errmsg(n));
+  return {reinterpret_cast<const char*>(raw), static_cast<size_t>(n)};
+}
+
+bool is_space(char32_t c) {
+  return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
+         c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+bool is_punctuation(char32_t c) {
+  if (c < 0x80) return c > ' ' && c < 0x7F && !(c >= '0' && c <= '9') && !((c | 32) >= 'a' && (c | 32) <= 'z');
+  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
+}
+
+std::vector<std::string_view> codepoints(std::string_view text) {
+  std::vector<std::string_view> out;
+  for (size_t at = 0; at < text.size(); at += out.back().size())
+    out.push_back(text.substr(at, std::max<size_t>(1, utf8_length_at(text, at))));
+  return out;
+}
+
+std::vector<std::string_view> graphemes(std::string_view text) {
+  std::vector<std::string_view> out;
+  utf8proc_int32_t state = 0;
+  char32_t before = 0;
+  for (const std::string_view c : codepoints(text)) {
+    const char32_t now = codepoint(c);
+    if (!out.empty() && !utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(before),
+                                                          static_cast<utf8proc_int32_t>(now), &state))
+      out.back() = {out.back().data(), out.back().size() + c.size()};
+    else
+      out.push_back(c);
+    before = now;
+  }
+  return out;
+}
+
+}  // namespace lookback::data

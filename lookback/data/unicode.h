@@ -1,0 +1,26 @@
+// The few things about characters that tokenizers ask.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lookback::data {
+
+// Throws FormatError, with the byte's place, unless `text` is UTF-8.
+void check_utf8(std::string_view text);
+
+// All of these take valid UTF-8.
+std::string lowercased(std::string_view text);  // one code point for one: the simple mapping
+std::string nfkc(std::string_view text);
+
+bool is_space(char32_t c);        // Unicode White_Space
+bool is_punctuation(char32_t c);  // ASCII punctuation and symbols, and category P of Unicode
+
+// Code points, or extended grapheme clusters (UAX 29), as views into `text`.
+std::vector<std::string_view> codepoints(std::string_view text);
+std::vector<std::string_view> graphemes(std::string_view text);
+// The code point a well-formed character stands for.
+char32_t codepoint(std::string_view character);
+
+}  // namespace lookback::data

@@ -1,0 +1,223 @@
+#include "lookback/data/word_tokenizer.h"
+
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "lookback/base/error.h"
+#include "lookback/base/utf8.h"
+#include "lookback/data/unicode.h"
+#include "lookback/data/word_rules.h"
+
+namespace lookback::data {
+namespace {
+
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;  // for writing; finding a key in it is a linear search
+
+// How text is cut: everything about these tokenizers but the vocabulary.
+struct Rules {
+  bool characters = false;
+  bool graphemes = false;    // char
+  bool punctuation = false;  // word
+  bool lowercase = false;
+  bool nfkc = false;
+
+  // Calls f with each piece of the text.
+  template <class F>
+  void cut(std::string_view text, F&& f) const {
+    std::string normal;
+    if (nfkc) text = normal = data::nfkc(text);
+    if (lowercase) text = normal = lowercased(text);
+    if (!characters) {
+      for (const std::string_view word : punctuation ? split_punctuation(text) : split_spaces(text)) f(word);
+      return;
+    }
+    for (const std::string_view c : graphemes ? data::graphemes(text) : codepoints(text)) f(c == " " ? kSpaceMark : c);
+  }
+};
+
+OrderedJson part(const char* type, OrderedJson rest = OrderedJson::object()) {
+  OrderedJson out = {{"type", type}};
+  out.update(rest);
+  return out;
+}
+
+// The same rules in the words of the tokenizers library.
+OrderedJson library_normalizer(const Rules& r) {
+  OrderedJson steps = OrderedJson::array();
+  if (r.nfkc) steps.push_back(part("NFKC"));
+  if (r.lowercase) steps.push_back(part("Lowercase"));
+  if (r.characters) steps.push_back(part("Replace", {{"pattern", {{"String", " "}}}, {"content", kSpaceMark}}));
+  return steps.empty() ? OrderedJson() : part("Sequence", {{"normalizers", steps}});
+}
+
+OrderedJson library_splitter(const Rules& r) {
+  if (r.characters)
+    return part(
+        "Split",
+        {{"pattern", {{"Regex", r.graphemes ? "\\X" : "(?m:.)"}}}, {"behavior", "Isolated"}, {"invert", false}});
+  OrderedJson steps = {part("WhitespaceSplit")};
+  if (r.punctuation) steps.push_back(part("Punctuation", {{"behavior", "Isolated"}}));
+  return part("Sequence", {{"pretokenizers", steps}});
+}
+
+OrderedJson library_decoder(const Rules& r) {
+  if (!r.characters) return OrderedJson();
+  return part(
+      "Sequence",
+      {{"decoders", {part("Fuse"), part("Replace", {{"pattern", {{"String", kSpaceMark}}}, {"content", " "}})}}});
+}
+
+OrderedJson our_rules(const Rules& r) {
+  return {{"version", 1},
+          {"kind", r.characters ? "char" : "word"},
+          {"split", r.punctuation ? "punctuation" : "space"},
+          {"unit", r.graphemes ? "grapheme" : "codepoint"},
+          {"lowercase", r.lowercase},
+          {"nfkc", r.nfkc}};
+}
+
+class WordTokenizer final : public Tokenizer {
+ public:
+  WordTokenizer(const Rules& rules, const std::vector<std::string>& pieces) : rules_(rules), vocab_(pieces) {}
+
+  std::vector<int32_t> encode(std::string_view text) const override {
+    check_utf8(text);
+    std::vector<int32_t> out;
+    rules_.cut(text, [&](std::string_view piece) { out.push_back(vocab_.id(piece)); });
+    return out;
+  }
+
+  std::string decode(std::span<const int32_t> ids) const override {
+    std::vector<std::string_view> pieces;
+    for (const int32_t id : ids) {
+      if (id == kUnk) pieces.push_back(kUnkSurface);
+      if (id >= kSpecials && id < size()) pieces.push_back(vocab_.piece(id));
+    }
+    if (rules_.punctuation) return join_punctuation(pieces);
+    std::string out;
+    for (const std::string_view p : pieces) {
+      if (rules_.characters)
+        out += p == kSpaceMark ? " " : p;
+      else
+        out.append(out.empty() ? "" : " ").append(p);
+    }
+    return out;
+  }
+
+  std::string piece(int32_t id) const override { return vocab_.piece(id); }
+  int64_t size() const override { return vocab_.size(); }
+  std::string kind() const override { return rules_.characters ? "char" : "word"; }
+  std::string file_name() const override { return "tokenizer.json"; }
+
+  std::string bytes() const override {
+    OrderedJson vocab = OrderedJson::object(), added = OrderedJson::array();
+    auto& entries = vocab.get_ref<OrderedJson::object_t&>();
+    for (int32_t id = 0; id < size(); ++id) entries.emplace_back(vocab_.piece(id), id);
+    for (int32_t id = 0; id < kSpecials; ++id)
+      added.push_back({{"id", id},
+                       {"content", kSpecialNames[static_cast<size_t>(id)]},
+                       {"single_word", false},
+                       {"lstrip", false},
+                       {"rstrip", false},
+                       {"normalized", false},
+                       {"special", true}});
+    const OrderedJson all = {
+        {"version", "1.0"},
+        {"lookback", our_rules(rules_)},
+        {"truncation", nullptr},
+        {"padding", nullptr},
+        {"added_tokens", added},
+        {"normalizer", library_normalizer(rules_)},
+        {"pre_tokenizer", library_splitter(rules_)},
+        {"post_processor", nullptr},
+        {"decoder", library_decoder(rules_)},
+        {"model", {{"type", "WordLevel"}, {"vocab", vocab}, {"unk_token", kSpecialNames[kUnk]}}},
+    };
+    return all.dump(2) + "\n";
+  }
+
+ private:
+  Rules rules_;
+  Vocab vocab_;
+};
+
+Rules parse_rules(const Json& j) {
+  check<FormatError>(j.at("version") == 1, "written by a newer version (", j.at("version").dump(), ")");
+  const auto one_of = [&](const char* key, const char* yes, const char* no) {
+    const std::string value = j.at(key).get<std::string>();
+    check<FormatError>(value == yes || value == no, key, " must be '", yes, "' or '", no, "', not '", value, "'");
+    return value == yes;
+  };
+  return {.characters = one_of("kind", "char", "word"),
+          .graphemes = one_of("unit", "grapheme", "codepoint"),
+          .punctuation = one_of("split", "punctuation", "space"),
+          .lowercase = j.at("lowercase").get<bool>(),
+          .nfkc = j.at("nfkc").get<bool>()};
+}
+
+// The pieces from id 4 on. Every id from 0 must be there once.
+std::vector<std::string> parse_pieces(const Json& model) {
+  check<FormatError>(model.at("type") == "WordLevel", "model.type must be WordLevel, not ", model.at("type").dump());
+  const Json& vocab = model.at("vocab");
+  check<FormatError>(vocab.is_object(), "model.vocab must be an object");
+  check<FormatError>(vocab.size() >= kSpecialNames.size(), "model.vocab lacks special pieces");
+  std::vector<std::string> pieces(vocab.size());
+  for (const auto& [piece, id] : vocab.items()) {
+    check<FormatError>(id.is_number_unsigned() && id.get<uint64_t>() < pieces.size(), "model.vocab: '", piece,
+                       "' has the id ", id.dump(), ", expected one below ", pieces.size());
+    std::string& place = pieces[id.get<size_t>()];
+    check<FormatError>(place.empty(), "model.vocab: '", place, "' and '", piece, "' have the same id ", id.dump());
+    check<FormatError>(!piece.empty(), "model.vocab: piece ", id.dump(), " is empty");
+    place = piece;
+  }
+  for (size_t k = 0; k < kSpecialNames.size(); ++k)
+    check<FormatError>(pieces[k] == kSpecialNames[k], "model.vocab: id ", k, " must be ", kSpecialNames[k], ", not '",
+                       pieces[k], "'");
+  pieces.erase(pieces.begin(), pieces.begin() + kSpecials);
+  return pieces;
+}
+
+// A key given twice would quietly win or lose, whichever way the parser is built.
+Json parse_strictly(std::string_view json) {
+  std::vector<std::unordered_set<std::string>> keys;
+  const auto watch = [&](int, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (event == Json::parse_event_t::key)
+      check<FormatError>(keys.back().insert(parsed.get<std::string>()).second, "key ", parsed.dump(),
+                         " is there twice");
+    return true;
+  };
+  return Json::parse(json, watch);
+}
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> train_word_or_char(const TokenizerOptions& options, LineSource lines) {
+  const Rules rules = {.characters = options.kind == "char",
+                       .graphemes = options.kind == "char" && options.unit == "grapheme",
+                       .punctuation = options.kind == "word" && options.split == "punctuation",
+                       .lowercase = options.lowercase,
+                       .nfkc = options.normalization != "identity"};
+  PieceCounts counts;
+  for (std::string line; lines(line);)
+    if (valid_utf8(line)) rules.cut(line, [&](std::string_view piece) { ++counts[std::string(piece)]; });
+  check<FormatError>(!counts.empty(), "tokenizer: there is no text to learn from");
+  return std::make_unique<WordTokenizer>(rules, most_frequent(counts, options.size, options.min_count));
+}
+
+std::unique_ptr<Tokenizer> parse_word_or_char(std::string_view json, const std::string& where) {
+  try {
+    const Json all = parse_strictly(json);
+    check<FormatError>(all.is_object() && all.contains("lookback"),
+                       "no tokenizer of kind word or char written by lookback");
+    return std::make_unique<WordTokenizer>(parse_rules(all.at("lookback")), parse_pieces(all.at("model")));
+  } catch (const nlohmann::json::exception& e) {
+    throw FormatError(where + ": " + e.what());
+  } catch (const FormatError& e) {
+    throw FormatError(where + ": " + e.what());
+  }
+}
+
+}  // namespace lookback::data
