@@ -1,8 +1,6 @@
 // SVG and HTML: well-formed, complete, and nothing a token holds is markup.
 #include <gtest/gtest.h>
 
-#include <regex>
-
 #include "lookback/base/rng.h"
 #include "lookback/viz/color.h"
 #include "lookback/viz/picture.h"
@@ -20,39 +18,66 @@ int64_t count(const std::string& words, const std::string& part) {
 
 bool has(const std::string& words, const std::string& part) { return words.find(part) != std::string::npos; }
 
+struct Tag {
+  std::string name;
+  bool closing = false, alone = false;
+  size_t end = 0;  // just past '>'; 0 when the tag is malformed
+};
+
+// The tag at `at`: a lower-case name, then attributes, each with a value in double quotes.
+Tag tag_at(const std::string& doc, size_t at) {
+  Tag tag;
+  tag.closing = doc.compare(++at, 1, "/") == 0;
+  at += tag.closing;
+  const auto take = [&](const char* letters) {
+    const size_t from = at;
+    at = std::min(doc.find_first_not_of(letters, at), doc.size());
+    return doc.substr(from, at - from);
+  };
+  tag.name = take("abcdefghijklmnopqrstuvwxyz0123456789");
+  while (!tag.name.empty() && !take(" ").empty()) {
+    const std::string attribute = take("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_-");
+    if (attribute.empty()) break;
+    if (doc.compare(at, 2, "=\"") != 0) return tag;
+    at = doc.find_first_of("\"<", at + 2);
+    if (at == std::string::npos || doc[at] == '<') return tag;
+    ++at;
+  }
+  tag.alone = doc.compare(at, 1, "/") == 0;
+  at += tag.alone;
+  if (!tag.name.empty() && doc.compare(at, 1, ">") == 0) tag.end = at + 1;
+  return tag;
+}
+
 // What is wrong with the nesting, quoting or escaping of a document, or "".
 // HTML's void elements need no end; script and style are read as text.
 std::string fault_of(const std::string& doc) {
-  static const std::regex kTag(R"(^<(/?)([a-z][a-z0-9]*)((?:\s+[a-zA-Z0-9:_-]+="[^"<]*")*)\s*(/?)>)");
-  static const std::regex kEntity("^&(amp|lt|gt|quot|#39);");
   std::vector<std::string> open;
   for (size_t at = 0; at < doc.size();) {
-    std::smatch m;
-    const auto from = doc.begin() + static_cast<std::ptrdiff_t>(at);
     if (doc[at] == '&') {
-      if (!std::regex_search(from, from + std::min<std::ptrdiff_t>(8, doc.end() - from), m, kEntity))
+      const auto starts = [&](std::string_view entity) { return doc.compare(at, entity.size(), entity) == 0; };
+      if (!starts("&amp;") && !starts("&lt;") && !starts("&gt;") && !starts("&quot;") && !starts("&#39;"))
         return "raw & at " + doc.substr(at, 30);
-    } else if (doc[at] == '<') {
-      if (doc.compare(at, 2, "<?") == 0 || doc.compare(at, 2, "<!") == 0) {
-        at = doc.find('>', at);
-        continue;
-      }
-      if (!std::regex_search(from, doc.end(), m, kTag)) return "bad tag at " + doc.substr(at, 60);
-      const std::string name = m[2];
-      if (m[1].length()) {
-        if (open.empty() || open.back() != name)
-          return "</" + name + "> closes " + (open.empty() ? "nothing" : open.back());
-        open.pop_back();
-      } else if (!m[4].length() && name != "meta") {
-        open.push_back(name);
-      }
-      at += static_cast<size_t>(m.length());
-      if ((name == "script" || name == "style") && !m[1].length()) at = doc.find("</" + name + ">", at);
+    }
+    if (static_cast<unsigned char>(doc[at]) < 0x20 && doc[at] != '\n') return text("control character at ", at);
+    if (doc[at] != '<') {
+      ++at;
       continue;
     }
-    if (static_cast<unsigned char>(doc[at]) < 0x20 && doc[at] != '\n')
-      return "control character at " + std::to_string(at);
-    ++at;
+    if (doc.compare(at, 5, "<?xml") == 0 || doc.compare(at, 9, "<!doctype") == 0) {
+      at = doc.find('>', at) + 1;
+      continue;
+    }
+    const Tag tag = tag_at(doc, at);
+    if (tag.end == 0) return "bad tag at " + doc.substr(at, 60);
+    at = tag.end;
+    if (tag.closing) {
+      if (open.empty() || open.back() != tag.name) return "</" + tag.name + "> closes nothing";
+      open.pop_back();
+    } else if (!tag.alone && tag.name != "meta") {
+      open.push_back(tag.name);
+      if (tag.name == "script" || tag.name == "style") at = doc.find("</" + tag.name + ">", at);
+    }
   }
   return open.empty() ? "" : open.back() + " is not closed";
 }
@@ -155,7 +180,7 @@ TEST(Html, IsWellFormedWhateverTheTokens) {
   const std::vector<AttentionMap> maps = all_maps();
   for (const AttentionMap& map : maps) {
     const std::string html = to_html(map, {.title = map.title});
-    EXPECT_EQ(fault_of(html), "") ;
+    EXPECT_EQ(fault_of(html), "");
     EXPECT_EQ(valid_utf8(html), html);
   }
   EXPECT_EQ(fault_of(to_html(maps)), "");
@@ -179,7 +204,7 @@ TEST(Html, CellsHoldTheirWeight) {
   AttentionMap map = german_english();
   map.weights.data<float>()[0] = 0.12345f;
   const std::string html = to_html(map);
-  EXPECT_TRUE(has(html, "style=\"--w:0.123\" data-w=\"0.1235\">.12</td>")) ;
+  EXPECT_TRUE(has(html, "style=\"--w:0.123\" data-w=\"0.1235\">.12</td>"));
   EXPECT_TRUE(has(to_html(map, {.scale = Scale::peak}), "data-w=\"0.1235\">.12</td>"));
 }
 

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <regex>
 #include <sstream>
 
 #include "lookback/viz/color.h"
@@ -18,7 +17,13 @@ std::vector<std::string> lines_of(const std::string& out) {
 }
 
 std::string without_styles(const std::string& out) {
-  return std::regex_replace(out, std::regex("\033\\[[0-9;]*m"), "");
+  std::string plain;
+  for (size_t at = 0; at < out.size(); ++at)
+    if (out.compare(at, 2, "\033[") == 0)
+      at = out.find_first_not_of("0123456789;", at + 2);  // on to the closing m
+    else
+      plain += out[at];
+  return plain;
 }
 
 bool has(const std::string& words, const std::string& part) { return words.find(part) != std::string::npos; }
