@@ -94,6 +94,9 @@ def corpora():
         for i, line in enumerate(lines):
             lines[i] = "".join(rng.choice(SPACES) if c == " " and rng.random() < 0.4 else c for c in line)
     out["spaces"] = spaced
+    awkward = ["a&amp;lt;b", "&amp;quot;", "John's, it's.", "dog's! cat's?", "1,.2", ".,.,", "x.,5-.6", "'s 's", "Σ'S ΟΔΟΣ.",
+               "a--b-5--6", "&amp;amp;amp;"]
+    out["tokenized_twice"] = {"hyp": awkward, "refs": [[x.lower() for x in awkward], awkward[1:] + awkward[:1]]}
     out["short"] = {"hyp": ["a", "b c", ".", "x y z"], "refs": [["a", "b d", "!", "x y w"], ["A", "c b", ".", "x"]]}
     out["nothing_right"] = {"hyp": ["a b c d e", "f"], "refs": [["v w x y z", "u"]]}
     out["all_empty"] = {"hyp": ["", ""], "refs": [["", " "]]}

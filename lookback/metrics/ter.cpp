@@ -32,7 +32,7 @@ class Ter final : public CorpusMetric {
     const std::u32string words = intern.all(preprocessed(hypothesis));
     int64_t fewest = INT64_MAX, length = 0;
     for (const std::string& reference : references) {
-      const std::u32string r = intern.all(preprocessed(reference));
+      const std::u32string r = intern.all(preprocessed_twice(reference));
       fewest = std::min(fewest, translation_edits(words, r));
       length += static_cast<int64_t>(r.size());
     }
@@ -48,6 +48,14 @@ class Ter final : public CorpusMetric {
   std::vector<std::u32string> preprocessed(std::string_view line) const {
     const std::u32string t = decode_utf8(line);
     return tokenize_tercom(strip_right(t), steps_);
+  }
+
+  // sacreBLEU tokenizes references when it reads them and again when it counts them, hypotheses only once. It matters
+  // where tokenizing is not idempotent: "John's," is "john's ," in a hypothesis and "john 's ," in a reference.
+  std::vector<std::u32string> preprocessed_twice(std::string_view line) const {
+    std::u32string once;
+    for (const std::u32string& word : preprocessed(line)) once += (once.empty() ? U"" : U" ") + word;
+    return tokenize_tercom(once, steps_);
   }
 
   TercomSteps steps_;
