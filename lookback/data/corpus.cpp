@@ -100,8 +100,8 @@ Corpus::Corpus(const std::vector<std::string>& files, const Tokenizer& source, c
   }
   const auto [source_lines, target_lines] = reader.count_lines();
   check<FormatError>(source_lines == target_lines || options.unequal == "truncate", files.front(), " has ",
-                     source_lines, " lines but ", files.back(), " has ", target_lines,
-                     ": parallel files need a line for each other's (or set unequal = \"truncate\")");
+                     source_lines, " lines, ", files.back(), " has ", target_lines,
+                     ": each line needs its partner (or set unequal = \"truncate\" to read the shorter length)");
   report_.unpaired = std::max(source_lines, target_lines) - std::min(source_lines, target_lines);
 }
 

@@ -128,9 +128,18 @@ class Lines final : public spm::SentenceIterator {
   std::exception_ptr error_;
 };
 
+// SentencePiece's message without the line of its source code that it begins with.
+std::string reason(const spm::util::Status& status) {
+  const std::string all = status.message();
+  const size_t end = all.find("] ");
+  return end == std::string::npos ? all : all.substr(end + 2);
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> train_spm(const TokenizerOptions& options, LineSource source) {
+  check<ConfigError>(options.max_lines == 0 || options.max_lines > 100,
+                     "tokenizer: max_lines must be 0 or above 100, not ", options.max_lines);
   Lines lines(std::move(source), options.lowercase);
   lines.rethrow();
   check<FormatError>(!lines.done(), "tokenizer: there is no text to learn from");
@@ -157,7 +166,7 @@ std::unique_ptr<Tokenizer> train_spm(const TokenizerOptions& options, LineSource
   const auto status = spm::SentencePieceTrainer::Train(settings, &lines, &bytes);
   lines.rethrow();
   check<ConfigError>(status.ok(), "tokenizer: kind ", options.kind, " of size ", options.size,
-                     " cannot be learned from ", lines.count(), " lines: ", status.message());
+                     " cannot be learned from ", lines.count(), " lines: ", reason(status));
   if (options.lowercase) bytes = mark_lowercase(std::move(bytes));
   return std::make_unique<SpmTokenizer>(std::move(bytes), "the new tokenizer");
 }

@@ -47,7 +47,8 @@ struct TokenizerOptions {
     v("split", split, "word: at white space only, or before and after each punctuation mark too")
         .choices({"space", "punctuation"});
     v("unit", unit, "char: what one character is").choices({"codepoint", "grapheme"});
-    v("max_lines", max_lines, "unigram, bpe: learn from that many lines, drawn evenly; 0 is all").range(0, 1e9);
+    v("max_lines", max_lines, "unigram, bpe: learn from that many lines, drawn evenly (101 or more); 0 is all")
+        .range(0, 1e9);
   }
 };
 
