@@ -7,6 +7,7 @@
 #include "lookback/base/utf8.h"
 #include "lookback/io/posix_file.h"
 #include "lookback/io/shown.h"
+#include "lookback/io/toml_scan.h"
 
 // The parser is recursive; this bounds it. Only this file sees the parser.
 #define TOML_MAX_NESTED_VALUES 32
@@ -17,46 +18,9 @@ namespace lookback::io {
 namespace {
 
 constexpr size_t kMaxPath = 256;
-constexpr int kMaxDots = 64;
 
 [[noreturn]] void fail(const std::string& origin, int64_t line, const std::string& what) {
   throw ConfigError(text(origin, ":", line, ": ", what));
-}
-
-// Steps over a string or comment that starts at s[at]; returns where it ends.
-size_t skip_quoted(std::string_view s, size_t at) {
-  const char quote = s[at];
-  if (quote == '#') return std::min(s.find('\n', at), s.size());
-  const bool three = s.substr(at, 3) == std::string(3, quote);
-  const size_t marks = three ? 3 : 1;
-  for (at += marks; at < s.size(); ++at) {
-    if (s[at] == '\\' && quote == '"')
-      ++at;
-    else if (s.substr(at, marks) == std::string(marks, quote))
-      return at + marks;
-    else if (s[at] == '\n' && !three)
-      return at;  // not closed: the parser will say so
-  }
-  return s.size();
-}
-
-// Every dot in a key is a level of nesting, and levels are taken apart by recursion: a
-// hostile a.a.a.a... would exhaust the stack. Honest lines have a handful of dots.
-void check_dots(std::string_view s, const std::string& origin) {
-  int64_t line = 1, dots = 0;
-  for (size_t at = 0; at < s.size();) {
-    const char c = s[at];
-    if (c == '"' || c == '\'' || c == '#') {
-      const size_t end = skip_quoted(s, at);
-      line +=
-          std::count(s.begin() + static_cast<std::ptrdiff_t>(at), s.begin() + static_cast<std::ptrdiff_t>(end), '\n');
-      at = end;
-      continue;
-    }
-    if (c == '\n') ++line, dots = 0;
-    if (c == '.' && ++dots > kMaxDots) fail(origin, line, text("more than ", kMaxDots, " dots in one line"));
-    ++at;
-  }
 }
 
 class Flattener {
@@ -179,13 +143,9 @@ std::string group_text(std::string_view group) {
 std::vector<KeyValue> parse_toml(std::string_view toml, const std::string& origin) {
   check<ConfigError>(static_cast<int64_t>(toml.size()) <= kMaxTomlBytes, origin, ": a recipe may have at most ",
                      kMaxTomlBytes, " bytes");
-  if (const auto at = find_invalid_utf8(toml)) {
-    const auto line = 1 + std::count(toml.begin(), toml.begin() + static_cast<std::ptrdiff_t>(*at), '\n');
-    fail(origin, line, text("byte ", *at, " is not valid UTF-8"));
-  }
-  check_dots(toml, origin);
+  const std::string plain = plain_toml(toml, origin);
   try {
-    const toml::table root = toml::parse(toml);
+    const toml::table root = toml::parse(plain);
     Flattener flat(origin);
     flat.table(root, "");
     return flat.take();

@@ -54,7 +54,7 @@ TEST(Toml, RefusesByNameAndLine) {
       {"a = \n", "recipe.toml:1: not TOML"},
       {"a = 1\nb = x\n", "recipe.toml:2: not TOML"},
       {"a = 1\n[b\n", "recipe.toml:2: not TOML"},
-      {"a = \"x\n", "recipe.toml:1: not TOML"},
+      {"a = \"x\n", "recipe.toml:1: a string is not closed; \" is missing"},
       {"a = 1 b = 2", "recipe.toml:1: not TOML"},
       {"a = 012", "recipe.toml:1: not TOML"},
       {"a = 1\n\na = 2", "recipe.toml:3: not TOML"},
@@ -74,7 +74,19 @@ TEST(Toml, RefusesByNameAndLine) {
       {"\"a\\nb\" = 1", "the key 'a?b' is empty or has a dot or control"},
       {"x = 1\ny = \"\xFF\"", "recipe.toml:2: byte 11 is not valid UTF-8"},
       {std::string(300, 'k') + " = 1", "makes a path over 256 bytes"},
-      {"x = \"a\0b\""s, "recipe.toml:1: not TOML"},
+      {"x = \"a\0b\""s, "recipe.toml:1: a control character (number 0)"},
+      {"# a\x01\n", "recipe.toml:1: a control character (number 1)"},
+      {"a = 1\n# b\rb = 2\n", "recipe.toml:2: a control character (number 13)"},
+      {"a = 1\nmod\xC3\xA8le = 3", "recipe.toml:2: the letter '\xC3\xA8' must stand in quotes"},
+      {"a =\xC2\xA0"
+       "1",
+       "must stand in quotes"},
+      {"a = 1\nb = 'x\nc = 1", "recipe.toml:2: a string is not closed; ' is missing"},
+      {"a = 1\nb = \"\"\"x\nc = 1", "recipe.toml:2: a string is not closed; \"\"\" is missing"},
+      {"a = \"x\\", "recipe.toml:1: a string is not closed"},
+      {"a = \"x\\\n\"", "recipe.toml:1: a string is not closed"},
+      {"a = \"\\\xC3\xBC\"", "recipe.toml:1: the backslash before '\xC3\xBC' is no escape"},
+      {"a = \"\\q\"", "recipe.toml:1: not TOML"},
   };
   for (const auto& [toml, message] : bad) {
     const std::string got = refused(toml);
@@ -109,6 +121,21 @@ TEST(Toml, DotsInStringsAndCommentsAreNoNesting) {
   EXPECT_EQ(f[2].value, FieldValue(dots + "\n\"" + dots));
   EXPECT_EQ(f[3].value, FieldValue(dots + "\n'" + dots));
   EXPECT_NE(refused("a = '''\n\n'''\nb" + dots + " = 1").find("recipe.toml:4: more than 64 dots"), std::string::npos);
+}
+
+TEST(Toml, StringsOfEveryKind) {
+  const auto value = [](const std::string& s) {
+    return std::get<std::string>(parse_toml("x = " + s + " # \xC3\xBC '\"\n", "f").at(0).value);
+  };
+  EXPECT_EQ(value("\"\""), "");
+  EXPECT_EQ(value("''"), "");
+  EXPECT_EQ(value("\"\"\"\"\"\""), "");
+  EXPECT_EQ(value("\"gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80\\t\\\\\\\"#\""), "gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80\t\\\"#");
+  EXPECT_EQ(value("'C:\\t\\\"\xE4\xBD\xA0#\t'"), "C:\\t\\\"\xE4\xBD\xA0#\t");
+  EXPECT_EQ(value("\"\"\"\n  a\\\n   \xC3\xBC\"\"b\n\"\"\"\"\""), "  a\xC3\xBC\"\"b\n\"\"");
+  EXPECT_EQ(value("'''\n\\a\n''\"\"\"b'''''"), "\\a\n''\"\"\"b''");
+  EXPECT_EQ(parse_toml("x = \"\"\"a\r\nb\"\"\"\r\ny = 1\r\n", "f").at(1).line, 3);
+  EXPECT_EQ(parse_toml("\xEF\xBB\xBF'\xC3\xBC' = 1", "f").at(0).path, "\xC3\xBC");
 }
 
 TEST(Toml, Files) {
