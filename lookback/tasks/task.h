@@ -1,0 +1,119 @@
+// What a task is to the program: something that can be trained from a recipe,
+// and a trained model that predicts, scores, and shows what it looked at.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lookback/base/fields.h"
+#include "lookback/base/log.h"
+#include "lookback/train/trainer.h"
+#include "lookback/viz/attention_map.h"
+
+namespace lookback::tasks {
+
+// Where and how a recipe is run.
+struct TrainRun {
+  train::RunContext context;  // model folder, create / resume / overwrite, observer, stop request
+  std::string data_root;      // relative data paths of the recipe start here
+  std::string recipe_name;    // for the model card
+  LogSink log;                // counts and warnings while the data is read
+};
+
+// A recipe of one task: options to be set, then trained.
+class Task {
+ public:
+  virtual ~Task() = default;
+  // Every option a recipe of this task may set ("data.train", "model.encoder.layers", ...),
+  // with its present value. The pointers live as long as the task.
+  virtual std::vector<Field> fields() = 0;
+  // Throws ConfigError for options that do not go together, before anything is written.
+  virtual void validate() = 0;
+  virtual train::TrainResult train(const TrainRun& run) = 0;
+};
+
+// One output for one input.
+struct Output {
+  std::string text;
+  std::vector<std::string> tokens;     // as the model wrote them
+  double score = 0;                    // what search ranked by
+  double log_prob = 0;
+  std::vector<double> token_log_probs; // one for each token, and one for the end if it ended
+  Tensor alignment;                    // f32 [U, T] over `source` of the prediction; empty without attention
+};
+
+// Everything said about one input. An empty input has one empty output.
+struct Prediction {
+  int64_t line = 0;                 // number of the input, from 1
+  std::vector<std::string> source;  // tokens as the model read them
+  std::vector<Output> outputs;      // best first; never empty
+};
+
+// One input with what may come with it.
+struct Input {
+  int64_t line = 0;  // from 1
+  std::string text;
+  std::string prefix;           // the output must begin like this
+  const std::string* target = nullptr;  // score this output instead of searching
+};
+
+struct EvaluationLine {
+  std::string name;   // "BLEU"
+  double value = 0;
+  std::string text;   // as the metric prints it, with its signature
+};
+
+// A trained model in memory. Const and safe to use from several threads at once.
+class TaskModel {
+ public:
+  virtual ~TaskModel() = default;
+  virtual std::string task() const = 0;
+  // Options of prediction ("beam", "n_best", ..., "batch", "replace_unk"), as the model folder
+  // sets them; to be changed before predict is called.
+  virtual std::vector<Field> predict_fields() = 0;
+  // Throws ConfigError for predict options that do not go together.
+  virtual void validate() const = 0;
+  // One prediction per input, in order. The result for an input does not depend on the others.
+  virtual std::vector<Prediction> predict(std::span<const Input> inputs) const = 0;
+  // Task metrics of the model on files as the task's recipe would name them for validation.
+  virtual std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files) const = 0;
+};
+
+// A kind of task, and how to make one.
+struct TaskKind {
+  const char* name;     // "translate"
+  const char* summary;
+  std::unique_ptr<Task> (*make)();
+  // One model, or several that vote; folders hold what training wrote. Throws FormatError and IoError.
+  std::unique_ptr<TaskModel> (*load)(const std::vector<std::string>& folders);
+};
+
+std::span<const TaskKind> task_kinds();
+// Throws ConfigError "origin: unknown task ..." with the nearest match.
+const TaskKind& find_task(std::string_view name, const std::string& origin);
+// The task of a model folder, from its config.json. Throws FormatError and IoError.
+const TaskKind& task_of_model(const std::string& folder);
+
+// How a prediction is written, one of:
+//   text   the best output's text, one line
+//   jsonl  {"line", "source", "outputs": [{"text", "tokens", "score", "log_prob", "token_log_probs", "alignment"}]}
+//   nbest  Moses: "line ||| text ||| features ||| score" for every output, lines counted from 0
+// Each result ends in '\n'. Throws ConfigError for another format.
+std::string format_prediction(const Prediction& prediction, std::string_view format);
+
+// The picture of one output's attention.
+viz::AttentionMap attention_map(const Prediction& prediction, size_t output = 0);
+
+// What demo trains on: human-written dates in several languages and styles, TAB, the same date in ISO form.
+struct DemoPair {
+  std::string human, iso;
+};
+// `count` pairs, a pure function of the seed; `held_out` picks a set of dates that the other never has.
+std::vector<DemoPair> demo_dates(int64_t count, uint64_t seed, bool held_out);
+
+}  // namespace lookback::tasks
