@@ -186,8 +186,8 @@ class Terminal {
       for (size_t k = 0; k < letters.size(); ++k) {
         const size_t blank = height - letters[k].size();
         if (line < blank) continue;
-        const std::string& letter = letters[k][line - blank];
-        if (display_width(letter) >= kCell) continue;  // a cluster no terminal agrees on
+        std::string letter = letters[k][line - blank];
+        if (display_width(letter) >= kCell) letter = "\u2026";  // a cluster no two terminals draw alike
         row.to(column(static_cast<int64_t>(k)) + 1);
         const TokenText& token = source_[static_cast<size_t>(begin) + k];
         if (line == blank && !token.prefix.empty())
