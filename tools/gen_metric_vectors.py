@@ -121,6 +121,14 @@ def shift_pairs():
     pairs.append((" ".join(["a b"] * 40), [" ".join(["b a"] * 40)]))
     pairs.append((" ".join(f"v{k}" for k in range(60, 120)) + " " + " ".join(f"v{k}" for k in range(60)),
                   [" ".join(f"v{k}" for k in range(120))]))
+    for hyp, ref in (("bcbbcc", "cbcbcb"), ("acbef", "fbaca"), ("ddeffedcd", "cefdefac")):
+        pairs.append((" ".join(hyp), [" ".join(ref)]))  # shifts whose target lies inside the block
+    for size in (9, 10, 11, 12, 21):
+        block, rest = [f"b{k}" for k in range(size)], [f"r{k}" for k in range(30)]
+        pairs.append((" ".join(rest + block), [" ".join(block + rest)]))
+    for far in (15, 20, 22, 24, 25, 26, 30):
+        ref = [f"v{k}" for k in range(100)]
+        pairs.append((" ".join([f"n{k}" for k in range(far)] + ref[:100 - far]), [" ".join(ref)]))
     pairs.append(("a b c d", ["d c b a", "b a d c", ""]))
     return pairs
 
@@ -206,6 +214,10 @@ def tokenizer_cases(data):
                                       "a\n-b", "&amp;quot;", "&quot;&lt;&gt;&amp;", "<skipped>x", "x<skip<skipped>ped>",
                                       "١.٢", "٣،٤", "½.", "x²,y", "$5.00", "¥１，０００", "«a».", "a’s", "'s 's's ", "Σ.",
                                       "1.Ⅷ.2", "。。１。", "a\u0301.\u0301", "{|}~[\\]^_`!\"#$%&()*+:;<=>?@/'"]
+    edges = [0x2E80, 0x2EFF, 0x31C0, 0x31EF, 0x3200, 0x3400, 0x4DBF, 0x4E00, 0x9FFF, 0xF900, 0xFAFF, 0xFE30, 0xFE4F,
+             0x3001, 0x3002, 0x3008, 0x3011, 0x3014, 0x301F, 0xFF61, 0xFF65, 0x30FB, 0xFF0E, 0xFF09]
+    picked.append("x" + "x".join(chr(e + d) for e in edges for d in (-1, 0, 1)))
+    picked.append("x" + "x".join(map(chr, range(0x21, 0x7F))))
     out = []
     for line in picked:
         row = {"in": line}

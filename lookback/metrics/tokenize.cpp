@@ -123,12 +123,10 @@ std::vector<Text> words_of(View text) {
   return {views.begin(), views.end()};
 }
 
-// CJK ideographs, strokes, radicals, compatibility forms, enclosed letters. The last range of the original reads
-// 3200-3F22 where 3200-32FF was meant; scores depend on it, so it stays.
+// CJK ideographs, strokes, radicals, compatibility forms, enclosed letters.
 bool is_asian_character(char32_t c) {
-  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x31C0 && c <= 0x31EF) ||
-         (c >= 0x2E80 && c <= 0x2EFF) || (c >= 0x3300 && c <= 0x33FF) || (c >= 0xF900 && c <= 0xFAFF) ||
-         (c >= 0xFE30 && c <= 0xFE4F) || (c >= 0x3200 && c <= 0x3F22);
+  return (c >= 0x2E80 && c <= 0x2EFF) || (c >= 0x31C0 && c <= 0x31EF) || (c >= 0x3200 && c <= 0x4DBF) ||
+         (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE4F);
 }
 
 bool is_asian_punctuation(char32_t c) {
