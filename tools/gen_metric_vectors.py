@@ -214,7 +214,8 @@ def tokenizer_cases(data):
                                       "a\n-b", "&amp;quot;", "&quot;&lt;&gt;&amp;", "<skipped>x", "x<skip<skipped>ped>",
                                       "١.٢", "٣،٤", "½.", "x²,y", "$5.00", "¥１，０００", "«a».", "a’s", "'s 's's ", "Σ.",
                                       "1.Ⅷ.2", "。。１。", "a\u0301.\u0301", "{|}~[\\]^_`!\"#$%&()*+:;<=>?@/'"]
-    edges = [0x2E80, 0x2EFF, 0x31C0, 0x31EF, 0x3200, 0x3400, 0x4DBF, 0x4E00, 0x9FFF, 0xF900, 0xFAFF, 0xFE30, 0xFE4F,
+    # Not U+31EF: a symbol since Unicode 15.1, so \p{S} depends on the version of the Unicode tables.
+    edges = [0x2E80, 0x2EFF, 0x31C0, 0x3200, 0x3400, 0x4DBF, 0x4E00, 0x9FFF, 0xF900, 0xFAFF, 0xFE30, 0xFE4F,
              0x3001, 0x3002, 0x3008, 0x3011, 0x3014, 0x301F, 0xFF61, 0xFF65, 0x30FB, 0xFF0E, 0xFF09]
     picked.append("x" + "x".join(chr(e + d) for e in edges for d in (-1, 0, 1)))
     picked.append("x" + "x".join(map(chr, range(0x21, 0x7F))))
