@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "lookback/decode/step_decoder.h"
+
+namespace lookback::decode {
+
+// How the distributions of several models become one.
+enum class EnsembleMean {
+  probabilities,      // log of the mean probability: what one model holds likely stays likely
+  log_probabilities,  // mean of log-probabilities: what one model holds impossible stays impossible
+};
+
+// Several decoders of the same sentences and vocabulary as one. Attention is the
+// mean over those that have it; their source positions must agree.
+class Ensemble final : public StepDecoder {
+ public:
+  // Throws ConfigError if there are no decoders or their vocabularies differ.
+  Ensemble(std::vector<std::unique_ptr<StepDecoder>> decoders, EnsembleMean mean);
+
+  StepOutput step(std::span<const int32_t> tokens) override;
+  void reorder(std::span<const int32_t> from) override;
+  int64_t vocabulary() const override { return decoders_.front()->vocabulary(); }
+
+ private:
+  std::vector<std::unique_ptr<StepDecoder>> decoders_;
+  EnsembleMean mean_;
+};
+
+}  // namespace lookback::decode

@@ -1,0 +1,172 @@
+#include "lookback/decode/row_scan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "lookback/decode/fast_math.h"
+
+namespace lookback::decode {
+namespace {
+
+constexpr int kStride = 64;               // group g of a block is its elements g, g + kStride, ...
+constexpr int kDepth = 16;                // elements per group
+constexpr int kBlock = kStride * kDepth;  // logits between two looks at the running maximum
+constexpr int kLanes = 16;                // partial sums
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// The inner loops, inlined into one function per instruction set below. All run
+// over whole blocks and lie flat in memory, so that GCC vectorises them; the
+// order of additions is fixed here, whatever the width.
+[[gnu::always_inline]] inline float maxima_body(const float* x, float* maxima) {
+  float m[kStride];
+  for (int g = 0; g < kStride; ++g) m[g] = x[g];
+  for (int j = 1; j < kDepth; ++j)
+    for (int g = 0; g < kStride; ++g) m[g] = x[j * kStride + g] > m[g] ? x[j * kStride + g] : m[g];
+  for (int g = 0; g < kStride; ++g) maxima[g] = m[g];
+  for (int g = 0; g < 32; ++g) m[g] = m[g] > m[g + 32] ? m[g] : m[g + 32];
+  for (int g = 0; g < 16; ++g) m[g] = m[g] > m[g + 16] ? m[g] : m[g + 16];
+  float highest = m[0];
+  for (int g = 1; g < 16; ++g) highest = m[g] > highest ? m[g] : highest;
+  return highest;
+}
+
+template <int Half>
+[[gnu::always_inline]] inline void fold(float* e) {
+  for (int k = 0; k < Half; ++k) e[k] += e[k + Half];
+}
+
+[[gnu::always_inline]] inline void sum_body(const float* x, float shift, double* sums) {
+  float e[kBlock];
+  for (int k = 0; k < kBlock; ++k) e[k] = clamp(x[k] - shift);
+  for (int k = 0; k < kBlock; ++k) e[k] = exp_clamped(e[k]);
+  // By halves, down to the lanes: six roundings in float, the rest in double.
+  fold<512>(e), fold<256>(e), fold<128>(e), fold<64>(e), fold<32>(e), fold<16>(e);
+  for (int l = 0; l < kLanes; ++l) sums[l] += static_cast<double>(e[l]);
+}
+
+[[gnu::always_inline]] inline void exp_body(const float* x, int64_t n, float shift, float scale, float* out) {
+  for (int64_t k = 0; k < n; ++k) out[k] = clamp((x[k] - shift) * scale);
+  for (int64_t k = 0; k < n; ++k) out[k] = exp_clamped(out[k]);
+}
+
+struct Loops {
+  float (*maxima)(const float*, float*);
+  void (*sum)(const float*, float, double*);
+  void (*exp)(const float*, int64_t, float, float, float*);
+};
+
+#define LOOKBACK_LOOPS(NAME, TARGET)                                                        \
+  TARGET float maxima_##NAME(const float* x, float* m) { return maxima_body(x, m); }        \
+  TARGET void sum_##NAME(const float* x, float shift, double* s) { sum_body(x, shift, s); } \
+  TARGET void exp_##NAME(const float* x, int64_t n, float shift, float scale, float* out) { \
+    exp_body(x, n, shift, scale, out);                                                      \
+  }                                                                                         \
+  constexpr Loops k_##NAME = {&maxima_##NAME, &sum_##NAME, &exp_##NAME};
+
+LOOKBACK_LOOPS(plain, )
+#if defined(__x86_64__) && defined(__GNUC__)
+LOOKBACK_LOOPS(avx2, [[gnu::target("avx2")]])
+LOOKBACK_LOOPS(avx512, [[gnu::target("avx512f,avx512dq,avx512vl,avx512bw")]])
+#endif
+
+// All of them compute the same bits; only their width differs.
+const Loops& loops() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  static const Loops& best = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                                     __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")
+                                 ? k_avx512
+                             : __builtin_cpu_supports("avx2") ? k_avx2
+                                                              : k_plain;
+  return best;
+#else
+  return k_plain;
+#endif
+}
+
+// The running state of one row.
+struct Pass {
+  int64_t k;
+  std::span<const int32_t> excluded;
+  std::vector<Candidate>& heap;  // the worst kept candidate at the front
+  float maximum = -kInfinity;
+  double sums[kLanes] = {};
+  bool nan = false;
+
+  bool full() const { return static_cast<int64_t>(heap.size()) == k; }
+  // Below this nothing is kept; equal ones are if their token is smaller.
+  float threshold() const { return full() ? heap.front().logit : -std::numeric_limits<float>::max(); }
+
+  void offer(const Candidate& c) {
+    if (full() && !better(c, heap.front())) return;
+    if (std::binary_search(excluded.begin(), excluded.end(), c.token)) return;
+    if (full()) {
+      std::pop_heap(heap.begin(), heap.end(), better);
+      heap.back() = c;
+    } else {
+      heap.push_back(c);
+    }
+    std::push_heap(heap.begin(), heap.end(), better);
+  }
+
+  // One block; its tokens start at `first`.
+  void block(const float* x, int64_t first) {
+    const Loops& run = loops();
+    float maxima[kStride];
+    const float highest = run.maxima(x, maxima);
+    if (highest > maximum) {
+      // Sums so far were relative to the old maximum. e^-inf = 0 while there was none.
+      const double factor = std::exp(static_cast<double>(maximum) - static_cast<double>(highest));
+      for (double& s : sums) s *= factor;
+      maximum = highest;
+    }
+    if (maximum == -kInfinity) {
+      for (int j = 0; j < kBlock; ++j) nan |= std::isnan(x[j]);
+      return;
+    }
+    run.sum(x, maximum, sums);  // NaN and +inf make it NaN
+    if (k == 0 || !(highest >= threshold())) return;
+    for (int g = 0; g < kStride; ++g) {
+      if (!(maxima[g] >= threshold())) continue;
+      for (int j = g; j < kBlock; j += kStride)
+        if (x[j] >= threshold()) offer({x[j], static_cast<int32_t>(first + j)});
+    }
+  }
+};
+
+}  // namespace
+
+void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t> excluded, RowScan& out) {
+  out.top.clear();
+  out.fault = RowFault::none;
+  Pass pass{.k = k, .excluded = excluded, .heap = out.top};
+  const int64_t V = static_cast<int64_t>(logits.size()), whole = V / kBlock * kBlock;
+  for (int64_t at = 0; at < whole; at += kBlock) pass.block(logits.data() + at, at);
+  if (whole < V) {
+    float tail[kBlock];  // filled up with tokens that cannot happen
+    std::fill(std::copy(logits.begin() + whole, logits.end(), tail), tail + kBlock, -kInfinity);
+    pass.block(tail, whole);
+  }
+  double sum = 0;
+  for (const double s : pass.sums) sum += s;
+  if (pass.nan || std::isnan(sum))
+    out.fault = RowFault::not_a_number;
+  else if (pass.maximum == -kInfinity)
+    out.fault = RowFault::all_impossible;
+  out.log_sum_exp = static_cast<double>(pass.maximum) + std::log(sum);
+  std::sort_heap(out.top.begin(), out.top.end(), better);
+}
+
+double exponentials(std::span<const float> x, float shift, float scale, float* out) {
+  loops().exp(x.data(), static_cast<int64_t>(x.size()), shift, scale, out);
+  double sums[8] = {};
+  size_t k = 0;
+  for (; k + 8 <= x.size(); k += 8)
+    for (size_t l = 0; l < 8; ++l) sums[l] += static_cast<double>(out[k + l]);
+  for (size_t l = 0; k < x.size(); ++k, ++l) sums[l] += static_cast<double>(out[k]);
+  double sum = 0;
+  for (const double s : sums) sum += s;
+  return sum;
+}
+
+}  // namespace lookback::decode

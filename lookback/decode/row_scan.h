@@ -1,0 +1,35 @@
+// One pass over a row of logits: log-sum-exp and the k best tokens. Private to decode.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace lookback::decode {
+
+struct Candidate {
+  float logit;
+  int32_t token;
+};
+
+// Larger logit first, then smaller token.
+inline bool better(const Candidate& a, const Candidate& b) {
+  return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
+}
+
+enum class RowFault { none, not_a_number, all_impossible };
+
+struct RowScan {
+  double log_sum_exp = 0;           // over the whole row; error about 3e-7
+  RowFault fault = RowFault::none;  // not_a_number: NaN or +inf; all_impossible: nothing but -inf
+  std::vector<Candidate> top;       // best first; never -inf, never excluded
+};
+
+// Reads `logits` [V] once and finds the k best of those not `excluded`
+// (ascending). Depends on the row alone. `out` is reused, not reallocated.
+void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t> excluded, RowScan& out);
+
+// out[i] = e^((x[i] - shift) * scale), for x[i] <= shift; returns the sum.
+double exponentials(std::span<const float> x, float shift, float scale, float* out);
+
+}  // namespace lookback::decode

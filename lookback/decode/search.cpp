@@ -1,0 +1,162 @@
+#include "lookback/decode/search.h"
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+
+#include "lookback/base/error.h"
+#include "lookback/base/parallel.h"
+#include "lookback/decode/check_output.h"
+#include "lookback/decode/sentence_search.h"
+
+namespace lookback::decode {
+namespace {
+
+constexpr int64_t kScanGrain = 32768;  // logits one thread should have at least, to be worth waking
+
+void check_prefix(const SourceInfo& source, const Specials& specials, int64_t vocabulary, int64_t sentence) {
+  for (size_t k = 0; k < source.prefix.size(); ++k) {
+    const int32_t token = source.prefix[k];
+    check<ConfigError>(token >= 0 && token < vocabulary, "search: sentence ", sentence, ": prefix[", k, "] = ", token,
+                       " is outside the vocabulary of ", vocabulary);
+    check<ConfigError>(token != specials.eos && token != specials.bos && token != specials.pad, "search: sentence ",
+                       sentence, ": prefix[", k, "] = ", token, " is bos, eos or pad, which no output contains");
+  }
+}
+
+void check_specials(const Specials& specials, int64_t vocabulary) {
+  for (const int32_t token : {specials.bos, specials.eos})
+    check<ConfigError>(token < vocabulary, "search: special token ", token, " is outside the vocabulary of ",
+                       vocabulary);
+}
+
+void check_fault(const RowScan& scan, int64_t sentence, int64_t step) {
+  check<NumericError>(scan.fault != RowFault::not_a_number, "search: sentence ", sentence, ", step ", step,
+                      ": logits hold NaN or +inf");
+  check<NumericError>(scan.fault != RowFault::all_impossible, "search: sentence ", sentence, ", step ", step,
+                      ": every logit is -inf");
+}
+
+int64_t longest(const std::vector<SourceInfo>& sources, const SearchOptions& options) {
+  int64_t limit = 0;
+  for (const SourceInfo& source : sources) limit = std::max(limit, length_limit(options, source));
+  return limit;
+}
+
+// Runs the sentences side by side, one step of the model at a time.
+class Batch {
+ public:
+  Batch(StepDecoder& decoder, const std::vector<SourceInfo>& sources, const SearchOptions& options)
+      : decoder_(decoder),
+        sources_(sources),
+        options_(options),
+        vocabulary_(decoder.vocabulary()),
+        scorer_(options, longest(sources, options) + 1) {
+    check_specials(options.specials, vocabulary_);
+    for (size_t b = 0; b < sources.size(); ++b) {
+      check_prefix(sources[b], options.specials, vocabulary_, static_cast<int64_t>(b));
+      sentences_.emplace_back(options, scorer_, sources[b], vocabulary_, static_cast<int64_t>(b));
+      active_.push_back(&sentences_.back());
+    }
+    results_.resize(sources.size());
+  }
+
+  std::vector<std::vector<Hypothesis>> run() {
+    // Every sentence has one row now; those that have nothing to do lose it.
+    for (const SentenceSearch* s : active_)
+      if (!s->done()) from_.push_back(static_cast<int32_t>(s->index()));
+    finish_done();
+    for (int64_t rows = static_cast<int64_t>(sources_.size()); !active_.empty();) {
+      reorder(rows);
+      rows = static_cast<int64_t>(from_.size());
+      advance(rows);
+      finish_done();
+    }
+    return std::move(results_);
+  }
+
+ private:
+  struct Item {
+    const SentenceSearch* sentence;
+    int64_t hypothesis;
+    int64_t row;
+  };
+
+  // Row k continues old row from_[k], of `before` rows.
+  void reorder(int64_t before) {
+    bool same = static_cast<int64_t>(from_.size()) == before;
+    for (size_t k = 0; same && k < from_.size(); ++k) same = from_[k] == static_cast<int32_t>(k);
+    if (!same) decoder_.reorder(from_);
+  }
+
+  void advance(int64_t rows) {
+    tokens_.clear(), items_.clear();
+    for (const SentenceSearch* s : active_) {
+      const int64_t first = static_cast<int64_t>(tokens_.size());
+      for (int64_t row = 0; row < s->rows(); ++row) tokens_.push_back(s->previous(row));
+      for (int64_t h = 0; h < s->open(); ++h) items_.push_back({s, h, first + s->row_of(h)});
+    }
+    const StepOutput out = decoder_.step(tokens_);
+    check_output(out, rows, vocabulary_, "search");
+    const int64_t T = out.weights.empty() ? 0 : out.weights.dim(1);
+    choose(out.logits);
+
+    const std::span<const float> weights = weights_of(out);
+    from_.clear();
+    int64_t row = 0, item = 0;
+    for (SentenceSearch* s : active_) {
+      check_source(T, sources_[static_cast<size_t>(s->index())].source_length, options_.coverage_penalty, s->index());
+      const int64_t s_rows = s->rows(), s_open = s->open();
+      continued_.clear();
+      s->advance(std::span<const Choice>(choices_).subspan(static_cast<size_t>(item), static_cast<size_t>(s_open)),
+                 weights.subspan(static_cast<size_t>(row * T), static_cast<size_t>(s_rows * T)), continued_);
+      for (const int64_t parent : continued_) from_.push_back(static_cast<int32_t>(row + parent));
+      row += s_rows, item += s_open;
+    }
+  }
+
+  void choose(const Tensor& logits) {
+    if (choices_.size() < items_.size()) choices_.resize(items_.size());
+    const float* rows = logits.data<float>();
+    parallel_for(static_cast<int64_t>(items_.size()), kScanGrain / std::max<int64_t>(1, vocabulary_),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t k = begin; k < end; ++k) {
+                     const Item& item = items_[static_cast<size_t>(k)];
+                     Choice& choice = choices_[static_cast<size_t>(k)];
+                     choice.logits = {rows + item.row * vocabulary_, static_cast<size_t>(vocabulary_)};
+                     item.sentence->choose(item.hypothesis, choice);
+                   }
+                 });
+    for (size_t k = 0; k < items_.size(); ++k)
+      check_fault(choices_[k].scan, items_[k].sentence->index(), items_[k].sentence->length());
+  }
+
+  void finish_done() {
+    for (SentenceSearch* s : active_)
+      if (s->done()) results_[static_cast<size_t>(s->index())] = s->results();
+    std::erase_if(active_, [](const SentenceSearch* s) { return s->done(); });
+  }
+
+  StepDecoder& decoder_;
+  const std::vector<SourceInfo>& sources_;
+  const SearchOptions& options_;
+  int64_t vocabulary_;
+  Scorer scorer_;
+  std::deque<SentenceSearch> sentences_;  // stays where it is as it grows
+  std::vector<SentenceSearch*> active_;
+  std::vector<std::vector<Hypothesis>> results_;
+  std::vector<int32_t> tokens_, from_;
+  std::vector<int64_t> continued_;
+  std::vector<Item> items_;
+  std::vector<Choice> choices_;
+};
+
+}  // namespace
+
+std::vector<std::vector<Hypothesis>> search(StepDecoder& decoder, const std::vector<SourceInfo>& sources,
+                                            const SearchOptions& options) {
+  options.validate();
+  return Batch(decoder, sources, options).run();
+}
+
+}  // namespace lookback::decode

@@ -1,0 +1,103 @@
+// The rules of search for one sentence; search.cpp runs many of them side by side. Private to decode.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lookback/decode/draw.h"
+#include "lookback/decode/hypothesis.h"
+#include "lookback/decode/row_scan.h"
+#include "lookback/decode/search_options.h"
+#include "lookback/decode/trellis.h"
+
+namespace lookback::decode {
+
+// What one open hypothesis may do next, and what its logits say. Reused from
+// step to step; filled for many rows in parallel.
+struct Choice {
+  std::span<const float> logits;  // [V]
+  int32_t forced = -1;            // the only token allowed, if not -1
+  bool eos_allowed = false;
+  std::vector<int32_t> excluded;  // ascending; eos is always in it
+  std::vector<int32_t> history;
+  RowScan scan;
+  DrawScratch scratch;
+  int32_t drawn = -1;  // sampling: the token, -1 if nothing can happen
+
+  double log_prob(int32_t token) const {
+    return static_cast<double>(logits[static_cast<size_t>(token)]) - scan.log_sum_exp;
+  }
+};
+
+class SentenceSearch {
+ public:
+  // All arguments but `vocabulary` and `index` must outlive this.
+  SentenceSearch(const SearchOptions& options, const Scorer& scorer, const SourceInfo& source, int64_t vocabulary,
+                 int64_t index);
+
+  bool done() const { return done_; }
+  int64_t index() const { return index_; }
+  int64_t limit() const { return limit_; }
+  int64_t length() const { return length_; }  // tokens of every open hypothesis
+  // Rows of the model the next step needs, and the token each is fed.
+  int64_t rows() const { return rows_; }
+  int32_t previous(int64_t row) const;
+  // Open hypotheses: one per row, but for the first step of sampling, where all draws share row 0.
+  int64_t open() const { return static_cast<int64_t>(open_.size()); }
+  int64_t row_of(int64_t hypothesis) const { return open_[static_cast<size_t>(hypothesis)].row; }
+
+  // Fills `choice` for an open hypothesis; its logits are set. Thread-safe and without exceptions of its own.
+  void choose(int64_t hypothesis, Choice& choice) const;
+  // Takes one step: `choices` per open hypothesis, `weights` [rows, T] (T = 0
+  // without attention). Appends to `from` the row each new row continues.
+  void advance(std::span<const Choice> choices, std::span<const float> weights, std::vector<int64_t>& from);
+  // What was found. Call once, when done.
+  std::vector<Hypothesis> results();
+
+ private:
+  struct Open {
+    int64_t node;
+    double log_prob;
+    int64_t row;
+    int64_t draw;  // sampling: which one
+  };
+  struct Ended {
+    int64_t node;  // that of eos, or of the last token
+    bool finished;
+    double score;
+  };
+  // A continuation of an open hypothesis.
+  struct Extension {
+    double total;  // log-probability
+    int32_t token;
+    int64_t parent;  // in open_
+  };
+
+  void constrain(int64_t hypothesis, Choice& choice) const;
+  void advance_beam(std::span<const Choice> choices, std::vector<int64_t>& from);
+  void advance_draws(std::span<const Choice> choices, std::vector<int64_t>& from);
+  void gather_extensions(std::span<const Choice> choices);
+  int64_t extend(const Open& parent, int32_t token, double log_prob);
+  void keep(const Ended& ended);
+  double score(int64_t node, double log_prob) const;
+  bool nothing_open_can_win(const std::vector<Open>& next) const;
+
+  const SearchOptions& options_;
+  const Scorer& scorer_;
+  const SourceInfo& source_;
+  int64_t vocabulary_;
+  int64_t index_;
+  int64_t limit_;
+  int64_t length_ = 0;
+  int64_t rows_ = 1;
+  bool done_ = false;
+  Trellis trellis_;
+  std::vector<Open> open_, next_;
+  std::vector<int64_t> row_weights_;  // row of the step -> row of the trellis
+  std::vector<Extension> extensions_;
+  std::vector<Ended> ended_;  // beam: the n_best best, best first; sampling: one per draw
+  int64_t finished_ = 0;
+};
+
+}  // namespace lookback::decode

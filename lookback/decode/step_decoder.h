@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "lookback/tensor/tensor.h"
+
+namespace lookback::decode {
+
+// What one step of a model gives to search. Both are read before the next call
+// of the decoder, so it may reuse their memory.
+struct StepOutput {
+  Tensor logits;   // f32 [N, V], not normalised; -inf is allowed, NaN and +inf are not
+  Tensor weights;  // f32 [N, T] attention of this step over the source positions (columns past a row's own source are
+                   // 0); empty if the model has none
+};
+
+// What search needs from a model, and all it may use. A decoder is made for B
+// sentences and starts with B rows, row b for sentence b.
+struct StepDecoder {
+  virtual ~StepDecoder() = default;
+  // One previous token per current row.
+  virtual StepOutput step(std::span<const int32_t> tokens) = 0;
+  // Row k continues old row from[k]. Rows may repeat or vanish and N may change;
+  // rows stay grouped by sentence, in the order of the sentences.
+  virtual void reorder(std::span<const int32_t> from) = 0;
+  virtual int64_t vocabulary() const = 0;
+};
+
+}  // namespace lookback::decode
