@@ -1,5 +1,6 @@
 #include "lookback/data/word_tokenizer.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -68,13 +69,12 @@ OrderedJson library_decoder(const Rules& r) {
       {{"decoders", {part("Fuse"), part("Replace", {{"pattern", {{"String", kSpaceMark}}}, {"content", " "}})}}});
 }
 
-OrderedJson our_rules(const Rules& r) {
-  return {{"version", 1},
-          {"kind", r.characters ? "char" : "word"},
-          {"split", r.punctuation ? "punctuation" : "space"},
-          {"unit", r.graphemes ? "grapheme" : "codepoint"},
-          {"lowercase", r.lowercase},
-          {"nfkc", r.nfkc}};
+// Everything of the file that says how text is cut.
+OrderedJson library_rules(const Rules& r) {
+  return {{"normalizer", library_normalizer(r)},
+          {"pre_tokenizer", library_splitter(r)},
+          {"post_processor", nullptr},
+          {"decoder", library_decoder(r)}};
 }
 
 class WordTokenizer final : public Tokenizer {
@@ -122,18 +122,9 @@ class WordTokenizer final : public Tokenizer {
                        {"rstrip", false},
                        {"normalized", false},
                        {"special", true}});
-    const OrderedJson all = {
-        {"version", "1.0"},
-        {"lookback", our_rules(rules_)},
-        {"truncation", nullptr},
-        {"padding", nullptr},
-        {"added_tokens", added},
-        {"normalizer", library_normalizer(rules_)},
-        {"pre_tokenizer", library_splitter(rules_)},
-        {"post_processor", nullptr},
-        {"decoder", library_decoder(rules_)},
-        {"model", {{"type", "WordLevel"}, {"vocab", vocab}, {"unk_token", kSpecialNames[kUnk]}}},
-    };
+    OrderedJson all = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}, {"added_tokens", added}};
+    all.update(library_rules(rules_));
+    all["model"] = {{"type", "WordLevel"}, {"vocab", std::move(vocab)}, {"unk_token", kSpecialNames[kUnk]}};
     return all.dump(2) + "\n";
   }
 
@@ -142,18 +133,26 @@ class WordTokenizer final : public Tokenizer {
   Vocab vocab_;
 };
 
-Rules parse_rules(const Json& j) {
-  check<FormatError>(j.at("version") == 1, "written by a newer version (", j.at("version").dump(), ")");
-  const auto one_of = [&](const char* key, const char* yes, const char* no) {
-    const std::string value = j.at(key).get<std::string>();
-    check<FormatError>(value == yes || value == no, key, " must be '", yes, "' or '", no, "', not '", value, "'");
-    return value == yes;
-  };
-  return {.characters = one_of("kind", "char", "word"),
-          .graphemes = one_of("unit", "grapheme", "codepoint"),
-          .punctuation = one_of("split", "punctuation", "space"),
-          .lowercase = j.at("lowercase").get<bool>(),
-          .nfkc = j.at("nfkc").get<bool>()};
+// The rules whose description is the file's, word for word. The library has no room for a note of our own,
+// and so a file has one reading, ours and the library's.
+Rules parse_rules(const Json& file) {
+  check<FormatError>(file.is_object(), "is no object");
+  check<FormatError>(file.at("version") == "1.0", "version must be 1.0, not ", file.at("version").dump());
+  for (int bits = 0; bits < 16; ++bits) {
+    const bool characters = bits & 1, second = bits & 2;
+    const Rules r = {.characters = characters,
+                     .graphemes = characters && second,
+                     .punctuation = !characters && second,
+                     .lowercase = (bits & 4) != 0,
+                     .nfkc = (bits & 8) != 0};
+    const Json rules = library_rules(r);
+    if (std::all_of(rules.items().begin(), rules.items().end(),
+                    [&](const auto& item) { return file.at(item.key()) == item.value(); }))
+      return r;
+  }
+  throw FormatError(
+      "cuts text in a way that lookback's word and char tokenizers do not know; "
+      "see normalizer, pre_tokenizer, post_processor and decoder");
 }
 
 // The pieces from id 4 on. Every id from 0 must be there once.
@@ -210,9 +209,8 @@ std::unique_ptr<Tokenizer> train_word_or_char(const TokenizerOptions& options, L
 std::unique_ptr<Tokenizer> parse_word_or_char(std::string_view json, const std::string& where) {
   try {
     const Json all = parse_strictly(json);
-    check<FormatError>(all.is_object() && all.contains("lookback"),
-                       "no tokenizer of kind word or char written by lookback");
-    return std::make_unique<WordTokenizer>(parse_rules(all.at("lookback")), parse_pieces(all.at("model")));
+    const Rules rules = parse_rules(all);
+    return std::make_unique<WordTokenizer>(rules, parse_pieces(all.at("model")));
   } catch (const nlohmann::json::exception& e) {
     throw FormatError(where + ": " + e.what());
   } catch (const FormatError& e) {
