@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace lookback {
@@ -38,5 +39,16 @@ inline std::optional<size_t> find_invalid_utf8(std::string_view s) {
 }
 
 inline bool valid_utf8(std::string_view s) { return !find_invalid_utf8(s).has_value(); }
+
+// The same text with U+FFFD in the place of every byte that is not part of valid UTF-8.
+inline std::string with_replacements(std::string_view s) {
+  std::string out;
+  while (const auto bad = find_invalid_utf8(s)) {
+    out += s.substr(0, *bad);
+    out += "\xEF\xBF\xBD";
+    s.remove_prefix(*bad + 1);
+  }
+  return out += s;
+}
 
 }  // namespace lookback

@@ -93,7 +93,7 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint6
                       .readout = R});
   output_ = Linear(R, vocabularies.target, Linear::Bias::yes);
   if (tied) output_.weight = target_embedding_.weight;
-  initialise(params_of(*this), options.init, seed);
+  if (seed != kNoInit) initialise(params_of(*this), options.init, seed);
 }
 
 void Seq2Seq::params(ParamVisitor& v) {

@@ -35,7 +35,7 @@ struct Seq2SeqOptions {
         .range(0, 65536);
     v("tie", tie, "share embeddings: none; decoder: target input and output; all: source, target input and output")
         .choices({"none", "decoder", "all"});
-    v("dropout", dropout);
+    dropout.fields(v);
     v("init", init);
   }
 };
@@ -78,6 +78,8 @@ class Seq2Seq {
   struct Vocabularies {
     int64_t source, target;
   };
+  // A seed for parameters that are to be loaded: they start as zeros, and no time is spent on drawing them.
+  static constexpr uint64_t kNoInit = ~uint64_t{0};
   // Parameters are drawn from the seed. Throws ConfigError naming the options that do not go together.
   Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint64_t seed);
 

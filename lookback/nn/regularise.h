@@ -16,11 +16,11 @@ struct DropoutOptions {
   double words = 0;
 
   void fields(FieldVisitor& v) {
-    v("rate", rate, "share of units dropped: embeddings, between layers, readout").range(0, 0.95);
-    v("locked", locked, "one mask for all steps of a sequence (variational dropout, Gal and Ghahramani 2016)");
-    v("recurrent_weights", recurrent_weights, "share of recurrent weights dropped (weight drop, Merity et al. 2018)")
+    v("dropout", rate, "share of units dropped: embeddings, between layers, readout").range(0, 0.95);
+    v("locked_dropout", locked, "one mask for all steps of a sequence (variational dropout, Gal and Ghahramani 2016)");
+    v("weight_drop", recurrent_weights, "share of recurrent weights dropped (weight drop, Merity et al. 2018)")
         .range(0, 0.95);
-    v("words", words, "share of input tokens replaced by <unk>").range(0, 0.95);
+    v("word_dropout", words, "share of input tokens replaced by <unk>").range(0, 0.95);
   }
 };
 

@@ -40,11 +40,11 @@ class Task {
 // One output for one input.
 struct Output {
   std::string text;
-  std::vector<std::string> tokens;     // as the model wrote them
-  double score = 0;                    // what search ranked by
+  std::vector<std::string> tokens;  // as the model wrote them
+  double score = 0;                 // what search ranked by
   double log_prob = 0;
-  std::vector<double> token_log_probs; // one for each token, and one for the end if it ended
-  Tensor alignment;                    // f32 [U, T] over `source` of the prediction; empty without attention
+  std::vector<double> token_log_probs;  // one for each token, and one for the end if it ended
+  Tensor alignment;                     // f32 [U, T] over `source` of the prediction; empty without attention
 };
 
 // Everything said about one input. An empty input has one empty output.
@@ -58,14 +58,14 @@ struct Prediction {
 struct Input {
   int64_t line = 0;  // from 1
   std::string text;
-  std::string prefix;           // the output must begin like this
+  std::string prefix;                   // the output must begin like this
   const std::string* target = nullptr;  // score this output instead of searching
 };
 
 struct EvaluationLine {
-  std::string name;   // "BLEU"
+  std::string name;  // "BLEU"
   double value = 0;
-  std::string text;   // as the metric prints it, with its signature
+  std::string text;  // as the metric prints it, with its signature
 };
 
 // A trained model in memory. Const and safe to use from several threads at once.
@@ -86,7 +86,7 @@ class TaskModel {
 
 // A kind of task, and how to make one.
 struct TaskKind {
-  const char* name;     // "translate"
+  const char* name;  // "translate"
   const char* summary;
   std::unique_ptr<Task> (*make)();
   // One model, or several that vote; folders hold what training wrote. Throws FormatError and IoError.

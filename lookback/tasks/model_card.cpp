@@ -1,0 +1,48 @@
+#include "lookback/tasks/model_card.h"
+
+#include <fstream>
+#include <iomanip>
+#include <sstream>
+
+#include "lookback/base/parallel.h"
+
+namespace lookback::tasks {
+
+std::string cpu_name() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("model name")) {
+      const size_t colon = line.find(':');
+      if (colon != std::string::npos && colon + 2 < line.size()) return line.substr(colon + 2);
+    }
+  return "unknown CPU";
+}
+
+std::string model_card(const ModelCard& c) {
+  const auto& r = c.result;
+  std::ostringstream out;
+  out << std::setprecision(6);
+  out << "---\nlibrary_name: lookback\ntags:\n- " << c.task << "\n- lstm\n- attention\n---\n\n";
+  out << "# A " << c.task << " model\n\nTrained by lookback from `" << c.recipe << "`; " << c.parameters
+      << " parameters. Use it with `lookback predict`.\n\n## Data\n\n";
+  for (size_t k = 0; k < c.data.size(); ++k) out << "- " << (k ? "validation: " : "training: ") << c.data[k] << '\n';
+  out << "\n## Training\n\n";
+  out << "- " << r.steps << " steps, " << r.epochs << " epochs, " << r.tokens << " target tokens in " << r.seconds
+      << " seconds on " << cpu_name() << ", " << thread_count() << " threads; ended by " << r.reason << '\n';
+  if (r.has_best)
+    out << "- weights chosen by validation " << c.keep << " = " << r.best_score << " at step " << r.best_step
+        << (r.averaged ? " (mean of the best checkpoints)" : "") << '\n';
+  out << "\n| step | epoch | scores on validation |\n|---|---|---|\n";
+  for (const auto& v : r.history) {
+    out << "| " << v.step << " | " << v.epoch << " |";
+    for (const auto& [name, value] : v.scores) out << ' ' << name << ' ' << value;
+    out << " |\n";
+  }
+  out << "\n## Options that were set\n\n```toml\n";
+  for (const Field& f : c.fields)
+    if (f.origin != "default") out << f.path << " = " << field_text(f) << '\n';
+  out << "```\n";
+  return out.str();
+}
+
+}  // namespace lookback::tasks

@@ -1,0 +1,43 @@
+#include <algorithm>
+
+#include "lookback/io/json.h"
+#include "lookback/tasks/task.h"
+#include "lookback/tasks/translate.h"
+
+namespace lookback::tasks {
+namespace {
+
+// Every task there is.
+constexpr TaskKind kTasks[] = {
+    {"translate", "one sequence of text into another: encoder, attention, decoder", &make_translate, &load_translate},
+};
+
+}  // namespace
+
+std::span<const TaskKind> task_kinds() { return kTasks; }
+
+const TaskKind& find_task(std::string_view name, const std::string& origin) {
+  std::vector<std::string> known;
+  for (const TaskKind& k : kTasks) {
+    if (name == k.name) return k;
+    known.push_back(k.name);
+  }
+  throw ConfigError(text(origin, ": unknown task '", name, "'", nearest_match(name, known)));
+}
+
+const TaskKind& task_of_model(const std::string& folder) {
+  const std::string path = folder + "/config.json";
+  for (const io::KeyValue& kv : io::read_json_fields(path))
+    if (kv.path == "task") {
+      const auto* name = std::get_if<std::string>(&kv.value);
+      check<FormatError>(name != nullptr, path, ":", kv.line, ": task must be a string");
+      try {
+        return find_task(*name, path + ":" + std::to_string(kv.line));
+      } catch (const ConfigError& e) {
+        throw FormatError(e.what());
+      }
+    }
+  throw FormatError(path + ": no \"task\": this is not a model folder of lookback");
+}
+
+}  // namespace lookback::tasks

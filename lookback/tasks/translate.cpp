@@ -1,0 +1,247 @@
+#include "lookback/tasks/translate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include "lookback/io/atomic_file.h"
+#include "lookback/io/json.h"
+#include "lookback/ops/loss.h"
+#include "lookback/tasks/model_card.h"
+#include "lookback/tasks/translate_model.h"
+
+namespace lookback::tasks {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Relative paths start at the data folder.
+std::vector<std::string> located(const StringList& files, const std::string& root) {
+  std::vector<std::string> out;
+  for (const std::string& f : files) out.push_back(fs::path(f).is_absolute() || root.empty() ? f : root + "/" + f);
+  return out;
+}
+
+void check_files(const char* key, const StringList& files, const StringList& columns) {
+  const size_t wanted = columns.empty() ? 2 : 1;
+  check<ConfigError>(files.size() == wanted, key, " must name ",
+                     wanted == 2 ? "a source and a target file" : "one TSV file", ", got ", files.size(),
+                     wanted == 2 ? "; one TSV file needs data.columns" : "");
+}
+
+Tokenizers learn(const TranslateRecipe& r, const std::vector<std::string>& files) {
+  auto one = [&](data::Side side) -> std::shared_ptr<data::Tokenizer> {
+    return data::train_tokenizer(r.tokenizer, data::side_lines(files, r.data.corpus, side));
+  };
+  if (r.tokenizer.joint) {
+    const auto both = one(data::Side::both);
+    return {both, both};
+  }
+  return {one(data::Side::source), one(data::Side::target)};
+}
+
+std::string first_line_of(const std::string& s) { return s.substr(0, s.find('\n')); }
+
+// A translation model while it is trained.
+class Trained final : public train::Trainable {
+ public:
+  Trained(const TranslateRecipe& recipe, Tokenizers tokenizers, const std::string& data_root)
+      : recipe_(recipe),
+        tokenizers_(std::move(tokenizers)),
+        train_(located(recipe.data.train, data_root), *tokenizers_.source, *tokenizers_.target, recipe.data.corpus),
+        valid_(located(recipe.data.valid, data_root), plain(*tokenizers_.source), plain(*tokenizers_.target),
+               recipe.data.corpus, data::Keep::tokens_and_text),
+        model_(recipe.model, tokenizers_.vocabularies(), static_cast<uint64_t>(recipe.train.options.seed)),
+        batcher_(train_.source_lengths(), train_.target_lengths(), recipe.train.batches,
+                 static_cast<uint64_t>(recipe.train.options.seed)) {
+    check<FormatError>(valid_.size() > 0, "data.valid: no sentence pair is left after filtering");
+  }
+
+  std::vector<NamedVar> parameters() override { return params_of(model_); }
+  int64_t batches(int64_t epoch) override { return batcher_.batches_in(epoch); }
+  int64_t target_tokens(int64_t epoch, int64_t batch) override {
+    const data::Batch b = training_batch(epoch, batch);
+    return b.target_tokens + static_cast<int64_t>(b.target.size());
+  }
+  train::BatchResult run(int64_t epoch, int64_t batch, double scale, Noise& noise) override;
+  train::Validation validate() override;
+  bool larger_is_better(const std::string& score) const override;
+  void save_model_files(const std::string& folder) override;
+
+  const data::Corpus& training_corpus() const { return train_; }
+  const data::Corpus& validation_corpus() const { return valid_; }
+
+ private:
+  // Validation text is cut the one best way, whatever training does.
+  static const data::Tokenizer& plain(const data::Tokenizer& t) { return t; }
+  data::Batch training_batch(int64_t epoch, int64_t batch);
+  void score_translations(train::Validation& out);
+
+  const TranslateRecipe& recipe_;
+  Tokenizers tokenizers_;
+  data::Corpus train_, valid_;
+  Seq2Seq model_;
+  data::Batcher batcher_;
+};
+
+data::Batch Trained::training_batch(int64_t epoch, int64_t batch) {
+  data::Cursor cursor{epoch, batch};
+  return train_.batch(batcher_.next(cursor), static_cast<uint64_t>(recipe_.train.options.seed), epoch);
+}
+
+train::BatchResult Trained::run(int64_t epoch, int64_t batch, double scale, Noise& noise) {
+  data::Batch b = training_batch(epoch, batch);
+  const auto loss = model_.loss({std::move(b.source), std::move(b.target)}, recipe_.loss, scale, &noise);
+  backward(loss.loss);
+  return {.loss = loss.loss_sum,
+          .nll = loss.nll_sum,
+          .correct = loss.correct,
+          .tokens = loss.tokens,
+          .source_tokens = b.source_tokens,
+          .examples = static_cast<int64_t>(b.index.size())};
+}
+
+train::Validation Trained::validate() {
+  const NoGrad off;
+  train::Validation out;
+  std::vector<int64_t> order(static_cast<size_t>(valid_.size()));
+  for (size_t k = 0; k < order.size(); ++k) order[k] = static_cast<int64_t>(k);
+  const auto lengths = valid_.target_lengths();
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return lengths[static_cast<size_t>(a)] > lengths[static_cast<size_t>(b)];
+  });
+  double loss = 0, nll = 0;
+  int64_t tokens = 0, correct = 0;
+  for (size_t first = 0; first < order.size(); first += static_cast<size_t>(recipe_.valid.batch)) {
+    const size_t last = std::min(order.size(), first + static_cast<size_t>(recipe_.valid.batch));
+    data::Batch b =
+        valid_.batch({order.begin() + static_cast<ptrdiff_t>(first), order.begin() + static_cast<ptrdiff_t>(last)});
+    const auto l = model_.loss({std::move(b.source), std::move(b.target)}, recipe_.loss, 1, nullptr);
+    loss += l.loss_sum, nll += l.nll_sum, tokens += l.tokens, correct += l.correct;
+  }
+  const double n = static_cast<double>(tokens);
+  out.scores = {{"loss", loss / n}, {"ppl", std::exp(nll / n)}, {"accuracy_token", static_cast<double>(correct) / n}};
+  if (recipe_.valid.metric != "none") score_translations(out);
+  return out;
+}
+
+void Trained::score_translations(train::Validation& out) {
+  const int64_t lines = recipe_.valid.lines ? std::min(recipe_.valid.lines, valid_.size()) : valid_.size();
+  TranslateOptions options{.search = recipe_.decode, .batch = recipe_.valid.batch};
+  options.search.beam = recipe_.valid.beam;
+  options.search.n_best = 1;
+  options.search.sample = false;
+  std::vector<Job> jobs;
+  for (int64_t k = 0; k < lines; ++k) jobs.push_back({.source = valid_.pair(k).source});
+  const auto found = translate({&model_}, jobs, options);
+  metrics::Lines hypotheses, references;
+  for (int64_t k = 0; k < lines; ++k) {
+    hypotheses.push_back(tokenizers_.target->decode(found[static_cast<size_t>(k)][0].tokens));
+    references.emplace_back(valid_.target_text(k));
+  }
+  const auto metric = metrics::make_metric(recipe_.valid.metric);
+  out.scores[recipe_.valid.metric] = metrics::corpus_score(*metric, hypotheses, {references}).value;
+  for (int64_t k = 0; k < std::min(lines, recipe_.train.options.samples); ++k) {
+    const auto n = static_cast<size_t>(k);
+    train::Sample sample{std::string(valid_.source_text(k)), references[n], hypotheses[n], ""};
+    if (viz::can_draw_png() && !found[n][0].alignment.empty()) {
+      Prediction p{.line = k + 1, .outputs = {{.alignment = found[n][0].alignment}}};
+      for (const int32_t id : jobs[n].source) p.source.push_back(tokenizers_.source->piece(id));
+      for (const int32_t id : found[n][0].tokens) p.outputs[0].tokens.push_back(tokenizers_.target->piece(id));
+      sample.image_png = viz::to_png(attention_map(p), {.pixels = 1.0});
+    }
+    out.samples.push_back(std::move(sample));
+  }
+}
+
+bool Trained::larger_is_better(const std::string& score) const {
+  std::vector<std::string> known = {"loss", "ppl", "accuracy_token"};
+  if (recipe_.valid.metric != "none") known.push_back(recipe_.valid.metric);
+  check<ConfigError>(std::find(known.begin(), known.end(), score) != known.end(), "train.keep = '", score,
+                     "' is not scored in validation; known: loss, ppl, accuracy_token, and valid.metric = ",
+                     recipe_.valid.metric, nearest_match(score, known));
+  if (score == "loss" || score == "ppl") return false;
+  return score == "accuracy_token" || metrics::make_metric(score)->higher_is_better();
+}
+
+void Trained::save_model_files(const std::string& folder) {
+  TranslateConfig config{.joint = tokenizers_.joint(),
+                         .source_vocabulary = tokenizers_.source->size(),
+                         .target_vocabulary = tokenizers_.target->size(),
+                         .model = recipe_.model};
+  io::write_file_atomic(folder + "/config.json", io::write_json_fields(fields_of(config)));
+  decode::SearchOptions search = recipe_.decode;
+  io::write_file_atomic(folder + "/generation_config.json", io::write_json_fields(fields_of(search)));
+  tokenizers_.save(folder);
+}
+
+class TranslateTask final : public Task {
+ public:
+  std::vector<Field> fields() override { return fields_of(recipe_); }
+  void validate() override;
+  train::TrainResult train(const TrainRun& run) override;
+
+ private:
+  Tokenizers tokenizers(const TrainRun& run) const;
+
+  TranslateRecipe recipe_;
+};
+
+void TranslateTask::validate() {
+  check_files("data.train", recipe_.data.train, recipe_.data.corpus.columns);
+  check_files("data.valid", recipe_.data.valid, recipe_.data.corpus.columns);
+  train::resolved(recipe_.train.options);
+  recipe_.decode.validate();
+  check<ConfigError>(recipe_.model.tie != "all" || recipe_.tokenizer.joint,
+                     "model.tie = 'all' needs one vocabulary for both languages; set tokenizer.joint = true");
+  // Built small and thrown away: names the options that do not go together before any data is read.
+  Seq2Seq(recipe_.model, {data::kSpecials, data::kSpecials}, Seq2Seq::kNoInit);
+}
+
+// Learnt from the training text, or taken from the folder of the run that goes on.
+Tokenizers TranslateTask::tokenizers(const TrainRun& run) const {
+  const std::string& folder = run.context.folder;
+  Tokenizers out;
+  if (run.context.mode == train::FolderMode::resume && fs::exists(folder + "/config.json")) {
+    out = Tokenizers::load(folder, recipe_.tokenizer.joint);
+  } else {
+    out = learn(recipe_, located(recipe_.data.train, run.data_root));
+    run.log(Severity::info, text("tokenizer: ", recipe_.tokenizer.kind, out.joint() ? ", joint, " : ", ",
+                                 out.source->size(), out.joint() ? "" : text(" and ", out.target->size()), " entries"));
+  }
+  out.source->set_sampling(recipe_.tokenizer.sampling);
+  out.target->set_sampling(recipe_.tokenizer.sampling);
+  return out;
+}
+
+train::TrainResult TranslateTask::train(const TrainRun& run) {
+  const auto begin = std::chrono::steady_clock::now();
+  validate();
+  train::check_model_folder(run.context.folder, run.context.mode);
+  Trained trained(recipe_, tokenizers(run), run.data_root);
+  int64_t parameters = 0;
+  for (const NamedVar& p : trained.parameters()) parameters += p.var.value().size();
+  run.log(Severity::info, "training data: " + data::describe(trained.training_corpus().report()));
+  run.log(Severity::info, "validation data: " + data::describe(trained.validation_corpus().report()));
+  run.log(Severity::info, text("model: ", parameters, " parameters"));
+  train::RunContext context = run.context;
+  context.prepared_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const auto result = train::train(trained, recipe_.train.options, context);
+  ModelCard card{.task = "translate",
+                 .recipe = run.recipe_name,
+                 .fields = fields(),
+                 .parameters = parameters,
+                 .result = result,
+                 .keep = recipe_.train.options.keep};
+  for (const auto* report : {&trained.training_corpus().report(), &trained.validation_corpus().report()})
+    card.data.push_back(first_line_of(data::describe(*report)));
+  if (!result.interrupted_by) io::write_file_atomic(context.folder + "/README.md", model_card(card));
+  return result;
+}
+
+}  // namespace
+
+std::unique_ptr<Task> make_translate() { return std::make_unique<TranslateTask>(); }
+
+}  // namespace lookback::tasks

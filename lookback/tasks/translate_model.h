@@ -1,0 +1,77 @@
+// What a translation model folder holds, and search with it. Private to tasks.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lookback/data/tokenizer.h"
+#include "lookback/decode/search.h"
+#include "lookback/models/seq2seq.h"
+#include "lookback/tasks/task.h"
+
+namespace lookback::tasks {
+
+// The tokenizers of both sides; one object when they share a vocabulary.
+struct Tokenizers {
+  std::shared_ptr<data::Tokenizer> source, target;
+
+  bool joint() const { return source == target; }
+  Seq2Seq::Vocabularies vocabularies() const { return {source->size(), target->size()}; }
+  // spm.model or tokenizer.json in the folder; in source/ and target/ below it when they differ.
+  void save(const std::string& folder) const;
+  static Tokenizers load(const std::string& folder, bool joint);
+};
+
+// config.json of a model folder.
+struct TranslateConfig {
+  std::string model_type = "lookback-seq2seq";
+  std::string task = "translate";
+  int64_t format = 1;
+  bool joint = true;
+  int64_t source_vocabulary = 0, target_vocabulary = 0;
+  Seq2SeqOptions model;
+
+  void fields(FieldVisitor& v) {
+    v("model_type", model_type, "").choices({"lookback-seq2seq"});
+    v("task", task, "").choices({"translate"});
+    v("format", format, "").range(1, 1);
+    v("joint", joint, "");
+    v("source_vocabulary", source_vocabulary, "").range(1, 1e9);
+    v("target_vocabulary", target_vocabulary, "").range(1, 1e9);
+    v("model", model);
+  }
+};
+
+// What predict may be told.
+struct TranslateOptions {
+  decode::SearchOptions search;
+  int64_t batch = 64;
+  bool replace_unk = false;
+  std::string ensemble = "probability";
+
+  void fields(FieldVisitor& v) {
+    search.fields(v);
+    v("batch", batch, "sentences translated at once; changes no output").range(1, 100000);
+    v("replace_unk", replace_unk, "write the source word that an unknown word looked at in its place");
+    v("ensemble", ensemble, "how several models are averaged: mean of probabilities, or of log-probabilities")
+        .choices({"probability", "log_probability"});
+  }
+};
+
+// One translation job for search: ids, and perhaps how the output must begin or what it is.
+struct Job {
+  std::vector<int32_t> source, prefix;
+  const std::vector<int32_t>* target = nullptr;
+  uint64_t key = 0;
+};
+
+// The best hypotheses of every job, in their order, searched in batches of like
+// length. Either all jobs have a target or none has. Empty sources give one empty hypothesis.
+std::vector<std::vector<decode::Hypothesis>> translate(const std::vector<const Seq2Seq*>& models,
+                                                       const std::vector<Job>& jobs, const TranslateOptions& options);
+
+// Sets fields from what a JSON file of a model folder says. Throws FormatError for what does not fit.
+void read_fields(const std::string& path, std::vector<Field> fields);
+
+}  // namespace lookback::tasks

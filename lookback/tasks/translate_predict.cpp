@@ -1,0 +1,148 @@
+// A trained translation model, and search with one or several of them.
+#include <filesystem>
+
+#include "lookback/base/line_reader.h"
+#include "lookback/base/utf8.h"
+#include "lookback/io/safetensors.h"
+#include "lookback/metrics/registry.h"
+#include "lookback/tasks/translate.h"
+#include "lookback/tasks/translate_model.h"
+#include "lookback/train/parameters.h"
+
+namespace lookback::tasks {
+namespace {
+
+struct LoadedModel {
+  TranslateConfig config;
+  Tokenizers tokenizers;
+  std::unique_ptr<Seq2Seq> model;
+};
+
+LoadedModel load_model(const std::string& folder) {
+  LoadedModel out;
+  read_fields(folder + "/config.json", fields_of(out.config));
+  out.tokenizers = Tokenizers::load(folder, out.config.joint);
+  const auto sizes = out.tokenizers.vocabularies();
+  check<FormatError>(sizes.source == out.config.source_vocabulary && sizes.target == out.config.target_vocabulary,
+                     folder, "/config.json: vocabularies of ", out.config.source_vocabulary, " and ",
+                     out.config.target_vocabulary, ", but the tokenizers have ", sizes.source, " and ", sizes.target);
+  try {
+    out.model = std::make_unique<Seq2Seq>(out.config.model, sizes, Seq2Seq::kNoInit);
+  } catch (const ConfigError& e) {
+    throw FormatError(folder + "/config.json: " + e.what());
+  }
+  train::load_parameters(io::SafetensorsFile(folder + "/model.safetensors"), params_of(*out.model));
+  return out;
+}
+
+class TranslateModel final : public TaskModel {
+ public:
+  explicit TranslateModel(const std::vector<std::string>& folders) {
+    for (const std::string& f : folders) models_.push_back(load_model(f));
+    for (size_t k = 1; k < models_.size(); ++k)
+      check<FormatError>(tokenizers().source->bytes() == models_[k].tokenizers.source->bytes() &&
+                             tokenizers().target->bytes() == models_[k].tokenizers.target->bytes(),
+                         folders[k], ": its tokenizer is not that of ", folders[0],
+                         "; an ensemble needs one tokenizer");
+    const std::string generation = folders[0] + "/generation_config.json";
+    if (std::filesystem::exists(generation)) read_fields(generation, fields_of(options_.search));
+  }
+
+  std::string task() const override { return "translate"; }
+  std::vector<Field> predict_fields() override { return fields_of(options_); }
+  void validate() const override { options_.search.validate(); }
+
+  std::vector<Prediction> predict(std::span<const Input> inputs) const override;
+  std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files) const override;
+
+ private:
+  const Tokenizers& tokenizers() const { return models_[0].tokenizers; }
+  Output output(const decode::Hypothesis& h, const std::vector<int32_t>& source) const;
+
+  std::vector<LoadedModel> models_;
+  TranslateOptions options_;
+};
+
+Output TranslateModel::output(const decode::Hypothesis& h, const std::vector<int32_t>& source) const {
+  const data::Tokenizer& target = *tokenizers().target;
+  Output out{.score = h.score, .log_prob = h.log_prob, .token_log_probs = h.token_log_probs, .alignment = h.alignment};
+  for (const int32_t id : h.tokens) out.tokens.push_back(target.piece(id));
+  if (!options_.replace_unk) {
+    out.text = target.decode(h.tokens);
+    return out;
+  }
+  // The stretches between unknown words are decoded as they are; each unknown
+  // word becomes the text of the source token it looked at.
+  size_t at = 0;
+  for (const auto& [position, from] : decode::unknown_sources(h, data::kUnk)) {
+    const auto end = static_cast<size_t>(position);
+    auto put = [&](const std::string& words) {
+      if (!words.empty()) out.text += (out.text.empty() ? "" : " ") + words;
+    };
+    put(target.decode(std::span(h.tokens).subspan(at, end - at)));
+    if (from >= 0) put(tokenizers().source->decode(std::span(source).subspan(static_cast<size_t>(from), 1)));
+    at = end + 1;
+  }
+  const std::string rest = target.decode(std::span(h.tokens).subspan(at));
+  if (!rest.empty()) out.text += (out.text.empty() ? "" : " ") + rest;
+  return out;
+}
+
+std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs) const {
+  // Malformed bytes become U+FFFD, so that every input gets its output.
+  std::vector<Job> jobs;
+  std::vector<std::vector<int32_t>> targets(inputs.size());
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    Job job{.source = tokenizers().source->encode(with_replacements(inputs[k].text)),
+            .prefix = tokenizers().target->encode(with_replacements(inputs[k].prefix)),
+            .key = static_cast<uint64_t>(inputs[k].line)};
+    if (inputs[k].target) {
+      targets[k] = tokenizers().target->encode(with_replacements(*inputs[k].target));
+      job.target = &targets[k];
+    }
+    jobs.push_back(std::move(job));
+  }
+  std::vector<const Seq2Seq*> models;
+  for (const LoadedModel& m : models_) models.push_back(m.model.get());
+  const auto found = translate(models, jobs, options_);
+  std::vector<Prediction> out(inputs.size());
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    out[k].line = inputs[k].line;
+    for (const int32_t id : jobs[k].source) out[k].source.push_back(tokenizers().source->piece(id));
+    for (const decode::Hypothesis& h : found[k]) out[k].outputs.push_back(output(h, jobs[k].source));
+  }
+  return out;
+}
+
+std::vector<EvaluationLine> TranslateModel::evaluate(const std::vector<std::string>& files) const {
+  check<ConfigError>(files.size() == 2, "evaluate --data takes a source and a reference file, got ", files.size());
+  std::vector<Input> inputs;
+  std::vector<std::string> references;
+  LineReader source(files[0]), reference(files[1]);
+  std::string line, other;
+  for (;;) {
+    const bool more = source.next(line), match = reference.next(other);
+    check<FormatError>(more == match, files[0], " and ", files[1], " have unequal line counts; one ends at line ",
+                       std::min(source.number(), reference.number()) + 1);
+    if (!more) break;
+    inputs.push_back({.line = source.number(), .text = line});
+    references.push_back(other);
+  }
+  check<FormatError>(!inputs.empty(), files[0], ": no lines");
+  metrics::Lines hypotheses;
+  for (const Prediction& p : predict(inputs)) hypotheses.push_back(p.outputs[0].text);
+  std::vector<EvaluationLine> out;
+  for (const char* name : {"bleu", "chrf", "ter"}) {
+    const auto score = metrics::corpus_score(*metrics::make_metric(name), hypotheses, {references});
+    out.push_back({score.name, score.value, metrics::format_score(score, 2, score.signature)});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::unique_ptr<TaskModel> load_translate(const std::vector<std::string>& folders) {
+  return std::make_unique<TranslateModel>(folders);
+}
+
+}  // namespace lookback::tasks
