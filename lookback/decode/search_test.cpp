@@ -285,10 +285,10 @@ TEST(Search, AtTheLimitUnfinishedOnlyIfNothingFinished) {
       EXPECT_NEAR(h.score, h.log_prob / 12, 1e-12);
     }
   }
-  // One of them may end, at its very last chance: it comes alone.
-  model.V = 6;
+  // One of them, 4 4 4 ..., may end at its very last chance: it comes alone.
   model.edit = [](uint64_t, const std::vector<int32_t>& history, std::vector<float>& logits) {
-    logits[2] = history.size() == 13 && history.back() == 4 ? 9.0f : -30.0f;
+    logits[4] = 9, logits[5] = 8;
+    logits[2] = std::count(history.begin(), history.end(), 4) == 12 ? 12.0f : -30.0f;
   };
   const auto found = search_one(model, {3, 20}, beam_of(2, 2));
   ASSERT_EQ(found.size(), 1u);
