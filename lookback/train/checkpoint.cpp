@@ -1,0 +1,107 @@
+#include "lookback/train/checkpoint.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <set>
+
+#include "lookback/base/error.h"
+#include "lookback/io/atomic_file.h"
+
+namespace lookback::train {
+namespace fs = std::filesystem;
+namespace {
+
+std::string numbered(const std::string& training, const std::string& prefix, int64_t step) {
+  return (fs::path(training) / (prefix + std::to_string(step))).string();
+}
+
+// The N of the folders called PREFIX-N, largest first.
+std::vector<int64_t> steps_of(const std::string& training, const std::string& prefix) {
+  std::vector<int64_t> out;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(training, error)) {
+    const std::string name = entry.path().filename().string();
+    int64_t step = 0;
+    const char* end = name.data() + name.size();
+    if (!name.starts_with(prefix)) continue;
+    const auto r = std::from_chars(name.data() + prefix.size(), end, step);
+    if (r.ec == std::errc() && r.ptr == end && step >= 0) out.push_back(step);
+  }
+  std::sort(out.rbegin(), out.rend());
+  return out;
+}
+
+void remove_folder(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  check<IoError>(!error, path, ": cannot remove: ", error.message());
+}
+
+constexpr char kCheckpoint[] = "checkpoint-";
+constexpr char kBest[] = "best-";
+
+}  // namespace
+
+void save_checkpoint(const std::string& training, const Checkpoint& c) {
+  io::AtomicFolder folder(numbered(training, kCheckpoint, c.state.step));
+  io::write_safetensors(folder.path() + "/weights.safetensors", c.weights);
+  io::write_safetensors(folder.path() + "/optimizer.safetensors", c.optimizer);
+  if (!c.average.empty()) io::write_safetensors(folder.path() + "/average.safetensors", c.average);
+  write_state(folder.path() + "/state.json", c.state);
+  folder.commit();
+}
+
+void prune_checkpoints(const std::string& training, int64_t step,
+                       const std::function<std::vector<int64_t>(const RunState&)>& best,
+                       const std::vector<int64_t>& also) {
+  std::set<int64_t> used(also.begin(), also.end());
+  int kept = 0;
+  for (const int64_t s : steps_of(training, kCheckpoint)) {
+    const std::string folder = numbered(training, kCheckpoint, s);
+    // Those beyond `step` were found damaged, or belong to a run that was given up.
+    if (s > step || kept == 2) {
+      remove_folder(folder);
+      continue;
+    }
+    ++kept;
+    try {
+      for (const int64_t b : best(read_checkpoint_state(folder))) used.insert(b);
+    } catch (const FormatError&) {
+      // Damaged since: it will not be resumed from, so it uses nothing.
+    }
+  }
+  for (const int64_t s : steps_of(training, kBest))
+    if (!used.contains(s)) remove_folder(best_folder(training, s));
+}
+
+std::optional<std::string> latest_valid(const std::string& training,
+                                        const std::function<void(const std::string&)>& warn) {
+  for (const int64_t step : steps_of(training, kCheckpoint)) {
+    const std::string folder = numbered(training, kCheckpoint, step);
+    const auto wrong = io::verify_folder(folder);
+    if (!wrong) return folder;
+    warn(text("this checkpoint is damaged and left out: ", *wrong));
+  }
+  return std::nullopt;
+}
+
+RunState read_checkpoint_state(const std::string& folder) { return read_state(folder + "/state.json"); }
+
+std::vector<io::NamedTensor> read_tensors(const std::string& path) {
+  const io::SafetensorsFile file(path);
+  std::vector<io::NamedTensor> out;
+  for (const io::TensorEntry& entry : file.entries()) out.push_back({entry.name, file.load(entry)});
+  return out;
+}
+
+std::string best_folder(const std::string& training, int64_t step) { return numbered(training, kBest, step); }
+
+void save_best(const std::string& training, int64_t step, const std::vector<io::NamedTensor>& weights) {
+  io::AtomicFolder folder(best_folder(training, step));
+  io::write_safetensors(folder.path() + "/weights.safetensors", weights,
+                        {{"format", "pt"}, {"step", std::to_string(step)}});
+  folder.commit();
+}
+
+}  // namespace lookback::train

@@ -1,0 +1,45 @@
+// Checkpoints: training/checkpoint-STEP/ with weights.safetensors, optimizer.safetensors,
+// average.safetensors (if there is an average) and state.json, all or nothing, with SHA-256.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lookback/io/safetensors.h"
+#include "lookback/train/run_state.h"
+
+namespace lookback::train {
+
+struct Checkpoint {
+  std::vector<io::NamedTensor> weights, optimizer, average;  // handles; an empty average is not written
+  RunState state;
+};
+
+// Writes checkpoint-STEP for state.step, replacing one of that name. After it returns, power may
+// fail; until then whatever checkpoints there were are untouched. Throws IoError.
+void save_checkpoint(const std::string& training, const Checkpoint& checkpoint);
+
+// Removes all checkpoints but that of `step` and the newest one before it, and the best-STEP
+// folders that neither of the two counts among its `best` validations, except those in `also`.
+void prune_checkpoints(const std::string& training, int64_t step,
+                       const std::function<std::vector<int64_t>(const RunState&)>& best,
+                       const std::vector<int64_t>& also = {});
+
+// The newest checkpoint folder that is as it was written, or nothing. What is wrong with newer
+// ones goes to `warn`, one line each.
+std::optional<std::string> latest_valid(const std::string& training,
+                                        const std::function<void(const std::string&)>& warn);
+
+// Reads a checkpoint folder. Throws FormatError and IoError.
+RunState read_checkpoint_state(const std::string& folder);
+// Every tensor of one of its files, in the order of its header.
+std::vector<io::NamedTensor> read_tensors(const std::string& path);
+
+// training/best-STEP/weights.safetensors: the weights that a validation scored.
+std::string best_folder(const std::string& training, int64_t step);
+void save_best(const std::string& training, int64_t step, const std::vector<io::NamedTensor>& weights);
+
+}  // namespace lookback::train

@@ -1,0 +1,118 @@
+#include "lookback/train/parameters.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "lookback/base/error.h"
+#include "lookback/base/fields.h"
+#include "lookback/base/parallel.h"
+
+namespace lookback::train {
+namespace {
+
+constexpr int64_t kBlock = 4096;
+
+template <class R>
+double square_sum(const R* __restrict g, int64_t n) {
+  // Eight sums side by side: the compiler may not reorder one, but keeps these in registers.
+  double lane[8] = {};
+  int64_t k = 0;
+  for (; k + 8 <= n; k += 8)
+    for (int j = 0; j < 8; ++j) lane[j] += static_cast<double>(g[k + j]) * static_cast<double>(g[k + j]);
+  for (; k < n; ++k) lane[k % 8] += static_cast<double>(g[k]) * static_cast<double>(g[k]);
+  return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
+}
+
+bool all_finite(const Tensor& t) {
+  return with_float(t.dtype(), [&]<class R>() {
+    bool ok = true;
+    for (const R x : t.span<R>()) ok &= std::abs(x) <= std::numeric_limits<R>::max();
+    return ok;
+  });
+}
+
+}  // namespace
+
+std::vector<NamedVar> unique_parameters(const std::vector<NamedVar>& named) {
+  std::set<std::pair<const Node*, int>> seen;
+  std::set<std::string> names;
+  std::vector<NamedVar> out;
+  for (const NamedVar& p : named) {
+    if (!p.var.needs_grad() || !seen.insert({p.var.node_ptr().get(), p.var.output()}).second) continue;
+    check<ConfigError>(names.insert(p.name).second, "two parameters are called '", p.name, "'");
+    out.push_back(p);
+  }
+  return out;
+}
+
+std::vector<io::NamedTensor> tensors_of(const std::vector<NamedVar>& params) {
+  std::vector<io::NamedTensor> out;
+  for (const NamedVar& p : params) out.push_back({p.name, p.var.value()});
+  return out;
+}
+
+void clear_grads(const std::vector<NamedVar>& params) {
+  for (const NamedVar& p : params) p.var.clear_grad();
+}
+
+double GradNorm::operator()(const std::vector<NamedVar>& params) {
+  double total = 0;
+  for (const NamedVar& p : params) {
+    const Tensor& grad = p.var.grad();
+    if (grad.empty()) continue;
+    const int64_t n = grad.size();
+    partial_.resize(std::max(partial_.size(), static_cast<size_t>((n + kBlock - 1) / kBlock)));
+    with_float(grad.dtype(), [&]<class R>() {
+      const R* g = grad.data<R>();
+      parallel_for(n, kBlock, [&](int64_t begin, int64_t end) {
+        partial_[static_cast<size_t>(begin / kBlock)] = square_sum(g + begin, end - begin);
+      });
+    });
+    for (int64_t k = 0; k * kBlock < n; ++k) total += partial_[static_cast<size_t>(k)];
+  }
+  return std::sqrt(total);
+}
+
+std::optional<std::string> first_non_finite_grad(const std::vector<NamedVar>& params) {
+  for (const NamedVar& p : params)
+    if (!p.var.grad().empty() && !all_finite(p.var.grad())) return p.name;
+  return std::nullopt;
+}
+
+std::optional<std::string> first_non_finite_value(const std::vector<NamedVar>& params) {
+  for (const NamedVar& p : params)
+    if (!all_finite(p.var.value())) return p.name;
+  return std::nullopt;
+}
+
+void load_parameters(const io::SafetensorsFile& file, const std::vector<NamedVar>& params) {
+  std::vector<std::string> known;
+  for (const NamedVar& p : params) {
+    known.push_back(p.name);
+    const io::TensorEntry* entry = file.find(p.name);
+    check<FormatError>(entry != nullptr, file.path(), ": has no tensor '", p.name, "', which the model needs");
+    check<FormatError>(entry->shape == p.var.shape() && entry->dtype == p.var.dtype(), file.path(), ": ", p.name,
+                       " is ", name_of(entry->dtype), entry->shape, ", the model has ", name_of(p.var.dtype()),
+                       p.var.shape(), "; was it trained with other sizes?");
+  }
+  for (const io::TensorEntry& entry : file.entries())
+    check<FormatError>(std::find(known.begin(), known.end(), entry.name) != known.end(), file.path(),
+                       ": the model has no parameter '", entry.name, "'", nearest_match(entry.name, known));
+  for (const NamedVar& p : params) p.var.set_value(file.load(p.name));
+}
+
+const Tensor& find_tensor(const std::vector<io::NamedTensor>& tensors, const std::string& name, const Tensor& like,
+                          const std::string& origin) {
+  const auto at = std::find_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.name == name; });
+  check<FormatError>(at != tensors.end(), origin, ": has no tensor '", name,
+                     "'; was the run started with other options?");
+  check<FormatError>(at->value.shape() == like.shape() && at->value.dtype() == like.dtype(), origin, ": ", name, " is ",
+                     name_of(at->value.dtype()), at->value.shape(), ", expected ", name_of(like.dtype()), like.shape());
+  return at->value;
+}
+
+}  // namespace lookback::train

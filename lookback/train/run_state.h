@@ -1,0 +1,65 @@
+// Everything about a run that is not a tensor: what state.json of a checkpoint holds.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "lookback/base/fields.h"
+#include "lookback/train/train_options.h"
+
+namespace lookback::train {
+
+// One validation. The best score, early stopping and the plateau rule are functions of the list
+// of these and are not kept apart.
+struct ValidationRecord {
+  int64_t step = 0;
+  int64_t epoch = 0;
+  double seconds = 0;  // training time at its end
+  std::map<std::string, double> scores;
+};
+
+// Sums over the steps since the last line in the log.
+struct RunningSums {
+  double loss = 0, nll = 0;
+  int64_t correct = 0, tokens = 0, source_tokens = 0, examples = 0;
+  double seconds = 0;  // how long they took
+
+  void fields(FieldVisitor& v);
+};
+
+struct RunState {
+  int64_t format = 1;
+  int64_t step = 0;   // steps done
+  int64_t epoch = 0;  // the next batch is `batch` of `epoch`
+  int64_t batch = 0;
+  int64_t tokens = 0;  // target tokens trained on
+  double seconds = 0;  // training time, over all sittings
+  int64_t log_bytes = 0;
+  int64_t average_updates = 0;
+  int64_t skipped = 0, skipped_in_row = 0, rollbacks = 0;
+  double lr_scale = 1;  // what rollbacks have left of the learning rate
+  RunningSums since_log;
+  StringList validations;  // the history, one line each; see history()
+  TrainOptions options;
+
+  void fields(FieldVisitor& v);
+
+  // Throws FormatError for a line that is damaged.
+  std::vector<ValidationRecord> history() const;
+  void add(const ValidationRecord& record);
+};
+
+void write_state(const std::string& path, RunState state);
+// Throws FormatError for a file that is not what write_state wrote, and IoError.
+RunState read_state(const std::string& path);
+
+// Score `keep` of each record; NaN where there is none.
+std::vector<double> scores_of(const std::vector<ValidationRecord>& history, const std::string& keep);
+
+// The n best records by `keep`, best first; of equal ones the first is better. NaN is never among them.
+std::vector<ValidationRecord> best_of(const std::vector<ValidationRecord>& history, const std::string& keep, int64_t n,
+                                      bool larger_is_better);
+
+}  // namespace lookback::train

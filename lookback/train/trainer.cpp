@@ -1,0 +1,283 @@
+#include "lookback/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include "lookback/base/error.h"
+#include "lookback/train/checkpoint.h"
+#include "lookback/train/trainer_run.h"
+
+namespace lookback::train {
+namespace {
+
+constexpr double kRollbackFactor = 0.5;
+
+template <class Clock>
+double seconds_of() {
+  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+}
+
+RunContext with_defaults(RunContext c) {
+  if (!c.stop_requested) c.stop_requested = [] { return 0; };
+  if (!c.clock) c.clock = &seconds_of<std::chrono::steady_clock>;
+  if (!c.wall_clock) c.wall_clock = &seconds_of<std::chrono::system_clock>;
+  return c;
+}
+
+std::unique_ptr<WeightAverage> make_average(const TrainOptions& o, const std::vector<NamedVar>& params) {
+  if (o.ema > 0) return std::make_unique<WeightAverage>(WeightAverage::exponential(o.ema, params));
+  if (o.optimizer.averaged)
+    return std::make_unique<WeightAverage>(WeightAverage::mean(o.optimizer.average_start, params));
+  return nullptr;
+}
+
+void add(BatchResult& sum, const BatchResult& r) {
+  sum.loss += r.loss, sum.nll += r.nll, sum.correct += r.correct;
+  sum.tokens += r.tokens, sum.source_tokens += r.source_tokens, sum.examples += r.examples;
+}
+
+// What may not change between the parts of a run, and what did.
+void check_resumable(TrainOptions now, TrainOptions before, const std::function<void(const std::string&)>& warn) {
+  const auto a = fields_of(now), b = fields_of(before);
+  std::string changed;
+  for (size_t k = 0; k < a.size(); ++k) {
+    if (field_value(a[k]) == field_value(b[k])) continue;
+    const bool average = a[k].path == "optimizer.averaged" || (a[k].path == "ema" && (now.ema > 0) != (before.ema > 0));
+    check<ConfigError>(!average && a[k].path != "seed" && a[k].path != "optimizer.kind", a[k].path, " = ",
+                       field_text(a[k]), ", but the run was started with ", field_text(b[k]),
+                       "; leave it as it was, or start another run");
+    changed += text(changed.empty() ? "" : ", ", a[k].path, " = ", field_text(a[k]), " (was ", field_text(b[k]), ")");
+  }
+  if (!changed.empty()) warn("resumed with other options than the run was started with: " + changed);
+}
+
+}  // namespace
+
+namespace detail {
+
+Trainer::Trainer(Trainable& model, const TrainOptions& options, const RunContext& context)
+    : model_(model),
+      options_(resolved(options)),
+      context_(with_defaults(context)),
+      larger_is_better_(model.larger_is_better(options_.keep)),
+      named_(model.parameters()),
+      params_(unique_parameters(named_)),
+      files_(context_.folder, context_.mode),
+      optimizer_(options_.optimizer, params_),
+      average_(make_average(options_, params_)),
+      started_(context_.clock()) {}
+
+TrainResult Trainer::run() {
+  std::optional<std::string> checkpoint;
+  if (context_.mode == FolderMode::resume) {
+    checkpoint = latest_valid(files_.training(), [&](const std::string& what) { say(Severity::warning, what); });
+    check<FormatError>(checkpoint || !files_.has_checkpoint(), files_.training(),
+                       ": none of its checkpoints is whole; the run can only be started again");
+  }
+  if (!checkpoint) state_.seconds = seconds_before_ = context_.prepared_seconds;
+  checkpoint ? resume(*checkpoint) : start();
+  seconds_before_ = saved_at_ = state_.seconds;
+  steps_before_ = state_.step, epochs_before_ = epochs();
+  for (;;) {
+    if (const std::string reason = stop_reason(); !reason.empty()) return finish(reason, 0);
+    step();
+    if (const int signal = context_.stop_requested()) return finish("interrupted", signal);
+  }
+}
+
+void Trainer::start() {
+  if (context_.mode == FolderMode::resume)
+    say(Severity::info, files_.training() + ": no checkpoint yet; training starts from the beginning");
+  files_.clear();
+  log_ = std::make_unique<RunLog>(files_.training(), context_.wall_clock);
+  int64_t count = 0;
+  for (const NamedVar& p : params_) count += p.var.value().size();
+  log_->start(options_.seed, count);
+  model_.save_model_files(files_.folder());
+  state_.options = options_;
+  save();
+}
+
+void Trainer::resume(const std::string& checkpoint) {
+  check_resumable(options_, read_checkpoint_state(checkpoint).options,
+                  [&](const std::string& what) { say(Severity::warning, what); });
+  log_ = std::make_unique<RunLog>(files_.training(), context_.wall_clock);
+  restore(checkpoint);
+  batches_ = static_cast<double>(std::max<int64_t>(1, model_.batches(state_.epoch)));
+  saved_step_ = state_.step;
+  publish();
+  say(Severity::info, text("resumed after step ", state_.step));
+}
+
+void Trainer::restore(const std::string& checkpoint) {
+  state_ = read_checkpoint_state(checkpoint);
+  state_.options = options_;
+  load_parameters(io::SafetensorsFile(checkpoint + "/weights.safetensors"), named_);
+  const std::string optimizer = checkpoint + "/optimizer.safetensors", average = checkpoint + "/average.safetensors";
+  optimizer_.load_state(read_tensors(optimizer), optimizer);
+  if (average_) average_->load_state(read_tensors(average), state_.average_updates, average);
+  clear_grads(params_);
+  published_step_ = -1;
+  history_ = state_.history();
+  reductions_ = plateau_reductions(scores_of(history_, options_.keep), options_.schedule.patience, larger_is_better_);
+  if (!log_->rewind(state_.log_bytes, state_.step))
+    say(Severity::warning, files_.training() + "/log.jsonl: is shorter than it was; lines are missing");
+}
+
+void Trainer::step() {
+  const double began = context_.clock();
+  const int64_t batches = model_.batches(state_.epoch);
+  check<FormatError>(batches > 0, "epoch ", state_.epoch, " has no batches: there is nothing to train on");
+  check<ConfigError>(state_.batch < batches, "the checkpoint is at batch ", state_.batch, " of epoch ", state_.epoch,
+                     ", which has ", batches, " now; has the data changed since?");
+  batches_ = static_cast<double>(batches);
+  const int64_t count = std::min(options_.accumulate, batches - state_.batch);
+  BatchResult sum;
+  norm_ = std::numeric_limits<double>::quiet_NaN();
+  const auto bad = run_batches(batches, count, sum);
+  if (bad && !get_over(*bad)) return;
+  if (!bad) update();
+  clear_grads(params_);
+  ++state_.step;
+  state_.batch += count;
+  const bool epoch_ended = state_.batch == batches;
+  if (epoch_ended) ++state_.epoch, state_.batch = 0;
+  account(bad ? BatchResult{} : sum, began);
+  after_step(epoch_ended);
+}
+
+std::optional<std::string> Trainer::run_batches(int64_t batches, int64_t count, BatchResult& sum) {
+  int64_t tokens = 0;
+  for (int64_t k = 0; k < count; ++k) tokens += model_.target_tokens(state_.epoch, state_.batch + k);
+  check<FormatError>(tokens > 0, "epoch ", state_.epoch, ", batch ", state_.batch, " of ", batches,
+                     ": has no target tokens, so there is nothing to learn from it");
+  Noise noise{.seed = static_cast<uint64_t>(options_.seed), .step = static_cast<uint64_t>(state_.step + 1)};
+  for (int64_t k = 0; k < count; ++k) {
+    add(sum, model_.run(state_.epoch, state_.batch + k, 1.0 / static_cast<double>(tokens), noise));
+    if (!std::isfinite(sum.loss)) return "the loss";
+  }
+  check<Error>(sum.tokens == tokens, "epoch ", state_.epoch, ", batch ", state_.batch, ": ", tokens,
+               " target tokens were announced, ", sum.tokens, " were there");
+  norm_ = grad_norm_(params_);
+  if (std::isfinite(norm_)) return std::nullopt;
+  const auto name = first_non_finite_grad(params_);
+  return name ? "the gradient of " + *name : "the norm of the gradient";
+}
+
+void Trainer::update() {
+  const ScheduleTime now{.step = state_.step + 1, .epoch = state_.epoch, .reductions = reductions_};
+  rate_ = learning_rate(options_.schedule, options_.optimizer.lr, now) * state_.lr_scale;
+  optimizer_.step(rate_, clip_scale(norm_, options_.optimizer.clip));
+  if (average_) average_->update();
+  state_.skipped_in_row = 0;
+}
+
+void Trainer::account(const BatchResult& r, double began) {
+  RunningSums& s = state_.since_log;
+  s.loss += r.loss, s.nll += r.nll, s.correct += r.correct;
+  s.tokens += r.tokens, s.source_tokens += r.source_tokens, s.examples += r.examples;
+  s.seconds += context_.clock() - began;
+  state_.tokens += r.tokens;
+  state_.seconds = seconds();
+  if (context_.observer) {
+    const double tokens = static_cast<double>(s.tokens);
+    context_.observer->progress({.step = state_.step,
+                                 .epochs = epochs(),
+                                 .loss = s.loss / tokens,
+                                 .lr = rate_,
+                                 .grad_norm = norm_,
+                                 .tokens_per_second = s.seconds > 0 ? tokens / s.seconds : 0,
+                                 .seconds = state_.seconds,
+                                 .eta_seconds = eta()});
+  }
+  if (state_.step % options_.log_every != 0) return;
+  log_->trained(state_, epochs(), rate_, norm_);
+  s = {};
+}
+
+bool Trainer::get_over(const std::string& what) {
+  const std::string where =
+      text("step ", state_.step + 1, ": ", what, " is not finite (epoch ", state_.epoch, ", batch ", state_.batch, ")");
+  if (options_.on_nonfinite == "rollback") return roll_back(where), false;
+  const std::string advice = "; lower optimizer.lr, set optimizer.clip or a longer schedule.warmup";
+  check<NumericError>(options_.on_nonfinite == "skip", where, advice, ", or set on_nonfinite to skip or rollback");
+  ++state_.skipped;
+  check<NumericError>(++state_.skipped_in_row <= options_.max_skips, where, ", and the ", options_.max_skips,
+                      " updates before it were skipped already", advice);
+  log_->incident("skip", state_.step + 1, what);
+  say(Severity::warning, where + "; the update is skipped");
+  return true;
+}
+
+void Trainer::roll_back(const std::string& what) {
+  const int64_t rollbacks = state_.rollbacks + 1;
+  const double scale = state_.lr_scale * kRollbackFactor;
+  check<NumericError>(rollbacks <= options_.max_rollbacks, what, ", and training went back ", options_.max_rollbacks,
+                      " times already; lower optimizer.lr or set optimizer.clip");
+  const auto checkpoint = latest_valid(files_.training(), [&](const std::string& w) { say(Severity::warning, w); });
+  check<NumericError>(checkpoint.has_value(), what, ", and there is no whole checkpoint to go back to");
+  restore(*checkpoint);
+  state_.rollbacks = rollbacks;
+  state_.lr_scale = scale;
+  log_->incident("rollback", state_.step, what);
+  say(Severity::warning, text(what, "; back to step ", state_.step, " with ", scale, " of the learning rate"));
+}
+
+void Trainer::after_step(bool epoch_ended) {
+  const bool validating = validation_due(epoch_ended);
+  if (!validating && !save_due()) return;
+  // A checkpoint is something to go back to; one with NaN in it would not be.
+  if (const auto bad = first_non_finite_value(params_)) {
+    const std::string what = text("step ", state_.step, ": the parameter ", *bad, " is not finite");
+    check<NumericError>(options_.on_nonfinite == "rollback", what,
+                        "; lower optimizer.lr or set optimizer.clip, then resume from the checkpoint before");
+    return roll_back(what);
+  }
+  if (validating) state_.add(validate());
+  save();
+  if (validating) publish();
+}
+
+bool Trainer::validation_due(bool epoch_ended) const {
+  const int64_t steps = options_.validate_every, epochs = options_.validate_every_epochs;
+  return (steps > 0 && state_.step % steps == 0) || (epochs > 0 && epoch_ended && state_.epoch % epochs == 0);
+}
+
+bool Trainer::save_due() const {
+  return (options_.save_every > 0 && state_.step % options_.save_every == 0) ||
+         (options_.save_minutes > 0 && seconds() - saved_at_ >= 60 * options_.save_minutes);
+}
+
+std::string Trainer::stop_reason() const {
+  const TrainOptions& o = options_;
+  if (o.max_steps > 0 && state_.step >= o.max_steps) return "max_steps";
+  if (o.max_epochs > 0 && state_.epoch >= o.max_epochs) return "max_epochs";
+  // The validation that is still to come is part of the time.
+  const double limit = 60 * o.max_minutes;
+  if (limit > 0 && seconds() + std::min(validation_seconds_, limit / 2) >= limit) return "max_minutes";
+  if (o.patience > 0 && scores_since_best(scores_of(history_, o.keep), larger_is_better_) >= o.patience)
+    return "patience";
+  return "";
+}
+
+double Trainer::eta() const {
+  const double here = state_.seconds - seconds_before_;
+  double left = std::numeric_limits<double>::infinity();
+  const auto limit = [&](double all, double now, double before) {
+    if (all > 0 && now > before) left = std::min(left, std::max(0.0, (all - now) * here / (now - before)));
+  };
+  limit(static_cast<double>(options_.max_steps), static_cast<double>(state_.step), static_cast<double>(steps_before_));
+  limit(static_cast<double>(options_.max_epochs), epochs(), epochs_before_);
+  if (options_.max_minutes > 0) left = std::min(left, std::max(0.0, 60 * options_.max_minutes - state_.seconds));
+  return left;
+}
+
+}  // namespace detail
+
+TrainResult train(Trainable& model, const TrainOptions& options, const RunContext& context) {
+  return detail::Trainer(model, options, context).run();
+}
+
+}  // namespace lookback::train
