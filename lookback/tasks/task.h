@@ -35,6 +35,8 @@ class Task {
   // Throws ConfigError for options that do not go together, before anything is written.
   virtual void validate() = 0;
   virtual train::TrainResult train(const TrainRun& run) = 0;
+  // The options of prediction (TaskModel::predict_fields) as they are without a model: for help and flags.
+  virtual std::vector<Field> predict_fields() = 0;
 };
 
 // One output for one input.

@@ -181,11 +181,13 @@ class TranslateTask final : public Task {
   std::vector<Field> fields() override { return fields_of(recipe_); }
   void validate() override;
   train::TrainResult train(const TrainRun& run) override;
+  std::vector<Field> predict_fields() override { return fields_of(predict_options_); }
 
  private:
   Tokenizers tokenizers(const TrainRun& run) const;
 
   TranslateRecipe recipe_;
+  TranslateOptions predict_options_;
 };
 
 void TranslateTask::validate() {
