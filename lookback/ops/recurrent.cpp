@@ -1,6 +1,7 @@
 #include "lookback/ops/recurrent.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "lookback/ops/internal.h"
 
@@ -121,10 +122,17 @@ const R* data_or_null(const Var& v) {
   return v ? v.value().data<R>() : nullptr;
 }
 
-// An empty sequence passes the gradient of its last state to its initial state,
-// which the carry already holds; the kernels' own rows end up there too.
-void give_carry(const Var& initial, const Tensor& carry) {
-  if (initial && initial.needs_grad()) give_grad(initial, carry);
+// What the kernels left in the carry is the gradient of the initial state. They do not see
+// empty sequences, which pass the gradient of their last state on as it is.
+void give_carry(const Steps& steps, const Var& initial, const Tensor& carry, const Tensor& dlast) {
+  if (!initial || !initial.needs_grad()) return;
+  const int64_t alive = steps.T() ? steps.alive(0) : 0;
+  const Tensor empty = carry.rows(alive, steps.B());
+  if (dlast.empty())
+    empty.fill_zero();
+  else
+    std::memcpy(empty.bytes(), dlast.rows(alive, steps.B()).bytes(), static_cast<size_t>(empty.byte_size()));
+  give_grad(initial, carry);
 }
 
 template <class R>
@@ -185,8 +193,8 @@ RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, D
         input_part_backward(in[0], in[1], dgates);
         add_bias_grad(in[3], dgates);
         add_bias_grad(in[4], dgates);
-        give_carry(in[5], dh_carry);
-        give_carry(in[6], dc_carry);
+        give_carry(steps, in[5], dh_carry, node.grads[1]);
+        give_carry(steps, in[6], dc_carry, node.grads[2]);
       });
   return {out[0], out[1], out[2]};
 }
@@ -238,7 +246,7 @@ RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, Di
     input_part_backward(in[0], in[1], dgates_x);
     add_bias_grad(in[3], dgates_x);
     add_bias_grad(in[4], dgates_h);
-    give_carry(in[5], dh_carry);
+    give_carry(steps, in[5], dh_carry, node.grads[1]);
   });
   return {out[0], out[1], Var()};
 }

@@ -1,0 +1,49 @@
+#include "lookback/ops/layout.h"
+
+#include <gtest/gtest.h>
+
+#include "lookback/base/error.h"
+
+namespace lookback {
+namespace {
+
+TEST(Steps, RowsOfARaggedBatch) {
+  const std::vector<int64_t> lengths = {3, 2, 2, 0};
+  const Steps s(lengths);
+  EXPECT_EQ(s.T(), 3);
+  EXPECT_EQ(s.B(), 4);
+  EXPECT_EQ(s.N(), 7);
+  EXPECT_EQ((std::vector<int64_t>{s.alive(0), s.alive(1), s.alive(2)}), (std::vector<int64_t>{3, 3, 1}));
+  EXPECT_EQ(s.row(1, 2), 5);
+  for (int64_t b = 0; b < 4; ++b) EXPECT_EQ(s.length(b), lengths[static_cast<size_t>(b)]);
+  EXPECT_EQ(s.sequence_of_rows(), (std::vector<int32_t>{0, 1, 2, 0, 1, 2, 0}));
+  EXPECT_EQ(s.rows_by_sequence(), (std::vector<int32_t>{0, 3, 6, 1, 4, 2, 5}));
+}
+
+TEST(Steps, DenseAndEmpty) {
+  const Steps dense = Steps::dense(2, 3);
+  EXPECT_EQ(dense.N(), 6);
+  EXPECT_EQ(dense.alive(1), 3);
+  const Steps none{std::vector<int64_t>{}}, empty{std::vector<int64_t>{0, 0}};
+  EXPECT_EQ(none.N() + none.T() + none.B(), 0);
+  EXPECT_EQ(empty.T(), 0);
+  EXPECT_EQ(empty.B(), 2);
+}
+
+TEST(Steps, LengthsThatGrowOrAreNegativeAreRefused) {
+  EXPECT_THROW(Steps(std::vector<int64_t>{2, 3}), ShapeError);
+  EXPECT_THROW(Steps(std::vector<int64_t>{2, -1}), ShapeError);
+}
+
+TEST(MemoryLayout, SentencesOneAfterTheOther) {
+  const MemoryLayout m(std::vector<int64_t>{2, 0, 5});
+  EXPECT_EQ(m.sentences(), 3);
+  EXPECT_EQ(m.rows(), 7);
+  EXPECT_EQ(m.longest(), 5);
+  EXPECT_EQ(m.begin(2), 2);
+  EXPECT_EQ(m.length(1), 0);
+  EXPECT_THROW(MemoryLayout(std::vector<int64_t>{1, -1}), ShapeError);
+}
+
+}  // namespace
+}  // namespace lookback

@@ -1,0 +1,250 @@
+#include "lookback/ops/recurrent.h"
+
+#include "lookback/ops/linear.h"
+#include "lookback/ops/testing.h"
+
+namespace lookback {
+namespace {
+
+using ops::Direction;
+using testing::check_op;
+using testing::distance;
+using testing::gradients_of;
+using testing::Inputs;
+using testing::random_param;
+using testing::random_tensor;
+using testing::uneven;
+
+struct Case {
+  std::vector<int64_t> lengths;
+  int64_t I, H;
+};
+
+std::vector<Case> cases() {
+  return {
+      {{1}, 1, 1},           // one of everything
+      {{4}, 3, 2},           // B = 1
+      {{1, 1, 1}, 2, 3},     // T = 1
+      {{3, 3}, 2, 1},        // H = 1
+      {{5, 3, 3, 1}, 3, 9},  // ragged
+      {{3, 2, 0}, 2, 3},     // an empty sentence
+      {{4, 0, 0}, 1, 2},     // most of them empty
+  };
+}
+
+const Direction kDirections[] = {Direction::forward, Direction::reverse};
+
+// x, w_ih, w_hh, b_ih, b_hh, and perhaps h0 (and c0).
+Inputs inputs_of(const Case& c, int64_t gates, int64_t states) {
+  const int64_t N = Steps(c.lengths).N(), B = static_cast<int64_t>(c.lengths.size()), G = gates * c.H;
+  Inputs in = {random_param({N, c.I}, 1), random_param({G, c.I}, 2), random_param({G, c.H}, 3), random_param({G}, 4),
+               random_param({G}, 5)};
+  for (int64_t k = 0; k < states; ++k) in.push_back(random_param({B, c.H}, 6 + static_cast<uint64_t>(k)));
+  return in;
+}
+
+ops::RecurrentWeights weights_of(const Inputs& in) { return {in[1], in[2], in[3], in[4]}; }
+
+ops::RecurrentState state_of(const Inputs& in) {
+  return {in.size() > 5 ? in[5] : Var(), in.size() > 6 ? in[6] : Var()};
+}
+
+using Run = std::function<ops::RecurrentOut(const Inputs&)>;
+
+// Through every output alone, and through all of them.
+void check_all(const Inputs& in, const Run& run) {
+  const bool has_c = static_cast<bool>(run(in).last_c);
+  check_op(in, [&](const Inputs& x) { return uneven(run(x).h); });
+  check_op(in, [&](const Inputs& x) { return uneven(run(x).last_h); });
+  if (has_c) check_op(in, [&](const Inputs& x) { return uneven(run(x).last_c); });
+  check_op(in, [&](const Inputs& x) {
+    const auto out = run(x);
+    const Var both = ops::add(uneven(out.h, 21), uneven(out.last_h, 22));
+    return has_c ? ops::add(both, uneven(out.last_c, 23)) : both;
+  });
+}
+
+TEST(Lstm, Gradients) {
+  for (const Case& c : cases())
+    for (const Direction d : kDirections)
+      for (const int64_t states : {0, 2}) {
+        SCOPED_TRACE(
+            text("B ", c.lengths.size(), " T ", c.lengths[0], " states ", states, " direction ", static_cast<int>(d)));
+        const Steps steps(c.lengths);
+        check_all(inputs_of(c, 4, states),
+                  [&](const Inputs& x) { return ops::lstm(x[0], steps, weights_of(x), d, state_of(x)); });
+      }
+}
+
+TEST(Gru, Gradients) {
+  for (const Case& c : cases())
+    for (const Direction d : kDirections)
+      for (const int64_t states : {0, 1}) {
+        SCOPED_TRACE(
+            text("B ", c.lengths.size(), " T ", c.lengths[0], " states ", states, " direction ", static_cast<int>(d)));
+        const Steps steps(c.lengths);
+        check_all(inputs_of(c, 3, states),
+                  [&](const Inputs& x) { return ops::gru(x[0], steps, weights_of(x), d, state_of(x)); });
+      }
+}
+
+TEST(Lstm, OneInitialStateAlone) {
+  const Case c{{3, 1}, 2, 3};
+  const Steps steps(c.lengths);
+  check_op(inputs_of(c, 4, 1), [&](const Inputs& x) {
+    return uneven(ops::lstm(x[0], steps, weights_of(x), Direction::forward, {.h = x[5]}).h);
+  });
+  check_op(inputs_of(c, 4, 1), [&](const Inputs& x) {
+    return uneven(ops::lstm(x[0], steps, weights_of(x), Direction::reverse, {.c = x[5]}).h);
+  });
+}
+
+TEST(LstmCell, Gradients) {
+  for (const auto& [N, H] : {std::pair<int64_t, int64_t>{1, 1}, {1, 5}, {4, 1}, {3, 17}}) {
+    const Inputs in = {random_param({N, 4 * H}, 1), random_param({N, H}, 2)};
+    check_op(in, [](const Inputs& x) { return uneven(ops::lstm_cell(x[0], x[1]).h); });
+    check_op(in, [](const Inputs& x) { return uneven(ops::lstm_cell(x[0], x[1]).c); });
+    check_op(in, [](const Inputs& x) {
+      const auto out = ops::lstm_cell(x[0], x[1]);
+      return ops::add(uneven(out.h, 1), uneven(out.c, 2));
+    });
+  }
+  EXPECT_THROW(ops::lstm_cell(random_param({2, 8}, 1), random_param({3, 2}, 2)), ShapeError);
+}
+
+TEST(GruCell, Gradients) {
+  for (const auto& [N, H] : {std::pair<int64_t, int64_t>{1, 1}, {1, 5}, {4, 1}, {3, 17}})
+    check_op({random_param({N, 3 * H}, 1), random_param({N, 3 * H}, 2), random_param({N, H}, 3)},
+             [](const Inputs& x) { return uneven(ops::gru_cell(x[0], x[1], x[2])); });
+  EXPECT_THROW(ops::gru_cell(random_param({2, 6}, 1), random_param({2, 9}, 1), random_param({2, 2}, 2)), ShapeError);
+}
+
+// The same as cells stepped one by one with linear, in the order of the direction.
+struct Stepped {
+  Var h, last_h, last_c;
+};
+
+Stepped stepped(const Inputs& x, const std::vector<int64_t>& lengths, Direction d, bool gru) {
+  const Steps steps(lengths);
+  const auto w = weights_of(x);
+  const int64_t H = w.w_hh.dim(1);
+  std::vector<Var> rows(static_cast<size_t>(steps.N())), last_h, last_c;
+  for (int64_t b = 0; b < steps.B(); ++b) {
+    const auto start = [&](size_t k) {
+      return x.size() > k ? ops::slice_rows(x[k], b, b + 1) : Var(Tensor::zeros({1, H}, x[0].dtype()));
+    };
+    Var h = start(5), c = start(6);
+    const int64_t length = lengths[static_cast<size_t>(b)];
+    for (int64_t s = 0; s < length; ++s) {
+      const int64_t row = steps.row(d == Direction::reverse ? length - 1 - s : s, b);
+      const Var in = ops::linear(ops::slice_rows(x[0], row, row + 1), w.w_ih, {.bias = w.b_ih});
+      if (gru) {
+        h = ops::gru_cell(in, ops::linear(h, w.w_hh, {.bias = w.b_hh}), h);
+      } else {
+        const auto out = ops::lstm_cell(ops::linear(h, w.w_hh, {.bias = w.b_hh, .onto = in}), c);
+        h = out.h, c = out.c;
+      }
+      rows[static_cast<size_t>(row)] = h;
+    }
+    last_h.push_back(h), last_c.push_back(c);
+  }
+  return {ops::concat_rows(rows), ops::concat_rows(last_h), ops::concat_rows(last_c)};
+}
+
+void compare_to_cells(const Case& c, Direction d, bool gru, int64_t states) {
+  SCOPED_TRACE(text("gru ", gru, " B ", c.lengths.size(), " T ", c.lengths[0], " states ", states));
+  const Steps steps(c.lengths);
+  const Inputs in = inputs_of(c, gru ? 3 : 4, states);
+  const Run whole = [&](const Inputs& x) {
+    return (gru ? &ops::gru : &ops::lstm)(x[0], steps, weights_of(x), d, state_of(x));
+  };
+  const auto loss = [](const auto& out, bool with_c) {
+    const Var sum = ops::add(uneven(out.h, 31), uneven(out.last_h, 32));
+    return with_c ? ops::add(sum, uneven(out.last_c, 33)) : sum;
+  };
+  const auto a = whole(in);
+  const auto b = stepped(in, c.lengths, d, gru);
+  EXPECT_LT(distance(a.h.value(), b.h.value()), 1e-14);
+  EXPECT_LT(distance(a.last_h.value(), b.last_h.value()), 1e-14);
+  if (!gru) {
+    EXPECT_LT(distance(a.last_c.value(), b.last_c.value()), 1e-14);
+  }
+  const auto ga = gradients_of(in, [&](const Inputs& x) { return loss(whole(x), !gru); });
+  const auto gb = gradients_of(in, [&](const Inputs& x) { return loss(stepped(x, c.lengths, d, gru), !gru); });
+  for (size_t k = 0; k < ga.size(); ++k) EXPECT_LT(distance(ga[k], gb[k]), 1e-13) << "input " << k;
+}
+
+TEST(Composed, WholeSequencesEqualCells) {
+  for (const Case& c : cases())
+    for (const Direction d : kDirections) {
+      compare_to_cells(c, d, false, 0), compare_to_cells(c, d, false, 2);
+      compare_to_cells(c, d, true, 0), compare_to_cells(c, d, true, 1);
+    }
+}
+
+TEST(Recurrent, FastKernelsAgreeOnWiderShapes) {
+  const Case c{{13, 11, 11, 6, 5, 1, 0}, 24, 40};
+  const Steps steps(c.lengths);
+  for (const Direction d : kDirections)
+    for (const bool gru : {false, true}) {
+      Inputs in = inputs_of(c, gru ? 3 : 4, gru ? 1 : 2);
+      for (size_t k : {1, 2})
+        for (double& v : in[k].value().span<double>()) v = static_cast<float>(0.2 * v);
+      const testing::Loss loss = [&](const Inputs& x) {
+        const auto out = (gru ? &ops::gru : &ops::lstm)(x[0], steps, weights_of(x), d, state_of(x));
+        return ops::add(uneven(out.h, 1), uneven(out.last_h, 2));
+      };
+      const auto want = gradients_of(in, loss), got = gradients_of(testing::as_f32(in), loss);
+      for (size_t k = 0; k < want.size(); ++k) EXPECT_LT(distance(got[k], want[k]), 1e-5) << k;
+    }
+}
+
+TEST(Recurrent, NothingButEmptySequences) {
+  const Case c{{0, 0}, 2, 3};
+  const Steps steps(c.lengths);
+  for (const Inputs& in : {inputs_of(c, 4, 2), testing::as_f32(inputs_of(c, 4, 2))}) {
+    const auto out = ops::lstm(in[0], steps, weights_of(in), Direction::forward, state_of(in));
+    EXPECT_EQ(distance(out.last_h.value(), in[5].value()), 0);
+    EXPECT_EQ(distance(out.last_c.value(), in[6].value()), 0);
+    backward(ops::add(uneven(out.last_h, 1), uneven(out.last_c, 2)));
+    EXPECT_LT(distance(in[5].grad(), random_tensor({2, 3}, 1)), 1e-7);
+    EXPECT_LT(distance(in[6].grad(), random_tensor({2, 3}, 2)), 1e-7);
+    EXPECT_EQ(distance(in[2].grad(), Tensor::zeros({12, 3})), 0);
+  }
+}
+
+TEST(Recurrent, ARowDoesNotDependOnItsCompany) {
+  // Forward states of a sequence alone are those of the same sequence in a batch, bit for bit, in the fast kernels.
+  const Case c{{7, 5, 5, 2}, 12, 20};
+  const Steps steps(c.lengths);
+  for (const Direction d : kDirections)
+    for (const bool gru : {false, true}) {
+      const Inputs in = testing::as_f32(inputs_of(c, gru ? 3 : 4, 0));
+      const auto run = gru ? &ops::gru : &ops::lstm;
+      const Tensor all = run(in[0], steps, weights_of(in), d, {}).h.value();
+      for (int64_t b = 0; b < 4; ++b) {
+        std::vector<int32_t> rows;
+        for (int64_t t = 0; t < c.lengths[static_cast<size_t>(b)]; ++t)
+          rows.push_back(static_cast<int32_t>(steps.row(t, b)));
+        const auto ids = ops::row_ids(rows);
+        const auto alone = run(ops::gather_rows(in[0], ids), Steps::dense(static_cast<int64_t>(rows.size()), 1),
+                               weights_of(in), d, {});
+        EXPECT_TRUE(testing::same_bits(alone.h.value(), ops::gather_rows(Var(all), ids).value())) << b;
+      }
+    }
+}
+
+TEST(Recurrent, WhatDoesNotFitIsRefused) {
+  const Case c{{3, 1}, 2, 3};
+  const Steps steps(c.lengths);
+  for (size_t k = 0; k < 7; ++k) {
+    Inputs in = inputs_of(c, 4, 2);
+    in[k] = random_param({7}, 1);
+    EXPECT_THROW(ops::lstm(in[0], steps, weights_of(in), Direction::forward, state_of(in)), ShapeError) << k;
+  }
+  const Inputs gru = inputs_of(c, 3, 2);
+  EXPECT_THROW(ops::gru(gru[0], steps, weights_of(gru), Direction::forward, state_of(gru)), ShapeError);
+}
+
+}  // namespace
+}  // namespace lookback
