@@ -1,0 +1,166 @@
+// lookback demo: from nothing to a trained, scored and explained model.
+#include <filesystem>
+
+#include "lookback/base/error.h"
+#include "lookback/base/parallel.h"
+#include "lookback/cli/environment.h"
+#include "lookback/cli/explain.h"
+#include "lookback/cli/flags.h"
+#include "lookback/cli/output.h"
+#include "lookback/cli/shown.h"
+#include "lookback/cli/train.h"
+#include "lookback/metrics/registry.h"
+
+namespace lookback::cli {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kRecipe = R"toml(# Dates as people write them, to ISO 8601. Train it again with
+#   lookback train recipe.toml --out model --overwrite
+task = "translate"
+
+[data]
+train = ["data/train.human", "data/train.iso"]
+valid = ["data/valid.human", "data/valid.iso"]
+
+[tokenizer]
+kind = "char"
+
+[model]
+encoder = { cell = "lstm", layers = 1, hidden = 64, bidirectional = true }
+decoder = { cell = "lstm", layers = 1, hidden = 128, attention = "luong", input_feeding = true }
+score = "additive"
+embedding = 64
+
+[train]
+max_minutes = 0.8
+batch = 64
+optimizer = { kind = "adam", lr = 3e-3, clip = 1.0 }
+validate_every = 200
+keep = "accuracy"
+
+[valid]
+metric = "accuracy"
+
+[decode]
+beam = 1
+)toml";
+
+constexpr int64_t kTrain = 20'000, kValid = 500, kTest = 1'000;
+
+struct DemoFlags {
+  std::string out = "lookback-demo";
+  double minutes = 0;
+  int64_t threads = 0;
+  bool quiet = false;
+
+  void declare(Flags& v) {
+    v("out", out, "DIR", "where data, recipe and model go");
+    v("minutes", minutes, "X", "how long to train; about a minute in all unless given").range(0.01, 1e4);
+    v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
+    v("quiet", quiet, "", "print the results only");
+  }
+};
+
+void write_pairs(const std::string& stem, const std::vector<tasks::DemoPair>& pairs) {
+  std::string human, iso;
+  for (const tasks::DemoPair& p : pairs) human += p.human + "\n", iso += p.iso + "\n";
+  io::write_file_atomic(stem + ".human", human);
+  io::write_file_atomic(stem + ".iso", iso);
+}
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  check<IoError>(!error, path, ": cannot create: ", error.message());
+}
+
+struct Trial {
+  metrics::Score accuracy;
+  std::vector<tasks::Prediction> predictions;
+};
+
+// How often the model writes the very date, on dates that training never had.
+Trial try_out(const tasks::TaskModel& model, const std::vector<tasks::DemoPair>& test) {
+  std::vector<tasks::Input> inputs;
+  metrics::Lines hypotheses, references;
+  for (const tasks::DemoPair& p : test) {
+    inputs.push_back({.line = std::ssize(inputs) + 1, .text = p.human});
+    references.push_back(p.iso);
+  }
+  Trial out{.predictions = model.predict(inputs)};
+  for (const tasks::Prediction& p : out.predictions) hypotheses.push_back(p.outputs[0].text);
+  out.accuracy = metrics::corpus_accuracy(hypotheses, {references});
+  return out;
+}
+
+std::string next_steps(const std::string& dir) {
+  const std::string model = dir + "/model";
+  return "\nWhat to try next:\n"
+         "  echo 'am 3. Oktober 1990' | lookback predict " +
+         model +
+         "\n"
+         "  lookback explain " +
+         model +
+         " --text 'le 14 juillet 1989' --out map.html\n"
+         "  lookback evaluate " +
+         model + " --data " + dir + "/data/test.human " + dir +
+         "/data/test.iso\n"
+         "  lookback inspect " +
+         model +
+         "\n"
+         "  lookback train " +
+         dir + "/recipe.toml --out " + dir + "/another --set model.score=dot\n";
+}
+
+}  // namespace
+
+int run_demo(Args& args) {
+  DemoFlags flags;
+  Flags parser("demo");
+  flags.declare(parser);
+  parser.parse(args.words);
+  if (flags.quiet) args.console.set_quiet();
+  const ThreadScope threads(chosen_threads(flags.threads));
+  const std::string &dir = flags.out, model_folder = dir + "/model";
+
+  Recipe recipe = parse_recipe(kRecipe, dir + "/recipe.toml");
+  if (flags.minutes > 0) set_keys(recipe, {"train.max_minutes=" + json_number(flags.minutes)});
+  args.console.say(Severity::info,
+                   "making " + grouped(kTrain) + " pairs of human-written and ISO dates in " + dir + "/data");
+  make_folder(dir + "/data");
+  const auto test = tasks::demo_dates(kTest, 3, true);
+  write_pairs(dir + "/data/train", tasks::demo_dates(kTrain, 1, false));
+  write_pairs(dir + "/data/valid", tasks::demo_dates(kValid, 2, false));
+  write_pairs(dir + "/data/test", test);
+  io::write_file_atomic(dir + "/recipe.toml", kRecipe);
+
+  const TrainPlan plan{
+      .recipe_name = "recipe.toml", .data_root = dir, .folder = model_folder, .mode = train::FolderMode::overwrite};
+  if (const int stopped = train_model(recipe, plan, args.console)) return stopped;
+
+  const auto model = tasks::task_of_model(model_folder).load({model_folder});
+  const Trial trial = try_out(*model, test);
+  print(text("\n", grouped(kTest), " dates that training never saw, exact match: ", fixed(trial.accuracy.value, 1),
+             " %\n"));
+  for (size_t k = 0; k < 3; ++k) print("  " + test[k].human + " → " + trial.predictions[k].outputs[0].text + "\n");
+  const std::string html = dir + "/alignment.html";
+  std::vector<viz::AttentionMap> maps;
+  for (size_t k = 0; k < 8; ++k) {
+    maps.push_back(tasks::attention_map(trial.predictions[k]));
+    maps.back().title = test[k].human + " → " + trial.predictions[k].outputs[0].text;
+  }
+  print("\nWhat it looked at, for the first of them (more in " + html + "):\n\n" + on_terminal({maps[0]}));
+  io::write_file_atomic(html, viz::to_html(maps));
+  print(next_steps(dir));
+  return 0;
+}
+
+std::vector<HelpSection> help_demo() {
+  DemoFlags flags;
+  Flags parser("demo");
+  flags.declare(parser);
+  return parser.help();
+}
+
+}  // namespace lookback::cli

@@ -1,0 +1,61 @@
+// lookback evaluate: a model's own metrics on files.
+#include "lookback/base/parallel.h"
+#include "lookback/cli/command.h"
+#include "lookback/cli/environment.h"
+#include "lookback/cli/output.h"
+#include "lookback/cli/prediction_flags.h"
+#include "lookback/cli/shown.h"
+#include "lookback/io/json.h"
+
+namespace lookback::cli {
+namespace {
+
+struct EvaluateFlags {
+  StringList models, data;
+  std::string format = "text";
+  int64_t threads = 0;
+
+  void declare(Flags& v) {
+    v.words("MODEL...", models, 1, "a model folder, or several that vote");
+    v("data", data, "FILE...",
+      "the files to score on, as the task's recipe names them: for translation source, target");
+    v("format", format, "FORMAT", "text: one line per metric, with its signature; json: one object")
+        .choices({"text", "json"});
+    v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
+  }
+};
+
+}  // namespace
+
+int run_evaluate(Args& args) {
+  EvaluateFlags flags;
+  const PredictionFlags options;
+  Flags parser("evaluate");
+  flags.declare(parser);
+  options.declare(parser);
+  parser.parse(args.words);
+  check<ConfigError>(!flags.data.empty(), "evaluate: --data FILE... is missing: the files to score on");
+  const ThreadScope threads(chosen_threads(flags.threads));
+  const auto scores = options.load(flags.models, parser)->evaluate(flags.data);
+  std::string out;
+  for (const tasks::EvaluationLine& s : scores) {
+    if (flags.format == "text")
+      out += s.text + "\n";
+    else
+      out += (out.empty() ? "" : ", ") + io::json_quote(s.name) + ": {\"score\": " + json_number(s.value) +
+             ", \"text\": " + io::json_quote(s.text) + "}";
+  }
+  print(flags.format == "text" ? out : "{" + out + "}\n");
+  return 0;
+}
+
+std::vector<HelpSection> help_evaluate() {
+  EvaluateFlags flags;
+  const PredictionFlags options;
+  Flags parser("evaluate");
+  flags.declare(parser);
+  options.declare(parser);
+  return parser.help("options (defaults are those of the model folder, where it sets them)");
+}
+
+}  // namespace lookback::cli

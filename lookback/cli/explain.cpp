@@ -1,0 +1,116 @@
+// lookback explain: what the model looked at, drawn.
+#include "lookback/cli/explain.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "lookback/base/parallel.h"
+#include "lookback/cli/command.h"
+#include "lookback/cli/environment.h"
+#include "lookback/cli/output.h"
+#include "lookback/cli/prediction_flags.h"
+
+namespace lookback::cli {
+namespace {
+
+struct ExplainFlags {
+  StringList models, text, target;
+  std::string out;
+  bool words = false;
+  int64_t threads = 0;
+
+  void declare(Flags& v) {
+    v.words("MODEL...", models, 1, "a model folder, or several that vote");
+    v("text", text, "TEXT", "the input; give it several times for several pictures on the terminal or one HTML page");
+    v("target", target, "TEXT", "explain this output instead of the model's own; once for each --text");
+    v("out", out, "FILE", "where to draw, by its ending: .html, .svg, .png or .json; on the terminal unless given");
+    v("words", words, "", "whole words instead of subwords");
+    v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
+  }
+};
+
+struct Picture {
+  const char* ending;
+  std::string (*draw)(const std::vector<viz::AttentionMap>&);
+};
+constexpr Picture kPictures[] = {
+    {".html", [](const std::vector<viz::AttentionMap>& maps) { return viz::to_html(maps); }},
+    {".svg", [](const std::vector<viz::AttentionMap>& maps) { return viz::to_svg(maps[0]); }},
+    {".png", [](const std::vector<viz::AttentionMap>& maps) { return viz::to_png(maps[0]); }},
+    {".json", [](const std::vector<viz::AttentionMap>& maps) { return viz::to_json(maps[0]) + "\n"; }},
+};
+
+const Picture& find_picture(const std::string& path) {
+  const std::string ending = std::filesystem::path(path).extension().string();
+  StringList known;
+  for (const Picture& p : kPictures) {
+    if (ending == p.ending) return p;
+    known.emplace_back(p.ending);
+  }
+  throw ConfigError(text("explain: --out ", path, ": the ending says what to draw: .html, .svg, .png or .json",
+                         ending.empty() ? "" : nearest_match(ending, known)));
+}
+
+std::vector<tasks::Input> inputs_of(const ExplainFlags& flags) {
+  std::vector<tasks::Input> out;
+  for (size_t k = 0; k < flags.text.size(); ++k)
+    out.push_back({.line = static_cast<int64_t>(k) + 1,
+                   .text = flags.text[k],
+                   .target = flags.target.empty() ? nullptr : &flags.target[k]});
+  return out;
+}
+
+viz::AttentionMap map_of(const tasks::Prediction& p, const std::string& input, bool words) {
+  viz::AttentionMap map = tasks::attention_map(p);
+  check<ConfigError>(!map.weights.empty() || map.source.empty() || map.target.empty(),
+                     "explain: this model has no attention to show");
+  if (words) map = viz::merge_subwords(map);
+  map.title = input + " → " + p.outputs[0].text;
+  return map;
+}
+
+}  // namespace
+
+std::string on_terminal(const std::vector<viz::AttentionMap>& maps) {
+  const viz::TerminalOptions options{.width = terminal_width(STDOUT_FILENO), .color = wants_color(STDOUT_FILENO)};
+  std::string out;
+  for (const viz::AttentionMap& map : maps) out += (out.empty() ? "" : "\n") + viz::to_terminal(map, options);
+  return out;
+}
+
+int run_explain(Args& args) {
+  ExplainFlags flags;
+  const PredictionFlags options;
+  Flags parser("explain");
+  flags.declare(parser);
+  options.declare(parser);
+  parser.parse(args.words);
+  check<ConfigError>(!flags.text.empty(), "explain: --text TEXT is missing: the input to explain");
+  check<ConfigError>(flags.target.empty() || flags.target.size() == flags.text.size(), "explain: ", flags.target.size(),
+                     " times --target, but ", flags.text.size(), " times --text");
+  const Picture* picture = flags.out.empty() ? nullptr : &find_picture(flags.out);
+  check<ConfigError>(!picture || picture == kPictures || flags.text.size() == 1, "explain: --out ", flags.out,
+                     ": holds one picture; for several texts take .html or the terminal");
+  const ThreadScope threads(chosen_threads(flags.threads));
+  const auto model = options.load(flags.models, parser);
+  std::vector<viz::AttentionMap> maps;
+  for (const tasks::Prediction& p : model->predict(inputs_of(flags)))
+    maps.push_back(map_of(p, flags.text[static_cast<size_t>(p.line) - 1], flags.words));
+  if (!picture) return print(on_terminal(maps)), 0;
+  Output output(flags.out);
+  output.write(picture->draw(maps));
+  output.finish();
+  return 0;
+}
+
+std::vector<HelpSection> help_explain() {
+  ExplainFlags flags;
+  const PredictionFlags options;
+  Flags parser("explain");
+  flags.declare(parser);
+  options.declare(parser);
+  return parser.help("options (defaults are those of the model folder, where it sets them)");
+}
+
+}  // namespace lookback::cli

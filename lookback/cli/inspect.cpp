@@ -1,0 +1,209 @@
+// lookback inspect: what is in a folder or file, without loading the weights.
+#include "lookback/cli/inspect.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "lookback/cli/flags.h"
+#include "lookback/cli/output.h"
+#include "lookback/cli/recipe.h"
+#include "lookback/cli/shown.h"
+#include "lookback/io/json.h"
+#include "lookback/io/safetensors.h"
+#include "lookback/viz/tokens.h"
+
+namespace lookback::cli {
+namespace fs = std::filesystem;
+namespace {
+
+struct InspectFlags {
+  StringList paths;
+  std::string format = "text";
+
+  void declare(Flags& v) {
+    v.words("PATH", paths, 1,
+            "a model folder, a checkpoint folder, a .safetensors file, a recipe, an spm.model or a tokenizer.json");
+    v("format", format, "FORMAT", "text, or json: one object").choices({"text", "json"});
+  }
+};
+
+Json to_json(const FieldValue& value) {
+  return std::visit([](const auto& x) { return Json(x); }, value);
+}
+
+Json json_file(const std::string& path) {
+  Json out = Json::object();
+  for (const io::KeyValue& kv : io::read_json_fields(path)) out[kv.path] = to_json(kv.value);
+  return out;
+}
+
+int64_t file_size(const fs::path& path) {
+  std::error_code error;
+  const auto size = fs::file_size(path, error);
+  return error ? 0 : static_cast<int64_t>(size);
+}
+
+Json tensors_of(const std::string& path) {
+  const io::SafetensorsFile file(path);
+  int64_t parameters = 0;
+  StringList dtypes;
+  Json tensors = Json::array();
+  for (const io::TensorEntry& e : file.entries()) {
+    const std::string dtype = name_of(e.dtype);
+    Json shape = Json::array();
+    for (int k = 0; k < e.shape.rank(); ++k) shape.push_back(e.shape[k]);
+    parameters += e.shape.size();
+    if (std::find(dtypes.begin(), dtypes.end(), dtype) == dtypes.end()) dtypes.push_back(dtype);
+    tensors.push_back({{"name", e.name}, {"dtype", dtype}, {"shape", shape}, {"parameters", e.shape.size()}});
+  }
+  return {{"file", fs::path(path).filename().string()},
+          {"bytes", file_size(path)},
+          {"parameters", parameters},
+          {"dtypes", dtypes},
+          {"metadata", file.metadata()},
+          {"tensors", tensors}};
+}
+
+Json recipe_of(const std::string& path) {
+  const Recipe recipe = read_recipe(path);
+  Json keys = Json::object();
+  for (const Field& f : recipe.fields)
+    if (f.origin != "default") keys[f.path] = to_json(field_value(f));
+  return {{"kind", "recipe"}, {"path", path}, {"task", recipe.kind}, {"keys", keys}};
+}
+
+Json checkpoint_of(const std::string& path) {
+  Json out = {{"kind", "checkpoint"}, {"path", path}, {"state", json_file(path + "/state.json")}};
+  for (const char* name : {"weights", "optimizer", "average"}) {
+    const std::string file = path + "/" + name + ".safetensors";
+    if (fs::exists(file)) out[name] = tensors_of(file);
+  }
+  return out;
+}
+
+// "checkpoint-120" is 120; nothing for other names.
+int64_t step_of(const std::string& name, std::string_view prefix) {
+  if (!name.starts_with(prefix)) return -1;
+  const std::string digits = name.substr(prefix.size());
+  if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) return -1;
+  return std::stoll(digits);
+}
+
+Json training_of(const std::string& path) {
+  std::vector<int64_t> checkpoints, best;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(path, error)) {
+    const std::string name = entry.path().filename().string();
+    if (const int64_t step = step_of(name, "checkpoint-"); step >= 0) checkpoints.push_back(step);
+    if (const int64_t step = step_of(name, "best-"); step >= 0) best.push_back(step);
+  }
+  std::sort(checkpoints.begin(), checkpoints.end());
+  std::sort(best.begin(), best.end());
+  Json out = {{"checkpoints", checkpoints}, {"best", best}};
+  if (checkpoints.empty()) return out;
+  const Json state = json_file(path + "/checkpoint-" + std::to_string(checkpoints.back()) + "/state.json");
+  for (const char* key : {"step", "epoch", "tokens", "seconds", "validations"})
+    if (state.contains(key)) out[key] = state[key];
+  return out;
+}
+
+Json model_of(const std::string& path) {
+  Json out = {{"kind", "model folder"}, {"path", path}, {"task", tasks::task_of_model(path).name}};
+  out["config"] = json_file(path + "/config.json");
+  if (fs::exists(path + "/generation_config.json")) out["generation"] = json_file(path + "/generation_config.json");
+  for (const char* place : {"", "source/", "target/"})
+    for (const char* name : {"spm.model", "tokenizer.json"})
+      if (const std::string file = path + "/" + place + name; fs::exists(file))
+        out[std::string(place) + name] = tokenizer_of(file);
+  if (fs::exists(path + "/model.safetensors")) out["weights"] = tensors_of(path + "/model.safetensors");
+  if (fs::exists(path + "/training")) out["training"] = training_of(path + "/training");
+  return out;
+}
+
+Json contents_of(const std::string& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  check<IoError>(fs::exists(status), path, ": ", error ? error.message() : "no such file or folder");
+  if (fs::is_directory(status)) {
+    if (fs::exists(path + "/config.json")) return model_of(path);
+    check<FormatError>(fs::exists(path + "/state.json"), path,
+                       ": neither a model (config.json) nor a checkpoint (state.json) is in this folder");
+    return checkpoint_of(path);
+  }
+  const std::string ending = fs::path(path).extension().string();
+  if (ending == ".toml") return recipe_of(path);
+  Json out = {{"kind", ending == ".safetensors" ? "safetensors file" : "tokenizer"}, {"path", path}};
+  check<FormatError>(ending == ".safetensors" || ending == ".model" || ending == ".json", path,
+                     ": the ending tells nothing; expected .safetensors, .toml, .model or .json");
+  out.update(ending == ".safetensors" ? tensors_of(path) : tokenizer_of(path));
+  return out;
+}
+
+std::string shape_text(const Json& shape) {
+  std::string out;
+  for (const Json& n : shape) out += (out.empty() ? "" : ", ") + n.dump();
+  return "[" + out + "]";
+}
+
+std::string tensor_table(const Json& tensors, const std::string& indent) {
+  size_t names = 0, shapes = 0;
+  for (const Json& t : tensors)
+    names = std::max(names, t["name"].get<std::string>().size()),
+    shapes = std::max(shapes, shape_text(t["shape"]).size());
+  std::string out;
+  for (const Json& t : tensors) {
+    std::string name = viz::one_line(t["name"].get<std::string>()), shape = shape_text(t["shape"]);
+    name.resize(std::max(name.size(), names), ' '), shape.resize(shapes, ' ');
+    out += indent + name + "  " + t["dtype"].get<std::string>() + "  " + shape + "  " +
+           grouped(t["parameters"].get<int64_t>()) + "\n";
+  }
+  return out;
+}
+
+std::string value_text(const std::string& key, const Json& value) {
+  if (key == "bytes") return byte_size(value.get<int64_t>());
+  if (value.is_number_integer()) return grouped(value.get<int64_t>());
+  if (value.is_string()) return viz::one_line(value.get<std::string>());
+  if (!value.is_array()) return value.dump();
+  std::string out;
+  for (const Json& v : value) out += (out.empty() ? "" : ", ") + value_text("", v);
+  return out.empty() ? "none" : out;
+}
+
+// Objects as headings, tensors as a table, everything else as "key: value".
+std::string page(const Json& object, const std::string& indent) {
+  std::string out;
+  for (const auto& [key, value] : object.items()) {
+    if (key == "tensors")
+      out += tensor_table(value, indent);
+    else if (value.is_object() && !value.empty())
+      out += indent + viz::one_line(key) + ":\n" + page(value, indent + "  ");
+    else if (!value.is_object())
+      out += indent + viz::one_line(key) + ": " + value_text(key, value) + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+int run_inspect(Args& args) {
+  InspectFlags flags;
+  Flags parser("inspect");
+  flags.declare(parser);
+  parser.parse(args.words);
+  std::string path = flags.paths[0];
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  const Json contents = contents_of(path);
+  print(flags.format == "json" ? contents.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
+                               : page(contents, ""));
+  return 0;
+}
+
+std::vector<HelpSection> help_inspect() {
+  InspectFlags flags;
+  Flags parser("inspect");
+  flags.declare(parser);
+  return parser.help();
+}
+
+}  // namespace lookback::cli

@@ -1,0 +1,14 @@
+// What `inspect` finds, private to it.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace lookback::cli {
+
+using Json = nlohmann::ordered_json;
+
+// Kind, size and number of entries of an spm.model or tokenizer.json. Throws FormatError and IoError.
+Json tokenizer_of(const std::string& path);
+
+}  // namespace lookback::cli

@@ -1,0 +1,172 @@
+// lookback metric: scores of lines against references, as sacreBLEU prints them.
+#include "lookback/base/line_reader.h"
+#include "lookback/base/parallel.h"
+#include "lookback/cli/command.h"
+#include "lookback/cli/environment.h"
+#include "lookback/cli/flags.h"
+#include "lookback/cli/output.h"
+#include "lookback/cli/shown.h"
+#include "lookback/io/json.h"
+#include "lookback/metrics/registry.h"
+#include "lookback/metrics/significance.h"
+
+namespace lookback::cli {
+namespace {
+
+using metrics::Lines;
+
+struct MetricFlags {
+  StringList names, ref, paired;
+  std::string in = "-", format = "text", test = "bs";
+  bool confidence = false, sentence = false;
+  int64_t samples = 0, seed = 12345, digits = 2, threads = 0;
+  metrics::MetricOptions options;
+
+  void declare(Flags& v) {
+    v.words("METRIC", names, 1, "bleu, chrf, chrf++, ter, wer, cer or accuracy");
+    v("ref", ref, "FILE...", "the references, one per line, plain or .gz; several files for several references");
+    v("in", in, "FILE", "what is scored, one segment per line; - is standard input");
+    v("sentence", sentence, "", "one score for each line instead of one for all (BLEU with effective_order)");
+    v("confidence", confidence, "", "with the mean and central 95 % of bootstrap resamples");
+    v("paired", paired, "FILE...", "compare these systems with --in, and say how likely the difference is chance");
+    v("paired-test", test, "TEST", "bs: paired bootstrap; ar: approximate randomization").choices({"bs", "ar"});
+    v("samples", samples, "N", "resamples; 1000, or 10000 for ar, unless given").range(1, 1e7);
+    v("seed", seed, "N", "of the resamples").range(0, 4294967295.0);
+    v("digits", digits, "N", "digits after the point").range(0, 15);
+    v("format", format, "FORMAT", "text: sacreBLEU's line; json: one object").choices({"text", "json"});
+    v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
+  }
+};
+
+// The options of one metric stand in the group called after it.
+std::string group_of(const std::string& metric) { return metric == "chrf++" ? "chrf" : metric; }
+
+std::string name_of(const std::string& path) { return path == "-" ? "standard input" : path; }
+
+Lines read_lines(const std::string& path) {
+  LineReader reader(path);
+  Lines out;
+  for (std::string line; reader.next(line);) out.push_back(line);
+  return out;
+}
+
+void check_count(const std::string& path, const Lines& lines, const std::string& reference, size_t wanted) {
+  check<FormatError>(lines.size() == wanted, name_of(path), ": ", lines.size(), " lines, but ", name_of(reference),
+                     " has ", wanted, "; there must be one for each");
+}
+
+std::string json_score(const metrics::Score& s, size_t lines) {
+  std::string out = "{\"name\": " + io::json_quote(s.name) + ", \"score\": " + json_number(s.value) +
+                    ", \"signature\": " + io::json_quote(s.signature) + ", \"details\": " + io::json_quote(s.details) +
+                    ", \"lines\": " + std::to_string(lines);
+  if (s.mean >= 0) out += ", \"confidence_mean\": " + json_number(s.mean) + ", \"confidence_95\": " + json_number(s.ci);
+  return out + "}\n";
+}
+
+void print_corpus(const MetricFlags& f, const metrics::CorpusMetric& metric, const Lines& in,
+                  const metrics::References& refs) {
+  const metrics::BootstrapOptions bootstrap{.samples = f.samples ? f.samples : 1000, .seed = f.seed};
+  const metrics::Score s = f.confidence ? metrics::corpus_score_with_interval(metric, in, refs, bootstrap)
+                                        : metrics::corpus_score(metric, in, refs);
+  print(f.format == "json" ? json_score(s, in.size())
+                           : metrics::format_score(s, static_cast<int>(f.digits), s.signature) + "\n");
+}
+
+void print_sentences(const MetricFlags& f, const metrics::CorpusMetric& metric, const Lines& in,
+                     const metrics::References& refs) {
+  const auto stats = metrics::segment_stats(metric, in, metrics::by_segment(refs));
+  std::string out;
+  for (size_t k = 0; k < in.size(); ++k) {
+    const double score = metric.score(stats[k]);
+    out += f.format == "json" ? text("{\"line\": ", k + 1, ", \"score\": ", json_number(score), "}\n")
+                              : fixed(score, static_cast<int>(f.digits)) + "\n";
+  }
+  print(out);
+}
+
+std::string paired_line(const metrics::PairedResult& r, const std::string& metric, int digits) {
+  std::string out = r.system + ": " + metric + " = " + fixed(r.score, digits);
+  if (r.interval) out += " (μ = " + fixed(r.interval->mean, digits) + " ± " + fixed(r.interval->ci, digits) + ")";
+  if (!r.p_value) return out + "  baseline\n";
+  const bool differs = *r.p_value < 0.05;
+  return out + "  p = " + fixed(*r.p_value, 4) + (differs ? "  differs from the baseline (p < 0.05)\n" : "\n");
+}
+
+std::string paired_json(const metrics::PairedReport& report) {
+  std::string out = "{\"name\": " + io::json_quote(report.metric) +
+                    ", \"signature\": " + io::json_quote(report.signature) + ", \"systems\": [";
+  for (const metrics::PairedResult& r : report.results) {
+    out += (&r == &report.results[0] ? "" : ", ") + ("{\"system\": " + io::json_quote(r.system)) +
+           ", \"score\": " + json_number(r.score);
+    if (r.interval)
+      out += ", \"confidence_mean\": " + json_number(r.interval->mean) +
+             ", \"confidence_95\": " + json_number(r.interval->ci);
+    out += ", \"p_value\": " + (r.p_value ? json_number(*r.p_value) : "null") + "}";
+  }
+  return out + "]}\n";
+}
+
+void print_paired(const MetricFlags& f, const metrics::CorpusMetric& metric, const Lines& in,
+                  const metrics::References& refs) {
+  std::vector<metrics::System> systems{{name_of(f.in), in}};
+  for (const std::string& path : f.paired) {
+    systems.push_back({path, read_lines(path)});
+    check_count(path, systems.back().hypotheses, f.ref[0], refs[0].size());
+  }
+  const auto report =
+      metrics::paired_test(metric, systems, refs, {.test = f.test, .samples = f.samples, .seed = f.seed});
+  if (f.format == "json") return print(paired_json(report));
+  std::string out = report.metric + "|" + report.signature + "\n";
+  for (const metrics::PairedResult& r : report.results)
+    out += paired_line(r, report.metric, static_cast<int>(f.digits));
+  print(out);
+}
+
+// The flags depend on the metric, so it has to come first.
+std::string metric_name(const StringList& words) {
+  std::string all;
+  for (const std::string& name : metrics::metric_names()) all += (all.empty() ? "" : ", ") + name;
+  check<ConfigError>(!words.empty() && !words[0].starts_with('-'), "metric: say first which one: ", all);
+  metrics::make_metric(words[0]);  // throws for an unknown one
+  return words[0];
+}
+
+}  // namespace
+
+int run_metric(Args& args) {
+  const std::string name = metric_name(args.words);
+  MetricFlags flags;
+  Flags parser("metric");
+  flags.declare(parser);
+  parser.add(fields_of(flags.options), group_of(name));
+  parser.parse(args.words);
+  check<ConfigError>(!flags.ref.empty(), "metric: --ref FILE... is missing: the references");
+  check<ConfigError>(flags.sentence + flags.confidence + !flags.paired.empty() <= 1,
+                     "metric: --sentence, --confidence and --paired exclude each other");
+  const ThreadScope threads(chosen_threads(flags.threads));
+  if (flags.sentence) flags.options.bleu.effective_order = true;  // else most sentences score 0
+  const auto metric = metrics::make_metric(name, flags.options);
+  metrics::References refs;
+  for (const std::string& path : flags.ref) refs.push_back(read_lines(path));
+  for (size_t k = 1; k < refs.size(); ++k) check_count(flags.ref[k], refs[k], flags.ref[0], refs[0].size());
+  const Lines in = read_lines(flags.in);
+  check_count(flags.in, in, flags.ref[0], refs[0].size());
+  const auto print_scores = flags.sentence ? &print_sentences : !flags.paired.empty() ? &print_paired : &print_corpus;
+  print_scores(flags, *metric, in, refs);
+  return 0;
+}
+
+std::vector<HelpSection> help_metric() {
+  MetricFlags flags;
+  Flags parser("metric");
+  flags.declare(parser);
+  auto out = parser.help();
+  for (const std::string& name : metrics::metric_names()) {
+    Flags own(name);
+    own.add(fields_of(flags.options), group_of(name));
+    for (HelpSection& s : own.help("options of " + name)) out.push_back(std::move(s));
+  }
+  return out;
+}
+
+}  // namespace lookback::cli

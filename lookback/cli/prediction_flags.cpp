@@ -1,0 +1,31 @@
+#include "lookback/cli/prediction_flags.h"
+
+#include <algorithm>
+
+#include "lookback/cli/environment.h"
+
+namespace lookback::cli {
+
+PredictionFlags::PredictionFlags() {
+  for (const tasks::TaskKind& kind : tasks::task_kinds()) {
+    tasks_.push_back(kind.make());
+    for (Field& f : tasks_.back()->predict_fields()) {
+      const auto same = [&](const Field& known) { return known.path == f.path; };
+      if (std::none_of(fields_.begin(), fields_.end(), same)) fields_.push_back(std::move(f));
+    }
+  }
+}
+
+std::unique_ptr<tasks::TaskModel> PredictionFlags::load(const StringList& folders, const Flags& flags) const {
+  auto model = tasks::task_of_model(folders[0]).load(folders);
+  auto fields = model->predict_fields();
+  for (Field& f : fields)
+    if (f.path == "seed") set_from_variable(f, "seed");
+  set_from_environment(fields, "decode.");
+  for (const Field& f : flags.added())
+    if (f.origin != "default") set_field(find_field(fields, f.path, f.origin), field_value(f), f.origin);
+  model->validate();
+  return model;
+}
+
+}  // namespace lookback::cli

@@ -1,0 +1,28 @@
+// The options of prediction as flags, known before any model is loaded.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "lookback/cli/flags.h"
+#include "lookback/tasks/task.h"
+
+namespace lookback::cli {
+
+// Those of every task: a model's task is known only after the command line was read.
+class PredictionFlags {
+ public:
+  PredictionFlags();
+
+  void declare(Flags& flags) const { flags.add(fields_); }
+
+  // Loads one model, or several that vote, and gives it the options of the command line and the
+  // environment (LOOKBACK_DECODE_BEAM, LOOKBACK_SEED). Throws ConfigError, FormatError and IoError.
+  std::unique_ptr<tasks::TaskModel> load(const StringList& folders, const Flags& flags) const;
+
+ private:
+  std::vector<std::unique_ptr<tasks::Task>> tasks_;  // where the values live
+  std::vector<Field> fields_;
+};
+
+}  // namespace lookback::cli

@@ -1,0 +1,53 @@
+#include "lookback/cli/shown.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+namespace lookback::cli {
+namespace {
+
+std::string two_parts(const char* pattern, int64_t a, int64_t b) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, pattern, static_cast<long long>(a), static_cast<long long>(b));
+  return buffer;
+}
+
+}  // namespace
+
+std::string duration(double seconds) {
+  constexpr double kForEver = 1e9;
+  if (!std::isfinite(seconds) || seconds > kForEver) return "?";
+  const int64_t s = std::llround(seconds);
+  if (s < 60) return std::to_string(s) + "s";
+  return s < 3600 ? two_parts("%lldm %02llds", s / 60, s % 60) : two_parts("%lldh %02lldm", s / 3600, s / 60 % 60);
+}
+
+std::string grouped(int64_t n) {
+  std::string out = std::to_string(n);
+  for (auto at = std::ssize(out) - 3; at > (n < 0 ? 1 : 0); at -= 3) out.insert(static_cast<size_t>(at), ",");
+  return out;
+}
+
+std::string byte_size(int64_t bytes) {
+  if (bytes < 1000) return std::to_string(bytes) + " B";
+  double x = static_cast<double>(bytes);
+  const char* unit = "";
+  for (const char* next : {"kB", "MB", "GB", "TB"})
+    if (x >= 999.95) x /= 1000, unit = next;
+  return fixed(x, 1) + " " + unit;
+}
+
+std::string fixed(double x, int digits) {
+  char buffer[400];
+  std::snprintf(buffer, sizeof buffer, "%.*f", digits, x);
+  return buffer;
+}
+
+std::string json_number(double x) {
+  if (!std::isfinite(x)) return "null";
+  char buffer[40];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, x).ptr};
+}
+
+}  // namespace lookback::cli

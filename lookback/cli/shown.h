@@ -1,0 +1,20 @@
+// Numbers as people and JSON read them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace lookback::cli {
+
+// "12s", "3m 05s", "1h 02m"; "?" for what is not finite.
+std::string duration(double seconds);
+// "29,000"
+std::string grouped(int64_t n);
+// "1.2 MB", in powers of 1000.
+std::string byte_size(int64_t bytes);
+// With this many digits after the point.
+std::string fixed(double x, int digits);
+// The shortest that reads back as the same double; null for what is not finite.
+std::string json_number(double x);
+
+}  // namespace lookback::cli

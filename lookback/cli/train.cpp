@@ -1,0 +1,113 @@
+// lookback train: a model from a recipe.
+#include "lookback/cli/train.h"
+
+#include <chrono>
+#include <filesystem>
+
+#include "lookback/base/parallel.h"
+#include "lookback/cli/environment.h"
+#include "lookback/cli/flags.h"
+#include "lookback/cli/output.h"
+#include "lookback/cli/stop_signal.h"
+#include "lookback/cli/train_observer.h"
+
+namespace lookback::cli {
+namespace fs = std::filesystem;
+namespace {
+
+struct TrainFlags {
+  StringList recipe, set;
+  std::string out, data, log_format = "text";
+  bool resume = false, overwrite = false, print_config = false, quiet = false;
+  int64_t seed = -1, threads = 0;
+
+  void declare(Flags& v) {
+    v.words("RECIPE.toml", recipe, 1, "what to train, on what and for how long");
+    v("out", out, "MODEL", "the folder to write the model to");
+    v("data", data, "DIR", "where relative data paths start; the recipe's own folder unless given");
+    v("set", set, "KEY=VALUE", "change one key of the recipe; may be given often");
+    v("resume", resume, "", "go on from the newest checkpoint in MODEL; limits (train.max_*) may be changed");
+    v("overwrite", overwrite, "", "replace the run that is in MODEL");
+    v("seed", seed, "N", "train.seed: names the random numbers of the run; the recipe's unless given").range(0, 9e15);
+    v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
+    v("print-config", print_config, "", "print every key with its value and where that came from, and stop");
+    v("quiet", quiet, "", "say nothing but warnings and errors");
+    v("log-format", log_format, "FORMAT", "how to talk on standard error").choices({"text", "json"});
+  }
+};
+
+Recipe resolved_recipe(const TrainFlags& flags) {
+  Recipe recipe = read_recipe(flags.recipe[0]);
+  Field& seed = find_field(recipe.fields, "train.seed", "--seed");
+  set_from_variable(seed, "seed");
+  set_from_environment(recipe.fields);
+  set_keys(recipe, flags.set);
+  return recipe;
+}
+
+std::string data_root(TrainFlags& flags) {
+  Field data{.path = "data", .value = &flags.data};
+  if (flags.data.empty()) set_from_variable(data, "data");
+  return flags.data.empty() ? fs::path(flags.recipe[0]).parent_path().string() : flags.data;
+}
+
+}  // namespace
+
+int train_model(Recipe& recipe, const TrainPlan& plan, Console& console) {
+  TrainObserver observer(console);
+  StopSignal signal;
+  tasks::TrainRun run{.data_root = plan.data_root, .recipe_name = plan.recipe_name, .log = console.sink()};
+  run.context.folder = plan.folder;
+  run.context.mode = plan.mode;
+  run.context.observer = &observer;
+  run.context.stop_requested = [&] { return signal.received(); };
+  // The trainer looks at the clock for the first time when the data is ready: from then on there is something to save.
+  run.context.clock = [&] {
+    signal.patient();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  };
+  const train::TrainResult result = recipe.task->train(run);
+  if (plan.mode == train::FolderMode::resume && observer.steps_seen() == 0 && result.interrupted_by == 0)
+    console.say(Severity::info, plan.folder + ": had finished already (" + result.reason +
+                                    "); to go on, raise that limit, for example with --set train." + result.reason +
+                                    "=...");
+  const Field& keep = find_field(recipe.fields, "train.keep", "recipe");
+  report(console, result, std::get<std::string>(field_value(keep)), plan.folder);
+  return result.interrupted_by ? 128 + result.interrupted_by : 0;
+}
+
+int run_train(Args& args) {
+  TrainFlags flags;
+  Flags parser("train");
+  flags.declare(parser);
+  parser.parse(args.words);
+  if (flags.quiet) args.console.set_quiet();
+  if (flags.log_format == "json") args.console.set_json();
+  check<ConfigError>(!flags.resume || !flags.overwrite, "train: --resume and --overwrite exclude each other");
+  const ThreadScope threads(chosen_threads(flags.threads));
+
+  Recipe recipe = resolved_recipe(flags);
+  if (flags.seed >= 0) set_field(find_field(recipe.fields, "train.seed", "--seed"), flags.seed, "--seed");
+  if (flags.print_config) return print(recipe_with_origins(recipe)), 0;
+  check<ConfigError>(!flags.out.empty(), "train: --out MODEL is missing: the folder to write the model to");
+  recipe.task->validate();
+  const TrainPlan plan{.recipe_name = fs::path(flags.recipe[0]).filename().string(),
+                       .data_root = data_root(flags),
+                       .folder = flags.out,
+                       .mode = flags.resume      ? train::FolderMode::resume
+                               : flags.overwrite ? train::FolderMode::overwrite
+                                                 : train::FolderMode::create};
+  return train_model(recipe, plan, args.console);
+}
+
+std::vector<HelpSection> help_train() {
+  TrainFlags flags;
+  Flags parser("train");
+  flags.declare(parser);
+  auto out = parser.help();
+  for (const tasks::TaskKind& kind : tasks::task_kinds())
+    out.push_back(key_section(std::string("recipe keys of task = \"") + kind.name + "\"", kind.make()->fields()));
+  return out;
+}
+
+}  // namespace lookback::cli

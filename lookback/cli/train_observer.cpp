@@ -1,0 +1,105 @@
+#include "lookback/cli/train_observer.h"
+
+#include <cmath>
+#include <cstdio>
+
+#include "lookback/base/error.h"
+#include "lookback/cli/shown.h"
+#include "lookback/io/json.h"
+#include "lookback/viz/tokens.h"
+
+namespace lookback::cli {
+namespace {
+
+constexpr size_t kSamples = 3;
+
+template <class... Parts>
+std::string format(const char* pattern, Parts... parts) {
+  char buffer[256];
+  std::snprintf(buffer, sizeof buffer, pattern, parts...);
+  return buffer;
+}
+
+std::string plain_line(const train::Progress& p) {
+  return "step " + grouped(p.step) + format("  epoch %.2f  loss %.4f  lr %.2e  ", p.epochs, p.loss, p.lr) +
+         grouped(std::llround(p.tokens_per_second)) + " tokens/s  ETA " + duration(p.eta_seconds);
+}
+
+std::string json_line(const train::Progress& p) {
+  return text(R"({"event": "progress", "step": )", p.step, R"(, "epoch": )", json_number(p.epochs), R"(, "loss": )",
+              json_number(p.loss), R"(, "lr": )", json_number(p.lr), R"(, "grad_norm": )", json_number(p.grad_norm),
+              R"(, "tokens_per_second": )", json_number(p.tokens_per_second), R"(, "seconds": )",
+              json_number(p.seconds), R"(, "eta_seconds": )", json_number(p.eta_seconds), "}");
+}
+
+std::string json_line(const train::ValidationRecord& r, const std::vector<train::Sample>& samples, bool is_best) {
+  std::string scores, shown;
+  for (const auto& [name, value] : r.scores)
+    scores += (scores.empty() ? "" : ", ") + io::json_quote(name) + ": " + json_number(value);
+  for (const train::Sample& s : samples)
+    shown += text(shown.empty() ? "" : ", ", R"({"source": )", io::json_quote(s.source), R"(, "target": )",
+                  io::json_quote(s.target), R"(, "output": )", io::json_quote(s.output), "}");
+  return text(R"({"event": "valid", "step": )", r.step, R"(, "epoch": )", r.epoch, R"(, "scores": {)", scores,
+              R"(}, "best": )", is_best ? "true" : "false", R"(, "samples": [)", shown, "]}");
+}
+
+}  // namespace
+
+// Often while there is much to see, rarely later: a log of a long run should stay readable.
+bool TrainObserver::due() {
+  using std::chrono::duration_cast, std::chrono::milliseconds;
+  const auto now = std::chrono::steady_clock::now();
+  const auto age = duration_cast<milliseconds>(now - began_).count(),
+             pause = duration_cast<milliseconds>(now - spoke_).count();
+  const auto wanted = console_.redraws() ? 100 : age < 10'000 ? 2'000 : age < 120'000 ? 10'000 : 60'000;
+  if (pause < wanted && steps_seen_ > 1) return false;
+  spoke_ = now;
+  return true;
+}
+
+void TrainObserver::progress(const train::Progress& p) {
+  ++steps_seen_;
+  if (console_.quiet() || !due()) return;
+  if (console_.redraws())
+    console_.status(plain_line(p));
+  else
+    console_.raw(console_.json() ? json_line(p) : plain_line(p));
+}
+
+void TrainObserver::validated(const train::ValidationRecord& r, const std::vector<train::Sample>& samples,
+                              bool is_best) {
+  if (console_.quiet()) return;
+  if (console_.json()) return console_.raw(json_line(r, samples, is_best));
+  std::string line = "step " + grouped(r.step) + "  epoch " + std::to_string(r.epoch) + "  validation: ";
+  for (const auto& [name, value] : r.scores) line += " " + name + format(" %.4g ", value);
+  console_.raw(line + (is_best ? console_.paint("32", "*") + " best so far" : ""));
+  for (size_t k = 0; k < std::min(samples.size(), kSamples); ++k)
+    for (const auto& [name, words] : {std::pair{"source", &samples[k].source}, std::pair{"target", &samples[k].target},
+                                      std::pair{"output", &samples[k].output}})
+      console_.raw(std::string("    ") + name + "  " + viz::one_line(*words));
+}
+
+void report(Console& console, const train::TrainResult& r, const std::string& keep, const std::string& folder) {
+  if (console.quiet()) return;
+  if (console.json())
+    return console.raw(text(R"({"event": "end", "reason": ")", r.reason, R"(", "steps": )", r.steps, R"(, "epochs": )",
+                            json_number(r.epochs), R"(, "tokens": )", r.tokens, R"(, "seconds": )",
+                            json_number(r.seconds), R"(, "best_step": )",
+                            r.has_best ? std::to_string(r.best_step) : "null", R"(, "best_score": )",
+                            r.has_best ? json_number(r.best_score) : "null", R"(, "keep": )", io::json_quote(keep),
+                            R"(, "model": )", io::json_quote(folder), "}"));
+  const std::string cause = r.interrupted_by ? text("interrupted by signal ", r.interrupted_by) : "done, " + r.reason;
+  console.say(Severity::info, cause + " after " + grouped(r.steps) + " steps, " + format("%.2f", r.epochs) +
+                                  " epochs, " + grouped(r.tokens) + " target tokens, " + duration(r.seconds));
+  if (r.skipped || r.rollbacks)
+    console.say(Severity::info, text("steps skipped: ", r.skipped, ", times gone back: ", r.rollbacks));
+  if (r.has_best)
+    console.say(Severity::info,
+                "best " + keep + " " + format("%.4g", r.best_score) +
+                    (r.averaged ? " by the mean of the best validations" : " at step " + grouped(r.best_step)));
+  console.say(Severity::info, r.interrupted_by
+                                  ? folder + ": everything is saved; the same command with --resume goes on"
+                                  : folder + ": the model; try lookback predict " + folder + " < INPUT");
+}
+
+}  // namespace lookback::cli
