@@ -1,4 +1,6 @@
 // lookback bench: how fast this machine trains and decodes.
+#include "lookback/tasks/bench.h"
+
 #include <algorithm>
 #include <chrono>
 #include <iostream>
@@ -6,7 +8,6 @@
 #include "lookback/base/parallel.h"
 #include "lookback/cli/flags.h"
 #include "lookback/io/json.h"
-#include "lookback/tasks/bench.h"
 #include "lookback/tasks/model_card.h"
 
 namespace lookback::cli {
@@ -34,8 +35,7 @@ double measure(tasks::Bench& bench, bool training, int64_t repeat) {
   const auto begin = std::chrono::steady_clock::now();
   int64_t tokens = 0;
   for (int64_t k = 0; k < repeat; ++k) tokens += training ? bench.train_step() : bench.decode();
-  return static_cast<double>(tokens) /
-         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return static_cast<double>(tokens) / std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 }  // namespace
@@ -61,9 +61,9 @@ int run_bench(Args& args) {
   for (int64_t k = 0; k < flags.rounds; ++k) speeds.push_back(measure(bench, training, flags.repeat));
   std::sort(speeds.begin(), speeds.end());
   std::cout << "{\"work\": " << io::json_quote(work) << ", \"parameters\": " << bench.parameters()
-            << ", \"threads\": " << thread_count() << ", \"unit\": \"tokens/s\", \"median\": " << speeds[speeds.size() / 2]
-            << ", \"min\": " << speeds.front() << ", \"max\": " << speeds.back()
-            << ", \"cpu\": " << io::json_quote(tasks::cpu_name()) << "}\n";
+            << ", \"threads\": " << thread_count()
+            << ", \"unit\": \"tokens/s\", \"median\": " << speeds[speeds.size() / 2] << ", \"min\": " << speeds.front()
+            << ", \"max\": " << speeds.back() << ", \"cpu\": " << io::json_quote(tasks::cpu_name()) << "}\n";
   return 0;
 }
 
