@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <sstream>
 
 #include "lookback/cli/flags.h"
 #include "lookback/cli/output.h"
@@ -64,6 +65,26 @@ Json tensors_of(const std::string& path) {
           {"tensors", tensors}};
 }
 
+// "200 0 11.5 accuracy=96.6 loss=0.75": step, epoch, seconds, scores.
+Json validation_of(const std::string& line) {
+  Json out = Json::object();
+  std::istringstream words(line);
+  std::string word;
+  for (const char* key : {"step", "epoch", "seconds"})
+    if (words >> word) out[key] = Json::parse(word, nullptr, false);
+  while (words >> word)
+    if (const size_t equals = word.find('='); equals != std::string::npos)
+      out[word.substr(0, equals)] = Json::parse(word.substr(equals + 1), nullptr, false);
+  return out;
+}
+
+Json state_of(const std::string& checkpoint) {
+  Json out = json_file(checkpoint + "/state.json");
+  for (Json& line : out["validations"])
+    if (line.is_string()) line = validation_of(line.get<std::string>());
+  return out;
+}
+
 Json recipe_of(const std::string& path) {
   const Recipe recipe = read_recipe(path);
   Json keys = Json::object();
@@ -73,7 +94,7 @@ Json recipe_of(const std::string& path) {
 }
 
 Json checkpoint_of(const std::string& path) {
-  Json out = {{"kind", "checkpoint"}, {"path", path}, {"state", json_file(path + "/state.json")}};
+  Json out = {{"kind", "checkpoint"}, {"path", path}, {"state", state_of(path)}};
   for (const char* name : {"weights", "optimizer", "average"}) {
     const std::string file = path + "/" + name + ".safetensors";
     if (fs::exists(file)) out[name] = tensors_of(file);
@@ -101,7 +122,7 @@ Json training_of(const std::string& path) {
   std::sort(best.begin(), best.end());
   Json out = {{"checkpoints", checkpoints}, {"best", best}};
   if (checkpoints.empty()) return out;
-  const Json state = json_file(path + "/checkpoint-" + std::to_string(checkpoints.back()) + "/state.json");
+  const Json state = state_of(path + "/checkpoint-" + std::to_string(checkpoints.back()));
   for (const char* key : {"step", "epoch", "tokens", "seconds", "validations"})
     if (state.contains(key)) out[key] = state[key];
   return out;
@@ -164,18 +185,33 @@ std::string value_text(const std::string& key, const Json& value) {
   if (key == "bytes") return byte_size(value.get<int64_t>());
   if (value.is_number_integer()) return grouped(value.get<int64_t>());
   if (value.is_string()) return viz::one_line(value.get<std::string>());
+  if (value.is_number_float()) return short_number(value.get<double>());
   if (!value.is_array()) return value.dump();
   std::string out;
   for (const Json& v : value) out += (out.empty() ? "" : ", ") + value_text("", v);
   return out.empty() ? "none" : out;
 }
 
-// Objects as headings, tensors as a table, everything else as "key: value".
+// Each object as one line.
+std::string lines_of(const Json& objects, const std::string& indent) {
+  std::string out;
+  for (const Json& object : objects) {
+    std::string line;
+    for (const auto& [key, value] : object.items())
+      line += (line.empty() ? "" : ", ") + viz::one_line(key) + " " + value_text(key, value);
+    out += indent + line + "\n";
+  }
+  return out;
+}
+
+// Objects as headings, tensors as a table, lists of objects a line each, everything else as "key: value".
 std::string page(const Json& object, const std::string& indent) {
   std::string out;
   for (const auto& [key, value] : object.items()) {
     if (key == "tensors")
       out += tensor_table(value, indent);
+    else if (value.is_array() && !value.empty() && value[0].is_object())
+      out += indent + viz::one_line(key) + ":\n" + lines_of(value, indent + "  ");
     else if (value.is_object() && !value.empty())
       out += indent + viz::one_line(key) + ":\n" + page(value, indent + "  ");
     else if (!value.is_object())

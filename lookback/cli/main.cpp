@@ -18,7 +18,8 @@ bool asks_for_help(const StringList& words) {
 }
 
 int run(StringList words, Console& console) {
-  if (words.empty() || words[0] == "--help" || words[0] == "-h") return print(program_help()), words.empty() ? 2 : 0;
+  if (words.empty()) return console.raw(program_help()), 2;
+  if (words[0] == "--help" || words[0] == "-h") return print(program_help()), 0;
   if (words[0] == "--version") words[0] = "version";
   const Command& command = find_command(words[0]);
   words.erase(words.begin());
@@ -60,7 +61,9 @@ int guarded(const StringList& words, Console& console) {
 }  // namespace lookback::cli
 
 int main(int count, char** words) {
+  // Both then come back from write() as errors with a name.
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
   lookback::cli::Console console;
   return lookback::cli::guarded({words + 1, words + count}, console);
 }

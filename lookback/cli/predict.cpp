@@ -118,8 +118,8 @@ class Predictor {
   int64_t line_ = 0;  // inputs taken so far
 };
 
-void warn_of_lost_outputs(const std::string& format, std::vector<Field> fields, Console& console) {
-  const Field& n_best = find_field(fields, "n_best", "predict");
+void warn_of_lost_outputs(const std::string& format, std::vector<Field>& options, Console& console) {
+  const Field& n_best = find_field(options, "n_best", "predict");
   if (format == "text" && n_best.origin == "--n-best" && field_text(n_best) != "1")
     console.say(Severity::warning,
                 "--format text writes the best output only; --format nbest or jsonl writes all of --n-best");
@@ -143,7 +143,7 @@ int run_predict(Args& args) {
   const auto batch = std::get<int64_t>(field_value(find_field(fields, "batch", "--batch")));
   LineQueue queue(flags.in, static_cast<size_t>(kBatchesAhead * batch));
   const auto model = options.load(flags.models, parser);
-  warn_of_lost_outputs(flags.format, model->predict_fields(), args.console);
+  warn_of_lost_outputs(flags.format, fields, args.console);
   Predictor(flags, *model, queue, args.console).run();
   return 0;
 }

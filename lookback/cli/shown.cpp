@@ -44,6 +44,12 @@ std::string fixed(double x, int digits) {
   return buffer;
 }
 
+std::string short_number(double x) {
+  char buffer[40];
+  std::snprintf(buffer, sizeof buffer, "%.4g", x);
+  return buffer;
+}
+
 std::string json_number(double x) {
   if (!std::isfinite(x)) return "null";
   char buffer[40];

@@ -14,6 +14,8 @@ std::string grouped(int64_t n);
 std::string byte_size(int64_t bytes);
 // With this many digits after the point.
 std::string fixed(double x, int digits);
+// With four digits: "0.7559", "1.2e-05".
+std::string short_number(double x);
 // The shortest that reads back as the same double; null for what is not finite.
 std::string json_number(double x);
 
