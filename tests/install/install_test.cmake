@@ -50,3 +50,28 @@ foreach(example ${examples})
   message(STATUS "examples/${name}")
   build(${folder} ${WORK}/examples/${name})
 endforeach()
+
+run(${WORK}/examples/train/train)
+
+# A model that has hardly learnt anything is enough to see that the example loads, translates and draws.
+set(pairs "")
+foreach(n RANGE 1 40)
+  string(APPEND pairs "ein Hund ${n}\ta dog ${n}\n")
+endforeach()
+file(WRITE ${WORK}/pairs.tsv "${pairs}")
+file(WRITE ${WORK}/tiny.toml "task = \"translate\"
+[data]
+train = [\"pairs.tsv\"]
+valid = [\"pairs.tsv\"]
+columns = [\"1\", \"2\"]
+[tokenizer]
+kind = \"char\"
+[model]
+encoder = { hidden = 8 }
+decoder = { hidden = 8 }
+embedding = 8
+[train]
+max_steps = 3
+")
+run(${WORK}/prefix/bin/lookback train ${WORK}/tiny.toml --out ${WORK}/tiny --quiet)
+run(${WORK}/examples/embed/embed ${WORK}/tiny "ein Hund 7")
