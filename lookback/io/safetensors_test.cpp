@@ -250,6 +250,7 @@ INSTANTIATE_TEST_SUITE_P(
          "the tensor 'a' has a shape that overflows"},
         {"BytesOverflow", one(tensor("F64", "[2305843009213693952]", "[0,0]"), 0), "overflows"},
         {"ZeroTimesOverflow", one(tensor("F32", "[4294967296,4294967296,0]", "[0,0]"), 0), "overflows"},
+        {"OverflowAfterZero", one(tensor("F32", "[0,4294967296,4294967296]", "[0,0]"), 0), "overflows"},
         {"RankSix", one(tensor("F32", "[1,1,1,1,1,2]", "[0,8]")), "the tensor 'a' has more than 5 dimensions"},
         {"ShapeString", one(tensor("F32", "[\"2\"]", "[0,8]")), "a string is not allowed here"},
         {"ShapeNested", one(tensor("F32", "[[2]]", "[0,8]")), "a list is not allowed here"},
