@@ -1,6 +1,7 @@
 #include "lookback/data/corpus.h"
 
 #include <algorithm>
+#include <set>
 
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
@@ -238,6 +239,23 @@ TEST_F(CorpusTest, SamplingIsAFunctionOfSeedEpochAndPair) {
   std::reverse(backward.begin(), backward.end());
   EXPECT_EQ(forward, backward);
   for (const int64_t differing : {by_epoch, by_seed, by_side, by_pair}) EXPECT_GT(differing, n * 3 / 4);
+}
+
+TEST_F(CorpusTest, EqualLinesAreSampledApart) {
+  const auto bpe = train_tokenizer({.size = 200, .sampling = 0.3}, from(sentences()));
+  const std::string same = joined(Strings(50, sentences()[30]));
+  const Corpus c(two(same, same), *bpe, *bpe, {});
+  std::set<Ids> cuts;
+  for (int64_t i = 0; i < c.size(); ++i) cuts.insert(c.pair(i, 1, 0).source);
+  EXPECT_GT(cuts.size(), 20u);
+}
+
+// To a char tokenizer a space is a token; a line of spaces is empty all the same.
+TEST_F(CorpusTest, WhiteSpaceIsEmptyForEveryTokenizer) {
+  const auto chars = train_tokenizer({.kind = "char"}, from({"a b\t"}));
+  const Corpus c(two("  \t\na\n", "a\na\n"), *chars, *chars, {});
+  EXPECT_EQ(c.report().empty_source, 1);
+  EXPECT_EQ(c.size(), 1);
 }
 
 TEST_F(CorpusTest, BatchesGatherPairs) {

@@ -59,6 +59,18 @@ TEST(BpeSampler, DropsEachPossibleMergeWithItsChance) {
   EXPECT_EQ(seen.size(), 4u);
 }
 
+// A merge that was left out may still come later, as long as others are done before it: cd does not
+// touch ab, and so gives ab a second chance.
+TEST(BpeSampler, LeftOutMergesMayComeLater) {
+  const BpeSampler sampler(model("bpe", {{"a", -10}, {"b", -11}, {"c", -12}, {"d", -13}, {"ab", 0}, {"cd", -1}}));
+  const double p = 0.4;
+  const auto seen = shares(sampler, "abcd", p, 40000);
+  EXPECT_NEAR(seen.at({8, 9}), (1 - p) * (1 - p) * (1 + p), 0.012);  // ab cd
+  EXPECT_NEAR(seen.at({8, 6, 7}), (1 - p) * p, 0.012);               // ab c d
+  EXPECT_NEAR(seen.at({4, 5, 9}), p * (1 - p) * p, 0.012);           // a b cd
+  EXPECT_NEAR(seen.at({4, 5, 6, 7}), p * p, 0.012);                  // a b c d
+}
+
 // A word of many: each is finished by itself, so a neighbour's merges give no second chance.
 TEST(BpeSampler, WordsDoNotAffectEachOther) {
   const BpeSampler sampler(model("bpe", {{"▁", -10}, {"a", -11}, {"b", -12}, {"ab", 0}}));
