@@ -1,0 +1,368 @@
+#!/usr/bin/env python3
+"""Every command does what its page says."""
+import gzip
+import json
+import os
+import pty
+import re
+import subprocess
+import time
+
+import program as p
+
+
+class Help(p.Case):
+    def test_program_page_names_every_command(self):
+        page = self.ok("--help").stdout.decode()
+        for name in "train predict evaluate explain metric inspect demo version help".split():
+            self.assertRegex(page, rf"(?m)^  {name} ")
+
+    def test_every_command_has_a_page_by_flag_and_by_help(self):
+        for name in "train predict evaluate explain metric inspect demo version help".split():
+            page = self.ok(name, "--help").stdout
+            self.assertIn(f"usage: lookback {name}".encode(), page)
+            self.assertEqual(page, self.ok("help", name).stdout)
+
+    def test_pages_explain_options_with_defaults(self):
+        self.assertRegex(self.ok("help", "predict").stdout.decode(), r"--max-length N +most tokens[^)]*\(default 200\)")
+        self.assertRegex(self.ok("help", "train").stdout.decode(), r"train\.save_minutes +minutes between")
+        self.assertIn(b"model.encoder.layers", self.ok("help", "recipe", "translate").stdout)
+        self.assertIn(b"--no-allow-unk", self.ok("help", "predict").stdout)
+
+    def test_version(self):
+        out = self.ok("version").stdout.decode()
+        for word in ("lookback ", "compiler: ", "oneDNN: ", "Highway: ", "processor: "):
+            self.assertIn(word, out)
+        self.assertEqual(self.ok("--version").stdout.decode(), out)
+
+
+class Train(p.Case):
+    def setUp(self):
+        p.write_data(p.WORK / "data")
+        self.recipe = p.WORK / "data/recipe.toml"
+
+    def test_model_folder_holds_what_other_tools_expect(self):
+        model = self.model()
+        for name in ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "README.md"):
+            self.assertTrue((model / name).is_file(), name)
+        self.assertEqual(json.loads((model / "generation_config.json").read_text())["beam"], 3)
+
+    def test_plain_log_has_validations_samples_and_no_control_characters(self):
+        done = self.ok("train", self.recipe, "--out", self.fresh("plain"))
+        talk = done.stderr.decode()
+        self.assertEqual(done.stdout, b"")
+        self.assertNotRegex(talk, r"[\x00-\x09\x0b-\x1f]")
+        self.assertRegex(talk, r"step 20  epoch 1  validation: .*chrf .*loss .*\* best")
+        self.assertRegex(talk, r"(?m)^    source  [a-h ]+\n    target  [A-H ]+\n    output  ")
+        self.assertRegex(talk, r"done, max_steps after 60 steps")
+
+    def test_json_log_is_one_object_per_line(self):
+        done = self.ok("train", self.recipe, "--out", self.fresh("jsonlog"), "--log-format", "json")
+        events = [json.loads(line) for line in done.stderr.splitlines()]
+        kinds = {e["event"] for e in events}
+        self.assertLessEqual({"message", "progress", "valid", "end"}, kinds)
+        end = events[-1]
+        self.assertEqual((end["event"], end["reason"], end["steps"]), ("end", "max_steps", 60))
+        valid = [e for e in events if e["event"] == "valid"]
+        self.assertEqual([e["step"] for e in valid], [20, 40, 60])
+        self.assertLessEqual({"loss", "ppl", "chrf"}, set(valid[0]["scores"]))
+
+    def test_quiet_says_nothing(self):
+        self.assertEqual(self.ok("train", self.recipe, "--out", self.fresh("quiet"), "--quiet").stderr, b"")
+
+    def test_precedence_is_flag_environment_recipe_default(self):
+        def value(key, *flags, **env):
+            done = self.ok("train", self.recipe, "--print-config", *flags, env=env)
+            found = []
+            group = ""
+            for line in done.stdout.decode().splitlines():
+                if line.startswith("["):
+                    group = line.strip("[]") + "."
+                elif match := re.match(r"(\w+) = (.*?)  # (.*)", line):
+                    if group + match[1] == key:
+                        found.append((match[2], match[3]))
+            self.assertEqual(len(found), 1, (key, found))
+            return found[0]
+
+        recipe = str(self.recipe)
+        self.assertEqual(value("train.accumulate"), ("1", "default"))
+        self.assertEqual(value("train.max_steps"), ("60", f"{recipe}:19"))
+        env = {"LOOKBACK_TRAIN_MAX_STEPS": "7", "LOOKBACK_SEED": "5"}
+        self.assertEqual(value("train.max_steps", **env), ("7", "LOOKBACK_TRAIN_MAX_STEPS"))
+        self.assertEqual(value("train.max_steps", "--set", "train.max_steps=8", **env), ("8", "--set"))
+        self.assertEqual(value("train.seed", **env), ("5", "LOOKBACK_SEED"))
+        self.assertEqual(value("train.seed", "--seed", "6", **env), ("6", "--seed"))
+
+    def test_print_config_is_a_recipe_again(self):
+        first = self.ok("train", self.recipe, "--print-config", "--set", "model.dropout=0.25").stdout
+        again = p.WORK / "again.toml"
+        again.write_bytes(first)
+        second = self.ok("train", again, "--print-config").stdout
+        strip = lambda toml: [line.split("  # ")[0] for line in toml.decode().splitlines()]
+        self.assertEqual(strip(first), strip(second))
+
+    def test_unknown_variable_is_a_warning_with_the_nearest_name(self):
+        done = self.ok("train", self.recipe, "--print-config", env={"LOOKBACK_TRAIN_MAX_STEP": "7"})
+        self.assertIn(b"warning: environment variable LOOKBACK_TRAIN_MAX_STEP", done.stderr)
+        self.assertIn(b"did you mean 'LOOKBACK_TRAIN_MAX_STEPS'?", done.stderr)
+
+    def test_data_folder_comes_from_flag_or_variable(self):
+        alone = p.WORK / "elsewhere.toml"
+        alone.write_text(p.RECIPE)
+        short = ("--set", "train.max_steps=2", "--quiet")
+        self.ok("train", alone, "--out", self.fresh("by_flag"), "--data", p.WORK / "data", *short)
+        self.ok("train", alone, "--out", self.fresh("by_variable"), *short, env={"LOOKBACK_DATA": str(p.WORK / "data")})
+        self.fails(4, "train", alone, "--out", self.fresh("by_neither"), *short, says="train.src")
+
+    def test_overwrite_and_resume_of_a_finished_run(self):
+        model = self.fresh("finished")
+        self.ok("train", self.recipe, "--out", model, "--quiet")
+        before = p.sha256(model / "model.safetensors")
+        self.fails(2, "train", self.recipe, "--out", model, says=["not empty", "resume"])
+        done = self.ok("train", self.recipe, "--out", model, "--resume")
+        self.assertIn(b"had finished already (max_steps)", done.stderr)
+        self.assertEqual(p.sha256(model / "model.safetensors"), before)
+        done = self.ok("train", self.recipe, "--out", model, "--resume", "--set", "train.max_steps=70")
+        self.assertIn(b"after 70 steps", done.stderr)
+        self.ok("train", self.recipe, "--out", model, "--overwrite", "--quiet")
+        self.assertEqual(p.sha256(model / "model.safetensors"), before)
+
+    def test_progress_is_redrawn_on_a_terminal_and_colour_can_be_refused(self):
+        slow = ("--set", "model.decoder.hidden=64", "--set", "train.max_steps=150")
+        for env, color in (({}, True), ({"NO_COLOR": "1"}, False)):
+            ours, theirs = pty.openpty()
+            model = self.fresh("on_terminal")
+            talk = b""
+            with subprocess.Popen(p.command("train", self.recipe, "--out", model, *slow), stderr=theirs,
+                                  env=p.environment(TERM="xterm", **env)) as child:
+                os.close(theirs)
+                try:
+                    while chunk := os.read(ours, 65536):
+                        talk += chunk
+                except OSError:  # Linux says so when the other end is closed
+                    pass
+            os.close(ours)
+            self.assertEqual(child.returncode, 0)
+            self.assertRegex(talk, rb"\rstep \d+  epoch [^\n\r]*ETA[^\n\r]*\x1b\[K")
+            self.assertEqual(b"\x1b[32m" in talk, color)
+
+
+class Predict(p.Case):
+    def test_one_line_out_for_each_line_in_empty_ones_too(self):
+        done = self.ok("predict", self.model(), stdin="abc\n\nfed\n\n")
+        lines = done.stdout.decode().split("\n")
+        self.assertEqual(len(lines), 5)
+        self.assertEqual([lines[1], lines[3], lines[4]], ["", "", ""])
+        self.assertTrue(lines[0] and lines[2])
+
+    def test_nothing_in_nothing_out(self):
+        self.assertEqual(self.ok("predict", self.model()).stdout, b"")
+
+    def test_files_and_gzip(self):
+        model, data = self.model(), p.WORK / "data"
+        out = p.WORK / "out.txt"
+        self.ok("predict", model, "--in", data / "test.src", "--out", out)
+        text = (data / "test.src").read_bytes()
+        self.assertEqual(out.read_bytes(), self.ok("predict", model, stdin=text).stdout)
+        packed = p.WORK / "test.gz"
+        packed.write_bytes(gzip.compress(text))
+        self.assertEqual(out.read_bytes(), self.ok("predict", model, "--in", packed).stdout)
+
+    def test_formats(self):
+        model = self.model()
+        done = self.ok("predict", model, "--format", "jsonl", "--n-best", "2", "--beam", "4", stdin="abc d\ngh\n")
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([r["line"] for r in rows], [1, 2])
+        self.assertEqual([len(r["outputs"]) for r in rows], [2, 2])
+        best = rows[0]["outputs"][0]
+        self.assertGreaterEqual(best["score"], rows[0]["outputs"][1]["score"])
+        self.assertEqual(len(best["alignment"][0]), len(rows[0]["source"]))
+        for row in best["alignment"]:
+            self.assertAlmostEqual(sum(row), 1, places=4)
+        nbest = self.ok("predict", model, "--format", "nbest", "--n-best", "2", "--beam", "4", stdin="abc d\ngh\n")
+        self.assertEqual([line.split(b" ||| ")[0] for line in nbest.stdout.splitlines()], [b"0", b"0", b"1", b"1"])
+
+    def test_text_format_warns_of_outputs_it_drops(self):
+        done = self.ok("predict", self.model(), "--n-best", "2", stdin="abc\n")
+        self.assertIn(b"warning: --format text writes the best output only", done.stderr)
+
+    def test_prefix_begins_the_output(self):
+        prefix = p.WORK / "prefix.txt"
+        p.write_lines(prefix, ["HH", "B"])
+        out = self.ok("predict", self.model(), "--prefix", prefix, stdin="abc\nfed\n").stdout.decode().splitlines()
+        self.assertTrue(out[0].startswith("HH") and out[1].startswith("B"), out)
+
+    def test_score_of_the_models_own_output_is_what_search_said(self):
+        model = self.model()
+        found = self.ok("predict", model, "--format", "jsonl", "--beam", "1", stdin="abc d\ngh ef\n").stdout
+        rows = [json.loads(line)["outputs"][0] for line in found.splitlines()]
+        target = p.WORK / "target.txt"
+        p.write_lines(target, [r["text"] for r in rows])
+        scored = self.ok("predict", model, "--score", target, "--format", "jsonl", stdin="abc d\ngh ef\n").stdout
+        for row, line in zip(rows, scored.splitlines()):
+            again = json.loads(line)["outputs"][0]
+            self.assertEqual(again["text"], row["text"])
+            self.assertAlmostEqual(again["log_prob"], row["log_prob"], places=4)
+
+    def test_several_models_vote(self):
+        model = self.model()
+        alone = self.ok("predict", model, stdin="abc\n").stdout
+        self.assertEqual(self.ok("predict", model, model, stdin="abc\n").stdout, alone)
+
+    def test_invalid_utf8_is_a_warning_with_its_line_and_work_goes_on(self):
+        done = self.ok("predict", self.model(), stdin=b"abc\nd\xff\xfe\nfed\n")
+        self.assertEqual(len(done.stdout.splitlines()), 3)
+        self.assertIn(b"standard input:2: byte 2 is not UTF-8", done.stderr)
+
+    def test_options_come_from_flag_environment_and_model(self):
+        model = self.model()
+        by_flag = self.ok("predict", model, "--beam", "1", "--format", "nbest", stdin="abc\n").stdout
+        by_variable = self.ok("predict", model, "--format", "nbest", stdin="abc\n", env={"LOOKBACK_DECODE_BEAM": "1"})
+        self.assertEqual(by_variable.stdout, by_flag)
+        self.assertEqual(by_variable.stderr, b"")
+
+    def test_sampling_repeats_with_its_seed(self):
+        draw = lambda seed: self.ok("predict", self.model(), "--sample", "--beam", "1", "--temperature", "2", "--seed",
+                                    seed, stdin="abcdef gh\n" * 8).stdout
+        self.assertEqual(draw(1), draw(1))
+        self.assertNotEqual(draw(1), draw(2))
+
+    def test_first_answer_comes_at_once(self):
+        model = self.model()
+        times = []
+        for _ in range(5):
+            begin = time.monotonic()
+            self.ok("predict", model, stdin="abc\n")
+            times.append(time.monotonic() - begin)
+        self.assertLess(min(times), 0.15, times)
+
+    def test_answers_while_input_stays_open(self):
+        with subprocess.Popen(p.command("predict", self.model()), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              env=p.environment()) as child:
+            for line in (b"abc\n", b"fed\n"):
+                child.stdin.write(line)
+                child.stdin.flush()
+                self.assertTrue(child.stdout.readline().strip())
+            child.stdin.close()
+            self.assertEqual(child.wait(10), 0)
+
+
+class Evaluate(p.Case):
+    def test_scores_equal_predict_piped_into_metric(self):
+        model, data = self.model(), p.WORK / "data"
+        scores = self.ok("evaluate", model, "--data", data / "test.src", data / "test.tgt").stdout.decode().splitlines()
+        out = self.ok("predict", model, "--in", data / "test.src").stdout
+        for name, line in zip(("bleu", "chrf", "ter"), scores):
+            self.assertEqual(self.ok("metric", name, "--ref", data / "test.tgt", stdin=out).stdout.decode().strip(), line)
+
+    def test_json(self):
+        data = p.WORK / "data"
+        done = self.ok("evaluate", self.model(), "--format", "json", "--data", data / "test.src", data / "test.tgt")
+        scores = json.loads(done.stdout)
+        self.assertIn("BLEU", scores)
+        self.assertGreaterEqual(scores["chrF2"]["score"], 0)
+
+
+class Explain(p.Case):
+    def test_terminal_has_a_row_per_token_and_fits(self):
+        done = self.ok("explain", self.model(), "--text", "abc de", env={"COLUMNS": "40"})
+        text = done.stdout.decode()
+        self.assertNotIn("\x1b", text)
+        self.assertLessEqual(max(len(line) for line in text.splitlines()), 40)
+
+    def test_every_picture(self):
+        for ending, begins in ((".html", b"<!"), (".svg", b"<"), (".png", b"\x89PNG"), (".json", b"{")):
+            if ending == ".png" and b"PNG pictures: yes" not in self.ok("version").stdout:
+                continue
+            out = p.WORK / ("map" + ending)
+            self.ok("explain", self.model(), "--text", "abc de", "--out", out)
+            self.assertTrue(out.read_bytes().startswith(begins), ending)
+
+    def test_several_texts_and_targets(self):
+        out = p.WORK / "maps.html"
+        self.ok("explain", self.model(), "--text", "abc", "--text", "ef", "--out", out)
+        self.assertGreaterEqual(out.read_text().count("<table"), 2)
+        done = self.ok("explain", self.model(), "--text", "abc", "--target", "HGF")
+        self.assertIn("HGF", done.stdout.decode())
+        self.fails(2, "explain", self.model(), "--text", "a", "--text", "b", "--out", p.WORK / "x.svg", says="one picture")
+        self.fails(2, "explain", self.model(), "--text", "a", "--text", "b", "--target", "A", says="--target")
+
+    def test_empty_text(self):
+        self.ok("explain", self.model(), "--text", "")
+
+
+class Metric(p.Case):
+    REF = ["the cat sat on the mat .", "a dog barked at the moon ."]
+    HYP = ["the cat sat on a mat .", "a dog barked at the moon ."]
+
+    def setUp(self):
+        p.write_lines(p.WORK / "ref", self.REF)
+        p.write_lines(p.WORK / "hyp", self.HYP)
+        (p.WORK / "ref.gz").write_bytes(gzip.compress((p.WORK / "ref").read_bytes()))
+
+    def score(self, *words, **more):
+        return self.ok("metric", *words, "--ref", p.WORK / "ref", "--in", p.WORK / "hyp", **more).stdout.decode()
+
+    def test_lines_are_those_of_sacrebleu(self):
+        self.assertRegex(self.score("bleu"), r"^BLEU\|nrefs:1\|case:mixed\|eff:no\|tok:13a\|smooth:exp\|version:\S+ = "
+                         r"76\.28 92\.9/83\.3/70\.0/62\.5 \(BP = 1\.000 ratio = 1\.000 hyp_len = 14 ref_len = 14\)\n$")
+        self.assertRegex(self.score("chrf++"), r"^chrF2\+\+\|.*nw:2.* = ")
+        self.assertRegex(self.score("ter", "--digits", "1"), r"^TER\|.* = 7\.1\b")
+        self.assertRegex(self.score("wer"), r"^WER\|.* = 7\.14\b")
+        self.assertRegex(self.score("accuracy"), r" = 50\.00\b")
+        self.assertRegex(self.score("cer"), r"^CER\|")
+
+    def test_options_gzip_stdin_and_several_references(self):
+        done = self.ok("metric", "bleu", "--ref", p.WORK / "ref.gz", p.WORK / "hyp", "--lowercase", "--tokenize", "none",
+                       stdin="\n".join(self.HYP) + "\n")
+        self.assertRegex(done.stdout.decode(), r"^BLEU\|nrefs:2\|case:lc\|eff:no\|tok:none\|.* = 100\.00")
+
+    def test_sentences_json_confidence_and_pairs(self):
+        self.assertEqual(self.score("accuracy", "--sentence"), "0.00\n100.00\n")
+        row = json.loads(self.score("bleu", "--format", "json", "--confidence", "--samples", "50"))
+        self.assertAlmostEqual(row["score"], 76.28, places=2)
+        self.assertIn("bs:50", row["signature"])
+        self.assertGreater(row["confidence_95"], 0)
+        paired = self.score("bleu", "--paired", p.WORK / "ref", p.WORK / "hyp", "--samples", "100")
+        lines = paired.splitlines()
+        self.assertEqual(len(lines), 4)
+        self.assertIn("baseline", lines[1])
+        self.assertRegex(lines[2], r"BLEU = 100\.00 .*p = 0\.\d+|BLEU = 100\.00 .*p = 1\.0")
+        report = json.loads(self.score("bleu", "--paired", p.WORK / "ref", "--paired-test", "ar", "--format", "json"))
+        self.assertEqual([s["p_value"] is None for s in report["systems"]], [True, False])
+
+
+class Inspect(p.Case):
+    def look(self, path):
+        text = self.ok("inspect", path).stdout.decode()
+        self.assertTrue(text)
+        return text, json.loads(self.ok("inspect", path, "--format", "json").stdout)
+
+    def test_model_folder(self):
+        text, found = self.look(self.model())
+        self.assertEqual((found["kind"], found["task"]), ("model folder", "translate"))
+        sizes = {t["name"]: t["parameters"] for t in found["weights"]["tensors"]}
+        self.assertEqual(sum(sizes.values()), found["weights"]["parameters"])
+        self.assertEqual(sizes["decoder.lstm.weight_hh_l0"], 4 * 24 * 24)
+        self.assertEqual(found["training"]["validations"][-1]["step"], 400)
+        self.assertIn("decoder.lstm.weight_hh_l0", text)
+
+    def test_checkpoint_weights_tokenizer_and_recipe(self):
+        model = self.model()
+        _, found = self.look(model / "training/checkpoint-400")
+        self.assertEqual((found["kind"], found["state"]["step"]), ("checkpoint", 400))
+        self.assertEqual(self.look(model / "model.safetensors")[1]["dtypes"], ["f32"])
+        _, found = self.look(model / "tokenizer.json")
+        self.assertEqual(found["entries"], len(json.loads((model / "tokenizer.json").read_text())["model"]["vocab"]))
+        self.assertEqual(self.look(p.WORK / "data/recipe.toml")[1]["keys"]["train.max_steps"], 60)
+
+    def test_sentencepiece_model(self):
+        folder = self.fresh("with_bpe")
+        self.ok("train", p.WORK / "data/recipe.toml", "--out", folder, "--set", "tokenizer.kind=bpe", "--set",
+                "tokenizer.size=40", "--set", "train.max_steps=1", "--quiet")
+        _, found = self.look(folder / "spm.model")
+        self.assertEqual((found["type"], found["entries"]), ("SentencePiece bpe", 40))
+
+
+if __name__ == "__main__":
+    p.main()

@@ -1,0 +1,153 @@
+"""The built program under test, small data for it, and a model trained once per test file."""
+import hashlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = ""
+WORK = pathlib.Path()  # gone when the tests end
+
+# Small enough to train in about a second; dropout, scheduled learning rate and averaging make a resume hard.
+RECIPE = """task = "translate"
+
+[data]
+train = ["train.src", "train.tgt"]
+valid = ["valid.src", "valid.tgt"]
+
+[tokenizer]
+kind = "char"
+
+[model]
+encoder = { cell = "lstm", layers = 1, hidden = 16, bidirectional = true }
+decoder = { cell = "lstm", layers = 1, hidden = 24, attention = "luong", input_feeding = true }
+score = "general"
+embedding = 12
+dropout = 0.1
+word_dropout = 0.05
+
+[train]
+max_steps = 60
+batch = 16
+ema = 0.9
+optimizer = { kind = "adam", lr = 1e-2, clip = 1.0 }
+schedule = { kind = "inverse_sqrt", warmup = 10 }
+validate_every = 20
+keep = "loss"
+log_every = 1
+
+[valid]
+metric = "chrf"
+
+[decode]
+beam = 3
+"""
+
+LETTERS = "abcdefgh"
+
+
+def pairs(count, seed):
+    """Words of a few letters; their translation is the letters in upper case, backwards."""
+    rng = random.Random(seed)
+    words = lambda: "".join(rng.choice(LETTERS) for _ in range(rng.randint(1, 6)))
+    sources = [" ".join(words() for _ in range(rng.randint(1, 3))) for _ in range(count)]
+    return [(s, s[::-1].upper()) for s in sources]
+
+
+def write_lines(path, lines):
+    pathlib.Path(path).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def write_data(folder, count=200):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, n, seed in (("train", count, 1), ("valid", 40, 2), ("test", 60, 3)):
+        made = pairs(n, seed)
+        write_lines(folder / f"{name}.src", [s for s, _ in made])
+        write_lines(folder / f"{name}.tgt", [t for _, t in made])
+    (folder / "recipe.toml").write_text(RECIPE)
+
+
+def command(*words):
+    return [PROGRAM, *map(str, words)]
+
+
+def environment(**changes):
+    """A plain one: no LOOKBACK_*, no colours, one thread; threads that wait leave the processor to others."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("LOOKBACK_") and k not in ("NO_COLOR", "COLUMNS")}
+    return env | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"} | changes
+
+
+def run(*words, stdin=b"", env=None, **more):
+    """What the program did: returncode, stdout and stderr as bytes."""
+    if isinstance(stdin, str):
+        stdin = stdin.encode()
+    more = {"timeout": 120, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
+    return subprocess.run(command(*words), input=stdin, env=environment(**(env or {})), **more)
+
+
+def sha256(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+def log_of(model):
+    """training/log.jsonl without what the clock said."""
+    lines = (pathlib.Path(model) / "training" / "log.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "time"} for line in lines]
+
+
+def shared_data(name):
+    """A real data set beside the repository, or None; a missing one is printed and counted as a skip."""
+    folder = pathlib.Path(__file__).resolve().parents[2].parent / "shared" / "data" / name
+    return folder if folder.is_dir() else None
+
+
+class Case(unittest.TestCase):
+    """Fails with the program's own words."""
+
+    def ok(self, *words, **more):
+        done = run(*words, **more)
+        self.assertEqual(done.returncode, 0, f"{words}: {done.stderr.decode(errors='replace')}")
+        return done
+
+    def fails(self, code, *words, says=(), **more):
+        """Exits with `code` and one line on stderr that holds each of `says`."""
+        done = run(*words, **more)
+        talk = done.stderr.decode(errors="replace")
+        self.assertEqual(done.returncode, code, f"{words}: {talk}")
+        errors = [line for line in talk.splitlines() if line.startswith("lookback: error: ")]
+        self.assertEqual(len(errors), 1, f"{words}: {talk}")
+        self.assertEqual(talk.splitlines()[-1], errors[0], talk)
+        for part in [says] if isinstance(says, str) else says:
+            self.assertIn(part, errors[0])
+        return done
+
+    def model(self):
+        """A model of the small recipe, trained once; not to be changed."""
+        folder = WORK / "model"
+        if not folder.exists():
+            write_data(WORK / "data")
+            self.ok("train", WORK / "data/recipe.toml", "--out", folder, "--set", "train.max_steps=400", "--set",
+                    "train.validate_every=100", "--quiet")
+        return folder
+
+    def fresh(self, name):
+        """A folder name that is not there yet."""
+        folder = WORK / name
+        shutil.rmtree(folder, ignore_errors=True)
+        return folder
+
+
+def main():
+    """Runs the tests of the file that calls; its last argument is the program."""
+    global PROGRAM, WORK
+    PROGRAM = str(pathlib.Path(sys.argv.pop()).resolve())
+    with tempfile.TemporaryDirectory(prefix="lookback-e2e-") as work:
+        WORK = pathlib.Path(work)
+        outcome = unittest.main(exit=False, verbosity=2).result
+    print(f"{outcome.testsRun} tests, {len(outcome.skipped)} skipped")
+    sys.exit(0 if outcome.wasSuccessful() else 1)
