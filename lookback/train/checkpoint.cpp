@@ -38,6 +38,14 @@ void remove_folder(const std::string& path) {
   check<IoError>(!error, path, ": cannot remove: ", error.message());
 }
 
+std::optional<RunState> state_if_whole(const std::string& folder) {
+  try {
+    return read_checkpoint_state(folder);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 constexpr char kCheckpoint[] = "checkpoint-";
 constexpr char kBest[] = "best-";
 
@@ -57,31 +65,34 @@ void prune_checkpoints(const std::string& training, int64_t step,
                        const std::vector<int64_t>& also) {
   std::set<int64_t> used(also.begin(), also.end());
   int kept = 0;
+  bool can_roll_back = false;
   for (const int64_t s : steps_of(training, kCheckpoint)) {
     const std::string folder = numbered(training, kCheckpoint, s);
-    // Those beyond `step` were found damaged, or belong to a run that was given up.
-    if (s > step || kept == 2) {
+    const auto state = s <= step ? state_if_whole(folder) : std::nullopt;
+    const bool to_roll_back = state && state->scheduled && state->options.on_nonfinite == "rollback" && !can_roll_back;
+    // Those beyond `step` were found damaged, or belong to a stretch that was given up.
+    if (s > step || (kept >= 2 && !to_roll_back)) {
       remove_folder(folder);
       continue;
     }
     ++kept;
-    try {
-      for (const int64_t b : best(read_checkpoint_state(folder))) used.insert(b);
-    } catch (const FormatError&) {
-      // Damaged since: it will not be resumed from, so it uses nothing.
-    }
+    can_roll_back = can_roll_back || to_roll_back;
+    if (!state) continue;  // damaged since: it will not be resumed from, so it uses nothing
+    for (const int64_t b : best(*state)) used.insert(b);
   }
   for (const int64_t s : steps_of(training, kBest))
     if (!used.contains(s)) remove_folder(best_folder(training, s));
 }
 
 std::optional<std::string> latest_valid(const std::string& training,
-                                        const std::function<void(const std::string&)>& warn) {
+                                        const std::function<void(const std::string&)>& warn, Wanted wanted) {
   for (const int64_t step : steps_of(training, kCheckpoint)) {
     const std::string folder = numbered(training, kCheckpoint, step);
     const auto wrong = io::verify_folder(folder);
-    if (!wrong) return folder;
-    warn(text("this checkpoint is damaged and left out: ", *wrong));
+    if (wrong)
+      warn(text("this checkpoint is damaged and left out: ", *wrong));
+    else if (wanted == Wanted::any || read_checkpoint_state(folder).scheduled)
+      return folder;
   }
   return std::nullopt;
 }

@@ -22,16 +22,20 @@ struct Checkpoint {
 // fail; until then whatever checkpoints there were are untouched. Throws IoError.
 void save_checkpoint(const std::string& training, const Checkpoint& checkpoint);
 
-// Removes all checkpoints but that of `step` and the newest one before it, and the best-STEP
-// folders that neither of the two counts among its `best` validations, except those in `also`.
+// Removes all checkpoints but that of `step`, the newest one before it and, where a rollback may
+// need it, the newest scheduled one; and the best-STEP folders that none of these counts among
+// its `best` validations, except those in `also`.
 void prune_checkpoints(const std::string& training, int64_t step,
                        const std::function<std::vector<int64_t>(const RunState&)>& best,
                        const std::vector<int64_t>& also = {});
 
+enum class Wanted { any, scheduled };
+
 // The newest checkpoint folder that is as it was written, or nothing. What is wrong with newer
 // ones goes to `warn`, one line each.
 std::optional<std::string> latest_valid(const std::string& training,
-                                        const std::function<void(const std::string&)>& warn);
+                                        const std::function<void(const std::string&)>& warn,
+                                        Wanted wanted = Wanted::any);
 
 // Reads a checkpoint folder. Throws FormatError and IoError.
 RunState read_checkpoint_state(const std::string& folder);

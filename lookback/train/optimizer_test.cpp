@@ -67,7 +67,8 @@ void replay(std::map<std::string, FieldValue>& g, Dtype dtype, const std::string
     for (const NamedVar& p : params) {
       p.var.clear_grad();
       const std::string grad = std::get<StringList>(g[p.name + ".grads"])[step];
-      if (grad != "-") std::copy_n(tensor_of(grad, dtype).bytes(), p.var.value().byte_size(), p.var.grad_buffer().bytes());
+      if (grad != "-")
+        std::copy_n(tensor_of(grad, dtype).bytes(), p.var.value().byte_size(), p.var.grad_buffer().bytes());
     }
     optimizer->step(lr[step], clip_scale(norm(params), options.clip));
     average.update();
@@ -172,7 +173,9 @@ TEST(Optimizer, TiedParametersAreUpdatedOnceAndFrozenOnesNever) {
   const auto unique = unique_parameters({{"a", model.w}, {"b", model.w}, {"c", frozen}});
   ASSERT_EQ(unique.size(), 1u);
   EXPECT_EQ(unique[0].name, "a");
-  EXPECT_EQ(message_of<ConfigError>([&] { unique_parameters({{"a", model.w}, {"a", model.b}}); }),
+  EXPECT_EQ(message_of<ConfigError>([&] {
+              unique_parameters({{"a", model.w}, {"a", model.b}});
+            }),
             "two parameters are called 'a'");
   model.w.grad_buffer().data<float>()[0] = 1;
   const float before = model.w.value().data<float>()[0];

@@ -47,6 +47,7 @@ void RunState::fields(FieldVisitor& v) {
   v("batch", batch, "the next one").range(0, 1e18);
   v("tokens", tokens, "target tokens trained on").range(0, 9e18);
   v("seconds", seconds, "training time").range(0, 1e12);
+  v("scheduled", scheduled, "made by steps and validations, not by the clock or a stop");
   v("log_bytes", log_bytes, "how far log.jsonl belongs to this checkpoint").range(0, 1e18);
   v("average_updates", average_updates, "updates in the average").range(0, 1e18);
   v("skipped", skipped, "updates skipped").range(0, 1e18);

@@ -34,8 +34,9 @@ struct RunState {
   int64_t step = 0;   // steps done
   int64_t epoch = 0;  // the next batch is `batch` of `epoch`
   int64_t batch = 0;
-  int64_t tokens = 0;  // target tokens trained on
-  double seconds = 0;  // training time, over all sittings
+  int64_t tokens = 0;      // target tokens trained on
+  double seconds = 0;      // training time, over all sittings
+  bool scheduled = false;  // whether it is a checkpoint of every run with these options, not of the clock or a stop
   int64_t log_bytes = 0;
   int64_t average_updates = 0;
   int64_t skipped = 0, skipped_in_row = 0, rollbacks = 0;

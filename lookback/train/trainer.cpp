@@ -97,7 +97,7 @@ void Trainer::start() {
   log_->start(options_.seed, count);
   model_.save_model_files(files_.folder());
   state_.options = options_;
-  save();
+  save(true);
 }
 
 void Trainer::resume(const std::string& checkpoint) {
@@ -216,7 +216,8 @@ void Trainer::roll_back(const std::string& what) {
   const double scale = state_.lr_scale * kRollbackFactor;
   check<NumericError>(rollbacks <= options_.max_rollbacks, what, ", and training went back ", options_.max_rollbacks,
                       " times already; lower optimizer.lr or set optimizer.clip");
-  const auto checkpoint = latest_valid(files_.training(), [&](const std::string& w) { say(Severity::warning, w); });
+  const auto checkpoint = latest_valid(
+      files_.training(), [&](const std::string& w) { say(Severity::warning, w); }, Wanted::scheduled);
   check<NumericError>(checkpoint.has_value(), what, ", and there is no whole checkpoint to go back to");
   restore(*checkpoint);
   state_.rollbacks = rollbacks;
@@ -227,7 +228,8 @@ void Trainer::roll_back(const std::string& what) {
 
 void Trainer::after_step(bool epoch_ended) {
   const bool validating = validation_due(epoch_ended);
-  if (!validating && !save_due()) return;
+  const bool scheduled = validating || save_scheduled();
+  if (!scheduled && !save_timed()) return;
   // A checkpoint is something to go back to; one with NaN in it would not be.
   if (const auto bad = first_non_finite_value(params_)) {
     const std::string what = text("step ", state_.step, ": the parameter ", *bad, " is not finite");
@@ -236,7 +238,7 @@ void Trainer::after_step(bool epoch_ended) {
     return roll_back(what);
   }
   if (validating) state_.add(validate());
-  save();
+  save(scheduled);
   if (validating) publish();
 }
 
@@ -245,9 +247,10 @@ bool Trainer::validation_due(bool epoch_ended) const {
   return (steps > 0 && state_.step % steps == 0) || (epochs > 0 && epoch_ended && state_.epoch % epochs == 0);
 }
 
-bool Trainer::save_due() const {
-  return (options_.save_every > 0 && state_.step % options_.save_every == 0) ||
-         (options_.save_minutes > 0 && seconds() - saved_at_ >= 60 * options_.save_minutes);
+bool Trainer::save_scheduled() const { return options_.save_every > 0 && state_.step % options_.save_every == 0; }
+
+bool Trainer::save_timed() const {
+  return options_.save_minutes > 0 && seconds() - saved_at_ >= 60 * options_.save_minutes;
 }
 
 std::string Trainer::stop_reason() const {

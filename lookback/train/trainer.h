@@ -67,9 +67,8 @@ struct TrainResult {
 // A step is `accumulate` batches (fewer at an epoch's end, which no step crosses); its gradient is
 // that of the mean loss over all their target tokens. Checkpoints are written at the start, after
 // each scheduled validation, as save_every and save_minutes say, and at the end. A run that is
-// resumed continues from the newest whole checkpoint, bit for bit. Two things depend on the clock
-// and so are repeated only by chance: where max_minutes ends a run, and to which checkpoint a
-// rollback returns if save_minutes made it.
+// resumed continues from the newest whole checkpoint, bit for bit; a rollback returns to one that
+// neither the clock nor a stop has made. Only where max_minutes ends a run depends on the clock.
 //
 // An interrupted run is not validated again: the parameters are then those of the last step, and
 // model.safetensors holds the best so far, or the last ones if nothing was validated yet.

@@ -37,10 +37,12 @@ class Trainer {
   void after_step(bool epoch_ended);
 
   bool validation_due(bool epoch_ended) const;
-  bool save_due() const;
+  bool save_scheduled() const;
+  bool save_timed() const;
   ValidationRecord validate();
   ValidationRecord score(std::vector<Sample>& samples);
-  void save();
+  // `scheduled`: every run with these options has this checkpoint.
+  void save(bool scheduled);
   void publish();
 
   std::string stop_reason() const;

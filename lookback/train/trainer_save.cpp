@@ -37,7 +37,8 @@ ValidationRecord Trainer::score(std::vector<Sample>& samples) {
   return {.step = state_.step, .epoch = state_.epoch, .seconds = seconds(), .scores = std::move(v.scores)};
 }
 
-void Trainer::save() {
+void Trainer::save(bool scheduled) {
+  state_.scheduled = scheduled;
   log_->sync();
   state_.log_bytes = log_->bytes();
   state_.seconds = seconds();
@@ -67,7 +68,7 @@ TrainResult Trainer::finish(const std::string& reason, int signal) {
     const auto bad = first_non_finite_value(params_);
     check<NumericError>(!bad, "step ", state_.step, ": the parameter ", bad.value_or(""),
                         " is not finite; lower optimizer.lr or set optimizer.clip");
-    save();
+    save(false);
   }
   TrainResult result;
   if (signal == 0) {

@@ -78,7 +78,7 @@ void adam_update(int64_t n, R* __restrict w, const R* __restrict g, R* __restric
                  const UpdateScalars& a, bool decoupled) {
   const double correction1 = 1 - std::pow(a.beta1, static_cast<double>(a.step));
   const double correction2 = 1 - std::pow(a.beta2, static_cast<double>(a.step));
-  const R size = R(a.lr / correction1), root = R(std::sqrt(correction2)), eps = R(a.epsilon);
+  const R size = R(a.lr / correction1), spread = R(std::sqrt(correction2)), eps = R(a.epsilon);
   const R scale = R(a.grad_scale), decay = R(decoupled ? 0 : a.weight_decay);
   const R shrink = R(decoupled ? 1 - a.lr * a.weight_decay : 1);
   const Moments<R> moments(a);
@@ -87,7 +87,7 @@ void adam_update(int64_t n, R* __restrict w, const R* __restrict g, R* __restric
     const R m = moments.first(s[k], d), v = moments.second(t[k], d);
     s[k] = m;
     t[k] = v;
-    w[k] = w[k] * shrink - size * m / (std::sqrt(v) / root + eps);
+    w[k] = w[k] * shrink - size * m / (std::sqrt(v) / spread + eps);
   }
 }
 template <class R>

@@ -1,0 +1,218 @@
+// A run that is stopped or killed anywhere and resumed ends with the same bits as one that is not.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lookback/base/error.h"
+#include "lookback/base/parallel.h"
+#include "lookback/io/event_writer.h"
+#include "lookback/train/checkpoint.h"
+#include "lookback/train/fake_trainable.h"
+#include "lookback/train/trainer.h"
+
+namespace lookback::train {
+namespace {
+namespace fs = std::filesystem;
+
+struct Crash {};  // not an Error: nobody catches it
+
+// Configurations that between them have everything a resume has to bring back.
+std::vector<TrainOptions> configurations() {
+  TrainOptions base{.max_steps = 26, .validate_every = 6, .log_every = 4, .samples = 1};
+  TrainOptions a = base, b = base, c = base, d = base;
+  a.optimizer = {.kind = "adam", .lr = 0.2, .clip = 0.5};
+  a.schedule = {.kind = "plateau", .warmup = 3, .factor = 0.5, .patience = 1};
+  a.ema = 0.8, a.accumulate = 3, a.validate_every_epochs = 2, a.average_best = 3;
+  b.optimizer = {.kind = "sgd", .lr = 0.4, .momentum = 0.9, .averaged = true, .average_start = 8};
+  b.schedule = {.kind = "cosine", .warmup = 2};
+  b.save_every = 5, b.max_epochs = 3;
+  c.optimizer = {.kind = "radam", .lr = 0.5, .weight_decay = 0.01};
+  c.schedule = {.kind = "exponential", .decay = 0.7};
+  c.patience = 2, c.max_steps = 60, c.validate_every = 3;
+  d.on_nonfinite = "rollback", d.save_every = 4, d.optimizer = {.kind = "sgd", .lr = 0.3};
+  return {a, b, c, d};
+}
+
+TrainResult run(const TrainOptions& options, const std::string& folder, FolderMode mode,
+                const std::function<int()>& stop = {}, Observer* observer = nullptr) {
+  FakeTrainable model;
+  if (options.on_nonfinite == "rollback") {
+    // Bad as long as the rate is not cut: what rollback is for.
+    model.bad_gradient = [&model](int64_t epoch, int64_t batch) {
+      return epoch == 1 && batch == 3 && model.w.value().data<float>()[0] > 0.2749f ? NAN : 0;
+    };
+  }
+  return train(model, options, {.folder = folder, .mode = mode, .observer = observer, .stop_requested = stop});
+}
+
+TEST(Resume, StoppedAfterAnyStepItEndsWithTheSameBits) {
+  for (const TrainOptions& options : configurations()) {
+    const TemporaryFolder folder;
+    const TrainResult straight = run(options, folder / "straight", FolderMode::create);
+    EXPECT_EQ(straight.rollbacks, options.on_nonfinite == "rollback" ? 1 : 0);
+    for (int64_t n = 1; n < std::min<int64_t>(25, straight.steps); ++n) {
+      const std::string here = folder / text("stopped-", n);
+      int64_t steps = 0;
+      const auto first = run(options, here, FolderMode::create, [&] { return ++steps == n ? SIGTERM : 0; });
+      EXPECT_EQ(first.reason, "interrupted");
+      EXPECT_EQ(first.interrupted_by, SIGTERM);
+      EXPECT_TRUE(fs::exists(here + "/model.safetensors"));
+      const auto second = run(options, here, FolderMode::resume);
+      EXPECT_EQ(second.steps, straight.steps);
+      EXPECT_EQ(second.best_score, straight.best_score);
+      EXPECT_EQ(second.reason, straight.reason);
+      EXPECT_EQ(second.history.size(), straight.history.size());
+      // Other files may differ: the stop made one more checkpoint, which may be among the newest two.
+      const auto newest = here + text("/training/checkpoint-", straight.steps);
+      for (const std::string file : {"/model.safetensors", "/config.json"})
+        EXPECT_EQ(read_all(here + file), read_all(folder / "straight" + file)) << n;
+      for (const std::string file : {"/weights.safetensors", "/optimizer.safetensors"})
+        EXPECT_EQ(read_all(newest + file),
+                  read_all(folder / text("straight/training/checkpoint-", straight.steps) + file));
+      EXPECT_EQ(log_without_time(here), log_without_time(folder / "straight")) << n;
+      fs::remove_all(here);
+    }
+  }
+}
+
+TEST(Resume, AbandonedAfterAnyStepItEndsWithTheSameBits) {
+  for (const TrainOptions& options : configurations()) {
+    const TemporaryFolder folder;
+    const TrainResult straight = run(options, folder / "straight", FolderMode::create);
+    const std::string expected = fingerprint(folder / "straight");
+    for (int64_t n = 1; n < std::min<int64_t>(25, straight.steps); ++n) {
+      const std::string here = folder / "crashed";
+      int64_t steps = 0;
+      EXPECT_THROW(run(options, here, FolderMode::create, [&]() -> int { return ++steps == n ? throw Crash() : 0; }),
+                   Crash);
+      run(options, here, FolderMode::resume);
+      EXPECT_EQ(fingerprint(here), expected) << "after step " << n;
+      fs::remove_all(here);
+    }
+  }
+}
+
+TEST(Resume, KilledAnywhereItEndsWithTheSameBits) {
+  const TrainOptions options = configurations()[0];
+  const TemporaryFolder folder;
+  run(options, folder / "straight", FolderMode::create);
+  const std::string expected = fingerprint(folder / "straight");
+  Rng rng(4);
+  int kills = 0;
+  for (int round = 0; round < 8; ++round) {
+    const std::string here = folder / "killed";
+    for (bool done = false; !done;) {
+      const pid_t child = ::fork();
+      if (child == 0) {
+        const ThreadScope one(1);
+        const FolderMode mode = fs::exists(here + "/training") ? FolderMode::resume : FolderMode::overwrite;
+        run(options, here, mode, [] { return ::usleep(500), 0; });  // long enough to be met at work
+        ::_exit(0);
+      }
+      ::usleep(static_cast<useconds_t>(rng.below(20'000)));
+      ::kill(child, SIGKILL);
+      int status = 0;
+      ::waitpid(child, &status, 0);
+      done = WIFEXITED(status);
+      EXPECT_TRUE(!done || WEXITSTATUS(status) == 0);
+      kills += !done;
+    }
+    EXPECT_EQ(fingerprint(here), expected);
+    fs::remove_all(here);
+  }
+  EXPECT_GT(kills, 0);
+}
+
+TEST(Resume, ADamagedCheckpointCostsOnlyTheStepsSinceTheOneBefore) {
+  const TrainOptions options = configurations()[0];
+  const TemporaryFolder folder;
+  run(options, folder / "straight", FolderMode::create);
+  const std::string here = folder / "damaged", newest = here + "/training/checkpoint-18";
+  int64_t steps = 0;
+  EXPECT_THROW(run(options, here, FolderMode::create, [&]() -> int { return ++steps == 19 ? throw Crash() : 0; }),
+               Crash);
+  std::string bytes = read_all(newest + "/optimizer.safetensors");
+  bytes.back() ^= 1;
+  write_all(newest + "/optimizer.safetensors", bytes);
+  Recorder seen;
+  run(options, here, FolderMode::resume, {}, &seen);
+  EXPECT_NE(seen.all().find("checkpoint-18"), std::string::npos) << seen.all();
+  EXPECT_NE(seen.all().find("resumed after step 12"), std::string::npos) << seen.all();
+  EXPECT_EQ(fingerprint(here), fingerprint(folder / "straight"));
+}
+
+TEST(Resume, WithoutAWholeCheckpointNothingIsStartedOver) {
+  const TemporaryFolder folder;
+  const std::string here = folder / "model";
+  run(configurations()[1], here, FolderMode::create);
+  for (const auto& e : fs::directory_iterator(here + "/training"))
+    if (e.is_directory()) fs::remove(e.path().string() + "/manifest.json");
+  EXPECT_NE(message_of<FormatError>([&] {
+              run(configurations()[1], here, FolderMode::resume);
+            }).find("none of its checkpoints is whole"),
+            std::string::npos);
+}
+
+TEST(Resume, WithoutAnyCheckpointTrainingStarts) {
+  const TemporaryFolder folder;
+  const TrainOptions options = configurations()[1];
+  run(options, folder / "straight", FolderMode::create);
+  fs::create_directories(folder / "early/training");
+  Recorder seen;
+  run(options, folder / "early", FolderMode::resume, {}, &seen);
+  run(options, folder / "new", FolderMode::resume);
+  EXPECT_NE(seen.all().find("no checkpoint yet"), std::string::npos);
+  EXPECT_EQ(fingerprint(folder / "early"), fingerprint(folder / "straight"));
+  EXPECT_EQ(fingerprint(folder / "new"), fingerprint(folder / "straight"));
+}
+
+TEST(Resume, AFinishedRunGoesOnWithAHigherLimit) {
+  TrainOptions options = configurations()[0];
+  const TemporaryFolder folder;
+  run(options, folder / "straight", FolderMode::create);
+  options.max_steps = 14;  // not a scheduled validation: the one at the end must leave no trace
+  run(options, folder / "longer", FolderMode::create);
+  options.max_steps = 26;
+  Recorder seen;
+  run(options, folder / "longer", FolderMode::resume, {}, &seen);
+  EXPECT_NE(seen.all().find("max_steps = 26 (was 14)"), std::string::npos) << seen.all();
+  EXPECT_EQ(fingerprint(folder / "longer"), fingerprint(folder / "straight"));
+  const std::string once = fingerprint(folder / "straight");
+  run(options, folder / "straight", FolderMode::resume);
+  EXPECT_EQ(fingerprint(folder / "straight"), once);
+}
+
+TEST(Resume, WhatMayNotChangeIsRefused) {
+  const TemporaryFolder folder;
+  const TrainOptions before = configurations()[0];
+  run(before, folder / "model", FolderMode::create);
+  const auto refused = [&](const std::function<void(TrainOptions&)>& change) {
+    TrainOptions now = before;
+    now.max_steps = 40;
+    change(now);
+    return message_of<ConfigError>([&] { run(now, folder / "model", FolderMode::resume); });
+  };
+  EXPECT_EQ(refused([](auto& o) { o.seed = 2; }),
+            "seed = 2, but the run was started with 1; leave it as it was, or start another run");
+  EXPECT_NE(refused([](auto& o) { o.optimizer = {.kind = "sgd"}; }).find("optimizer.kind = \"sgd\""),
+            std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.ema = 0; }).find("ema = 0"), std::string::npos);
+  EXPECT_EQ(refused([](auto& o) { o.ema = 0.7, o.optimizer.lr = 0.1; }), "");
+}
+
+TEST(Resume, TheWeightsOfAnAbandonedFutureDoNotStay) {
+  const TemporaryFolder folder;
+  TrainOptions options{.max_steps = 20, .validate_every = 5, .optimizer = {.lr = 0.05}};
+  const std::string here = folder / "model";
+  run(options, here, FolderMode::create);
+  for (const int s : {15, 20}) EXPECT_TRUE(fs::exists(here + text("/training/checkpoint-", s)));
+  fs::remove(here + "/training/checkpoint-20/state.json");
+  options.max_steps = 15;  // nothing is trained any more
+  const TrainResult result = run(options, here, FolderMode::resume);
+  EXPECT_EQ(result.best_step, 15);
+  EXPECT_EQ(io::SafetensorsFile(here + "/model.safetensors").metadata().at("step"), "15");
+}
+
+}  // namespace
+}  // namespace lookback::train
