@@ -36,7 +36,7 @@ struct DeviceError : Error {  // no kernel for this device, or the device failed
 template <class... Parts>
 std::string text(const Parts&... parts) {
   std::ostringstream out;
-  (out << ... << parts);
+  ((out << parts), ...);
   return std::move(out).str();
 }
 

@@ -17,6 +17,7 @@ constexpr int64_t kMaxCached = int64_t{512} << 20;
 // batches of a run share few sizes and waste at most an eighth.
 int64_t rounded(int64_t bytes) {
   if (bytes <= 512) return (bytes + 63) / 64 * 64;
+  if (bytes > int64_t{1} << 60) throw std::bad_alloc();  // more than any machine has, and rounding could overflow
   const int64_t step = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 8;
   return (bytes + step - 1) / step * step;
 }

@@ -46,7 +46,8 @@ Tensor Tensor::reshape(const Shape& shape) const {
 }
 
 Tensor Tensor::rows(int64_t begin, int64_t end) const {
-  check(shape_.rank() >= 1 && 0 <= begin && begin <= end && end <= shape_[0], "rows [", begin, ",", end, ") of ", shape_);
+  check(shape_.rank() >= 1 && 0 <= begin && begin <= end && end <= shape_[0], "rows [", begin, ",", end, ") of ",
+        shape_);
   Tensor out = *this;
   Shape s{end - begin};
   for (int k = 1; k < shape_.rank(); ++k) s.push_back(shape_[k]);
@@ -76,6 +77,10 @@ Tensor Tensor::to(Dtype dtype) const {
     convert<float, Bf16>(*this, out);
   else if (pair(Dtype::bf16, Dtype::f32))
     convert<Bf16, float>(*this, out);
+  else if (pair(Dtype::bf16, Dtype::f64))
+    convert<Bf16, double>(*this, out);
+  else if (pair(Dtype::f64, Dtype::bf16))
+    convert<double, Bf16>(*this, out);
   else
     check(false, "cannot convert ", name_of(dtype_), " to ", name_of(dtype));
   return out;
