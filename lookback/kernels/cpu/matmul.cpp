@@ -5,9 +5,16 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <exception>
 #include <map>
 #include <mutex>
+#include <new>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <string_view>
+
+#include "lookback/base/error.h"
+#include "lookback/base/parallel.h"
+#include "lookback/kernels/cpu/gemm.h"
 
 namespace lookback::kernels::cpu_impl {
 namespace {
@@ -50,6 +57,19 @@ struct PackedB final : Packed {
   memory data;
 };
 
+// Whether a row's product with a weight depends on that row alone. It does for the
+// AVX-512 kernels of these versions, by their source and by the test that sweeps the
+// shapes. The others cut k by the number of threads, or take another path for few rows.
+bool library_is_exact() {
+  static const bool exact = [] {
+    constexpr int kAvx512 = static_cast<int>(dnnl::cpu_isa::avx512_core);
+    const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
+    const dnnl::version_t* v = dnnl::version();
+    return (isa & kAvx512) == kAvx512 && (v->major == 2 || (v->major == 3 && v->minor < 2));
+  }();
+  return exact;
+}
+
 // Everything a primitive depends on. Two packed weights of one [k,n] share their layout.
 struct Key {
   std::array<int64_t, 6> sizes;  // m n k lda ldb ldc
@@ -61,6 +81,16 @@ struct Key {
 // Ragged batches meet many row counts, but a bounded number of them.
 constexpr size_t kMaxPrimitives = 8192;
 
+// Empty if the library has no fast kernel for this.
+dnnl::matmul make_primitive(const memory::desc& a, const memory::desc& b, const memory::desc& c, bool accumulate) try {
+  const auto description = describe(a, b, c, accumulate);
+  if (std::string_view(description.impl_info_str()).starts_with("ref")) return {};
+  return dnnl::matmul(description);
+} catch (const dnnl::error& e) {
+  if (e.status == dnnl_out_of_memory) throw;
+  return {};
+}
+
 const dnnl::matmul& primitive_for(const Matmul<float>& p, const memory::desc& a, const memory::desc& b,
                                   const memory::desc& c) {
   const Key key{{p.m, p.n, p.k, p.lda, p.packed_b ? 0 : p.ldb, p.ldc},
@@ -70,21 +100,78 @@ const dnnl::matmul& primitive_for(const Matmul<float>& p, const memory::desc& a,
   const auto at = cache.find(key);
   if (at != cache.end()) return at->second;
   if (cache.size() >= kMaxPrimitives) cache.clear();
-  return cache.emplace(key, dnnl::matmul(describe(a, b, c, p.accumulate))).first->second;
+  return cache.emplace(key, make_primitive(a, b, c, p.accumulate)).first->second;
+}
+
+void library_product(const Matmul<float>& p) {
+  const auto* packed = static_cast<const PackedB*>(p.packed_b);
+  const memory::desc a = strided(p.m, p.k, p.lda, p.transpose_a);
+  const memory::desc b = packed ? packed->data.get_desc() : strided(p.k, p.n, p.ldb, p.transpose_b);
+  const memory::desc c = strided(p.m, p.n, p.ldc, false);
+  const dnnl::matmul& primitive = primitive_for(p, a, b, c);
+  if (!primitive) {
+    Matmul<float> plain = p;
+    plain.packed_b = nullptr;
+    return gemm(plain);
+  }
+  const memory am(a, engine(), const_cast<float*>(p.a));
+  const memory bm = packed ? packed->data : memory(b, engine(), const_cast<float*>(p.b));
+  const memory cm(c, engine(), p.c);
+  primitive.execute(stream(), {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}});
+  stream().wait();
+}
+
+constexpr int64_t kBlockRows = 128, kBlockColumns = 512;
+
+// A weight gradient sums over many rows, and the library would cut that sum by the
+// number of threads. So c is cut instead, the same way always, and each block is one thread's.
+void blocked_product(const Matmul<float>& p) {
+  const int64_t down = (p.m + kBlockRows - 1) / kBlockRows, across = (p.n + kBlockColumns - 1) / kBlockColumns;
+  std::exception_ptr failed;
+  std::mutex mutex;
+  parallel_for(down * across, 1, [&](int64_t begin, int64_t) {
+    try {
+      const ThreadScope alone(1);
+      const int64_t row = begin / across * kBlockRows, column = begin % across * kBlockColumns;
+      Matmul<float> block = p;
+      block.m = std::min(kBlockRows, p.m - row), block.n = std::min(kBlockColumns, p.n - column);
+      block.a += row * (p.transpose_a ? 1 : p.lda);
+      block.b += column * (p.transpose_b ? p.ldb : 1);
+      block.c += row * p.ldc + column;
+      library_product(block);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failed = std::current_exception();
+    }
+  });
+  if (failed) std::rethrow_exception(failed);
+}
+
+// Runs f, with the library's errors as ours.
+template <class F>
+decltype(auto) translated(F&& f) try {
+  return f();
+} catch (const dnnl::error& e) {
+  if (e.status == dnnl_out_of_memory) throw std::bad_alloc();
+  throw DeviceError(text("matrix product: oneDNN failed: ", e.what()));
 }
 
 }  // namespace
 
 // The layout that oneDNN asks for at 64 rows, which it also takes at any other number.
 std::shared_ptr<const Packed> pack(const Matmul<float>& p) {
-  const memory::desc any({p.k, p.n}, kF32, memory::format_tag::any);
-  const auto wanted = describe(strided(64, p.k, p.k, false), any, strided(64, p.n, p.n, false), false).weights_desc();
-  const memory plain(strided(p.k, p.n, p.ldb, p.transpose_b), engine(), const_cast<float*>(p.b));
-  auto out = std::make_shared<PackedB>();
-  out->data = memory(wanted, engine());
-  dnnl::reorder(plain, out->data).execute(stream(), const_cast<memory&>(plain), out->data);
-  stream().wait();
-  return out;
+  if (p.n == 0 || p.k == 0) return nullptr;
+  if (!library_is_exact()) return gemm_pack(p);
+  return translated([&] {
+    const memory::desc any({p.k, p.n}, kF32, memory::format_tag::any);
+    const auto wanted = describe(strided(64, p.k, p.k, false), any, strided(64, p.n, p.n, false), false).weights_desc();
+    const memory plain(strided(p.k, p.n, p.ldb, p.transpose_b), engine(), const_cast<float*>(p.b));
+    auto out = std::make_shared<PackedB>();
+    out->data = memory(wanted, engine());
+    dnnl::reorder(plain, out->data).execute(stream(), const_cast<memory&>(plain), out->data);
+    stream().wait();
+    return out;
+  });
 }
 
 void matmul(const Matmul<float>& p) {
@@ -94,15 +181,8 @@ void matmul(const Matmul<float>& p) {
       for (int64_t m = 0; m < p.m; ++m) std::fill_n(p.c + m * p.ldc, p.n, 0.0f);
     return;
   }
-  const auto* packed = static_cast<const PackedB*>(p.packed_b);
-  const memory::desc a = strided(p.m, p.k, p.lda, p.transpose_a);
-  const memory::desc b = packed ? packed->data.get_desc() : strided(p.k, p.n, p.ldb, p.transpose_b);
-  const memory::desc c = strided(p.m, p.n, p.ldc, false);
-  const memory am(a, engine(), const_cast<float*>(p.a));
-  const memory bm = packed ? packed->data : memory(b, engine(), const_cast<float*>(p.b));
-  const memory cm(c, engine(), p.c);
-  primitive_for(p, a, b, c).execute(stream(), {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}});
-  stream().wait();
+  if (!library_is_exact()) return gemm(p);
+  translated([&] { p.transpose_a ? blocked_product(p) : library_product(p); });
 }
 
 }  // namespace lookback::kernels::cpu_impl
