@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -215,7 +216,8 @@ TEST_F(LineReaderTest, StandardInputAsADribblingPipe) {
     std::thread writer([&] {
       for (const char c : sent) {
         EXPECT_EQ(write(ends[1], &c, 1), 1);
-        std::this_thread::sleep_for(std::chrono::microseconds(200));
+        // The next byte only when this one was read: every read gives exactly one.
+        for (int left = 1; left > 0; std::this_thread::yield()) ASSERT_EQ(ioctl(ends[1], FIONREAD, &left), 0);
       }
       close(ends[1]);
     });
