@@ -1,0 +1,180 @@
+#include "lookback/nn/decoder.h"
+
+#include "lookback/ops/testing.h"
+
+namespace lookback {
+namespace {
+
+using testing::distance;
+using testing::random_tensor;
+
+constexpr int64_t kE = 5, kR = 6;
+
+void draw(const std::vector<NamedVar>& params) {
+  uint64_t seed = 100;
+  for (const NamedVar& p : params) {
+    const Tensor t = random_tensor(p.var.shape(), seed++).to(Dtype::f32);
+    for (float& x : t.span<float>()) x *= 0.5F;
+    p.var.set_value(t);
+  }
+}
+
+// An encoder and a decoder over ragged sentences, one of them empty.
+struct Pair {
+  EncoderOptions encoder_options;
+  std::vector<int64_t> source_lengths = {5, 3, 3, 0}, target_lengths = {4, 4, 2, 1};
+  std::vector<int32_t> of = {2, 0, 3, 1};
+  Encoder encoder;
+  Decoder decoder;
+  Var source, target;
+
+  Pair(const EncoderOptions& e, const DecoderOptions& d, const std::string& score = "general")
+      : encoder_options(e),
+        encoder(e, kE),
+        decoder(d, e, score, {.embedding = kE, .memory = e.width(), .attention = 4, .readout = kR}),
+        source(random_tensor({11, kE}, 1).to(Dtype::f32)),
+        target(random_tensor({11, kE}, 2).to(Dtype::f32)) {
+    draw(params());
+  }
+  std::vector<NamedVar> params() {
+    auto out = params_of(encoder);
+    for (const NamedVar& p : params_of(decoder)) out.push_back({"decoder." + p.name, p.var});
+    return out;
+  }
+
+  enum class How { teach, unroll };
+  Var readouts(How how, const DropoutOptions& dropout = {}, Noise* noise = nullptr) const {
+    const Encoded encoded = encoder(source, Steps(source_lengths), dropout, noise);
+    const DecoderPass pass(decoder, encoded, MemoryLayout(source_lengths), dropout, noise);
+    const DecoderState start = pass.start(encoded).gather(ops::row_ids(of));
+    const Steps steps(target_lengths);
+    if (how == How::teach) return pass.teach(target, steps, start, of);
+    return pass.unroll(steps, start, of, [&](int64_t t, const Var& last) {
+      EXPECT_EQ(static_cast<bool>(last), t > 0);
+      const Var x = ops::slice_rows(target, steps.begin(t), steps.begin(t + 1));
+      return DecoderPass::Input{pass.input_part(x), x};
+    });
+  }
+};
+
+std::vector<Tensor> parameter_gradients(Pair& s, Pair::How how, const DropoutOptions& dropout, Noise* noise) {
+  for (const NamedVar& p : s.params()) p.var.clear_grad();
+  backward(testing::uneven(s.readouts(how, dropout, noise)));
+  std::vector<Tensor> out;
+  for (const NamedVar& p : s.params())
+    out.push_back(p.var.grad().empty() ? Tensor::zeros(p.var.shape()) : p.var.grad().clone());
+  return out;
+}
+
+void expect_teach_equals_unroll(Pair& s, const DropoutOptions& dropout) {
+  Noise a{7, 3}, b{7, 3};
+  const bool noisy = dropout.rate > 0 || dropout.recurrent_weights > 0;
+  EXPECT_LT(distance(s.readouts(Pair::How::teach, dropout, noisy ? &a : nullptr).value(),
+                     s.readouts(Pair::How::unroll, dropout, noisy ? &b : nullptr).value()),
+            1e-6);
+  Noise c{7, 3}, d{7, 3};
+  const auto teach = parameter_gradients(s, Pair::How::teach, dropout, noisy ? &c : nullptr);
+  const auto unroll = parameter_gradients(s, Pair::How::unroll, dropout, noisy ? &d : nullptr);
+  const auto names = s.params();
+  for (size_t k = 0; k < teach.size(); ++k) EXPECT_LT(distance(teach[k], unroll[k]), 1e-5) << names[k].name;
+}
+
+TEST(Decoder, WholeSequencesEqualStepsOneByOne) {
+  for (const char* cell : {"lstm", "gru"})
+    for (const int64_t layers : {1, 2})
+      for (const bool extras : {false, true}) {
+        SCOPED_TRACE(text(cell, " ", layers, " ", extras));
+        Pair s({.cell = cell, .layers = layers, .hidden = 3}, {.cell = cell,
+                                                                .layers = layers,
+                                                                .hidden = 6,
+                                                                .input_feeding = false,
+                                                                .readout = extras ? "maxout" : "tanh",
+                                                                .residual = extras,
+                                                                .layer_norm = extras});
+        expect_teach_equals_unroll(s, {});
+        // A mask that stays the same for all steps does not depend on how the steps are run.
+        expect_teach_equals_unroll(s, {.rate = 0.3, .locked = true, .recurrent_weights = 0.2});
+      }
+}
+
+TEST(Decoder, FeedingAndBahdanauDependOnTheStepBefore) {
+  // A changed first input must reach later readouts through the feed, and nothing earlier.
+  for (const char* attention : {"luong", "bahdanau"}) {
+    Pair s({.hidden = 3}, {.hidden = 6, .attention = attention});
+    const Tensor before = s.readouts(Pair::How::teach).value().clone();
+    s.target.value().data<float>()[4 * kE] += 1;  // row 0 of step 1
+    const Tensor after = s.readouts(Pair::How::teach).value();
+    const Steps steps(s.target_lengths);
+    for (int64_t t = 0; t < 4; ++t)
+      for (int64_t b = 0; b < steps.alive(t); ++b) {
+        const int64_t row = steps.row(t, b);
+        EXPECT_EQ(testing::same_bits(before.rows(row, row + 1), after.rows(row, row + 1)), b > 0 || t < 1)
+            << attention << ' ' << t << ' ' << b;
+      }
+  }
+}
+
+TEST(Decoder, AnEmptySourceGivesZeroWeights) {
+  for (const char* attention : {"luong", "bahdanau"}) {
+    Pair s({.hidden = 3}, {.hidden = 6, .attention = attention});
+    const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
+    const DecoderPass pass(s.decoder, encoded, MemoryLayout(s.source_lengths), {}, nullptr);
+    DecoderState state = pass.start(encoded);
+    const Var x = ops::slice_rows(s.target, 0, 4);
+    const auto out = pass.step(pass.input_part(x), x, ops::row_ids({0, 1, 2, 3}), state);
+    for (int64_t n = 0; n < 4; ++n) {
+      double sum = 0;
+      for (int64_t t = 0; t < 5; ++t) sum += out.weights.value().data<float>()[n * 5 + t];
+      EXPECT_NEAR(sum, n < 3 ? 1 : 0, 1e-6);
+    }
+  }
+}
+
+TEST(Decoder, StatesCanBeGatheredAndCut) {
+  Pair s({.hidden = 3}, {.layers = 2, .hidden = 6});
+  const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
+  const DecoderPass pass(s.decoder, encoded, MemoryLayout(s.source_lengths), {}, nullptr);
+  const DecoderState start = pass.start(encoded), picked = start.gather(ops::row_ids({3, 1, 1}));
+  ASSERT_EQ(picked.layers.size(), 2U);
+  for (size_t k = 0; k < 2; ++k)
+    for (const auto& [row, from] : {std::pair{0, 3}, {1, 1}, {2, 1}}) {
+      EXPECT_TRUE(testing::same_bits(picked.layers[k].h.value().rows(row, row + 1),
+                                     start.layers[k].h.value().rows(from, from + 1)));
+      EXPECT_TRUE(testing::same_bits(picked.layers[k].c.value().rows(row, row + 1),
+                                     start.layers[k].c.value().rows(from, from + 1)));
+    }
+  EXPECT_EQ(picked.feed.shape(), (Shape{3, kR}));
+  EXPECT_EQ(start.first(2).layers[1].h.shape(), (Shape{2, 6}));
+}
+
+TEST(Decoder, TheFirstStatesComeFromTheBridge) {
+  for (const char* bridge : {"tanh", "linear", "copy", "zeros"}) {
+    Pair s({.layers = 2, .hidden = 3}, {.layers = 3, .hidden = 6, .bridge = bridge});
+    const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
+    const DecoderPass pass(s.decoder, encoded, MemoryLayout(s.source_lengths), {}, nullptr);
+    const auto layers = pass.start(encoded).layers;
+    ASSERT_EQ(layers.size(), 3U);
+    const std::string kind = bridge;
+    if (kind == "zeros") {
+      EXPECT_EQ(distance(layers[1].c.value(), Tensor::zeros({4, 6})), 0);
+    }
+    if (kind == "copy") {  // from the top down; what is missing below starts from the encoder's first
+      EXPECT_EQ(distance(layers[2].h.value(), encoded.final[1].h.value()), 0);
+      EXPECT_EQ(distance(layers[1].c.value(), encoded.final[0].c.value()), 0);
+      EXPECT_EQ(distance(layers[0].h.value(), encoded.final[0].h.value()), 0);
+    }
+    double largest = 0;
+    for (const float x : layers[0].h.value().span<float>()) largest = std::max<double>(largest, std::abs(x));
+    EXPECT_EQ(largest > 0, kind != "zeros");
+    if (kind == "tanh") {
+      EXPECT_LT(largest, 1);
+    }
+  }
+}
+
+TEST(Decoder, CopyNeedsEqualWidths) {
+  EXPECT_THROW(Pair({.hidden = 4}, {.hidden = 6, .bridge = "copy"}), ConfigError);
+}
+
+}  // namespace
+}  // namespace lookback
