@@ -161,7 +161,7 @@ void score_additive_backward(const ScoreAdditiveBackward<float>& a) {
   const auto row = &HWY_DYNAMIC_DISPATCH(ScoreAdditiveRowBackward);
   const Memory& m = a.f.memory;
   const int64_t A = a.f.A;
-  std::fill_n(a.dv_scratch, m.sentences * A, 0.0f);
+  if (a.dv) std::fill_n(a.dv_scratch, m.sentences * A, 0.0f);
   each_sentence(m, [&](int64_t n) { row(a, n, a.dv ? a.dv_scratch + m.of[n] * A : nullptr); });
   if (!a.dv) return;
   for (int64_t s = 0; s < m.sentences; ++s)

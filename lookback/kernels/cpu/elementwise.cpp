@@ -1,4 +1,4 @@
-// Losses, activations, dropout and the moving of rows.
+// Losses, activations and the moving of rows.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lookback/kernels/cpu/elementwise.cpp"
 #include "lookback/kernels/cpu/targets.h"
@@ -78,39 +78,12 @@ constexpr int64_t kBlock = 8192;  // elements a thread takes at a time
 
 int64_t rows_per_block(int64_t width) { return std::max<int64_t>(1, kBlock / std::max<int64_t>(1, width)); }
 
-// The mask words of elements [4 * group, 4 * group + 4).
-template <class F>
-void dropout_row(const Dropout<float>& a, int64_t n, F&& put) {
-  const uint64_t threshold = static_cast<uint64_t>(a.p * 0x1p32);
-  const uint64_t first = static_cast<uint64_t>((a.row_of ? a.row_of[n] : n) * a.C);
-  const float scale = static_cast<float>(1 / (1 - a.p));
-  const float* x = a.x + n * a.C;
-  float* y = a.y + n * a.C;
-  int64_t k = 0;
-  while (k < a.C) {
-    const uint64_t at = first + static_cast<uint64_t>(k);
-    const auto words = a.stream.words(at / 4);
-    for (uint64_t w = at % 4; w < 4 && k < a.C; ++w, ++k) put(y[k], words[w] >= threshold ? x[k] * scale : 0.0f);
-  }
-}
-
 }  // namespace
 
 void softmax_xent(const SoftmaxXent<float>& a) {
   const auto row = &HWY_DYNAMIC_DISPATCH(SoftmaxXentRow);
   parallel_for(a.N, rows_per_block(a.V), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) row(a, n);
-  });
-}
-
-void dropout(const Dropout<float>& a) {
-  parallel_for(a.N, rows_per_block(4 * a.C), [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      if (a.accumulate)
-        dropout_row(a, n, [](float& y, float v) { y += v; });
-      else
-        dropout_row(a, n, [](float& y, float v) { y = v; });
-    }
   });
 }
 

@@ -5,7 +5,6 @@
 namespace lookback::kernels::cpu_impl {
 
 void softmax_xent(const SoftmaxXent<float>&);
-void dropout(const Dropout<float>&);
 void unary(const UnaryForward<float>&);
 void unary_backward(const UnaryBackward<float>&);
 void gather_rows(const GatherRows<float>&);

@@ -1,6 +1,8 @@
 #include "lookback/kernels/cpu/attention.h"
 #include "lookback/kernels/cpu/cpu.h"
+#include "lookback/kernels/cpu/dropout.h"
 #include "lookback/kernels/cpu/elementwise.h"
+#include "lookback/kernels/cpu/layer_norm.h"
 #include "lookback/kernels/cpu/matmul.h"
 #include "lookback/kernels/cpu/recurrent.h"
 
@@ -27,6 +29,8 @@ const Table<float>& cpu() {
       .attend = &attend,
       .attend_backward = &attend_backward,
       .softmax_xent = &softmax_xent,
+      .layer_norm = &layer_norm,
+      .layer_norm_backward = &layer_norm_backward,
       .dropout = &dropout,
       .unary = &unary,
       .unary_backward = &unary_backward,
