@@ -121,6 +121,60 @@ TEST(Exhaustive, WithEveryConstraintAtOnce) {
   }
 }
 
+// The rule of the beam once more, naively: all continuations sorted, no stop.
+std::vector<Output> plain_beam(const FakeModel& model, FakeSentence sentence, const SearchOptions& o) {
+  struct Partial {
+    std::vector<int32_t> history;
+    double log_prob;
+  };
+  std::vector<Partial> open = {{{1}, 0}};
+  std::vector<Output> ended;
+  const int64_t limit = length_limit(o, {.source_length = sentence.T});
+  for (int64_t length = 0; length <= limit; ++length) {
+    std::vector<Partial> all;
+    for (const Partial& h : open) {
+      const auto log_probs = log_softmax(model.logits(sentence.key, h.history));
+      for (int32_t token = 0; token < model.V; ++token) {
+        if (token == 1 || token == 3) continue;
+        all.push_back({h.history, h.log_prob + log_probs[static_cast<size_t>(token)]});
+        all.back().history.push_back(token);
+      }
+    }
+    std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.log_prob > b.log_prob; });
+    open.clear();
+    for (int64_t rank = 0; rank < static_cast<int64_t>(all.size()); ++rank) {
+      const Partial& h = all[static_cast<size_t>(rank)];
+      if (h.history.back() != 2 && static_cast<int64_t>(open.size()) < o.beam)
+        open.push_back(h);
+      else if (h.history.back() == 2 && rank < o.beam)
+        ended.push_back({{h.history.begin() + 1, h.history.end() - 1}, h.log_prob / static_cast<double>(length + 1)});
+    }
+  }
+  std::stable_sort(ended.begin(), ended.end(), [](const Output& a, const Output& b) { return a.score > b.score; });
+  return ended;
+}
+
+TEST(Exhaustive, NarrowBeamFollowsItsRule) {
+  FakeModel model;
+  model.V = 20;
+  for (const std::string stop : {"exact", "never"})
+    for (uint64_t seed = 1; seed <= 60; ++seed) {
+      SearchOptions o;
+      o.beam = 2 + static_cast<int64_t>(seed % 4), o.n_best = o.beam, o.max_length = 6, o.stop = stop;
+      const auto expected = plain_beam(model, {seed, 3}, o);
+      const auto found = search_one(model, {seed, 3}, o);
+      if (expected.empty()) {
+        EXPECT_FALSE(found[0].finished);
+        continue;
+      }
+      ASSERT_EQ(found.size(), std::min(expected.size(), static_cast<size_t>(o.n_best))) << "seed " << seed;
+      for (size_t k = 0; k < found.size(); ++k) {
+        EXPECT_EQ(found[k].tokens, expected[k].tokens) << "seed " << seed << ", output " << k;
+        EXPECT_NEAR(found[k].score, expected[k].score, 1e-5);
+      }
+    }
+}
+
 // What `exact` leaves out could not have won.
 TEST(Exhaustive, StoppingEarlyLosesNothing) {
   FakeModel model;

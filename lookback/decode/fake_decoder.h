@@ -111,6 +111,12 @@ inline std::vector<Hypothesis> search_one(const FakeModel& model, FakeSentence s
   return search(decoder, {{.source_length = sentence.T, .prefix = std::move(prefix), .key = sentence.key}}, options)[0];
 }
 
+inline SearchOptions beam_of(int64_t beam, int64_t n_best = 1) {
+  SearchOptions o;
+  o.beam = beam, o.n_best = n_best, o.max_length = 12;
+  return o;
+}
+
 // log softmax in double, by the book.
 inline std::vector<double> log_softmax(const std::vector<float>& logits) {
   const double highest = static_cast<double>(*std::max_element(logits.begin(), logits.end()));

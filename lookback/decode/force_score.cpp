@@ -28,10 +28,12 @@ void check_targets(const std::vector<SourceInfo>& sources, const std::vector<std
                          ", outside the vocabulary of ", vocabulary);
 }
 
-Hypothesis finish(const Trellis& trellis, int64_t node, const Scorer& scorer, const SearchOptions& options) {
+Hypothesis finish(const Trellis& trellis, const Forced& target, const Scorer& scorer, const SearchOptions& options) {
+  const int64_t node = target.node;
   Hypothesis h = trellis.hypothesis(node);
   const double coverage = options.coverage_penalty > 0 ? trellis.log_coverage(node) : 0;
   h.score = scorer.score(h.log_prob, trellis.length(node), coverage);
+  check<NumericError>(!std::isnan(h.score), "force_score: sentence ", target.sentence, ": attention weights hold NaN");
   h.finished = options.specials.eos >= 0;
   if (h.finished) h.tokens.pop_back();
   return h;
@@ -80,7 +82,7 @@ std::vector<Hypothesis> force_score(StepDecoder& decoder, const std::vector<Sour
     for (size_t k = 0; k < active.size(); ++k) {
       const Forced f = active[k];
       if (step == steps_of(f.sentence))
-        results[f.sentence] = finish(trellises[f.sentence], f.node, scorer, options);
+        results[f.sentence] = finish(trellises[f.sentence], f, scorer, options);
       else
         active[kept++] = f, from.push_back(static_cast<int32_t>(k));
     }
