@@ -33,7 +33,6 @@ lookback_dependency(zlib zlib1g-dev HEADER zlib.h LIBRARIES z)
 lookback_dependency(png libpng-dev HEADER png.h LIBRARIES png)
 lookback_dependency(json nlohmann-json3-dev HEADER nlohmann/json.hpp)
 lookback_dependency(toml libtomlplusplus-dev HEADER toml++/toml.h)
-lookback_dependency(cli11 libcli11-dev HEADER CLI/CLI.hpp)
 
 # PNG pictures with text. Optional: a build without it says what is missing when one is asked for.
 pkg_check_modules(LOOKBACK_PANGOCAIRO pangocairo>=1.44)

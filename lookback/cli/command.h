@@ -11,8 +11,9 @@
 
 namespace lookback::cli {
 
-// What a command gets: the words after its name, and where to talk.
+// What a command gets: how the program was called, the words after the command's name, where to talk.
 struct Args {
+  std::string program;
   StringList words;
   Console& console;
 };

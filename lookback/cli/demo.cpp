@@ -32,12 +32,15 @@ decoder = { cell = "lstm", layers = 1, hidden = 128, attention = "luong", input_
 score = "additive"
 embedding = 64
 
+[loss]
+smoothing = 0
+
 [train]
 max_minutes = 0.8
+max_steps = 800
 batch = 64
 optimizer = { kind = "adam", lr = 3e-3, clip = 1.0 }
 validate_every = 200
-keep = "accuracy"
 
 [valid]
 metric = "accuracy"
@@ -94,23 +97,20 @@ Trial try_out(const tasks::TaskModel& model, const std::vector<tasks::DemoPair>&
   return out;
 }
 
-std::string next_steps(const std::string& dir) {
-  const std::string model = dir + "/model";
-  return "\nWhat to try next:\n"
-         "  echo 'am 3. Oktober 1990' | lookback predict " +
-         model +
-         "\n"
-         "  lookback explain " +
-         model +
-         " --text 'le 14 juillet 1989' --out map.html\n"
-         "  lookback evaluate " +
-         model + " --data " + dir + "/data/test.human " + dir +
-         "/data/test.iso\n"
-         "  lookback inspect " +
-         model +
-         "\n"
-         "  lookback train " +
-         dir + "/recipe.toml --out " + dir + "/another --set model.score=dot\n";
+std::string next_steps(const std::string& program, const std::string& dir) {
+  const std::string call = "  " + program + " ", model = dir + "/model";
+  return "\nWhat to try next:\n  echo 'am 3. Oktober 1990' | " + program + " predict " + model + "\n" + call +
+         "explain " + model + " --text 'le 14 juillet 1989' --out map.html\n" + call + "evaluate " + model +
+         " --data " + dir + "/data/test.human " + dir + "/data/test.iso\n" + call + "inspect " + model + "\n" + call +
+         "train " + dir + "/recipe.toml --out " + dir + "/another --set model.score=dot\n";
+}
+
+// Whatever is in the folder, it must be the work of an earlier demo.
+void check_folder(const std::string& dir) {
+  std::error_code error;
+  check<ConfigError>(
+      !fs::exists(dir, error) || fs::is_empty(dir, error) || fs::exists(dir + "/data/train.human", error),
+      "demo: ", dir, " holds something else; choose another folder with --out");
 }
 
 }  // namespace
@@ -124,8 +124,9 @@ int run_demo(Args& args) {
   const ThreadScope threads(chosen_threads(flags.threads));
   const std::string &dir = flags.out, model_folder = dir + "/model";
 
+  check_folder(dir);
   Recipe recipe = parse_recipe(kRecipe, dir + "/recipe.toml");
-  if (flags.minutes > 0) set_keys(recipe, {"train.max_minutes=" + json_number(flags.minutes)});
+  if (flags.minutes > 0) set_keys(recipe, {"train.max_minutes=" + json_number(flags.minutes), "train.max_steps=0"});
   args.console.say(Severity::info,
                    "making " + grouped(kTrain) + " pairs of human-written and ISO dates in " + dir + "/data");
   make_folder(dir + "/data");
@@ -152,7 +153,7 @@ int run_demo(Args& args) {
   }
   print("\nWhat it looked at, for the first of them (more in " + html + "):\n\n" + on_terminal({maps[0]}));
   io::write_file_atomic(html, viz::to_html(maps));
-  print(next_steps(dir));
+  print(next_steps(args.program, dir));
   return 0;
 }
 

@@ -103,7 +103,7 @@ Flags::Flag& Flags::find(const std::string& name, bool& off) {
     if (off || name == f.name) return f;
     known.push_back(f.name);
   }
-  std::string hint = nearest_match(name, known);
+  std::string hint = nearest_match(dashed(name), known);
   if (hint.empty()) hint = "; lookback " + command_ + " --help lists them all";
   throw ConfigError(command_ + ": unknown flag '" + name + "'" + hint);
 }

@@ -17,7 +17,7 @@ bool asks_for_help(const StringList& words) {
   return std::any_of(words.begin(), end, [](const std::string& w) { return w == "--help" || w == "-h"; });
 }
 
-int run(StringList words, Console& console) {
+int run(const std::string& program, StringList words, Console& console) {
   if (words.empty()) return console.raw(program_help()), 2;
   if (words[0] == "--help" || words[0] == "-h") return print(program_help()), 0;
   if (words[0] == "--version") words[0] = "version";
@@ -25,7 +25,7 @@ int run(StringList words, Console& console) {
   words.erase(words.begin());
   if (asks_for_help(words)) return print(command_help(command)), 0;
   warn_of_unknown_variables(console);
-  Args args{std::move(words), console};
+  Args args{program, std::move(words), console};
   return command.run(args);
 }
 
@@ -35,9 +35,9 @@ int complain(Console& console, const char* what, int code) {
 }
 
 // The one place where errors become exit codes.
-int guarded(const StringList& words, Console& console) {
+int guarded(const std::string& program, const StringList& words, Console& console) {
   try {
-    return run(words, console);
+    return run(program, words, console);
   } catch (const ReaderGone&) {
     return 0;
   } catch (const ConfigError& e) {
@@ -65,5 +65,6 @@ int main(int count, char** words) {
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);
   lookback::cli::Console console;
-  return lookback::cli::guarded({words + 1, words + count}, console);
+  if (count == 0) return 2;
+  return lookback::cli::guarded(words[0], {words + 1, words + count}, console);
 }

@@ -42,7 +42,9 @@ Output::Output(const std::string& path) : name_(path) {
   if (type == fs::file_type::not_found || type == fs::file_type::regular) {
     // A link keeps pointing to the file it names.
     const fs::path target = fs::weakly_canonical(path, error);
-    file_ = std::make_unique<io::AtomicFile>(error ? path : target.string());
+    const std::string name = error ? path : target.string();
+    io::remove_stale_temporaries(fs::absolute(name).parent_path().string());
+    file_ = std::make_unique<io::AtomicFile>(name);
   } else {
     fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
     check<IoError>(fd_ >= 0, path, ": cannot open: ", io::error_text(errno));

@@ -33,6 +33,13 @@ class Demo(p.Case):
             if words[0] == "predict":
                 self.assertEqual(out, "1990-10-03\n")
 
+    def test_folder_with_something_else_is_left_alone(self):
+        folder = p.WORK / "precious"
+        folder.mkdir()
+        (folder / "recipe.toml").write_text("mine")
+        self.fails(2, "demo", "--out", folder, says="precious holds something else")
+        self.assertEqual((folder / "recipe.toml").read_text(), "mine")
+
 
 if __name__ == "__main__":
     p.main()
