@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Every exit code, and every mistake as one line that says what, where and what to do."""
 import gzip
+import json
 import os
 import resource
 import shutil
@@ -51,6 +52,17 @@ class Usage(p.Case):  # exit code 2
         self.fails(2, "train", broken('keep = "loss"', 'keep = "blue"'), "--data", p.WORK / "data", *out,
                    says=["train.keep", "loss"])
         self.assertFalse((p.WORK / "never" / "config.json").exists())
+
+    def test_errors_are_json_where_the_log_is(self):
+        done = p.run("train", self.recipe, "--out", p.WORK / "never", "--log-format", "json", "--set", "train.max_step=1")
+        self.assertEqual(done.returncode, 2)
+        event = json.loads(done.stderr)
+        self.assertEqual((event["event"], event["severity"]), ("message", "error"))
+        self.assertIn("did you mean 'train.max_steps'?", event["text"])
+
+    def test_names_with_control_characters_do_not_reach_the_terminal(self):
+        done = self.fails(4, "inspect", "no\x1b[31mwhere\n", says="where")
+        self.assertNotIn(b"\x1b", done.stderr)
 
     def test_flags_that_miss_or_exclude_each_other(self):
         model = self.model()

@@ -61,7 +61,11 @@ class Resume(p.Case):
                 model = self.fresh("signal")
                 code = self.stop_after(model, n, number)
                 self.assertIn(code, (0, 128 + number))  # 0: it was faster than the signal
-                stopped += code != 0
+                if code != 0:
+                    stopped += 1
+                    saved = max(int(f.name.split("-")[1]) for f in (model / "training").glob("checkpoint-*"))
+                    self.assertGreaterEqual(saved, n)
+                    self.assertTrue((model / "model.safetensors").exists())
                 self.ok(*self.words, "--out", model, "--resume")
                 self.same(model)
         self.assertGreater(stopped, len(SIGNALS) // 2)
