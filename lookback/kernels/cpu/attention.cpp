@@ -81,7 +81,7 @@ void AttendRow(const Attend<float>& a, int64_t n) {
   float top = length ? e[0] : 0, sum = 0;
   for (int64_t t = 1; t < length; ++t) top = std::max(top, e[t]);
   for (int64_t t = 0; t < length; t += lanes())
-    store(hn::Exp(d, hn::Sub(load(e + t, length - t), hn::Set(d, top))), w + t, length - t);
+    store(exp(hn::Sub(load(e + t, length - t), hn::Set(d, top))), w + t, length - t);
   for (int64_t t = 0; t < length; ++t) sum += w[t];
   for (int64_t t = 0; t < length; ++t) w[t] /= sum;
   std::fill(w + length, w + m.T, 0.0f);

@@ -24,7 +24,7 @@ void SoftmaxXentRow(const SoftmaxXent<float>& a, int64_t n) {
   double sum = 0, shifted = 0;
   for (int64_t v = 0; v < a.V; v += lanes()) {
     const int64_t left = a.V - v;
-    const V s = hn::Sub(load(x + v, left), hn::Set(d, top)), e = hn::Exp(d, s);
+    const V s = hn::Sub(load(x + v, left), hn::Set(d, top)), e = exp(s);
     store(a.want_grad ? e : s, x + v, left);
     if (left >= lanes()) {
       sum_lanes = hn::Add(sum_lanes, e), shifted_lanes = hn::Add(shifted_lanes, s);
@@ -50,7 +50,9 @@ void SoftmaxXentRow(const SoftmaxXent<float>& a, int64_t n) {
 void UnaryBlock(const UnaryForward<float>& a, int64_t begin, int64_t end) {
   for (int64_t k = begin; k < end; k += lanes()) {
     const V x = load(a.x + k, end - k);
-    const V y = a.kind == Unary::tanh ? tanh(x) : a.kind == Unary::sigmoid ? sigmoid(x) : hn::Max(x, hn::Zero(D()));
+    const V y = a.kind == Unary::tanh      ? tanh(x)
+                : a.kind == Unary::sigmoid ? sigmoid(x)
+                                           : keep_nan(x, hn::Max(x, hn::Zero(D())));
     store(y, a.y + k, end - k);
   }
 }

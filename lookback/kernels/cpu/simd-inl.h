@@ -42,20 +42,26 @@ HWY_INLINE void store(V v, float* p, int64_t left) {
   std::copy_n(buffer, left, p);
 }
 
+// y where x is a number, else x. Highway's Exp and the minimum of x86 turn NaN into
+// a number, and a step that went wrong would go unnoticed.
+HWY_INLINE V keep_nan(V x, V y) { return hn::IfThenElse(hn::IsNaN(x), x, y); }
+
+HWY_INLINE V exp(V x) { return keep_nan(x, hn::Exp(D(), x)); }
+
 // 1 / (1 + exp(-x)); the exponent is clamped so that nothing overflows.
 HWY_INLINE V sigmoid(V x) {
   const D d;
   const V one = hn::Set(d, 1.0f);
   const V e = hn::Exp(d, hn::Min(hn::Neg(x), hn::Set(d, 88.0f)));
-  return hn::Div(one, hn::Add(one, e));
+  return keep_nan(x, hn::Div(one, hn::Add(one, e)));
 }
 
-// tanh |x| = (1 - e) / (1 + e) with e = exp(-2|x|): absolute error below 1e-7. NaN stays NaN.
+// tanh |x| = (1 - e) / (1 + e) with e = exp(-2|x|): absolute error below 1e-7.
 HWY_INLINE V tanh(V x) {
   const D d;
   const V one = hn::Set(d, 1.0f);
   const V e = hn::Exp(d, hn::Mul(hn::Set(d, -2.0f), hn::Abs(x)));
-  return hn::CopySign(hn::Div(hn::Sub(one, e), hn::Add(one, e)), x);
+  return keep_nan(x, hn::CopySign(hn::Div(hn::Sub(one, e), hn::Add(one, e)), x));
 }
 
 // Four sums side by side, added up in a fixed order.

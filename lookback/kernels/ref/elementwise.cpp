@@ -25,7 +25,7 @@ template <class R>
 void unary(const UnaryForward<R>& a) {
   for (int64_t k = 0; k < a.size; ++k) {
     const R x = a.x[k];
-    a.y[k] = a.kind == Unary::tanh ? std::tanh(x) : a.kind == Unary::sigmoid ? 1 / (1 + std::exp(-x)) : x > 0 ? x : 0;
+    a.y[k] = a.kind == Unary::tanh ? std::tanh(x) : a.kind == Unary::sigmoid ? 1 / (1 + std::exp(-x)) : x < 0 ? 0 : x;
   }
 }
 

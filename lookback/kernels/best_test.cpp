@@ -1,0 +1,36 @@
+#include "lookback/kernels/testing.h"
+
+namespace lookback::kernels {
+namespace {
+
+// A Table is a name, pack, and then nothing but kernels: every word after pack must be set.
+template <class R>
+void expect_complete(const Table<R>& table) {
+  constexpr size_t kWords = sizeof(Table<R>) / sizeof(void*);
+  static_assert(sizeof(Table<R>) == kWords * sizeof(void*));
+  const void* words[kWords];
+  std::memcpy(words, &table, sizeof(table));
+  for (size_t k = 0; k < kWords; ++k)
+    EXPECT_TRUE(words[k] || k == 1) << table.name << " entry " << k;
+}
+
+TEST(Tables, BestHasEveryKernel) {
+  expect_complete(best<float>());
+  expect_complete(best<double>());
+  expect_complete(ref<float>());
+  expect_complete(ref<double>());
+}
+
+TEST(Tables, OnlyTheFastOnePacks) {
+  EXPECT_NE(best<float>().pack, nullptr);
+  EXPECT_EQ(best<double>().pack, nullptr);
+}
+
+TEST(Tables, BestIsTheFastOneWhereItHasAKernel) {
+  EXPECT_EQ(best<float>().lstm_forward, cpu().lstm_forward);
+  EXPECT_EQ(best<float>().layer_norm, cpu().layer_norm);
+  EXPECT_NE(best<float>().lstm_forward, ref<float>().lstm_forward);
+}
+
+}  // namespace
+}  // namespace lookback::kernels

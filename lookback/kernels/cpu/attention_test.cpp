@@ -1,0 +1,207 @@
+// Scores, softmax over the source and weighted sums against the reference, with
+// rows that share a sentence, sentences without positions and T past the longest.
+#include <numeric>
+
+#include "lookback/kernels/testing.h"
+
+namespace lookback::kernels {
+namespace {
+
+struct Case {
+  std::vector<int64_t> lengths;  // positions of each sentence
+  std::vector<int32_t> of;       // the sentence each row looks at
+  int64_t width;                 // A or M
+  int64_t spare = 0;             // columns past the longest sentence
+
+  std::string name() const {
+    std::string out = "width " + std::to_string(width) + ", lengths";
+    for (const int64_t n : lengths) out += " " + std::to_string(n);
+    return out + ", of " + std::to_string(of.size()) + " rows, spare " + std::to_string(spare);
+  }
+};
+
+struct Layout {
+  explicit Layout(const Case& c) : of(c.of) {
+    begin.push_back(0);
+    for (const int64_t n : c.lengths) begin.push_back(begin.back() + n), T = std::max(T, n);
+    T += c.spare;
+  }
+  Memory memory() const {
+    return {static_cast<int64_t>(begin.size()) - 1, begin.data(), static_cast<int64_t>(of.size()), of.data(), T};
+  }
+  int64_t positions() const { return begin.back(); }
+  int64_t rows() const { return static_cast<int64_t>(of.size()); }
+
+  std::vector<int64_t> begin;
+  std::vector<int32_t> of;
+  int64_t T = 0;
+};
+
+std::vector<Case> awkward_cases() {
+  std::vector<Case> out;
+  for (const int64_t width : {1, 5, 16, 33, 64, 100})
+    for (const int64_t spare : {0, 3}) {
+      out.push_back({{1}, {0}, width, spare});
+      out.push_back({{4, 0, 7, 1}, {2, 0, 3, 2, 1, 0, 2}, width, spare});
+      out.push_back({{20, 17}, {1, 1, 0, 1, 0}, width, spare});
+      out.push_back({{3, 2, 1}, {1}, width, spare});
+      out.push_back({{5}, {}, width, spare});
+      out.push_back({{0, 0}, {1, 0}, width, spare});
+    }
+  return out;
+}
+
+// Which gradients are wanted: the null ones must be left alone, the others added to.
+enum Wanted { kFirst = 1, kSecond = 2, kThird = 4 };
+
+template <class R>
+Outputs run_score_dot(const Table<R>& table, const Case& c, int wanted) {
+  const Layout l(c);
+  const auto query = numbers<R>(l.rows() * c.width, 1), keys = numbers<R>(l.positions() * c.width, 2);
+  const auto denergies = numbers<R>(l.rows() * l.T, 3);
+  auto dquery = numbers<R>(l.rows() * c.width, 4), dkeys = numbers<R>(l.positions() * c.width, 5);
+  std::vector<R> energies(denergies.size(), R{9});
+  const ScoreDot<R> f{l.memory(), c.width, R(0.37f), query.data(), keys.data(), energies.data()};
+  table.score_dot(f);
+  table.score_dot_backward(
+      {f, denergies.data(), wanted & kFirst ? dquery.data() : nullptr, wanted & kSecond ? dkeys.data() : nullptr});
+  Outputs out;
+  put(out, "energies", energies), put(out, "dquery", dquery), put(out, "dkeys", dkeys);
+  return out;
+}
+
+template <class R>
+Outputs run_score_additive(const Table<R>& table, const Case& c, int wanted) {
+  const Layout l(c);
+  const auto query = numbers<R>(l.rows() * c.width, 1), keys = numbers<R>(l.positions() * c.width, 2);
+  const auto v = numbers<R>(c.width, 3), denergies = numbers<R>(l.rows() * l.T, 4);
+  auto dquery = numbers<R>(l.rows() * c.width, 5), dkeys = numbers<R>(l.positions() * c.width, 6);
+  auto dv = numbers<R>(c.width, 7);
+  std::vector<R> energies(denergies.size(), R{9}), scratch(c.lengths.size() * v.size(), R{9});
+  const ScoreAdditive<R> f{l.memory(), c.width, query.data(), keys.data(), v.data(), energies.data()};
+  table.score_additive(f);
+  table.score_additive_backward({f, denergies.data(), wanted & kFirst ? dquery.data() : nullptr,
+                                 wanted & kSecond ? dkeys.data() : nullptr, wanted & kThird ? dv.data() : nullptr,
+                                 wanted & kThird ? scratch.data() : nullptr});
+  Outputs out;
+  put(out, "energies", energies), put(out, "dquery", dquery), put(out, "dkeys", dkeys), put(out, "dv", dv);
+  return out;
+}
+
+template <class R>
+Outputs run_attend(const Table<R>& table, const Case& c, int wanted, bool dcontext_in = true, bool dweights_in = true) {
+  const Layout l(c);
+  const auto energies = numbers<R>(l.rows() * l.T, 1), values = numbers<R>(l.positions() * c.width, 2);
+  const auto dcontext = numbers<R>(l.rows() * c.width, 3), dweights = numbers<R>(l.rows() * l.T, 4);
+  auto denergies = numbers<R>(l.rows() * l.T, 5), dvalues = numbers<R>(l.positions() * c.width, 6);
+  std::vector<R> weights(energies.size(), R{9}), context(dcontext.size(), R{9});
+  const Attend<R> f{l.memory(), c.width, energies.data(), values.data(), weights.data(), context.data()};
+  table.attend(f);
+  table.attend_backward({f, dcontext_in ? dcontext.data() : nullptr, dweights_in ? dweights.data() : nullptr,
+                         wanted & kFirst ? denergies.data() : nullptr, wanted & kSecond ? dvalues.data() : nullptr});
+  Outputs out;
+  put(out, "weights", weights), put(out, "context", context);
+  put(out, "denergies", denergies), put(out, "dvalues", dvalues);
+  return out;
+}
+
+TEST(AttentionKernels, ScoreDotAgrees) {
+  for (const Case& c : awkward_cases())
+    for (const int wanted : {1, 2, 3})
+      expect_agreement([&]<class R>(const Table<R>& t) { return run_score_dot(t, c, wanted); },
+                       "score_dot, " + c.name() + ", wanted " + std::to_string(wanted));
+}
+
+TEST(AttentionKernels, ScoreAdditiveAgrees) {
+  for (const Case& c : awkward_cases())
+    for (const int wanted : {0, 1, 2, 4, 7})
+      expect_agreement([&]<class R>(const Table<R>& t) { return run_score_additive(t, c, wanted); },
+                       "score_additive, " + c.name() + ", wanted " + std::to_string(wanted));
+}
+
+TEST(AttentionKernels, AttendAgrees) {
+  for (const Case& c : awkward_cases()) {
+    for (const int wanted : {1, 2, 3})
+      expect_agreement([&]<class R>(const Table<R>& t) { return run_attend(t, c, wanted); },
+                       "attend, " + c.name() + ", wanted " + std::to_string(wanted));
+    expect_agreement([&]<class R>(const Table<R>& t) { return run_attend(t, c, 3, true, false); }, "only dcontext");
+    expect_agreement([&]<class R>(const Table<R>& t) { return run_attend(t, c, 3, false, true); }, "only dweights");
+  }
+}
+
+// Rows [n, n+1) of a named output.
+std::vector<double> row_of(const Outputs& out, const std::string& name, int64_t n, int64_t width, int64_t used) {
+  for (const auto& [key, values] : out)
+    if (key == name) return {values.begin() + n * width, values.begin() + n * width + used};
+  return {};
+}
+
+// A row scores and attends to the same bits with other sentences and rows around it or
+// without, whatever T is. Inputs come from a big batch of which the small one is a part.
+TEST(AttentionKernels, RowDoesNotSeeItsBatch) {
+  const std::vector<int64_t> begin = {0, 19, 19, 26, 27, 60};
+  const std::vector<int32_t> of = {0, 4, 2, 4, 3, 1, 0, 2};
+  const int64_t N = 8, S = 60, T = 33;
+  for (const int64_t A : {5, 64, 129}) {
+    const auto query = numbers(N * A, 1), keys = numbers(S * A, 2), v = numbers(A, 3);
+    each_target([&](const std::string& target) {
+      const auto run = [&](const Memory& m, const float* q, const float* k) {
+        std::vector<float> dots(static_cast<size_t>(m.N * m.T)), adds(dots), weights(dots),
+            context(static_cast<size_t>(m.N * A));
+        cpu().score_dot({m, A, 0.3f, q, k, dots.data()});
+        cpu().score_additive({m, A, q, k, v.data(), adds.data()});
+        cpu().attend({m, A, dots.data(), k, weights.data(), context.data()});
+        Outputs out;
+        put(out, "dots", dots), put(out, "adds", adds), put(out, "weights", weights), put(out, "context", context);
+        return out;
+      };
+      const Outputs together = run({5, begin.data(), N, of.data(), T}, query.data(), keys.data());
+      for (int64_t n = 0; n < N; ++n) {
+        const int64_t first = begin[static_cast<size_t>(of[static_cast<size_t>(n)])];
+        const int64_t length = begin[static_cast<size_t>(of[static_cast<size_t>(n)]) + 1] - first;
+        const std::vector<int64_t> own_begin = {0, length};
+        const int32_t own_of = 0;
+        const Outputs alone =
+            run({1, own_begin.data(), 1, &own_of, length}, query.data() + n * A, keys.data() + first * A);
+        for (const char* name : {"dots", "adds", "weights"})
+          EXPECT_EQ(row_of(together, name, n, T, length), row_of(alone, name, 0, length, length))
+              << name << " of row " << n << ", A " << A << ", " << target;
+        EXPECT_EQ(row_of(together, "context", n, A, A), row_of(alone, "context", 0, A, A))
+            << "context of row " << n << ", A " << A << ", " << target;
+      }
+    });
+  }
+}
+
+TEST(AttentionKernels, NothingToAttendToGivesZeros) {
+  for (const auto* table : {&cpu(), &ref<float>()}) {
+    const Outputs out = run_attend(*table, {{0}, {0, 0}, 3, 2}, 0);
+    for (const auto& [name, values] : out) {
+      if (name != "weights" && name != "context") continue;
+      for (const double x : values) EXPECT_EQ(x, 0.0) << table->name << " " << name;
+    }
+  }
+}
+
+// Energies of any size give weights that are numbers and sum to one; NaN stays NaN.
+TEST(AttentionKernels, SoftmaxSurvivesExtremes) {
+  const std::vector<int64_t> begin = {0, 3};
+  const int32_t of = 0;
+  const std::vector<float> values = {1, 2, 3};
+  each_target([&](const std::string& target) {
+    for (const float big : {100.0f, 1e30f, -1e30f}) {
+      const std::vector<float> energies = {big, 0, big};
+      std::vector<float> weights(3), context(1);
+      cpu().attend({{1, begin.data(), 1, &of, 3}, 1, energies.data(), values.data(), weights.data(), context.data()});
+      EXPECT_NEAR(std::accumulate(weights.begin(), weights.end(), 0.0f), 1.0f, 1e-6f) << big << " " << target;
+      EXPECT_NEAR(context[0], 2.0f, 1e-6f) << big << " " << target;
+    }
+    const std::vector<float> energies = {0, std::numeric_limits<float>::quiet_NaN(), 1};
+    std::vector<float> weights(3), context(1);
+    cpu().attend({{1, begin.data(), 1, &of, 3}, 1, energies.data(), values.data(), weights.data(), context.data()});
+    EXPECT_TRUE(std::isnan(context[0])) << target;
+  });
+}
+
+}  // namespace
+}  // namespace lookback::kernels

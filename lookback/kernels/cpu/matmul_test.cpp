@@ -1,0 +1,233 @@
+// Products against the reference, and the promise that everything exact rests on:
+// a row of x W^T does not depend on the other rows, and nothing depends on threads.
+#include "lookback/kernels/cpu/matmul.h"
+
+#include "lookback/kernels/cpu/gemm.h"
+#include "lookback/kernels/testing.h"
+
+namespace lookback::kernels {
+namespace {
+
+// What is tested: the table's products, which may be the library's, and our own.
+struct Maker {
+  const char* name;
+  std::shared_ptr<const Packed> (*pack)(const Matmul<float>&);
+  void (*matmul)(const Matmul<float>&);
+};
+constexpr Maker kTable = {"table", &cpu_impl::pack, &cpu_impl::matmul};
+constexpr Maker kOwn = {"own", &cpu_impl::gemm_pack, &cpu_impl::gemm};
+
+struct Case {
+  int64_t m, n, k;
+  bool transpose_a = false, transpose_b = false, packed = false, accumulate = false;
+  int64_t gap = 0;  // elements between the rows of each matrix
+
+  std::string name(const Maker& maker) const {
+    return text(maker.name, " m ", m, ", n ", n, ", k ", k, transpose_a ? ", a^T" : "", transpose_b ? ", b^T" : "",
+                packed ? ", packed" : "", accumulate ? ", +=" : "", ", gap ", gap);
+  }
+};
+
+// The product of c, and what lies between the rows of the result.
+template <class R>
+Outputs run(const Table<R>& table, const Maker& maker, const Case& c) {
+  const int64_t lda = (c.transpose_a ? c.m : c.k) + c.gap, ldb = (c.transpose_b ? c.k : c.n) + 2 * c.gap;
+  const int64_t ldc = c.n + 3 * c.gap;
+  const auto a = numbers<R>((c.transpose_a ? c.k : c.m) * lda, 1), b = numbers<R>((c.transpose_b ? c.n : c.k) * ldb, 2);
+  auto out = numbers<R>(c.m * ldc, 3);
+  Matmul<R> p{.m = c.m,
+              .n = c.n,
+              .k = c.k,
+              .a = a.data(),
+              .lda = lda,
+              .transpose_a = c.transpose_a,
+              .b = b.data(),
+              .ldb = ldb,
+              .transpose_b = c.transpose_b,
+              .packed_b = nullptr,
+              .c = out.data(),
+              .ldc = ldc,
+              .accumulate = c.accumulate};
+  if constexpr (std::is_same_v<R, float>) {
+    if (&table == &cpu()) {
+      const auto packed = c.packed ? maker.pack(p) : nullptr;
+      p.packed_b = packed.get();
+      maker.matmul(p);
+    } else {
+      table.matmul(p);
+    }
+  } else {
+    table.matmul(p);
+  }
+  Outputs result;
+  put(result, "c", out);
+  return result;
+}
+
+void expect_products_agree(const Maker& maker, const std::vector<std::array<int64_t, 3>>& sizes) {
+  for (const auto& [m, n, k] : sizes)
+    for (int flags = 0; flags < 16; ++flags)
+      for (const int64_t gap : {0, 3}) {
+        const Case c{m, n, k, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0, (flags & 8) != 0, gap};
+        if (c.packed && (n == 0 || k == 0)) continue;
+        expect_agreement([&]<class R>(const Table<R>& table) { return run(table, maker, c); }, c.name(maker));
+      }
+}
+
+TEST(MatmulKernels, TableAgrees) {
+  expect_products_agree(kTable, {{1, 1, 1}, {0, 3, 2}, {3, 0, 2}, {3, 2, 0}, {5, 7, 3}, {13, 33, 20}, {64, 65, 100}});
+}
+
+TEST(MatmulKernels, OwnAgrees) {
+  expect_products_agree(kOwn, {{1, 1, 1}, {5, 7, 3}, {12, 32, 16}, {13, 33, 20}, {25, 65, 100}});
+  // Past the blocks of rows and of depth.
+  expect_products_agree(kOwn, {{200, 9, 5}, {3, 40, 600}});
+}
+
+// Infinity and NaN pass through, also where an operand is zero.
+TEST(MatmulKernels, NotANumberStays) {
+  for (const Maker& maker : {kTable, kOwn})
+    each_target([&](const std::string& target) {
+      std::vector<float> a(8 * 20, 1.0f), b(20 * 40, 0.0f), c(8 * 40);
+      a[5 * 20 + 7] = std::numeric_limits<float>::quiet_NaN();
+      maker.matmul(
+          {.m = 8, .n = 40, .k = 20, .a = a.data(), .lda = 20, .b = b.data(), .ldb = 40, .c = c.data(), .ldc = 40});
+      for (int64_t i = 0; i < 8 * 40; ++i)
+        EXPECT_EQ(std::isnan(c[static_cast<size_t>(i)]), i / 40 == 5) << maker.name << " " << target;
+    });
+}
+
+// A weight is packed once and then meets every number of rows: all must be taken, and be right.
+TEST(MatmulKernels, PackedWeightTakesAnyNumberOfRows) {
+  for (const Maker& maker : {kTable, kOwn})
+    for (const auto& [n, k] :
+         std::vector<std::pair<int64_t, int64_t>>{{1, 7}, {7, 33}, {33, 1}, {65, 31}, {129, 1000}}) {
+      const int64_t most = 1024;
+      const auto a = numbers(most * k, 1), b = numbers(n * k, 2), before = numbers(most * n, 3);
+      std::vector<float> want = before;
+      Matmul<float> p{.m = most, .n = n, .k = k, .a = a.data(), .lda = k, .b = b.data(), .ldb = k, .transpose_b = true};
+      p.ldc = n, p.accumulate = true;
+      p.c = want.data();
+      ref<float>().matmul(p);
+      const auto packed = maker.pack(p);
+      ASSERT_NE(packed, nullptr);
+      p.packed_b = packed.get();
+      std::vector<int64_t> rows = {100, 1024};
+      for (int64_t m = 1; m <= 70; ++m) rows.push_back(m);
+      for (const int64_t m : rows)
+        for (const bool add : {true, false}) {
+          std::vector<float> got = before;
+          p.m = m, p.accumulate = add, p.c = got.data();
+          maker.matmul(p);
+          for (size_t i = 0; i < got.size(); ++i) {
+            const bool inside = static_cast<int64_t>(i) < m * n;
+            const float expected = !inside ? before[i] : add ? want[i] : want[i] - before[i];
+            ASSERT_NEAR(got[i], expected, 1e-5 * std::max(10.0f, std::abs(expected)))
+                << maker.name << " n " << n << ", k " << k << ", m " << m;
+          }
+        }
+    }
+}
+
+struct Weights {
+  int64_t n, k;
+};
+// Layers as they occur, their transposes, and sizes that fill no block.
+constexpr Weights kWeights[] = {{1, 64},     {1, 1024},   {7, 10},     {10, 7},     {64, 1},     {7, 2048},
+                                {64, 64},    {256, 10},   {256, 256},  {1000, 256}, {256, 1000}, {1024, 256},
+                                {256, 1024}, {512, 1000}, {2048, 512}, {512, 2048}, {8000, 64},  {64, 8000}};
+
+// Every row of a product with few rows must be the bits it has among the most rows.
+void expect_rows_alone(const Maker& maker, const Weights& w, const std::vector<int64_t>& rows, int form) {
+  const int64_t most = *std::max_element(rows.begin(), rows.end());
+  const bool transposed = form != 1, packed = form >= 2;
+  const auto a = numbers(most * w.k, 1), b = numbers(w.n * w.k, 2), before = numbers(most * w.n, 3);
+  Matmul<float> p{.m = most,
+                  .n = w.n,
+                  .k = w.k,
+                  .a = a.data(),
+                  .lda = w.k,
+                  .b = b.data(),
+                  .ldb = transposed ? w.k : w.n,
+                  .transpose_b = transposed,
+                  .ldc = w.n,
+                  .accumulate = form == 3};
+  const auto kept = packed ? maker.pack(p) : nullptr;
+  p.packed_b = kept.get();
+  std::vector<float> together = before;
+  p.c = together.data();
+  {
+    const ThreadScope one(1);
+    maker.matmul(p);
+  }
+  for (const int threads : {1, 2, 5})
+    for (const int64_t m : rows) {
+      if (threads == 5 && m % 16 != 0) continue;
+      const ThreadScope scope(threads);
+      std::vector<float> got(before.begin(), before.begin() + m * w.n);
+      p.m = m, p.c = got.data();
+      maker.matmul(p);
+      ASSERT_EQ(std::memcmp(got.data(), together.data(), got.size() * sizeof(float)), 0)
+          << maker.name << " n " << w.n << ", k " << w.k << ", m " << m << " of " << most << ", form " << form << ", "
+          << threads << " threads";
+    }
+}
+
+TEST(MatmulExactness, RowsOfTheTableDependOnThemselvesAlone) {
+  for (const Weights& w : kWeights)
+    for (int form = 0; form < 4; ++form)
+      expect_rows_alone(kTable, w, {1, 2, 3, 5, 8, 13, 16, 17, 31, 33, 48, 64, 100, w.n * w.k > 70000 ? 257 : 1024},
+                        form);
+}
+
+TEST(MatmulExactness, RowsOfOurOwnDependOnThemselvesAlone) {
+  each_target([](const std::string&) {
+    for (const Weights& w : kWeights)
+      if (w.n * w.k < 30000)
+        for (int form = 0; form < 4; ++form) expect_rows_alone(kOwn, w, {1, 2, 5, 12, 13, 33, 64, 193}, form);
+  });
+}
+
+// Weight gradients sum over all rows of a batch. The sum may be cut anywhere, but always there.
+void expect_threads_unseen(const Maker& maker, int64_t m, int64_t n, int64_t k) {
+  const auto dy = numbers(k * m, 1), x = numbers(k * n, 2), before = numbers(m * n, 3);
+  std::vector<float> one;
+  for (const int threads : {1, 2, 3, 4, 8}) {
+    const ThreadScope scope(threads);
+    std::vector<float> got = before;
+    maker.matmul({.m = m,
+                  .n = n,
+                  .k = k,
+                  .a = dy.data(),
+                  .lda = m,
+                  .transpose_a = true,
+                  .b = x.data(),
+                  .ldb = n,
+                  .c = got.data(),
+                  .ldc = n,
+                  .accumulate = true});
+    if (threads == 1) one = got;
+    ASSERT_EQ(std::memcmp(got.data(), one.data(), got.size() * sizeof(float)), 0)
+        << maker.name << " m " << m << ", n " << n << ", k " << k << ", " << threads << " threads";
+  }
+}
+
+TEST(MatmulExactness, WeightGradientsDoNotSeeThreads) {
+  // The first ones are where oneDNN 2.6, left to itself, cuts k by the number of threads.
+  for (const auto& [m, n, k] : std::vector<std::array<int64_t, 3>>{{64, 10, 3200},
+                                                                   {1, 7, 3200},
+                                                                   {7, 64, 3200},
+                                                                   {1024, 64, 2048},
+                                                                   {300, 64, 2500},
+                                                                   {64, 64, 640},
+                                                                   {2048, 512, 320},
+                                                                   {512, 1000, 1000},
+                                                                   {8000, 64, 100},
+                                                                   {64, 2048, 2048}}) {
+    expect_threads_unseen(kTable, m, n, k);
+    expect_threads_unseen(kOwn, m, n, k);
+  }
+}
+
+}  // namespace
+}  // namespace lookback::kernels
