@@ -63,8 +63,8 @@ void Flags::check_words() const {
   const StringList& given = *words_.values;
   check<ConfigError>(given.size() >= words_.least, command_, ": ", words_.name, " is missing: ", words_.help,
                      "; it stands before the flags");
-  check<ConfigError>(given.size() <= 1 || words_.name.ends_with("..."), command_, ": takes one ", words_.name,
-                     ", got '", given[0], "' and '", given.size() > 1 ? given[1] : "", "'");
+  if (given.size() > 1 && !words_.name.ends_with("..."))
+    throw ConfigError(command_ + ": takes one " + words_.name + ", got '" + given[0] + "' and '" + given[1] + "'");
 }
 
 // Reads the flag at words[at]; where the next one may start.
