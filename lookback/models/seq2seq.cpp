@@ -63,14 +63,16 @@ int32_t argmax(const float* x, int64_t n) { return static_cast<int32_t>(std::max
 }  // namespace
 
 double ObjectiveOptions::sampled_share(uint64_t step) const {
-  const double at = static_cast<double>(step) / static_cast<double>(sampling_steps);
   if (sampling == "none") return 0;
   if (sampling == "constant") return sampling_rate;
-  if (sampling == "linear") return sampling_rate * std::min(1.0, at);
-  if (sampling == "exponential") return sampling_rate * (1 - std::pow(0.01, at));  // 99 % of the way at sampling_steps
-  // Bengio et al. 2015's k / (k + exp(i/k)), scaled so that half the share is reached half-way.
+  const double at = std::min(1.0, static_cast<double>(step) / static_cast<double>(sampling_steps));
+  if (sampling == "linear") return sampling_rate * at;
+  if (sampling == "exponential") return sampling_rate * (1 - std::pow(0.01, at)) / 0.99;
+  // k / (k + exp(i / k)) is the share of true inputs left. Its S shape is stretched to run from
+  // all of them at 0 to none at 1, with the half of them half-way.
   const double k = 12;
-  return sampling_rate * (1 - k / (k + std::exp(2 * std::log(k) * at))) / (1 - k / (k + std::exp(2 * std::log(k))));
+  auto sampled = [&](double x) { return 1 - k / (k + std::pow(k, 2 * x)); };
+  return sampling_rate * (sampled(at) - sampled(0)) / (sampled(1) - sampled(0));
 }
 
 Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint64_t seed)

@@ -122,7 +122,8 @@ Var DecoderPass::read_out(const Var& top, const Var& context, const Var& embedde
   return decoder_.options_.readout == "maxout" ? ops::maxout(x) : ops::tanh(x);
 }
 
-// What a layer's state becomes on its way up.
+// What a layer's state becomes on its way up. `below` is what the layer read, before
+// dropout: what a residual adds stays whole.
 Var DecoderPass::raise(size_t layer, const Var& h, const Var& below) const {
   Var up = h;
   if (decoder_.options_.layer_norm) up = ops::layer_norm(up, decoder_.norms_[layer].gamma, decoder_.norms_[layer].beta);
@@ -147,13 +148,9 @@ DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops:
   }
   Var top;
   for (size_t k = 0; k < layers_.size(); ++k) {
-    Var below;
-    if (k > 0) {
-      below = between_[k - 1].step(top);
-      gates = ops::linear(below, layers_[k].w_ih, {.bias = layers_[k].b_ih});
-    }
+    if (k > 0) gates = ops::linear(between_[k - 1].step(top), layers_[k].w_ih, {.bias = layers_[k].b_ih});
     state.layers[k] = cell_step(kind, layers_[k], gates, state.layers[k]);
-    top = raise(k, state.layers[k].h, below);
+    top = raise(k, state.layers[k].h, top);
   }
   if (decoder_.luong()) seen = look(top, of);
   DecoderStep out{after_readout_.step(read_out(top, seen.context, embedded)), seen.weights};
@@ -194,9 +191,9 @@ Var DecoderPass::teach_at_once(const Var& embedded, const Steps& steps, const De
   const auto sequences = ops::row_ids(steps.sequence_of_rows());
   Var top = embedded;
   for (size_t k = 0; k < layers_.size(); ++k) {
-    const Var below = k ? between_[k - 1].sequence(top, sequences) : top;
-    const auto out = run(below, steps, layers_[k], ops::Direction::forward, {state.layers[k].h, state.layers[k].c});
-    top = raise(k, out.h, below);
+    const Var in = k ? between_[k - 1].sequence(top, sequences) : top;
+    const auto out = run(in, steps, layers_[k], ops::Direction::forward, {state.layers[k].h, state.layers[k].c});
+    top = raise(k, out.h, top);
   }
   std::vector<int32_t> looks_at;
   for (const int32_t b : *sequences) looks_at.push_back(of[static_cast<size_t>(b)]);

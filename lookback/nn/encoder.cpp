@@ -20,18 +20,20 @@ Encoder::Encoder(const EncoderOptions& options, int64_t input_width) : options_(
   }
 }
 
-Encoded Encoder::operator()(Var embedded, const Steps& steps, const DropoutOptions& dropout, Noise* noise) const {
+Encoded Encoder::operator()(const Var& embedded, const Steps& steps, const DropoutOptions& dropout, Noise* noise) const {
   const auto sequences = ops::row_ids(steps.sequence_of_rows());
   const auto run = cell_kind(options_.cell) == CellKind::gru ? &ops::gru : &ops::lstm;
   Encoded out;
-  Var x = std::move(embedded);
-  for (const Layer& layer : layers_) {
-    x = DropoutSite(dropout, noise).sequence(x, sequences);
+  Var x = DropoutSite(dropout, noise).sequence(embedded, sequences);
+  for (size_t k = 0; k < layers_.size(); ++k) {
+    const Layer& layer = layers_[k];
+    // Between layers only the cells read dropped units; what a residual adds stays whole.
+    const Var in = k ? DropoutSite(dropout, noise).sequence(x, sequences) : x;
     std::vector<Var> h, last_h, last_c;
     for (size_t d = 0; d < layer.directions.size(); ++d) {
       ops::RecurrentWeights w = layer.directions[d];
       w.w_hh = drop_weights(w.w_hh, dropout, noise);
-      const auto one = run(x, steps, w, kDirections[d], {});
+      const auto one = run(in, steps, w, kDirections[d], {});
       h.push_back(one.h), last_h.push_back(one.last_h);
       if (one.last_c) last_c.push_back(one.last_c);
     }

@@ -42,7 +42,7 @@ class Encoder {
   Encoder(const EncoderOptions& options, int64_t input_width);
 
   // embedded [N, E] in packed rows of `steps`. Without noise: no dropout.
-  Encoded operator()(Var embedded, const Steps& steps, const DropoutOptions& dropout, Noise* noise) const;
+  Encoded operator()(const Var& embedded, const Steps& steps, const DropoutOptions& dropout, Noise* noise) const;
   void params(ParamVisitor& v);
 
  private:

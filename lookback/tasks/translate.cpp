@@ -50,8 +50,8 @@ class Trained final : public train::Trainable {
       : recipe_(recipe),
         tokenizers_(std::move(tokenizers)),
         train_(located(recipe.data.train, data_root), *tokenizers_.source, *tokenizers_.target, recipe.data.corpus),
-        valid_(located(recipe.data.valid, data_root), plain(*tokenizers_.source), plain(*tokenizers_.target),
-               recipe.data.corpus, data::Keep::tokens_and_text),
+        valid_(located(recipe.data.valid, data_root), *tokenizers_.source, *tokenizers_.target, recipe.data.corpus,
+               data::Keep::tokens_and_text),
         model_(recipe.model, tokenizers_.vocabularies(), static_cast<uint64_t>(recipe.train.options.seed)),
         batcher_(train_.source_lengths(), train_.target_lengths(), recipe.train.batches,
                  static_cast<uint64_t>(recipe.train.options.seed)) {
@@ -73,8 +73,6 @@ class Trained final : public train::Trainable {
   const data::Corpus& validation_corpus() const { return valid_; }
 
  private:
-  // Validation text is cut the one best way, whatever training does.
-  static const data::Tokenizer& plain(const data::Tokenizer& t) { return t; }
   data::Batch training_batch(int64_t epoch, int64_t batch);
   void score_translations(train::Validation& out);
 
