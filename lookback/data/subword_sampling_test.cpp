@@ -59,6 +59,14 @@ TEST(BpeSampler, DropsEachPossibleMergeWithItsChance) {
   EXPECT_EQ(seen.size(), 4u);
 }
 
+// x and y are known only together: taking them as unknown costs ten below the worst piece, each.
+TEST(UnigramSampler, UnknownIsTheLastResort) {
+  const UnigramSampler sampler(model("unigram", {{"a", -1}, {"xy", -3}}));
+  EXPECT_EQ(shares(sampler, "xya", 1, 1000),
+            (std::map<Ids, double>{{Ids{5, 4}, shares(sampler, "a", 1, 1000).at({4})}}));
+  EXPECT_NEAR(shares(sampler, "xy", 0.05, 40000).at({kUnk}), 1 / (1 + std::exp(0.05 * 23)), 0.012);
+}
+
 // A merge that was left out may still come later, as long as others are done before it: cd does not
 // touch ab, and so gives ab a second chance.
 TEST(BpeSampler, LeftOutMergesMayComeLater) {
