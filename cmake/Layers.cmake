@@ -9,8 +9,7 @@ if(LOOKBACK_WERROR)
   target_compile_options(lookback_flags INTERFACE -Werror)
 endif()
 if(LOOKBACK_SANITIZE)
-  # GCC sees uninitialised values in its own <regex> when sanitizers are on.
-  target_compile_options(lookback_flags INTERFACE -Wno-maybe-uninitialized -fsanitize=${LOOKBACK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_compile_options(lookback_flags INTERFACE -fsanitize=${LOOKBACK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(lookback_flags INTERFACE -fsanitize=${LOOKBACK_SANITIZE})
 endif()
 
