@@ -42,7 +42,10 @@ const Tensor& Var::grad() const { return node_->grads[static_cast<size_t>(output
 
 Tensor Var::grad_buffer() const { return node_->grad_buffer(output_); }
 
-void Var::clear_grad() const { node_->grads[static_cast<size_t>(output_)] = Tensor(); }
+void Var::clear_grad() const {
+  node_->grads[static_cast<size_t>(output_)] = Tensor();
+  node_->pending.reset();
+}
 
 void Var::set_value(Tensor value) const {
   check(value.shape() == shape() && value.dtype() == dtype(), "set_value: expected ", name_of(dtype()), shape(),
@@ -60,16 +63,29 @@ Tensor& Node::grad_buffer(int k) {
   return g;
 }
 
-// A chain of shared_ptr frees itself by recursion, one stack frame per step of
-// the sequence; take it apart in a loop instead.
+// A chain of shared_ptr frees itself by recursion, one stack frame per step of the
+// sequence. So the outermost destructor keeps a list, and what the others hold (as
+// inputs, or captured by `backward`) is put there instead of being freed at once.
 Node::~Node() {
-  std::vector<Var> waiting = std::move(inputs);
-  while (!waiting.empty()) {
-    const Var last = std::move(waiting.back());
-    waiting.pop_back();
-    if (last && last.node_ptr().use_count() == 1)
-      for (Var& in : std::exchange(last.node().inputs, {})) waiting.push_back(std::move(in));
+  struct Held {
+    std::vector<Var> inputs;
+    std::function<void(Node&)> backward;
+  };
+  thread_local std::vector<Held>* list = nullptr;
+  if (inputs.empty() && !backward) return;
+  Held mine{std::move(inputs), std::move(backward)};
+  if (list) {
+    list->push_back(std::move(mine));
+    return;
   }
+  std::vector<Held> waiting;
+  list = &waiting;
+  waiting.push_back(std::move(mine));
+  while (!waiting.empty()) {
+    const Held next = std::move(waiting.back());
+    waiting.pop_back();
+  }
+  list = nullptr;
 }
 
 std::vector<Var> record(std::vector<Tensor> outputs, std::vector<Var> inputs, std::function<void(Node&)> backward) {
@@ -86,17 +102,21 @@ std::vector<Var> record(std::vector<Tensor> outputs, std::vector<Var> inputs, st
 void backward(const Var& root) {
   check(root.value().size() == 1, "backward starts from one number, got ", root.shape());
   if (!root.needs_grad()) return;
+  check<Error>(!root.node().consumed,
+               "backward was run from here before and has freed the graph; run the forward again");
   with_float(root.dtype(), [&]<class R>() { root.grad_buffer().data<R>()[0] += R{1}; });
   // Ids grow along every edge, so "largest id first" is a topological order.
   // A loop, not a recursion: graphs over long sequences are deep.
   std::map<uint64_t, std::shared_ptr<Node>, std::greater<>> ready{{root.node().id, root.node_ptr()}};
   while (!ready.empty()) {
     const auto node = ready.extract(ready.begin()).mapped();
-    if (auto pending = std::move(node->pending)) pending->flush(*node);
+    if (const auto pending = std::move(node->pending)) pending->flush(*node);
+    check<Error>(!node->consumed, "backward went through this graph before and has freed it; run the forward again");
     if (!node->backward || !any_grad(*node)) continue;
     node->backward(*node);
     for (const Var& in : node->inputs)
       if (in.needs_grad()) ready.emplace(in.node().id, in.node_ptr());
+    node->consumed = true;
     node->backward = nullptr;
     node->inputs.clear();
     for (Tensor& g : node->grads) g = Tensor();

@@ -33,6 +33,7 @@ class Var {
   const Tensor& grad() const;
   // The gradient to add to: zeros the first time.
   Tensor grad_buffer() const;
+  // Forgets what has flowed in, pending contributions included.
   void clear_grad() const;
   // Replaces the value of a leaf (same shape and type), or tells that its
   // elements were changed in place; what kernels kept about it is dropped.
@@ -62,6 +63,7 @@ struct Node {
   std::vector<Var> inputs;
   std::function<void(Node&)> backward;  // empty for leaves
   bool needs_grad = false;
+  bool consumed = false;  // backward has run and freed what it needed
   std::unique_ptr<PendingGrad> pending;
   std::shared_ptr<void> prepared;  // what ops keep about this value, such as rearranged weights
 
@@ -79,8 +81,9 @@ struct Node {
 // Without gradients wanted, the outputs are constants and `backward` is dropped.
 std::vector<Var> record(std::vector<Tensor> outputs, std::vector<Var> inputs, std::function<void(Node&)> backward);
 
-// Sends d(root)/d(everything) back through the tape; root holds one element.
-// The graph is consumed: what backward closures saved is freed on the way.
+// Sends d(root)/d(everything) back through the tape; root holds one element (else
+// ShapeError). Leaves add up what reaches them, over several calls too. The graph is
+// consumed: what it saved is freed on the way, and coming through it again throws Error.
 void backward(const Var& root);
 
 // Whether ops record now. NoGrad turns recording off for its life, on this thread.
