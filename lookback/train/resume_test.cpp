@@ -102,7 +102,8 @@ TEST(Resume, KilledAnywhereItEndsWithTheSameBits) {
   int kills = 0;
   for (int round = 0; round < 8; ++round) {
     const std::string here = folder / "killed";
-    for (bool done = false; !done;) {
+    uint64_t patience = 20'000;  // microseconds; grows, so that a slow machine gets anywhere between two kills
+    for (bool done = false; !done; patience += patience / 4) {
       const pid_t child = ::fork();
       if (child == 0) {
         const ThreadScope one(1);
@@ -110,7 +111,7 @@ TEST(Resume, KilledAnywhereItEndsWithTheSameBits) {
         run(options, here, mode, [] { return ::usleep(500), 0; });  // long enough to be met at work
         ::_exit(0);
       }
-      ::usleep(static_cast<useconds_t>(rng.below(20'000)));
+      ::usleep(static_cast<useconds_t>(rng.below(patience)));
       ::kill(child, SIGKILL);
       int status = 0;
       ::waitpid(child, &status, 0);
