@@ -1,40 +1,40 @@
 #include "lookback/cli/stop_signal.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
-
-#include <initializer_list>
 
 namespace lookback::cli {
 namespace {
 
-// A signal handler can only reach what lives at a fixed place.
-volatile sig_atomic_t g_patient = 0, g_received = 0;
-
-void on_signal(int number) {
-  if (!g_patient || g_received) ::_exit(128 + number);
-  g_received = number;
-}
-
-void handle(void (*handler)(int)) {
-  struct sigaction action {};
-  action.sa_handler = handler;
-  action.sa_flags = SA_RESTART;
-  sigemptyset(&action.sa_mask);
-  for (const int number : {SIGINT, SIGTERM}) ::sigaction(number, &action, nullptr);
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
 }
 
 }  // namespace
 
+// A thread waits for the signals, and all others never see them: matrix kernels made at run time may
+// use the stack in ways that a signal handler on top of it would destroy.
 StopSignal::StopSignal() {
-  g_patient = 0;
-  g_received = 0;
-  handle(&on_signal);
+  const sigset_t set = stop_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, &before_);
+  waiter_ = std::thread([this, set] {
+    for (int number = 0; ::sigwait(&set, &number) == 0 && !ended_;) {
+      if (!patient_ || received_ != 0) ::_exit(128 + number);
+      received_ = number;
+    }
+  });
 }
 
-StopSignal::~StopSignal() { handle(SIG_DFL); }
-
-void StopSignal::patient() { g_patient = 1; }
-int StopSignal::received() const { return g_received; }
+StopSignal::~StopSignal() {
+  ended_ = true;
+  ::pthread_kill(waiter_.native_handle(), SIGTERM);
+  waiter_.join();
+  ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
 
 }  // namespace lookback::cli

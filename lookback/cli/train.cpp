@@ -54,8 +54,9 @@ std::string data_root(TrainFlags& flags) {
 }  // namespace
 
 int train_model(Recipe& recipe, const TrainPlan& plan, Console& console) {
+  StopSignal signal;  // before anything that starts threads
+  recipe.task->validate();
   TrainObserver observer(console);
-  StopSignal signal;
   tasks::TrainRun run{.data_root = plan.data_root, .recipe_name = plan.recipe_name, .log = console.sink()};
   run.context.folder = plan.folder;
   run.context.mode = plan.mode;
@@ -90,7 +91,6 @@ int run_train(Args& args) {
   if (flags.seed >= 0) set_field(find_field(recipe.fields, "train.seed", "--seed"), flags.seed, "--seed");
   if (flags.print_config) return print(recipe_with_origins(recipe)), 0;
   check<ConfigError>(!flags.out.empty(), "train: --out MODEL is missing: the folder to write the model to");
-  recipe.task->validate();
   const TrainPlan plan{.recipe_name = fs::path(flags.recipe[0]).filename().string(),
                        .data_root = data_root(flags),
                        .folder = flags.out,

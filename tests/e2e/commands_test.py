@@ -133,8 +133,8 @@ class Train(p.Case):
             ours, theirs = pty.openpty()
             model = self.fresh("on_terminal")
             talk = b""
-            with subprocess.Popen(p.command("train", self.recipe, "--out", model, *slow), stderr=theirs,
-                                  env=p.environment(TERM="xterm", **env)) as child:
+            with p.started("train", self.recipe, "--out", model, *slow, stderr=theirs,
+                           env={"TERM": "xterm"} | env) as child:
                 os.close(theirs)
                 try:
                     while chunk := os.read(ours, 65536):
@@ -237,8 +237,7 @@ class Predict(p.Case):
         self.assertLess(min(times), 0.15, times)
 
     def test_answers_while_input_stays_open(self):
-        with subprocess.Popen(p.command("predict", self.model()), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              env=p.environment()) as child:
+        with p.started("predict", self.model(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
             for line in (b"abc\n", b"fed\n"):
                 child.stdin.write(line)
                 child.stdin.flush()

@@ -220,8 +220,8 @@ class Streams(p.Case):  # exit code 0 where somebody stopped reading, 130 and 14
         text = "abcdef gh\n" * 20000
         source = p.WORK / "long.txt"
         source.write_text(text)
-        with subprocess.Popen(p.command("predict", self.model(), "--in", source, "--beam", "1"), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=p.environment()) as child:
+        with p.started("predict", self.model(), "--in", source, "--beam", "1", stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE) as child:
             self.assertTrue(child.stdout.readline())
             child.stdout.close()
             self.assertEqual(child.stderr.read(), b"")
@@ -229,9 +229,8 @@ class Streams(p.Case):  # exit code 0 where somebody stopped reading, 130 and 14
 
     def test_memory_does_not_grow_with_the_input(self):
         def peak(lines):
-            words = p.command("predict", self.model(), "--beam", "1")
             read, write = os.pipe()
-            with subprocess.Popen(words, stdin=read, stdout=subprocess.DEVNULL, env=p.environment()) as child:
+            with p.started("predict", self.model(), "--beam", "1", stdin=read, stdout=subprocess.DEVNULL) as child:
                 os.close(read)
                 with os.fdopen(write, "wb") as pipe:
                     for _ in range(lines // 500):
@@ -250,9 +249,8 @@ class Streams(p.Case):  # exit code 0 where somebody stopped reading, 130 and 14
         if not fifo.exists():
             os.mkfifo(fifo)
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-            with subprocess.Popen(p.command("train", p.WORK / "data/recipe.toml", "--out", self.fresh("waits"), "--set",
-                                            "data.train=train.fifo,train.tgt"), env=p.environment(),
-                                  stderr=subprocess.PIPE) as child:
+            with p.started("train", p.WORK / "data/recipe.toml", "--out", self.fresh("waits"), "--set",
+                           "data.train=train.fifo,train.tgt", stderr=subprocess.PIPE) as child:
                 writer = os.open(fifo, os.O_WRONLY)  # returns when the program reads
                 child.send_signal(number)
                 self.assertEqual(child.wait(10), code)

@@ -1,4 +1,5 @@
 """The built program under test, small data for it, and a model trained once per test file."""
+import contextlib
 import hashlib
 import json
 import os
@@ -90,6 +91,17 @@ def run(*words, stdin=b"", env=None, **more):
     return subprocess.run(command(*words), input=stdin, env=environment(**(env or {})), **more)
 
 
+@contextlib.contextmanager
+def started(*words, env=None, **more):
+    """The running program; it does not outlive a test that fails."""
+    with subprocess.Popen(command(*words), env=environment(**(env or {})), **more) as child:
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                child.kill()
+
+
 def sha256(path):
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
 
@@ -142,11 +154,18 @@ class Case(unittest.TestCase):
         return folder
 
 
+def work_place():
+    """Memory where there is plenty of it: the tests save thousands of files and wait for each to be on disk."""
+    shm = "/dev/shm"
+    roomy = os.path.isdir(shm) and os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > 2 << 30
+    return shm if roomy else None
+
+
 def main():
     """Runs the tests of the file that calls; its last argument is the program."""
     global PROGRAM, WORK
     PROGRAM = str(pathlib.Path(sys.argv.pop()).resolve())
-    with tempfile.TemporaryDirectory(prefix="lookback-e2e-") as work:
+    with tempfile.TemporaryDirectory(prefix="lookback-e2e-", dir=work_place()) as work:
         WORK = pathlib.Path(work)
         outcome = unittest.main(exit=False, verbosity=2).result
     print(f"{outcome.testsRun} tests, {len(outcome.skipped)} skipped")
