@@ -47,6 +47,18 @@ class SpmTokenizer final : public Tokenizer {
     return bpe_ ? bpe_->sample(normal, sampling(), rng) : unigram_->sample(normal, sampling(), rng);
   }
 
+  std::vector<std::string> surfaces(std::string_view text) const override {
+    check_utf8(text);
+    std::vector<std::string> out;
+    const auto encoded = processor_.EncodeAsImmutableProto(lowercase_ ? lowercased(text) : std::string(text));
+    for (const auto& p : encoded.pieces()) {
+      const std::string& s = p.surface();
+      const size_t first = s.find_first_not_of(" \t\r\n");
+      out.push_back(first == std::string::npos ? "" : s.substr(first, s.find_last_not_of(" \t\r\n") + 1 - first));
+    }
+    return out;
+  }
+
   std::string decode(std::span<const int32_t> ids) const override {
     std::vector<int> known;
     for (const int32_t id : ids)

@@ -66,6 +66,10 @@ class Tokenizer {
   // depends on text, sampling() and the state of `rng` alone.
   virtual std::vector<int32_t> encode_sampled(std::string_view text, Rng& rng) const;
 
+  // What of a text each id of encode(text) stands for, without white space around it: for kUnk the words
+  // or characters that the vocabulary lacks. Throws as encode does.
+  virtual std::vector<std::string> surfaces(std::string_view text) const = 0;
+
   // The text of ids. kBos, kEos, kPad and ids outside [0, size()) are left out; kUnk is U+2047.
   // Gives back what was encoded, for text in its normal form, without runs of white space and
   // without unknown characters. `word` sets spaces around punctuation by rule, so there it is a guess.

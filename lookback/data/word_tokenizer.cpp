@@ -88,6 +88,13 @@ class WordTokenizer final : public Tokenizer {
     return out;
   }
 
+  std::vector<std::string> surfaces(std::string_view text) const override {
+    check_utf8(text);
+    std::vector<std::string> out;
+    rules_.cut(text, [&](std::string_view piece) { out.emplace_back(piece == kSpaceMark ? "" : piece); });
+    return out;
+  }
+
   std::string decode(std::span<const int32_t> ids) const override {
     std::vector<std::string_view> pieces;
     for (const int32_t id : ids) {

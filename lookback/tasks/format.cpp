@@ -1,4 +1,5 @@
 #include <charconv>
+#include <cmath>
 
 #include "lookback/io/json.h"
 #include "lookback/tasks/task.h"
@@ -6,9 +7,10 @@
 namespace lookback::tasks {
 namespace {
 
-// The shortest decimal that reads back as the same number.
+// The shortest decimal that reads back as the same number; JSON has none for infinity and NaN.
 template <class R>
 std::string number(R x) {
+  if (!std::isfinite(x)) return "null";
   char buffer[40];
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, x).ptr};
 }
@@ -31,10 +33,17 @@ std::string json_output(const Output& o) {
   return out + "]}";
 }
 
+// A result is one line, whatever a model writes: a byte piece may be the end of a line.
+std::string one_line(std::string s) {
+  for (char& c : s)
+    if (c == '\n' || c == '\r') c = ' ';
+  return s;
+}
+
 }  // namespace
 
 std::string format_prediction(const Prediction& p, std::string_view format) {
-  if (format == "text") return p.outputs.at(0).text + "\n";
+  if (format == "text") return one_line(p.outputs.at(0).text) + "\n";
   if (format == "jsonl") {
     std::string out = "{\"line\": " + std::to_string(p.line);
     out += ", \"source\": " + list(p.source, [](const std::string& t) { return io::json_quote(t); });
@@ -43,7 +52,7 @@ std::string format_prediction(const Prediction& p, std::string_view format) {
   check<ConfigError>(format == "nbest", "unknown format '", format, "'; choose text, jsonl or nbest");
   std::string out;
   for (const Output& o : p.outputs)
-    out += std::to_string(p.line - 1) + " ||| " + o.text + " ||| LogProb= " + number(o.log_prob) + " ||| " +
+    out += std::to_string(p.line - 1) + " ||| " + one_line(o.text) + " ||| LogProb= " + number(o.log_prob) + " ||| " +
            number(o.score) + "\n";
   return out;
 }

@@ -105,7 +105,7 @@ const TaskKind& task_of_model(const std::string& folder);
 //   text   the best output's text, one line
 //   jsonl  {"line", "source", "outputs": [{"text", "tokens", "score", "log_prob", "token_log_probs", "alignment"}]}
 //   nbest  Moses: "line ||| text ||| features ||| score" for every output, lines counted from 0
-// Each result ends in '\n'. Throws ConfigError for another format.
+// Each result ends in '\n', which text and nbest have nowhere else. Throws ConfigError for another format.
 std::string format_prediction(const Prediction& prediction, std::string_view format);
 
 // The picture of one output's attention.

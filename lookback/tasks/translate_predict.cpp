@@ -57,34 +57,38 @@ class TranslateModel final : public TaskModel {
 
  private:
   const Tokenizers& tokenizers() const { return models_[0].tokenizers; }
-  Output output(const decode::Hypothesis& h, const std::vector<int32_t>& source) const;
+  Output output(const decode::Hypothesis& h, const std::string& source) const;
+  std::string with_unknowns_replaced(const decode::Hypothesis& h, const std::string& source) const;
 
   std::vector<LoadedModel> models_;
   TranslateOptions options_;
 };
 
-Output TranslateModel::output(const decode::Hypothesis& h, const std::vector<int32_t>& source) const {
+Output TranslateModel::output(const decode::Hypothesis& h, const std::string& source) const {
   const data::Tokenizer& target = *tokenizers().target;
-  Output out{.score = h.score, .log_prob = h.log_prob, .token_log_probs = h.token_log_probs, .alignment = h.alignment};
+  Output out{.text = options_.replace_unk ? with_unknowns_replaced(h, source) : target.decode(h.tokens),
+             .score = h.score,
+             .log_prob = h.log_prob,
+             .token_log_probs = h.token_log_probs,
+             .alignment = h.alignment};
   for (const int32_t id : h.tokens) out.tokens.push_back(target.piece(id));
-  if (!options_.replace_unk) {
-    out.text = target.decode(h.tokens);
-    return out;
-  }
-  // The stretches between unknown words are decoded as they are; each unknown
-  // word becomes the text of the source token it looked at.
+  return out;
+}
+
+// The text with each unknown word as the text of the source token it looked at.
+std::string TranslateModel::with_unknowns_replaced(const decode::Hypothesis& h, const std::string& source) const {
+  std::string out = tokenizers().target->decode(h.tokens);
+  const auto unknowns = decode::unknown_sources(h, data::kUnk);
+  if (unknowns.empty()) return out;
+  const auto words = tokenizers().source->surfaces(source);
   size_t at = 0;
-  for (const auto& [position, from] : decode::unknown_sources(h, data::kUnk)) {
-    const auto end = static_cast<size_t>(position);
-    auto put = [&](const std::string& words) {
-      if (!words.empty()) out.text += (out.text.empty() ? "" : " ") + words;
-    };
-    put(target.decode(std::span(h.tokens).subspan(at, end - at)));
-    if (from >= 0) put(tokenizers().source->decode(std::span(source).subspan(static_cast<size_t>(from), 1)));
-    at = end + 1;
+  for (const auto& [position, from] : unknowns) {
+    at = out.find(data::kUnkSurface, at);
+    if (at == std::string::npos) break;
+    const std::string word(from >= 0 ? words.at(static_cast<size_t>(from)) : data::kUnkSurface);
+    out.replace(at, data::kUnkSurface.size(), word);
+    at += word.size();
   }
-  const std::string rest = target.decode(std::span(h.tokens).subspan(at));
-  if (!rest.empty()) out.text += (out.text.empty() ? "" : " ") + rest;
   return out;
 }
 
@@ -92,8 +96,10 @@ std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs) c
   // Malformed bytes become U+FFFD, so that every input gets its output.
   std::vector<Job> jobs;
   std::vector<std::vector<int32_t>> targets(inputs.size());
+  std::vector<std::string> texts;
   for (size_t k = 0; k < inputs.size(); ++k) {
-    Job job{.source = tokenizers().source->encode(with_replacements(inputs[k].text)),
+    texts.push_back(with_replacements(inputs[k].text));
+    Job job{.source = tokenizers().source->encode(texts[k]),
             .prefix = tokenizers().target->encode(with_replacements(inputs[k].prefix)),
             .key = static_cast<uint64_t>(inputs[k].line)};
     if (inputs[k].target) {
@@ -109,7 +115,7 @@ std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs) c
   for (size_t k = 0; k < inputs.size(); ++k) {
     out[k].line = inputs[k].line;
     for (const int32_t id : jobs[k].source) out[k].source.push_back(tokenizers().source->piece(id));
-    for (const decode::Hypothesis& h : found[k]) out[k].outputs.push_back(output(h, jobs[k].source));
+    for (const decode::Hypothesis& h : found[k]) out[k].outputs.push_back(output(h, texts[k]));
   }
   return out;
 }

@@ -1,0 +1,228 @@
+// Translation from text files to a model folder and back to text.
+#include <fstream>
+
+#include "lookback/base/utf8.h"
+#include "lookback/tasks/testing.h"
+
+namespace lookback::tasks {
+namespace {
+
+namespace fs = std::filesystem;
+using io::message_of;
+using io::slurp;
+
+// Two models that differ in their seed, trained once for all tests.
+class TranslateTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    data_ = new io::TempFolder();
+    write_small_data(*data_);
+    result_ = new train::TrainResult(train_small(data_->path(), *data_ / "one", small_recipe()));
+    Settings other = small_recipe();
+    other["train.seed"] = "2";
+    train_small(data_->path(), *data_ / "two", other);
+  }
+  static void TearDownTestSuite() { delete result_, delete data_; }
+
+  static std::string one() { return *data_ / "one"; }
+  static std::string two() { return *data_ / "two"; }
+  static inline io::TempFolder* data_ = nullptr;
+  static inline train::TrainResult* result_ = nullptr;
+};
+
+TEST_F(TranslateTest, TrainingFillsAModelFolder) {
+  for (const char* name : {"config.json", "generation_config.json", "model.safetensors", "README.md",
+                           "source/tokenizer.json", "target/tokenizer.json", "training/log.jsonl"})
+    EXPECT_TRUE(fs::exists(fs::path(one()) / name)) << name;
+  EXPECT_EQ(result_->reason, "max_steps");
+  EXPECT_GT(result_->best_score, 60) << "BLEU";
+  const auto& scores = result_->history.back().scores;
+  for (const char* name : {"loss", "ppl", "accuracy_token", "bleu"}) EXPECT_TRUE(scores.contains(name)) << name;
+  EXPECT_NE(slurp(fs::path(one()) / "README.md").find("test.toml"), std::string::npos);
+  EXPECT_STREQ(task_of_model(one()).name, "translate");
+}
+
+TEST_F(TranslateTest, TranslatesInOrderOneForEachInput) {
+  const auto model = load({one()});
+  EXPECT_EQ(model->task(), "translate");
+  const auto out = model->predict(inputs_of({"s1 s2", "", "s3", "   ", "s4 s5 s6"}));
+  ASSERT_EQ(out.size(), 5U);
+  const std::vector<std::string> want = {"t1 t2", "", "t3", "", "t4 t5 t6"};
+  for (size_t k = 0; k < want.size(); ++k) {
+    EXPECT_EQ(out[k].outputs[0].text, want[k]) << k;
+    EXPECT_EQ(out[k].line, static_cast<int64_t>(k) + 1);
+  }
+  EXPECT_EQ(out[0].source, (std::vector<std::string>{"s1", "s2"}));
+  EXPECT_EQ(out[0].outputs[0].tokens, (std::vector<std::string>{"t1", "t2"}));
+  EXPECT_EQ(out[0].outputs[0].alignment.shape(), (Shape{3, 2}));
+  EXPECT_EQ(out[0].outputs[0].token_log_probs.size(), 3U);
+  EXPECT_TRUE(out[1].source.empty());
+  EXPECT_TRUE(model->predict({}).empty());
+}
+
+TEST_F(TranslateTest, InvalidUtf8IsReadAsReplacementCharacters) {
+  const auto model = load({one()});
+  const auto out = model->predict(inputs_of({"s1 \xFF\xFE", "\x80", "s2"}));
+  ASSERT_EQ(out.size(), 3U);
+  for (const Prediction& p : out) EXPECT_TRUE(valid_utf8(p.outputs[0].text));
+  EXPECT_EQ(out[2].outputs[0].text, "t2");
+}
+
+TEST_F(TranslateTest, NeitherBatchNorCompanyChangesAResult) {
+  std::vector<std::string> lines;
+  Rng rng(4);
+  for (int k = 0; k < 23; ++k) {
+    std::string line = "s" + std::to_string(rng.below(10));
+    for (uint64_t w = rng.below(6); w > 0; --w) line += " s" + std::to_string(rng.below(10));
+    lines.push_back(line);
+  }
+  const auto whole = load({one()}, {{"beam", "3"}, {"n_best", "3"}})->predict(inputs_of(lines));
+  for (const char* batch : {"1", "7"}) {
+    const auto out = load({one()}, {{"beam", "3"}, {"n_best", "3"}, {"batch", batch}})->predict(inputs_of(lines));
+    for (size_t k = 0; k < lines.size(); ++k)
+      EXPECT_EQ(format_prediction(out[k], "jsonl"), format_prediction(whole[k], "jsonl")) << batch;
+  }
+}
+
+TEST_F(TranslateTest, SamplesDependOnTheLineAndTheSeed) {
+  const auto draw = [&](const char* seed) {
+    const auto model = load({one()}, {{"beam", "1"}, {"sample", "true"}, {"temperature", "5"}, {"seed", seed}});
+    std::string all;
+    for (const Prediction& p : model->predict(inputs_of({"s1 s2", "s1 s2", "s1 s2"})))
+      all += format_prediction(p, "text");
+    return all;
+  };
+  EXPECT_EQ(draw("1"), draw("1"));
+  EXPECT_NE(draw("1"), draw("2"));
+}
+
+TEST_F(TranslateTest, ThePrefixComesFirst) {
+  const auto model = load({one()});
+  EXPECT_TRUE(best(*model, {.line = 1, .text = "s1 s2 s3", .prefix = "t7"}).starts_with("t7"));
+  EXPECT_EQ(best(*model, {.line = 1, .text = "s1 s2 s3", .prefix = "t1 t2"}), "t1 t2 t3");
+}
+
+TEST_F(TranslateTest, AGivenTargetIsScored) {
+  const auto model = load({one()}, {{"beam", "1"}});
+  const std::string right = "t1 t2", wrong = "t5 t5";
+  const auto found = model->predict(inputs_of({"s1 s2"}))[0].outputs[0];
+  const std::vector<Input> inputs = {{.line = 1, .text = "s1 s2", .target = &right},
+                                     {.line = 2, .text = "s1 s2", .target = &wrong}};
+  const auto out = model->predict(inputs);
+  EXPECT_EQ(found.text, right);
+  EXPECT_EQ(out[0].outputs[0].text, right);
+  EXPECT_EQ(out[0].outputs[0].log_prob, found.log_prob);
+  EXPECT_EQ(out[0].outputs[0].score, found.score);
+  EXPECT_EQ(out[1].outputs[0].text, wrong);
+  EXPECT_LT(out[1].outputs[0].log_prob, found.log_prob - 3);
+  EXPECT_EQ(out[1].outputs[0].alignment.shape(), (Shape{3, 2}));
+}
+
+TEST_F(TranslateTest, UnknownWordsAreCopiedWhenAsked) {
+  const Input input{.line = 1, .text = "s1 Zanzibar s2"};
+  EXPECT_EQ(best(*load({one()}), input), "t1 \xE2\x81\x87 t2");
+  EXPECT_EQ(best(*load({one()}, {{"replace_unk", "true"}}), input), "t1 Zanzibar t2");
+}
+
+TEST_F(TranslateTest, AnEnsembleOfOneModelTwiceSaysWhatItSays) {
+  for (const char* mean : {"probability", "log_probability"}) {
+    const auto single = load({one()}), twice = load({one(), one()}, {{"ensemble", mean}});
+    for (const char* line : {"s1 s2 s3", "s9", "Zanzibar s4"}) {
+      const auto a = single->predict(inputs_of({line}))[0].outputs[0],
+                 b = twice->predict(inputs_of({line}))[0].outputs[0];
+      EXPECT_EQ(a.text, b.text);
+      EXPECT_NEAR(a.log_prob, b.log_prob, 1e-5);
+    }
+  }
+}
+
+TEST_F(TranslateTest, AnEnsembleOfTwoModelsTranslates) {
+  const auto both = load({one(), two()});
+  EXPECT_EQ(best(*both, {.line = 1, .text = "s1 s2 s3"}), "t1 t2 t3");
+  const auto a = load({one()})->predict(inputs_of({"s1 s2"}))[0].outputs[0].log_prob;
+  const auto b = load({two()})->predict(inputs_of({"s1 s2"}))[0].outputs[0].log_prob;
+  const auto mean = both->predict(inputs_of({"s1 s2"}))[0].outputs[0].log_prob;
+  EXPECT_GT(mean, std::min(a, b) - 1e-3);
+  EXPECT_LT(mean, std::max(a, b) + 1e-3);
+}
+
+TEST_F(TranslateTest, EvaluateScoresFiles) {
+  const auto model = load({one()});
+  const auto lines = model->evaluate({*data_ / "valid.s", *data_ / "valid.t"});
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[0].name, "BLEU");
+  EXPECT_GT(lines[0].value, 60);
+  EXPECT_NE(lines[0].text.find("BLEU"), std::string::npos);
+  EXPECT_THROW(model->evaluate({*data_ / "valid.s"}), ConfigError);
+  const std::string shorter = data_->file("shorter.t", "t1\n");
+  EXPECT_NE(message_of<FormatError>([&] {
+              model->evaluate({*data_ / "valid.s", shorter});
+            }).find("line 2"),
+            std::string::npos);
+  EXPECT_THROW(model->evaluate({*data_ / "no.s", *data_ / "valid.t"}), IoError);
+}
+
+TEST_F(TranslateTest, OptionsThatDoNotGoTogetherAreRefused) {
+  EXPECT_THROW(load({one()}, {{"beam", "2"}, {"n_best", "3"}}), ConfigError);
+  EXPECT_THROW(load({one()}, {{"bean", "2"}}), ConfigError);
+  EXPECT_THROW(load({one()}, {{"batch", "0"}}), ConfigError);
+}
+
+// A copy of a model folder with one file changed.
+std::string damaged(const io::TempFolder& data, const std::string& model, const std::string& file,
+                    const std::string& bytes) {
+  const std::string copy = data / "damaged";
+  fs::remove_all(copy);
+  fs::copy(model, copy, fs::copy_options::recursive);
+  std::ofstream(copy + "/" + file, std::ios::binary) << bytes;
+  return copy;
+}
+
+std::string replaced(std::string s, const std::string& from, const std::string& to) {
+  const size_t at = s.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? s : s.replace(at, from.size(), to);
+}
+
+TEST_F(TranslateTest, DamagedModelFoldersAreRefusedByName) {
+  const auto refused = [&](const std::string& file, const std::string& bytes) {
+    const std::string folder = damaged(*data_, one(), file, bytes);
+    return message_of<FormatError>([&] { load({folder}); });
+  };
+  const std::string config = slurp(one() + "/config.json");
+  EXPECT_NE(refused("config.json", "{}").find("no \"task\""), std::string::npos);
+  EXPECT_NE(refused("config.json", "{").find("config.json"), std::string::npos);
+  EXPECT_NE(refused("config.json", replaced(config, "\"translate\"", "\"translat\"")).find("'translate'"),
+            std::string::npos);
+  EXPECT_NE(refused("config.json", replaced(config, "\"translate\"", "7")).find("task"), std::string::npos);
+  EXPECT_NE(refused("config.json", replaced(config, "\"format\": 1", "\"format\": 2")).find("format"),
+            std::string::npos);
+  EXPECT_NE(refused("config.json", replaced(config, "\"embedding\"", "\"embeding\"")).find("embedding"),
+            std::string::npos);
+  EXPECT_NE(
+      refused("config.json", replaced(config, "\"embedding\": 16", "\"embedding\": 17")).find("model.safetensors"),
+      std::string::npos);
+  EXPECT_NE(refused("config.json", replaced(config, "\"general\"", "\"dot\"")).find("model.safetensors"),
+            std::string::npos);
+  EXPECT_NE(refused("config.json", replaced(config, "\"source_vocabulary\": 1", "\"source_vocabulary\": 9"))
+                .find("vocabularies"),
+            std::string::npos);
+  EXPECT_NE(refused("generation_config.json", "{\"beam\": -1}").find("generation_config.json:1"), std::string::npos);
+  EXPECT_NE(refused("source/tokenizer.json", "{}").find("tokenizer.json"), std::string::npos);
+  EXPECT_NE(refused("model.safetensors", "short").find("model.safetensors"), std::string::npos);
+}
+
+TEST_F(TranslateTest, MissingPartsAreNamed) {
+  const auto without = [&](const char* file) {
+    const std::string folder = damaged(*data_, one(), file, "");
+    fs::remove(folder + "/" + file);
+    return message_of<IoError>([&] { load({folder}); });
+  };
+  for (const char* file : {"config.json", "model.safetensors"})
+    EXPECT_NE(without(file).find(file), std::string::npos) << without(file);
+  EXPECT_NE(without("target/tokenizer.json").find("target"), std::string::npos);
+  EXPECT_THROW(task_of_model(*data_ / "nowhere"), IoError);
+}
+
+}  // namespace
+}  // namespace lookback::tasks
