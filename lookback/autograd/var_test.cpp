@@ -153,6 +153,24 @@ TEST(Var, BackwardFreesWhatTheGraphHeld) {
   EXPECT_EQ(number(x.grad()), 2.0f);
 }
 
+TEST(Var, BackwardFreesClosuresOfNodesStillHeld) {
+  const Var x = leaf(1);
+  const auto saved = std::make_shared<int>(3);
+  const Var y = record({x.value()}, {x}, [saved](Node& node) { add_to(node.inputs[0], number(node.grads[0])); })[0];
+  backward(y);
+  EXPECT_EQ(saved.use_count(), 1);
+}
+
+// An op that sends nothing back does not wake those behind it.
+TEST(Var, NodesWithoutAGradientDoNotRun) {
+  const Var x = leaf(1);
+  int runs = 0;
+  const Var y = record({x.value()}, {x}, [&](Node&) { ++runs; })[0];
+  backward(record({x.value()}, {y}, [](Node&) {})[0]);
+  EXPECT_EQ(runs, 0);
+  EXPECT_TRUE(x.grad().empty());
+}
+
 TEST(Var, BackwardTwiceIsAnError) {
   const Var x = leaf(1);
   const Var y = mix(x, 2);
