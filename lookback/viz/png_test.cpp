@@ -5,12 +5,6 @@
 #include "lookback/viz/picture.h"
 #include "lookback/viz/test_maps.h"
 
-// Fontconfig keeps what it read about the installed fonts until the program ends.
-extern "C" const char* __lsan_default_suppressions();
-extern "C" const char* __lsan_default_options();
-extern "C" const char* __lsan_default_options() { return "print_suppressions=0"; }
-extern "C" const char* __lsan_default_suppressions() { return "leak:libfontconfig\n"; }
-
 namespace lookback::viz {
 namespace {
 
