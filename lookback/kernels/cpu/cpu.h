@@ -1,6 +1,6 @@
-// The fast kernels: oneDNN for the products, Highway for the rest, OpenMP for
-// threads. f32 only. Results do not depend on the number of threads, and a row's
-// result does not depend on the other rows.
+// The fast kernels: oneDNN for the products (our own where its bits would depend on
+// rows or threads), Highway for the rest, OpenMP for threads. f32 only. Results do not
+// depend on the number of threads, and a row's result does not depend on the other rows.
 #pragma once
 
 #include "lookback/kernels/kernels.h"
