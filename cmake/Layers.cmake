@@ -4,7 +4,8 @@
 set_property(GLOBAL PROPERTY lookback_layers "")
 
 add_library(lookback_flags INTERFACE)
-target_compile_options(lookback_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers -Wno-restrict -ffp-contract=off)
+target_compile_options(lookback_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+  -ffp-contract=off -fno-math-errno)
 if(LOOKBACK_WERROR)
   target_compile_options(lookback_flags INTERFACE -Werror)
 endif()

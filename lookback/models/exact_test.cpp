@@ -1,4 +1,6 @@
 // The same bits, whatever else is in the batch and however many threads there are.
+#include <thread>
+
 #include "lookback/base/parallel.h"
 #include "lookback/data/vocab.h"
 #include "lookback/models/testing.h"
@@ -166,6 +168,25 @@ TEST(Exact, OneAndTwoThreadsGiveTheSameBits) {
       EXPECT_TRUE(same_bits(one.steps[t].logits, two.steps[t].logits));
       EXPECT_TRUE(same_bits(one.steps[t].weights, two.steps[t].weights));
     }
+  }
+}
+
+TEST(Exact, ThreadsMayShareAModel) {
+  const Seq2SeqBatch batch = random_batch(4, 6, kVocabulary);
+  const std::vector<size_t> all = {0, 1, 2, 3};
+  for (const Seq2SeqOptions& o : kinds()) {
+    Seq2Seq calm(o, {kVocabulary, kVocabulary}, 1), shared(o, {kVocabulary, kVocabulary}, 1);
+    const auto want = forced(calm, batch, all, 3);
+    std::vector<std::vector<decode::StepOutput>> got(4);
+    std::vector<std::thread> threads;
+    for (auto& mine : got)
+      threads.emplace_back([&] {
+        const ThreadScope scope(1);
+        mine = forced(shared, batch, all, 3);
+      });
+    for (std::thread& t : threads) t.join();
+    for (const auto& mine : got)
+      for (size_t t = 0; t < 3; ++t) EXPECT_TRUE(same_bits(mine[t].logits, want[t].logits));
   }
 }
 

@@ -82,22 +82,30 @@ double glorot(const Shape& s, std::string_view name) {
   return std::sqrt(6.0 / (in + out));
 }
 
-// torch's width: the hidden size of a recurrent layer, the fan-in of a linear one.
-double torch_bound(const Shape& s, std::string_view name) {
-  double width = static_cast<double>(s[s.rank() - 1]);
+// torch's width: the hidden size of a recurrent layer, the fan-in of a linear one. The bias of a
+// linear layer has that of its weight; where the weight is another layer's, its own length.
+double torch_bound(std::span<const NamedVar> all, const NamedVar& p) {
+  const Shape& s = p.var.shape();
+  const std::string_view name = p.name;
+  auto width = static_cast<double>(s[s.rank() - 1]);
   if (name.find("_l") != std::string_view::npos && (name.find("weight_ih") != std::string_view::npos || s.rank() == 1))
     width = static_cast<double>(s[0]) / (name.find("gru") == std::string_view::npos ? 4 : 3);
+  if (name.ends_with(".bias")) {
+    const std::string weight = p.name.substr(0, p.name.size() - 4) + "weight";
+    for (const NamedVar& other : all)
+      if (other.name == weight) width = static_cast<double>(other.var.dim(1));
+  }
   return 1 / std::sqrt(width);
 }
 
-void fill(Values& x, const NamedVar& p, const InitOptions& o, Rng& rng) {
+void fill(Values& x, std::span<const NamedVar> all, const NamedVar& p, const InitOptions& o, Rng& rng) {
   const Shape& s = p.var.shape();
   const Role role = role_of(p.name);
   if (role == Role::gamma) return x.assign(x.size(), 1.0);
   if (role == Role::beta) return;
   if (o.kind == "uniform") return fill_uniform(x, o.scale, rng);
   if (o.kind == "torch")
-    return role == Role::embedding ? fill_normal(x, 1, rng) : fill_uniform(x, torch_bound(s, p.name), rng);
+    return role == Role::embedding ? fill_normal(x, 1, rng) : fill_uniform(x, torch_bound(all, p), rng);
   if (role == Role::bias) return;
   if (role == Role::recurrent) return fill_orthogonal(x, s[0], s[1], rng);
   if (o.kind == "bahdanau") {
@@ -114,7 +122,7 @@ void initialise(std::span<const NamedVar> parameters, const InitOptions& options
   for (const NamedVar& p : parameters) {
     Rng rng(seed, stream_of(p.name));
     Values x(static_cast<size_t>(p.var.value().size()));
-    fill(x, p, options, rng);
+    fill(x, parameters, p, options, rng);
     if (p.name.find("lstm.bias_ih") != std::string::npos)
       for (size_t k = x.size() / 4; k < x.size() / 2; ++k) x[k] += options.forget_bias;
     with_float(p.var.dtype(), [&]<class R>() { std::copy(x.begin(), x.end(), p.var.value().data<R>()); });

@@ -101,6 +101,10 @@ TEST(Init, Torch) {
   expect_uniform(drawn("encoder.gru.bias_hh_l1_reverse", {30000}, o), 0.01);
   expect_uniform(drawn("decoder.readout.weight", {100, 400}, o), 0.05);
   expect_normal(drawn("decoder.embedding.weight", {200, 100}, o), 1);
+  const std::vector<NamedVar> layer = {{"output.weight", fresh({5000, 16}, Dtype::f64)},
+                                       {"output.bias", fresh({5000}, Dtype::f64)}};
+  initialise(layer, o, 1);
+  expect_uniform(layer[1].var.value(), 0.25);
 }
 
 TEST(Init, NormalisationStartsAsTheIdentity) {

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <map>
+#include <mutex>
 
 namespace lookback::ops {
 namespace {
@@ -11,9 +12,16 @@ struct Prepared {
   std::map<std::pair<Columns, Packing>, std::shared_ptr<const kernels::Packed>> packed;
 };
 
-Prepared& prepared(Node& node) {
+// What is kept for these columns and this direction; made by `pack` the first time. Threads
+// that predict with one model meet here.
+template <class F>
+const kernels::Packed* prepared(Node& node, Columns columns, Packing packing, F&& pack) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
   if (!node.prepared) node.prepared = std::make_shared<Prepared>();
-  return *static_cast<Prepared*>(node.prepared.get());
+  auto& kept = static_cast<Prepared*>(node.prepared.get())->packed[{columns, packing}];
+  if (!kept) kept = pack();
+  return kept.get();
 }
 
 Tensor stacked(const std::vector<Tensor>& parts) {
@@ -80,14 +88,14 @@ kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing) {
       .data = w.value().data<R>() + columns.begin, .rows = w.dim(0), .cols = columns.size(), .ld = w.dim(1)};
   const auto pack = kernels::best<R>().pack;
   if (!pack) return out;
-  auto& kept = prepared(w.node()).packed[{columns, packing}];
-  if (packing == Packing::forward) {
-    if (!kept) kept = pack({.n = out.rows, .k = out.cols, .b = out.data, .ldb = out.ld, .transpose_b = true});
-    out.packed = kept.get();
-  } else {
-    if (!kept) kept = pack({.n = out.cols, .k = out.rows, .b = out.data, .ldb = out.ld, .transpose_b = false});
-    out.packed_transposed = kept.get();
-  }
+  if (packing == Packing::forward)
+    out.packed = prepared(w.node(), columns, packing, [&] {
+      return pack({.n = out.rows, .k = out.cols, .b = out.data, .ldb = out.ld, .transpose_b = true});
+    });
+  else
+    out.packed_transposed = prepared(w.node(), columns, packing, [&] {
+      return pack({.n = out.cols, .k = out.rows, .b = out.data, .ldb = out.ld, .transpose_b = false});
+    });
   return out;
 }
 
