@@ -1,108 +1,44 @@
 #!/usr/bin/env python3
-"""Lookback beside PyTorch: the same model, the same sizes, measured in turn in one run.
+"""Lookback beside PyTorch and ONNX Runtime: the same models, the same sizes, measured in turn in one run.
 
-    ./x bench peers [--rounds N] [--json FILE]
+    ./x bench peers [--rounds N] [--only WORD...] [--json FILE]
 
-The model is an encoder-decoder with one bidirectional LSTM layer (2 x H/2), one LSTM decoder
-layer (H), Luong's general attention and input feeding: V 8000, E 256, H 512. Training is forward,
-backward, clipping to norm 1 and Adam on 64 pairs of 16 x 16 tokens; decoding is greedy, one
-sentence of 16 tokens into 16. A ratio is ours / theirs of one round; the better of eager and
-compiled PyTorch, and of one and two threads for decoding, stands for PyTorch.
+The model is an encoder-decoder with one bidirectional LSTM layer (2 x 256), one LSTM decoder
+layer (512) and attention: V 8000, E 256. Training is forward, backward, clipping to norm 1 and
+Adam on 64 pairs of 16 x 16 tokens, on all cores; decoding is of 16 tokens into 16. In every round
+everybody is measured once. On both sides the contender with the best median stands for its side:
+eager or compiled, one thread or all of them, and where a row allows it the precision. `ratio` is
+that of the medians; ratio_min and ratio_max are the least and the most of one round.
 """
 
 import argparse
 import json
+import os
+import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import torch
-from torch import nn
-from torch.nn import functional as F
 
-V, E, H, BATCH, SOURCE, TARGET = 8000, 256, 512, 64, 16, 16
-BOS = 1
+import peers_torch
 
-
-class Seq2Seq(nn.Module):
-    """As a careful PyTorch user writes it: fused nn.LSTM for the encoder, batched attention."""
-
-    def __init__(self):
-        super().__init__()
-        self.source = nn.Embedding(V, E)
-        self.target = nn.Embedding(V, E)
-        self.encoder = nn.LSTM(E, H // 2, bidirectional=True)
-        self.bridge_h = nn.Linear(H, H)
-        self.bridge_c = nn.Linear(H, H)
-        self.cell = nn.LSTMCell(E + H, H)
-        self.key = nn.Linear(H, H, bias=False)
-        self.readout = nn.Linear(2 * H, H)
-        self.output = nn.Linear(H, V)
-
-    def encode(self, source):  # [T, B]
-        memory, (h, c) = self.encoder(self.source(source))
-        memory = memory.transpose(0, 1).contiguous()  # [B, T, H]
-        both = lambda x: torch.cat([x[0], x[1]], 1)
-        h, c = torch.tanh(self.bridge_h(both(h))), torch.tanh(self.bridge_c(both(c)))
-        return memory, self.key(memory), h, c
-
-    def step(self, embedded, feed, h, c, memory, keys):
-        h, c = self.cell(torch.cat([embedded, feed], 1), (h, c))
-        weights = torch.softmax(torch.bmm(keys, h.unsqueeze(2)).squeeze(2), 1)
-        context = torch.bmm(weights.unsqueeze(1), memory).squeeze(1)
-        return torch.tanh(self.readout(torch.cat([context, h], 1))), h, c
-
-    def forward(self, source, inputs, targets):  # [T, B], [U, B], [U, B]
-        memory, keys, h, c = self.encode(source)
-        embedded = self.target(inputs)
-        feed = torch.zeros(source.shape[1], H)
-        outputs = []
-        for t in range(inputs.shape[0]):
-            feed, h, c = self.step(embedded[t], feed, h, c, memory, keys)
-            outputs.append(feed)
-        logits = self.output(torch.stack(outputs))
-        return F.cross_entropy(logits.view(-1, V), targets.reshape(-1))
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+THREADS = sorted({1, torch.get_num_threads()})
+ALL = THREADS[-1]
 
 
-class TorchTraining:
-    def __init__(self, compiled):
-        torch.manual_seed(1)
-        self.model = Seq2Seq()
-        self.run = torch.compile(self.model) if compiled else self.model
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
-        self.source = torch.randint(4, V, (SOURCE, BATCH))
-        self.targets = torch.randint(4, V, (TARGET, BATCH))
-        self.inputs = torch.cat([torch.full((1, BATCH), BOS), self.targets[:-1]])
-
-    def step(self):
-        self.optimizer.zero_grad(set_to_none=True)
-        self.run(self.source, self.inputs, self.targets).backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        return TARGET * BATCH
+def cpu_info(key):
+    with open("/proc/cpuinfo") as info:
+        return next((line.split(":", 1)[1].strip() for line in info if line.startswith(key)), "")
 
 
-class TorchDecoding:
-    def __init__(self, compiled, threads):
-        torch.manual_seed(1)
-        self.model = Seq2Seq().eval()
-        self.next = torch.compile(self.next_token) if compiled else self.next_token
-        self.source = torch.randint(4, V, (SOURCE, 1))
-        self.threads = threads
-
-    def next_token(self, token, feed, h, c, memory, keys):
-        feed, h, c = self.model.step(self.model.target(token), feed, h, c, memory, keys)
-        return self.model.output(feed).argmax(1), feed, h, c
-
-    def step(self):
-        torch.set_num_threads(self.threads)
-        with torch.inference_mode():
-            memory, keys, h, c = self.model.encode(self.source)
-            token, feed = torch.full((1,), BOS), torch.zeros(1, H)
-            for _ in range(TARGET):
-                token, feed, h, c = self.next(token, feed, h, c, memory, keys)
-        return TARGET
+FLAGS = set(cpu_info("flags").split())
+CPU = cpu_info("model name") or "unknown"
+HAS_BF16 = bool(FLAGS & {"avx512_bf16", "amx_bf16"})
+NO_BF16 = None if HAS_BF16 else "this processor has no bf16 products (AVX512-BF16 or AMX)"
 
 
 class Ours:
@@ -111,6 +47,7 @@ class Ours:
     def __init__(self, program, work, repeat, threads, *flags):
         command = [program, "bench", work, "--on-request", "--repeat", str(repeat), "--threads", str(threads), *flags]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.measure()
 
     def measure(self):
         self.process.stdin.write("go\n")
@@ -125,84 +62,216 @@ class Ours:
         self.process.wait()
 
 
-def torch_speed(peer, repeat):
-    begin = time.perf_counter()
-    tokens = sum(peer.step() for _ in range(repeat))
-    return tokens / (time.perf_counter() - begin)
+class Theirs:
+    """A peer in this process."""
 
-
-def attempt(name, make):
-    """A peer that is warm, or None with the reason said: a machine may lack what compiling needs."""
-    try:
-        peer = make()
+    def __init__(self, make, repeat, threads):
+        self.threads, self.repeat = threads, repeat
+        torch.set_num_threads(threads)
+        self.peer = make()
         for _ in range(3):
-            peer.step()
-        return peer
-    except Exception as error:  # whatever torch.compile could not do here
-        print(f"peers: {name} left out: {str(error).splitlines()[0]}", file=sys.stderr)
-        return None
+            self.peer.run()
+
+    def measure(self):
+        torch.set_num_threads(self.threads)
+        begin = time.perf_counter()
+        amount = sum(self.peer.run() for _ in range(self.repeat))
+        return amount / (time.perf_counter() - begin)
+
+    def close(self):
+        self.peer = None
 
 
-def compare(name, unit, ours, peers, rounds, repeat):
-    speeds = {key: [] for key in ["ours", *peers]}
-    for _ in range(rounds):
-        speeds["ours"].append(max(o.measure() for o in ours))
-        for key, peer in peers.items():
-            speeds[key].append(torch_speed(peer, repeat))
-    for o in ours:
-        o.close()
-    median = {key: statistics.median(values) for key, values in speeds.items()}
-    best = max(peers, key=median.get)
-    ratios = [a / b for a, b in zip(speeds["ours"], speeds[best])]
-    return {
-        "name": name, "ours": median["ours"], "peer": median[best], "peer_name": best, "unit": unit,
-        "ratio": median["ours"] / median[best], "ratio_min": min(ratios), "ratio_max": max(ratios), "cpu": cpu_name(),
-        "all": median,
-    }
+class Row:
+    """One comparison. Contenders are (name, function that makes one)."""
+
+    def __init__(self, name, unit, ours, theirs, skipped=None):
+        self.name, self.unit, self.ours, self.theirs, self.skipped = name, unit, ours, theirs, skipped
+
+    def measure(self, rounds):
+        head = {"name": self.name, "unit": self.unit, "cpu": CPU}
+        if self.skipped:
+            return head | {"skipped": self.skipped}
+        sides = [ready(self.ours), ready(self.theirs)]
+        if not sides[1]:
+            return head | {"skipped": "no peer runs here; see the lines above"}
+        speeds = [{name: [] for name in side} for side in sides]
+        for _ in range(rounds):
+            for side, values in zip(sides, speeds):
+                for name, contender in side.items():
+                    values[name].append(contender.measure())
+        for side in sides:
+            for contender in side.values():
+                contender.close()
+        medians = [{name: statistics.median(v) for name, v in values.items()} for values in speeds]
+        best = [max(m, key=m.get) for m in medians]
+        ratios = [a / b for a, b in zip(speeds[0][best[0]], speeds[1][best[1]])]
+        mine, peer = medians[0][best[0]], medians[1][best[1]]
+        return head | {
+            "ours": mine, "ours_name": best[0], "peer": peer, "peer_name": best[1], "ratio": mine / peer,
+            "ratio_min": min(ratios), "ratio_max": max(ratios), "all": medians[0] | medians[1],
+        }
 
 
-def cpu_name():
-    with open("/proc/cpuinfo") as info:
-        return next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), "unknown")
+def ready(contenders):
+    """Those that run; the others are named, with the reason: a machine may lack what compiling needs."""
+    out = {}
+    for name, make in contenders:
+        try:
+            out[name] = make()
+        except Exception as error:  # whatever a peer could not do here
+            print(f"peers: {name} left out: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+    return out
 
 
-def peer_set(kinds):
-    made = {name: attempt(name, make) for name, make in kinds.items()}
-    return {name: peer for name, peer in made.items() if peer}
+def ours(args, work, repeat, *flags, precisions=("f32",), threads=THREADS):
+    return [(f"lookback {p}, {n} threads",
+             lambda p=p, n=n: Ours(args.program, work, repeat, n, *flags, "--precision", p))
+            for p in precisions if p != "bf16" or HAS_BF16 for n in threads]
+
+
+def torch_peers(kind, repeat, precisions=("f32",), threads=THREADS, compiled=(False, True), **options):
+    version = torch.__version__.split("+")[0]
+    out = []
+    for p in precisions:
+        for c in compiled:
+            if p == "int8" and c:
+                continue  # quantised modules do not compile
+            for n in threads:
+                name = f"PyTorch {version} {'compiled' if c else 'eager'} {p}, {n} threads"
+                make = lambda p=p, c=c: kind(precision=p, compiled=c, **options)
+                out.append((name, lambda make=make, n=n: Theirs(make, repeat, n)))
+    return out
+
+
+def onnx_peers(kind, repeat, folder, precisions=("f32",), **options):
+    import peers_onnx  # slow to load, and only some rows need it
+    return [(f"ONNX Runtime {peers_onnx.onnxruntime.__version__} {p}, {n} threads",
+             lambda p=p, n=n: Theirs(lambda: getattr(peers_onnx, kind)(folder, precision=p, threads=n, **options),
+                                     repeat, n))
+            for p in precisions for n in THREADS]
+
+
+FEEDING = ("--model.decoder.input-feeding",)
+NO_FEEDING = ("--no-model.decoder.input-feeding",)
+ADDITIVE = ("--model.decoder.attention", "bahdanau", "--model.score", "additive", *NO_FEEDING)
+BOTH = ("f32", "bf16")
+
+
+def rows(args, folder):
+    torch_training = lambda **o: torch_peers(peers_torch.Training, 3, threads=[ALL], **o)
+    training = lambda *flags, **o: ours(args, "train", 3, *flags, threads=[ALL], **o)
+    tokens = "target tokens/s"
+    yield Row("train_luong_feed_f32", tokens, training(*FEEDING), torch_training())
+    yield Row("train_luong_f32", tokens, training(*NO_FEEDING), torch_training(feeding=False))
+    yield Row("train_additive_feed_f32", tokens, training(*ADDITIVE),
+              torch_training(attention="additive", feeding=False))
+    yield Row("train_luong_feed_bf16", tokens, training(*FEEDING, precisions=["bf16"]),
+              torch_training(precisions=BOTH), NO_BF16)
+    layer = ("--source", "32")
+    yield Row("lstm_f32", "GFLOP/s", ours(args, "lstm", 3, *layer, threads=[ALL]),
+              torch_peers(peers_torch.Lstm, 3, threads=[ALL]))
+    yield Row("lstm_bf16", "GFLOP/s", ours(args, "lstm", 3, *layer, threads=[ALL], precisions=["bf16"]),
+              torch_peers(peers_torch.Lstm, 3, ["bf16"], threads=[ALL]), NO_BF16)
+    yield Row("greedy_b1_f32", "tokens/s", ours(args, "decode", 20, "--batch", "1"),
+              torch_peers(peers_torch.Decoding, 20) + onnx_peers("Decoding", 20, folder))
+    every = ("f32", "bf16", "int8")
+    yield Row("greedy_b64_best", "tokens/s", ours(args, "decode", 3, precisions=BOTH),
+              torch_peers(peers_torch.Decoding, 3, every, batch=64)
+              + onnx_peers("Decoding", 3, folder, ("f32", "int8"), batch=64))
+    yield Row("beam5_b32_best", "tokens/s", ours(args, "decode", 3, "--batch", "32", "--beam", "5", precisions=BOTH),
+              torch_peers(peers_torch.Decoding, 3, BOTH, batch=32, beam=5))
+    yield Row("stream_step_b1", "steps/s",
+              ours(args, "stream", 20, "--batch", "1", "--source", "64", precisions=BOTH),
+              torch_peers(peers_torch.Streaming, 20, every, kind="cell")
+              + torch_peers(peers_torch.Streaming, 20, ("f32", "bf16"), kind="layer", compiled=[False])
+              + onnx_peers("Streaming", 20, folder, ("f32", "int8")))
+
+
+# Rows that are not two speeds: each gives ours and theirs once, or a share.
+
+def share_row(args):
+    """Of the machine's matrix products; measured in turn with them by `lookback bench` itself."""
+    done = subprocess.run([args.program, "bench", "train", "--rounds", str(args.rounds), "--repeat", "3", *FEEDING],
+                          check=True, capture_output=True, text=True)
+    r = json.loads(done.stdout)
+    return {"name": "train_share_f32", "unit": "share of the matmul peak", "cpu": CPU, "ours": r["gflops"],
+            "peer": r["peak_gflops"], "peer_name": "oneDNN product 1024 x 1024 x 1024, packed",
+            "ratio": r["share_of_peak"], "ratio_min": r["min"] / r["median"] * r["share_of_peak"],
+            "ratio_max": r["max"] / r["median"] * r["share_of_peak"]}
+
+
+def peak_mib(command):
+    """Peak resident memory of a process, run to its end."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"peers: {' '.join(command)} failed")
+    return usage.ru_maxrss / 1024
+
+
+def memory_row(args):
+    mine = peak_mib([args.program, "bench", "train", "--rounds", "2", "--repeat", "3", *FEEDING])
+    script = "import sys; sys.path.insert(0, 'bench'); import peers_torch as p; t = p.Training(); [t.run() for _ in range(6)]"
+    peer = peak_mib([sys.executable, "-c", script])
+    return {"name": "train_memory", "unit": "MiB", "cpu": CPU, "ours": mine, "peer": peer,
+            "peer_name": f"PyTorch {torch.__version__.split('+')[0]} eager", "ratio": mine / peer,
+            "ratio_min": mine / peer, "ratio_max": mine / peer}
+
+
+def long_memory_row(args):
+    """Ours against ours: how peak memory grows with the source."""
+    def peak(steps):
+        return peak_mib([args.program, "bench", "train", "--rounds", "1", "--repeat", "1", "--batch", "1", "--source",
+                         str(steps), *ADDITIVE])
+    long, short = peak(16384), peak(1024)
+    return {"name": "long_memory", "unit": "MiB", "cpu": CPU, "ours": long, "peer": short,
+            "peer_name": "lookback, 1,024 source steps", "ratio": long / short, "ratio_min": long / short,
+            "ratio_max": long / short}
+
+
+def size_row(args):
+    with tempfile.TemporaryDirectory() as folder:
+        stripped = pathlib.Path(folder) / "lookback"
+        subprocess.run(["strip", "-o", stripped, args.program], check=True)
+        size = stripped.stat().st_size / 1e6
+    return {"name": "program_mb", "unit": "MB", "cpu": CPU, "ours": size, "peer": size, "peer_name": "-",
+            "ratio": size, "ratio_min": size, "ratio_max": size}
+
+
+SINGLE = {"train_share_f32": share_row, "train_memory": memory_row, "long_memory": long_memory_row,
+          "program_mb": size_row}
+
+
+def say(row):
+    if "skipped" in row:
+        return print(f"{row['name']:<24} skipped: {row['skipped']}", flush=True)
+    print(f"{row['name']:<24} ours {row['ours']:9.1f}  {row['peer_name']} {row['peer']:9.1f} {row['unit']}  "
+          f"ratio {row['ratio']:.2f} ({row['ratio_min']:.2f} to {row['ratio_max']:.2f})", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default="build/release/lookback")
+    parser.add_argument("--program", default=str(ROOT / "build/release/lookback"))
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", nargs="*", default=[], metavar="WORD", help="rows whose name holds one of these")
     parser.add_argument("--json", metavar="FILE", help="write the rows there too")
     args = parser.parse_args()
-    threads = torch.get_num_threads()
-    version = torch.__version__
-    rows = []
-
-    peers = peer_set({
-        f"PyTorch {version} eager": lambda: TorchTraining(compiled=False),
-        f"PyTorch {version} compiled": lambda: TorchTraining(compiled=True),
-    })
-    ours = [Ours(args.program, "train", 3, threads)]
-    rows.append(compare("train_luong_feed_f32", "target tokens/s", ours, peers, args.rounds, 3))
-
-    counts = sorted({1, threads})
-    peers = peer_set({
-        f"PyTorch {version} {'compiled' if compiled else 'eager'}, {n} threads":
-            lambda compiled=compiled, n=n: TorchDecoding(compiled, n)
-        for compiled in (False, True) for n in counts
-    })
-    ours = [Ours(args.program, "decode", 20, n, "--batch", "1") for n in counts]
-    rows.append(compare("greedy_b1_f32", "tokens/s", ours, peers, args.rounds, 20))
-
-    for row in rows:
-        print(f"{row['name']:<24} ours {row['ours']:8.0f}  {row['peer_name']} {row['peer']:8.0f} {row['unit']}  "
-              f"ratio {row['ratio']:.2f} ({row['ratio_min']:.2f} to {row['ratio_max']:.2f})")
+    args.program = str(pathlib.Path(args.program).resolve())
+    wanted = lambda name: not args.only or any(word in name for word in args.only)
+    done = []
+    with tempfile.TemporaryDirectory() as folder:
+        for row in rows(args, folder):
+            if wanted(row.name):
+                done.append(row.measure(args.rounds))
+                say(done[-1])
+    for name, measure in SINGLE.items():
+        if wanted(name):
+            done.append(measure(args))
+            say(done[-1])
     if args.json:
         with open(args.json, "w") as out:
-            json.dump(rows, out, indent=2)
+            json.dump(done, out, indent=2)
             out.write("\n")
 
 

@@ -36,7 +36,7 @@ int run_evaluate(Args& args) {
   parser.parse(args.words);
   check<ConfigError>(!flags.data.empty(), "evaluate: --data FILE... is missing: the files to score on");
   const ThreadScope threads(chosen_threads(flags.threads));
-  const auto scores = options.load(flags.models, parser)->evaluate(flags.data);
+  const auto scores = options.load(flags.models, parser, args.console.sink())->evaluate(flags.data);
   std::string out;
   for (const tasks::EvaluationLine& s : scores) {
     if (flags.format == "text")

@@ -93,7 +93,7 @@ int run_explain(Args& args) {
   check<ConfigError>(!picture || picture == kPictures || flags.text.size() == 1, "explain: --out ", flags.out,
                      ": holds one picture; for several texts take .html or the terminal");
   const ThreadScope threads(chosen_threads(flags.threads));
-  const auto model = options.load(flags.models, parser);
+  const auto model = options.load(flags.models, parser, args.console.sink());
   std::vector<viz::AttentionMap> maps;
   for (const tasks::Prediction& p : model->predict(inputs_of(flags)))
     maps.push_back(map_of(p, flags.text[static_cast<size_t>(p.line) - 1], flags.words));

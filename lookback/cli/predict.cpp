@@ -142,7 +142,7 @@ int run_predict(Args& args) {
   // Read from here on, while the model is loaded.
   const auto batch = std::get<int64_t>(field_value(find_field(fields, "batch", "--batch")));
   LineQueue queue(flags.in, static_cast<size_t>(kBatchesAhead * batch));
-  const auto model = options.load(flags.models, parser);
+  const auto model = options.load(flags.models, parser, args.console.sink());
   warn_of_lost_outputs(flags.format, fields, args.console);
   Predictor(flags, *model, queue, args.console).run();
   return 0;

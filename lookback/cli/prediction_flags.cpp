@@ -16,7 +16,8 @@ PredictionFlags::PredictionFlags() {
   }
 }
 
-std::unique_ptr<tasks::TaskModel> PredictionFlags::load(const StringList& folders, const Flags& flags) const {
+std::unique_ptr<tasks::TaskModel> PredictionFlags::load(const StringList& folders, const Flags& flags,
+                                                        const LogSink& log) const {
   auto model = tasks::task_of_model(folders[0]).load(folders);
   auto fields = model->predict_fields();
   for (Field& f : fields)
@@ -24,7 +25,7 @@ std::unique_ptr<tasks::TaskModel> PredictionFlags::load(const StringList& folder
   set_from_environment(fields, "decode.");
   for (const Field& f : flags.added())
     if (f.origin != "default") set_field(find_field(fields, f.path, f.origin), field_value(f), f.origin);
-  model->validate();
+  model->validate(log);
   return model;
 }
 

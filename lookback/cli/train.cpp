@@ -17,7 +17,7 @@ namespace {
 
 struct TrainFlags {
   StringList recipe, set;
-  std::string out, data, log_format = "text";
+  std::string out, data, precision, log_format = "text";
   bool resume = false, overwrite = false, print_config = false, quiet = false;
   int64_t seed = -1, threads = 0;
 
@@ -30,6 +30,7 @@ struct TrainFlags {
     v("overwrite", overwrite, "", "replace the run that is in MODEL");
     v("seed", seed, "N", "train.seed: names the random numbers of the run; the recipe's unless given").range(0, 9e15);
     v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
+    v("precision", precision, "NAME", "train.precision: f32, bf16 or auto; the recipe's unless given");
     v("print-config", print_config, "", "print every key with its value and where that came from, and stop");
     v("quiet", quiet, "", "say nothing but warnings and errors");
     v("log-format", log_format, "FORMAT", "how to talk on standard error").choices({"text", "json"});
@@ -89,6 +90,8 @@ int run_train(Args& args) {
 
   Recipe recipe = resolved_recipe(flags);
   if (flags.seed >= 0) set_field(find_field(recipe.fields, "train.seed", "--seed"), flags.seed, "--seed");
+  if (!flags.precision.empty())
+    set_field(find_field(recipe.fields, "train.precision", "--precision"), flags.precision, "--precision");
   if (flags.print_config) return print(recipe_with_origins(recipe)), 0;
   check<ConfigError>(!flags.out.empty(), "train: --out MODEL is missing: the folder to write the model to");
   const TrainPlan plan{.recipe_name = fs::path(flags.recipe[0]).filename().string(),

@@ -47,6 +47,8 @@ const Table<float>& best<float>() {
   return table;
 }
 
+bool has_products(Precision precision) { return cpu_has_products(precision); }
+
 // Double is for checking: it runs on the reference.
 template <>
 const Table<double>& best<double>() {

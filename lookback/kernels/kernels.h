@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "lookback/base/precision.h"
 #include "lookback/base/rng.h"
 
 namespace lookback::kernels {
@@ -29,8 +30,9 @@ struct Steps {
   int64_t N() const { return begin[T]; }
 };
 
-// A matrix in the order the fast products like best, made once and used many times.
+// A matrix in the order, and of the precision, that the fast products like best; made once and used many times.
 struct Packed {
+  Precision precision = Precision::f32;
   virtual ~Packed() = default;
 };
 
@@ -57,6 +59,9 @@ struct Matmul {
   R* c;
   int64_t ldc;
   bool accumulate;
+  // What a and b are rounded to, if this machine has such products of floats: int8 by packing only.
+  // A packed b brings its own.
+  Precision precision = Precision::f32;
 };
 
 template <class R>
@@ -353,5 +358,8 @@ const Table<R>& ref();
 // What this machine runs fastest, gaps filled from the reference.
 template <class R>
 const Table<R>& best();
+
+// Whether `best` has products of this precision; it computes others in f32.
+bool has_products(Precision precision);
 
 }  // namespace lookback::kernels

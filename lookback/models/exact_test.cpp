@@ -1,9 +1,11 @@
 // The same bits, whatever else is in the batch and however many threads there are.
+#include <cmath>
 #include <thread>
 
 #include "lookback/base/parallel.h"
 #include "lookback/data/vocab.h"
 #include "lookback/models/testing.h"
+#include "lookback/ops/precision.h"
 
 namespace lookback {
 namespace {
@@ -29,6 +31,14 @@ std::vector<Seq2SeqOptions> kinds() {
         o.score = std::string(attention) == "luong" ? "general" : "additive";
         out.push_back(o);
       }
+  return out;
+}
+
+// On machines without such products some repeat the first.
+std::vector<std::pair<Seq2SeqOptions, Precision>> kinds_and_precisions() {
+  std::vector<std::pair<Seq2SeqOptions, Precision>> out;
+  for (const Precision p : {Precision::f32, Precision::bf16, Precision::int8})
+    for (const Seq2SeqOptions& o : kinds()) out.emplace_back(o, p);
   return out;
 }
 
@@ -73,7 +83,8 @@ std::vector<decode::StepOutput> forced(const Seq2Seq& model, const Seq2SeqBatch&
 TEST(Exact, LogitsDoNotDependOnTheBatch) {
   const Seq2SeqBatch batch = random_batch(9, 8, kVocabulary);
   const std::vector<size_t> all = {0, 1, 2, 3, 4, 5, 6, 7, 8}, some = {7, 2, 5};
-  for (const Seq2SeqOptions& o : kinds()) {
+  for (const auto& [o, precision] : kinds_and_precisions()) {
+    const PrecisionScope scope(precision);
     Seq2Seq model(o, {kVocabulary, kVocabulary}, 1);
     const auto a = forced(model, batch, all, 4), b = forced(model, batch, some, 4);
     for (size_t k = 0; k < all.size(); ++k) {
@@ -158,8 +169,10 @@ Bits run_with(int threads, const Seq2SeqOptions& o, const Seq2SeqBatch& batch) {
 
 TEST(Exact, OneAndTwoThreadsGiveTheSameBits) {
   const Seq2SeqBatch batch = random_batch(24, 12, 600);
-  for (Seq2SeqOptions o : kinds()) {
+  for (auto [o, precision] : kinds_and_precisions()) {
     if ((o.encoder.cell == "gru") == o.decoder.input_feeding) continue;  // the other half covers it
+    if (precision == Precision::int8) continue;                          // not for gradients
+    const PrecisionScope scope(precision);
     o.encoder.hidden = 48, o.decoder.hidden = 96, o.embedding = 64, o.dropout.rate = 0.2;
     const Bits one = run_with(1, o, batch), two = run_with(2, o, batch);
     EXPECT_EQ(one.loss, two.loss);
@@ -187,6 +200,24 @@ TEST(Exact, ThreadsMayShareAModel) {
     for (std::thread& t : threads) t.join();
     for (const auto& mine : got)
       for (size_t t = 0; t < 3; ++t) EXPECT_TRUE(same_bits(mine[t].logits, want[t].logits));
+  }
+}
+
+TEST(Exact, Bf16ProductsAreNearAndNotTheSame) {
+  const Seq2SeqBatch batch = random_batch(24, 12, 600);
+  for (const Seq2SeqOptions& o : kinds()) {
+    const Bits f32 = run_with(1, o, batch);
+    const PrecisionScope scope(Precision::bf16);
+    const Bits bf16 = run_with(1, o, batch);
+    EXPECT_EQ(bf16.loss != f32.loss, ops::available_precision("bf16") == Precision::bf16);
+    EXPECT_NEAR(bf16.loss, f32.loss, 1e-3 * f32.loss);
+    double dot = 0, a = 0, b = 0;
+    for (size_t k = 0; k < f32.grads.size(); ++k)
+      for (int64_t i = 0; i < f32.grads[k].size(); ++i) {
+        const double x = f32.grads[k].data<float>()[i], y = bf16.grads[k].data<float>()[i];
+        dot += x * y, a += x * x, b += y * y;
+      }
+    EXPECT_GT(dot / std::sqrt(a * b), 0.999) << o.decoder.attention;
   }
 }
 

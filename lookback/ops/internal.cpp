@@ -3,23 +3,24 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <tuple>
 
 namespace lookback::ops {
 namespace {
 
-// The packed copies of one weight, by columns and direction.
+// The packed copies of one weight.
 struct Prepared {
-  std::map<std::pair<Columns, Packing>, std::shared_ptr<const kernels::Packed>> packed;
+  std::map<std::tuple<Columns, Packing, Precision>, std::shared_ptr<const kernels::Packed>> packed;
 };
 
-// What is kept for these columns and this direction; made by `pack` the first time. Threads
-// that predict with one model meet here.
+// What is kept for these columns, this direction and the present precision; made by `pack` the
+// first time. Threads that predict with one model meet here.
 template <class F>
 const kernels::Packed* prepared(Node& node, Columns columns, Packing packing, F&& pack) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
   if (!node.prepared) node.prepared = std::make_shared<Prepared>();
-  auto& kept = static_cast<Prepared*>(node.prepared.get())->packed[{columns, packing}];
+  auto& kept = static_cast<Prepared*>(node.prepared.get())->packed[{columns, packing, product_precision()}];
   if (!kept) kept = pack();
   return kept.get();
 }
@@ -62,7 +63,8 @@ struct PendingProducts final : PendingGrad {
                                    .ldb = x.dim(1),
                                    .c = dw.data<R>() + columns.begin,
                                    .ldc = w.dim(1),
-                                   .accumulate = !fresh});
+                                   .accumulate = !fresh,
+                                   .precision = product_precision()});
       });
     }
   }
@@ -90,11 +92,21 @@ kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing) {
   if (!pack) return out;
   if (packing == Packing::forward)
     out.packed = prepared(w.node(), columns, packing, [&] {
-      return pack({.n = out.rows, .k = out.cols, .b = out.data, .ldb = out.ld, .transpose_b = true});
+      return pack({.n = out.rows,
+                   .k = out.cols,
+                   .b = out.data,
+                   .ldb = out.ld,
+                   .transpose_b = true,
+                   .precision = product_precision()});
     });
   else
     out.packed_transposed = prepared(w.node(), columns, packing, [&] {
-      return pack({.n = out.cols, .k = out.rows, .b = out.data, .ldb = out.ld, .transpose_b = false});
+      return pack({.n = out.cols,
+                   .k = out.rows,
+                   .b = out.data,
+                   .ldb = out.ld,
+                   .transpose_b = false,
+                   .precision = product_precision()});
     });
   return out;
 }

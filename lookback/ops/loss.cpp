@@ -44,7 +44,8 @@ void chunk_grads(const Tensor& hidden, const Var& w, const Tensor& dlogits, cons
                   .ldb = H,
                   .c = g.dw.data<R>(),
                   .ldc = H,
-                  .accumulate = first > 0});
+                  .accumulate = first > 0,
+                  .precision = product_precision()});
   if (!g.dbias.empty())
     table.column_sums({.N = n, .C = V, .ldx = V, .x = dlogits.data<R>(), .sums = g.dbias.data<R>()});
 }

@@ -3,12 +3,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "lookback/base/fields.h"
 #include "lookback/models/seq2seq.h"
-#include "lookback/train/optimizer.h"
-#include "lookback/train/parameters.h"
 
 namespace lookback::tasks {
 
@@ -17,39 +16,39 @@ struct BenchOptions {
   int64_t vocabulary = 8000;
   int64_t batch = 64;
   int64_t source = 16, target = 16;
+  int64_t beam = 1;
   int64_t seed = 1;
+  std::string precision = "f32";
 
   void fields(FieldVisitor& v) {
     v("vocabulary", vocabulary, "entries of the source and of the target vocabulary").range(5, 1e7);
     v("batch", batch, "sentences trained on, or decoded, at once").range(1, 1e6);
-    v("source", source, "tokens of each source sentence").range(1, 1e6);
+    v("source", source, "tokens of each source sentence; steps of an LSTM").range(1, 1e6);
     v("target", target, "tokens of each target sentence, its end included").range(1, 1e6);
+    v("beam", beam, "hypotheses of each sentence that is decoded; 1 is greedy").range(1, 1000);
     v("seed", seed, "of the weights and the sentences").range(0, 9e15);
+    v("precision", precision, "of matrix products; auto is bf16 if the processor has it")
+        .choices({"f32", "bf16", "int8", "auto"});
     v("model", model);
   }
 };
 
-// A sequence-to-sequence model with random weights on random sentences.
-class Bench {
+class BenchWork {
  public:
-  // Throws ConfigError for model options that do not go together.
-  explicit Bench(const BenchOptions& options);
-  ~Bench();
-
-  // One training step: forward, backward, gradients clipped to norm 1, Adam. Returns the target tokens trained on.
-  int64_t train_step();
-  // Greedy decoding of one batch, exactly `target` tokens a sentence. Returns the tokens decoded.
-  int64_t decode();
-  int64_t parameters() const;
-
- private:
-  BenchOptions options_;
-  Seq2Seq model_;
-  Seq2SeqBatch batch_;
-  std::vector<NamedVar> params_;
-  std::unique_ptr<train::Optimizer> optimizer_;
-  train::GradNorm norm_;
-  uint64_t step_ = 0;
+  virtual ~BenchWork() = default;
+  // Does the work once. Returns how much that was, in the unit of its kind.
+  virtual double run() = 0;
+  // Floating-point operations of the products in one run; 0 where nobody has counted.
+  virtual double operations() const { return 0; }
 };
+
+// Works: training steps, decoding, one LSTM layer, one LSTM step at a time, the largest product.
+struct BenchKind {
+  const char *name, *summary, *unit;
+  // Throws ConfigError for model options that do not go together, and for a precision the processor has not.
+  std::unique_ptr<BenchWork> (*make)(const BenchOptions& options);
+};
+
+std::span<const BenchKind> bench_kinds();
 
 }  // namespace lookback::tasks

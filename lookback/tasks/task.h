@@ -78,8 +78,8 @@ class TaskModel {
   // Options of prediction ("beam", "n_best", ..., "batch", "replace_unk"), as the model folder
   // sets them; to be changed before predict is called.
   virtual std::vector<Field> predict_fields() = 0;
-  // Throws ConfigError for predict options that do not go together.
-  virtual void validate() const = 0;
+  // Throws ConfigError for predict options that do not go together; says what this machine cannot do as asked.
+  virtual void validate(const LogSink& log) const = 0;
   // One prediction per input, in order. The result for an input does not depend on the others.
   virtual std::vector<Prediction> predict(std::span<const Input> inputs) const = 0;
   // Task metrics of the model on files as the task's recipe would name them for validation.

@@ -69,7 +69,7 @@ inline std::unique_ptr<TaskModel> load(const std::vector<std::string>& folders, 
   auto model = task_of_model(folders[0]).load(folders);
   auto fields = model->predict_fields();
   for (const auto& [path, value] : settings) set_field_text(find_field(fields, path, "test"), value, "test");
-  model->validate();
+  model->validate([](Severity, std::string_view) {});
   return model;
 }
 

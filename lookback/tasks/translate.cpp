@@ -43,6 +43,14 @@ Tokenizers learn(const TranslateRecipe& r, const std::vector<std::string>& files
 
 std::string first_line_of(const std::string& s) { return s.substr(0, s.find('\n')); }
 
+void check_scored(const TranslateRecipe& recipe, const std::string& score) {
+  std::vector<std::string> known = {"loss", "ppl", "accuracy_token"};
+  if (recipe.valid.metric != "none") known.push_back(recipe.valid.metric);
+  check<ConfigError>(std::find(known.begin(), known.end(), score) != known.end(), "train.keep = '", score,
+                     "' is not scored in validation; known: loss, ppl, accuracy_token, and valid.metric = ",
+                     recipe.valid.metric, nearest_match(score, known));
+}
+
 // A translation model while it is trained.
 class Trained final : public train::Trainable {
  public:
@@ -154,11 +162,7 @@ void Trained::score_translations(train::Validation& out) {
 }
 
 bool Trained::larger_is_better(const std::string& score) const {
-  std::vector<std::string> known = {"loss", "ppl", "accuracy_token"};
-  if (recipe_.valid.metric != "none") known.push_back(recipe_.valid.metric);
-  check<ConfigError>(std::find(known.begin(), known.end(), score) != known.end(), "train.keep = '", score,
-                     "' is not scored in validation; known: loss, ppl, accuracy_token, and valid.metric = ",
-                     recipe_.valid.metric, nearest_match(score, known));
+  check_scored(recipe_, score);
   if (score == "loss" || score == "ppl") return false;
   return score == "accuracy_token" || metrics::make_metric(score)->higher_is_better();
 }
@@ -195,6 +199,7 @@ void TranslateTask::validate() {
   recipe_.decode.validate();
   check<ConfigError>(recipe_.model.tie != "all" || recipe_.tokenizer.joint,
                      "model.tie = 'all' needs one vocabulary for both languages; set tokenizer.joint = true");
+  check_scored(recipe_, recipe_.train.options.keep);
   // Built small and thrown away: names the options that do not go together before any data is read.
   Seq2Seq(recipe_.model, {data::kSpecials, data::kSpecials}, Seq2Seq::kNoInit);
 }

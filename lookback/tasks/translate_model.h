@@ -49,6 +49,7 @@ struct TranslateOptions {
   int64_t batch = 64;
   bool replace_unk = false;
   std::string ensemble = "probability";
+  std::string precision = "f32";
 
   void fields(FieldVisitor& v) {
     search.fields(v);
@@ -56,6 +57,10 @@ struct TranslateOptions {
     v("replace_unk", replace_unk, "write the source word that an unknown word looked at in its place");
     v("ensemble", ensemble, "how several models are averaged: mean of probabilities, or of log-probabilities")
         .choices({"probability", "log_probability"});
+    v("precision", precision,
+      "what the factors of matrix products are rounded to: f32; bf16, faster where the processor has it; auto: bf16 if "
+      "it has; int8, with a scale for each row of the weights and of what they meet")
+        .choices({"f32", "bf16", "int8", "auto"});
   }
 };
 

@@ -5,6 +5,7 @@
 #include "lookback/base/utf8.h"
 #include "lookback/io/safetensors.h"
 #include "lookback/metrics/registry.h"
+#include "lookback/ops/precision.h"
 #include "lookback/tasks/translate.h"
 #include "lookback/tasks/translate_model.h"
 #include "lookback/train/parameters.h"
@@ -50,7 +51,7 @@ class TranslateModel final : public TaskModel {
 
   std::string task() const override { return "translate"; }
   std::vector<Field> predict_fields() override { return fields_of(options_); }
-  void validate() const override { options_.search.validate(); }
+  void validate(const LogSink& log) const override;
 
   std::vector<Prediction> predict(std::span<const Input> inputs) const override;
   std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files) const override;
@@ -63,6 +64,12 @@ class TranslateModel final : public TaskModel {
   std::vector<LoadedModel> models_;
   TranslateOptions options_;
 };
+
+void TranslateModel::validate(const LogSink& log) const {
+  options_.search.validate();
+  if (const std::string warning = ops::precision_warning(options_.precision); !warning.empty())
+    log(Severity::warning, warning);
+}
 
 Output TranslateModel::output(const decode::Hypothesis& h, const std::string& source) const {
   const data::Tokenizer& target = *tokenizers().target;
@@ -108,6 +115,7 @@ std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs) c
     }
     jobs.push_back(std::move(job));
   }
+  const PrecisionScope scope(ops::available_precision(options_.precision));
   std::vector<const Seq2Seq*> models;
   for (const LoadedModel& m : models_) models.push_back(m.model.get());
   const auto found = translate(models, jobs, options_);

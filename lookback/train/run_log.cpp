@@ -108,11 +108,12 @@ void RunLog::line(const std::string& object) {
   events_.flush();
 }
 
-void RunLog::start(int64_t seed, int64_t parameters) {
+void RunLog::start(int64_t seed, int64_t parameters, Precision precision) {
   line(Object()
            .add("event", std::string("start"))
            .add("seed", seed)
            .add("parameters", parameters)
+           .add("precision", std::string(precision == Precision::bf16 ? "bf16" : "f32"))
            .raw("time", "{}")
            .text());
 }

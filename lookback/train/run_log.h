@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/base/precision.h"
 #include "lookback/io/event_writer.h"
 #include "lookback/io/posix_file.h"
 #include "lookback/train/run_state.h"
@@ -16,7 +17,7 @@ namespace lookback::train {
 
 // Two runs of the same recipe and seed write the same lines, stopped and resumed or not, but for
 // the object "time" in each, which holds what the clock said. Numbers that are not finite are null.
-//   {"event":"start", "seed", "parameters", "time":{}}
+//   {"event":"start", "seed", "parameters", "precision", "time":{}}
 //   {"event":"train", "step", "epoch", "loss", "nll", "accuracy", "lr", "grad_norm", "tokens", "skipped",
 //    "time":{"seconds","tokens_per_second"}}        means over the steps since the line before
 //   {"event":"valid", "step", "epoch", "scores":{}, "best", "samples":[{}], "time":{"seconds"}}
@@ -33,7 +34,7 @@ class RunLog {
   int64_t bytes() const { return file_.size(); }
   void sync();
 
-  void start(int64_t seed, int64_t parameters);
+  void start(int64_t seed, int64_t parameters, Precision precision);
   // `epochs` done: 2.5 in the middle of the third.
   void trained(const RunState& state, double epochs, double lr, double grad_norm);
   void validated(const ValidationRecord& record, const std::vector<Sample>& samples, bool is_best);

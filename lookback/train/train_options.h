@@ -25,6 +25,7 @@ struct TrainOptions {
   std::string on_nonfinite = "stop";
   int64_t max_skips = 50;
   int64_t max_rollbacks = 3;
+  std::string precision = "f32";
   int64_t seed = 1;
   int64_t save_every = 0;
   double save_minutes = 10;

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "lookback/base/error.h"
+#include "lookback/ops/precision.h"
 #include "lookback/train/checkpoint.h"
 #include "lookback/train/trainer_run.h"
 
@@ -60,6 +61,7 @@ namespace detail {
 Trainer::Trainer(Trainable& model, const TrainOptions& options, const RunContext& context)
     : model_(model),
       options_(resolved(options)),
+      precision_(ops::available_precision(options_.precision)),
       context_(with_defaults(context)),
       larger_is_better_(model.larger_is_better(options_.keep)),
       named_(model.parameters()),
@@ -70,6 +72,9 @@ Trainer::Trainer(Trainable& model, const TrainOptions& options, const RunContext
       started_(context_.clock()) {}
 
 TrainResult Trainer::run() {
+  const PrecisionScope scope(precision_);
+  if (const std::string warning = ops::precision_warning(options_.precision); !warning.empty())
+    say(Severity::warning, warning);
   std::optional<std::string> checkpoint;
   if (context_.mode == FolderMode::resume) {
     checkpoint = latest_valid(files_.training(), [&](const std::string& what) { say(Severity::warning, what); });
@@ -94,7 +99,7 @@ void Trainer::start() {
   log_ = std::make_unique<RunLog>(files_.training(), context_.wall_clock);
   int64_t count = 0;
   for (const NamedVar& p : params_) count += p.var.value().size();
-  log_->start(options_.seed, count);
+  log_->start(options_.seed, count, precision_);
   model_.save_model_files(files_.folder());
   state_.options = options_;
   save(true);

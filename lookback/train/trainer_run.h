@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/base/precision.h"
 #include "lookback/train/average.h"
 #include "lookback/train/optimizer.h"
 #include "lookback/train/parameters.h"
@@ -68,6 +69,7 @@ class Trainer {
 
   Trainable& model_;
   const TrainOptions options_;
+  const Precision precision_;
   const RunContext context_;
   const bool larger_is_better_;
   const std::vector<NamedVar> named_;   // all of them: what is saved

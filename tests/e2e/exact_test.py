@@ -22,28 +22,32 @@ class Exact(p.Case):
         return "".join(line + "\n" for line in lines)
 
     def test_weights_do_not_depend_on_threads(self):
-        digests, logs = [], []
-        for threads in (1, 2, 3):
-            model = self.fresh("threads")
-            self.ok("train", p.WORK / "data/recipe.toml", "--out", model, "--threads", threads, "--quiet", "--set",
-                    "model.decoder.hidden=96", "--set", "model.encoder.hidden=64", "--set", "train.max_steps=30")
-            digests.append(p.sha256(model / "model.safetensors"))
-            logs.append(p.log_of(model))
-        self.assertEqual(digests[0], digests[1])
-        self.assertEqual(digests[0], digests[2])
-        self.assertEqual(logs[0], logs[1])
+        for precision in ("f32", "auto"):
+            digests, logs = [], []
+            for threads in (1, 2, 3):
+                model = self.fresh("threads")
+                self.ok("train", p.WORK / "data/recipe.toml", "--out", model, "--threads", threads, "--quiet", "--set",
+                        "model.decoder.hidden=96", "--set", "model.encoder.hidden=64", "--set", "train.max_steps=30",
+                        "--precision", precision)
+                digests.append(p.sha256(model / "model.safetensors"))
+                logs.append(p.log_of(model))
+            self.assertEqual(digests[0], digests[1])
+            self.assertEqual(digests[0], digests[2])
+            self.assertEqual(logs[0], logs[1])
 
     def test_outputs_do_not_depend_on_threads(self):
         text = self.text(self.lines)
-        one = self.outputs("--threads", "1", stdin=text)
-        self.assertEqual(one, self.outputs("--threads", "2", stdin=text))
-        self.assertEqual(one, self.outputs(stdin=text, LOOKBACK_THREADS="3"))
+        for precision in ("f32", "auto", "int8"):
+            one = self.outputs("--threads", "1", "--precision", precision, stdin=text)
+            self.assertEqual(one, self.outputs("--threads", "2", "--precision", precision, stdin=text))
+            self.assertEqual(one, self.outputs("--precision", precision, stdin=text, LOOKBACK_THREADS="3"))
 
     def test_outputs_do_not_depend_on_the_batch(self):
         text = self.text(self.lines)
-        one = self.outputs("--batch", "1", stdin=text)
-        for batch in (7, 64):
-            self.assertEqual(one, self.outputs("--batch", batch, stdin=text))
+        for precision in ("f32", "auto", "int8"):
+            one = self.outputs("--batch", "1", "--precision", precision, stdin=text)
+            for batch in (7, 64):
+                self.assertEqual(one, self.outputs("--batch", batch, "--precision", precision, stdin=text))
 
     def test_outputs_do_not_depend_on_the_order(self):
         inputs = self.outputs(stdin=self.text(self.lines))

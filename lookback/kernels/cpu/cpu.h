@@ -10,4 +10,7 @@ namespace lookback::kernels {
 // What this machine has; the gaps are null.
 const Table<float>& cpu();
 
+// Whether the processor multiplies such factors by itself: bf16 with AVX512-BF16 or AMX, int8 with AVX512-VNNI.
+bool cpu_has_products(Precision precision);
+
 }  // namespace lookback::kernels

@@ -14,13 +14,15 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
+#include "lookback/kernels/cpu/bf16.h"
 #include "lookback/kernels/cpu/gemm.h"
+#include "lookback/kernels/cpu/int8.h"
 
 namespace lookback::kernels::cpu_impl {
 namespace {
 
 using dnnl::memory;
-constexpr auto kF32 = memory::data_type::f32;
+using Type = memory::data_type;
 
 const dnnl::engine& engine() {
   static const dnnl::engine instance(dnnl::engine::kind::cpu, 0);
@@ -32,9 +34,13 @@ dnnl::stream& stream() {
   return instance;
 }
 
-memory::desc strided(int64_t rows, int64_t cols, int64_t ld, bool transposed) {
-  return transposed ? memory::desc({rows, cols}, kF32, memory::dims{1, ld})
-                    : memory::desc({rows, cols}, kF32, memory::dims{ld, 1});
+memory::desc strided(int64_t rows, int64_t cols, int64_t ld, bool transposed, Type type = Type::f32) {
+  return transposed ? memory::desc({rows, cols}, type, memory::dims{1, ld})
+                    : memory::desc({rows, cols}, type, memory::dims{ld, 1});
+}
+
+Type type_of(Precision p) {
+  return p == Precision::int8 ? Type::s8 : p == Precision::bf16 ? Type::bf16 : Type::f32;
 }
 
 // oneDNN 3 dropped the operation descriptor that version 2 put between; this is the one place that knows.
@@ -55,25 +61,48 @@ dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc&
 
 struct PackedB final : Packed {
   memory data;
+  std::vector<float> scales;  // int8: of every column
 };
+
+bool processor_has(dnnl::cpu_isa wanted) {
+  const int isa = static_cast<int>(dnnl::get_effective_cpu_isa()), bits = static_cast<int>(wanted);
+  return (isa & bits) == bits;
+}
 
 // Whether a row's product with a weight depends on that row alone. It does for the
 // AVX-512 kernels of these versions, by their source and by the test that sweeps the
 // shapes. The others cut k by the number of threads, or take another path for few rows.
 bool library_is_exact() {
   static const bool exact = [] {
-    constexpr int kAvx512 = static_cast<int>(dnnl::cpu_isa::avx512_core);
-    const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
     const dnnl::version_t* v = dnnl::version();
-    return (isa & kAvx512) == kAvx512 && (v->major == 2 || (v->major == 3 && v->minor < 2));
+    return processor_has(dnnl::cpu_isa::avx512_core) && (v->major == 2 || (v->major == 3 && v->minor < 2));
   }();
   return exact;
 }
+
+// A product as the library is asked for it.
+struct Request {
+  int64_t m, n, k;
+  Type type;  // of a and b
+  const void* a;
+  int64_t lda;
+  bool transpose_a;
+  const void* b;
+  int64_t ldb;
+  bool transpose_b;
+  const PackedB* packed_b;  // instead of b, or null
+  void* c;
+  int64_t ldc;
+  bool accumulate;
+
+  Type c_type() const { return type == Type::s8 ? Type::s32 : Type::f32; }
+};
 
 // Everything a primitive depends on. Two packed weights of one [k,n] share their layout.
 struct Key {
   std::array<int64_t, 6> sizes;  // m n k lda ldb ldc
   int flags;                     // transpose_a, transpose_b, accumulate, packed
+  Type type;
   int threads;
   auto operator<=>(const Key&) const = default;
 };
@@ -91,41 +120,64 @@ dnnl::matmul make_primitive(const memory::desc& a, const memory::desc& b, const 
   return {};
 }
 
-const dnnl::matmul& primitive_for(const Matmul<float>& p, const memory::desc& a, const memory::desc& b,
-                                  const memory::desc& c) {
-  const Key key{{p.m, p.n, p.k, p.lda, p.packed_b ? 0 : p.ldb, p.ldc},
-                p.transpose_a | p.transpose_b << 1 | p.accumulate << 2 | (p.packed_b != nullptr) << 3,
+// False, and nothing done, if the library has no fast kernel for this.
+bool library_product(const Request& r) {
+  const Key key{{r.m, r.n, r.k, r.lda, r.packed_b ? 0 : r.ldb, r.ldc},
+                r.transpose_a | r.transpose_b << 1 | r.accumulate << 2 | (r.packed_b != nullptr) << 3,
+                r.type,
                 omp_get_max_threads()};
+  const memory::desc a = strided(r.m, r.k, r.lda, r.transpose_a, r.type);
+  const memory::desc b = r.packed_b ? r.packed_b->data.get_desc() : strided(r.k, r.n, r.ldb, r.transpose_b, r.type);
+  const memory::desc c = strided(r.m, r.n, r.ldc, false, r.c_type());
   thread_local std::map<Key, dnnl::matmul> cache;
-  const auto at = cache.find(key);
-  if (at != cache.end()) return at->second;
-  if (cache.size() >= kMaxPrimitives) cache.clear();
-  return cache.emplace(key, make_primitive(a, b, c, p.accumulate)).first->second;
+  auto at = cache.find(key);
+  if (at == cache.end()) {
+    if (cache.size() >= kMaxPrimitives) cache.clear();
+    at = cache.emplace(key, make_primitive(a, b, c, r.accumulate)).first;
+  }
+  if (!at->second) return false;
+  const memory am(a, engine(), const_cast<void*>(r.a));
+  const memory bm = r.packed_b ? r.packed_b->data : memory(b, engine(), const_cast<void*>(r.b));
+  const memory cm(c, engine(), r.c);
+  at->second.execute(stream(), {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}});
+  stream().wait();
+  return true;
 }
 
-void library_product(const Matmul<float>& p) {
-  const auto* packed = static_cast<const PackedB*>(p.packed_b);
-  const memory::desc a = strided(p.m, p.k, p.lda, p.transpose_a);
-  const memory::desc b = packed ? packed->data.get_desc() : strided(p.k, p.n, p.ldb, p.transpose_b);
-  const memory::desc c = strided(p.m, p.n, p.ldc, false);
-  const dnnl::matmul& primitive = primitive_for(p, a, b, c);
-  if (!primitive) {
-    Matmul<float> plain = p;
-    plain.packed_b = nullptr;
-    return gemm(plain);
-  }
-  const memory am(a, engine(), const_cast<float*>(p.a));
-  const memory bm = packed ? packed->data : memory(b, engine(), const_cast<float*>(p.b));
-  const memory cm(c, engine(), p.c);
-  primitive.execute(stream(), {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}});
-  stream().wait();
+// The factors of a product in bf16, each as it was stored; null where there is none.
+struct Rounded {
+  const uint16_t *a = nullptr, *b = nullptr;
+  int64_t lda = 0, ldb = 0;
+};
+
+// p, with its factors as `rounded` has them, if any.
+void float_product(const Matmul<float>& p, const Rounded& rounded) {
+  Request r{.m = p.m,
+            .n = p.n,
+            .k = p.k,
+            .type = Type::f32,
+            .a = p.a,
+            .lda = p.lda,
+            .transpose_a = p.transpose_a,
+            .b = p.b,
+            .ldb = p.ldb,
+            .transpose_b = p.transpose_b,
+            .packed_b = static_cast<const PackedB*>(p.packed_b),
+            .c = p.c,
+            .ldc = p.ldc,
+            .accumulate = p.accumulate};
+  if (rounded.a) r.type = Type::bf16, r.a = rounded.a, r.lda = rounded.lda, r.b = rounded.b, r.ldb = rounded.ldb;
+  if (library_product(r)) return;
+  Matmul<float> plain = p;
+  plain.packed_b = nullptr;
+  gemm(plain);
 }
 
 constexpr int64_t kBlockRows = 128, kBlockColumns = 512;
 
 // A weight gradient sums over many rows, and the library would cut that sum by the
 // number of threads. So c is cut instead, the same way always, and each block is one thread's.
-void blocked_product(const Matmul<float>& p) {
+void blocked_product(const Matmul<float>& p, const Rounded& rounded) {
   const int64_t down = (p.m + kBlockRows - 1) / kBlockRows, across = (p.n + kBlockColumns - 1) / kBlockColumns;
   std::exception_ptr failed;
   std::mutex mutex;
@@ -134,17 +186,76 @@ void blocked_product(const Matmul<float>& p) {
       const ThreadScope alone(1);
       const int64_t row = begin / across * kBlockRows, column = begin % across * kBlockColumns;
       Matmul<float> block = p;
+      block.packed_b = nullptr;
       block.m = std::min(kBlockRows, p.m - row), block.n = std::min(kBlockColumns, p.n - column);
       block.a += row * (p.transpose_a ? 1 : p.lda);
       block.b += column * (p.transpose_b ? p.ldb : 1);
       block.c += row * p.ldc + column;
-      library_product(block);
+      Rounded factors = rounded;
+      if (factors.a) {
+        factors.a += row * (p.transpose_a ? 1 : factors.lda);
+        factors.b += column * (p.transpose_b ? factors.ldb : 1);
+      }
+      float_product(block, factors);
     } catch (...) {
       const std::lock_guard lock(mutex);
       failed = std::current_exception();
     }
   });
   if (failed) std::rethrow_exception(failed);
+}
+
+template <class T>
+void grow(std::vector<T>& buffer, int64_t size) {
+  if (std::ssize(buffer) < size) buffer.resize(static_cast<size_t>(size));
+}
+
+// Tiles (AMX) take products of fewer rows another way, whose sums differ.
+constexpr int64_t kTileRows = 16;
+
+bool few_rows_differ() {
+  static const bool amx = processor_has(dnnl::cpu_isa::avx512_core_amx);
+  return amx;
+}
+
+// p with zeros below its rows.
+void padded_product(const Matmul<float>& p, const Rounded& rounded) {
+  thread_local std::vector<float> c;
+  grow(c, kTileRows * p.n);
+  if (p.accumulate)
+    for (int64_t m = 0; m < p.m; ++m) std::copy_n(p.c + m * p.ldc, p.n, c.data() + m * p.n);
+  Matmul<float> whole = p;
+  whole.m = kTileRows, whole.c = c.data(), whole.ldc = p.n;
+  float_product(whole, rounded);
+  for (int64_t m = 0; m < p.m; ++m) std::copy_n(c.data() + m * p.n, p.n, p.c + m * p.ldc);
+}
+
+void bf16_product(const Matmul<float>& p) {
+  thread_local std::vector<uint16_t> a, b;
+  const bool pad = !p.transpose_a && p.m < kTileRows && few_rows_differ();
+  const int64_t rows = p.transpose_a ? p.k : p.m, cols = p.transpose_a ? p.m : p.k;
+  Rounded rounded{.lda = cols, .ldb = p.transpose_b ? p.k : p.n};
+  rounded.a = to_bf16({.data = p.a, .rows = rows, .cols = cols, .ld = p.lda}, pad ? kTileRows : rows, a);
+  if (!p.packed_b || p.transpose_a) {
+    const int64_t b_rows = p.transpose_b ? p.n : p.k;
+    rounded.b = to_bf16({.data = p.b, .rows = b_rows, .cols = rounded.ldb, .ld = p.ldb}, b_rows, b);
+  }
+  p.transpose_a ? blocked_product(p, rounded) : pad ? padded_product(p, rounded) : float_product(p, rounded);
+}
+
+// Sums of int8 products are whole numbers: nothing about them depends on their order.
+void int8_product(const Matmul<float>& p) {
+  thread_local std::vector<int8_t> a;
+  thread_local std::vector<float> scales;
+  thread_local std::vector<int32_t> sums;
+  const auto& packed = static_cast<const PackedB&>(*p.packed_b);
+  grow(a, p.m * p.k), grow(scales, p.m), grow(sums, p.m * p.n);
+  to_int8({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, a.data(), scales.data());
+  const bool done = library_product(
+      {.m = p.m, .n = p.n, .k = p.k, .type = Type::s8, .a = a.data(), .lda = p.k, .packed_b = &packed, .c = sums.data(), .ldc = p.n});
+  check<DeviceError>(done, "matrix product: oneDNN has no fast int8 kernel for ", p.m, " x ", p.k, " x ", p.n);
+  from_int8({.sums = sums.data(), .m = p.m, .n = p.n, .a_scales = scales.data(), .b_scales = packed.scales.data()}, p.c,
+            p.ldc, p.accumulate);
 }
 
 // Runs f, with the library's errors as ours.
@@ -158,17 +269,35 @@ decltype(auto) translated(F&& f) try {
 
 }  // namespace
 
+bool has(Precision precision) {
+  static const bool bf16 = library_is_exact() && processor_has(dnnl::cpu_isa::avx512_core_bf16);
+  static const bool int8 = processor_has(dnnl::cpu_isa::avx512_core_vnni);
+  return precision == Precision::f32 || (precision == Precision::bf16 ? bf16 : int8);
+}
+
 // The layout that oneDNN asks for at 64 rows, which it also takes at any other number.
 std::shared_ptr<const Packed> pack(const Matmul<float>& p) {
   if (p.n == 0 || p.k == 0) return nullptr;
-  if (!library_is_exact()) return gemm_pack(p);
+  Precision precision = has(p.precision) ? p.precision : Precision::f32;
+  const bool int8 = precision == Precision::int8 && p.transpose_b;  // scales belong to rows as stored
+  if (precision == Precision::int8 && !int8) precision = Precision::f32;
+  if (precision == Precision::f32 && !library_is_exact()) return gemm_pack(p);
   return translated([&] {
-    const memory::desc any({p.k, p.n}, kF32, memory::format_tag::any);
-    const auto wanted = describe(strided(64, p.k, p.k, false), any, strided(64, p.n, p.n, false), false).weights_desc();
-    const memory plain(strided(p.k, p.n, p.ldb, p.transpose_b), engine(), const_cast<float*>(p.b));
     auto out = std::make_shared<PackedB>();
+    out->precision = precision;
+    const Type type = type_of(precision), c_type = int8 ? Type::s32 : Type::f32;
+    const memory::desc any({p.k, p.n}, type, memory::format_tag::any);
+    const auto wanted =
+        describe(strided(64, p.k, p.k, false, type), any, strided(64, p.n, p.n, false, c_type), false).weights_desc();
+    memory plain(strided(p.k, p.n, p.ldb, p.transpose_b), engine(), const_cast<float*>(p.b));
+    std::vector<int8_t> quantised;
+    if (int8) {
+      quantised.resize(static_cast<size_t>(p.n * p.k)), out->scales.resize(static_cast<size_t>(p.n));
+      to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, quantised.data(), out->scales.data());
+      plain = memory(strided(p.k, p.n, p.k, true, Type::s8), engine(), quantised.data());
+    }
     out->data = memory(wanted, engine());
-    dnnl::reorder(plain, out->data).execute(stream(), const_cast<memory&>(plain), out->data);
+    dnnl::reorder(plain, out->data).execute(stream(), plain, out->data);
     stream().wait();
     return out;
   });
@@ -181,8 +310,13 @@ void matmul(const Matmul<float>& p) {
       for (int64_t m = 0; m < p.m; ++m) std::fill_n(p.c + m * p.ldc, p.n, 0.0f);
     return;
   }
+  const Precision precision = p.packed_b ? p.packed_b->precision : p.precision;
+  if (precision == Precision::int8 && p.packed_b && !p.transpose_a) return translated([&] { int8_product(p); });
   if (!library_is_exact()) return gemm(p);
-  translated([&] { p.transpose_a ? blocked_product(p) : library_product(p); });
+  translated([&] {
+    if (precision == Precision::bf16 && has(precision)) return bf16_product(p);
+    p.transpose_a ? blocked_product(p, {}) : float_product(p, {});
+  });
 }
 
 }  // namespace lookback::kernels::cpu_impl

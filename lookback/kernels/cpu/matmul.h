@@ -7,5 +7,7 @@ namespace lookback::kernels::cpu_impl {
 
 std::shared_ptr<const Packed> pack(const Matmul<float>&);
 void matmul(const Matmul<float>&);
+// Whether the processor multiplies such factors by itself.
+bool has(Precision precision);
 
 }  // namespace lookback::kernels::cpu_impl

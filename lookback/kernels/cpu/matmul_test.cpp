@@ -2,6 +2,8 @@
 // a row of x W^T does not depend on the other rows, and nothing depends on threads.
 #include "lookback/kernels/cpu/matmul.h"
 
+#include <bit>
+
 #include "lookback/kernels/cpu/gemm.h"
 #include "lookback/kernels/testing.h"
 
@@ -13,9 +15,23 @@ struct Maker {
   const char* name;
   std::shared_ptr<const Packed> (*pack)(const Matmul<float>&);
   void (*matmul)(const Matmul<float>&);
+  Precision precision = Precision::f32;
 };
 constexpr Maker kTable = {"table", &cpu_impl::pack, &cpu_impl::matmul};
+constexpr Maker kTableBf16 = {"table bf16", &cpu_impl::pack, &cpu_impl::matmul, Precision::bf16};
+constexpr Maker kTableInt8 = {"table int8", &cpu_impl::pack, &cpu_impl::matmul, Precision::int8};
 constexpr Maker kOwn = {"own", &cpu_impl::gemm_pack, &cpu_impl::gemm};
+
+// Numbers that the maker's precision has, so that all sums are of the same products.
+template <class R = float>
+std::vector<R> factors(const Maker& maker, int64_t size, uint64_t seed) {
+  auto out = numbers<R>(size, seed);
+  if (maker.precision == Precision::int8)  // whatever the scale of a row turns out to be
+    for (R& x : out) x = x > R{0.3} ? R{0.75} : x < R{-0.3} ? R{-0.75} : R{0};
+  if (maker.precision == Precision::bf16)
+    for (R& x : out) x = static_cast<R>(std::bit_cast<float>(std::bit_cast<uint32_t>(static_cast<float>(x)) >> 16 << 16));
+  return out;
+}
 
 struct Case {
   int64_t m, n, k;
@@ -33,7 +49,8 @@ template <class R>
 Outputs run(const Table<R>& table, const Maker& maker, const Case& c) {
   const int64_t lda = (c.transpose_a ? c.m : c.k) + c.gap, ldb = (c.transpose_b ? c.k : c.n) + 2 * c.gap;
   const int64_t ldc = c.n + 3 * c.gap;
-  const auto a = numbers<R>((c.transpose_a ? c.k : c.m) * lda, 1), b = numbers<R>((c.transpose_b ? c.n : c.k) * ldb, 2);
+  const auto a = factors<R>(maker, (c.transpose_a ? c.k : c.m) * lda, 1);
+  const auto b = factors<R>(maker, (c.transpose_b ? c.n : c.k) * ldb, 2);
   auto out = numbers<R>(c.m * ldc, 3);
   Matmul<R> p{.m = c.m,
               .n = c.n,
@@ -47,7 +64,8 @@ Outputs run(const Table<R>& table, const Maker& maker, const Case& c) {
               .packed_b = nullptr,
               .c = out.data(),
               .ldc = ldc,
-              .accumulate = c.accumulate};
+              .accumulate = c.accumulate,
+              .precision = maker.precision};
   if constexpr (std::is_same_v<R, float>) {
     if (&table == &cpu()) {
       const auto packed = c.packed ? maker.pack(p) : nullptr;
@@ -75,7 +93,9 @@ void expect_products_agree(const Maker& maker, const std::vector<std::array<int6
 }
 
 TEST(MatmulKernels, TableAgrees) {
-  expect_products_agree(kTable, {{1, 1, 1}, {0, 3, 2}, {3, 0, 2}, {3, 2, 0}, {5, 7, 3}, {13, 33, 20}, {64, 65, 100}});
+  for (const Maker& maker : {kTable, kTableBf16, kTableInt8})
+    expect_products_agree(
+        maker, {{1, 1, 1}, {0, 3, 2}, {3, 0, 2}, {3, 2, 0}, {5, 7, 3}, {13, 33, 20}, {64, 65, 100}, {150, 700, 40}});
 }
 
 TEST(MatmulKernels, OwnAgrees) {
@@ -86,12 +106,20 @@ TEST(MatmulKernels, OwnAgrees) {
 
 // Infinity and NaN pass through, also where an operand is zero.
 TEST(MatmulKernels, NotANumberStays) {
-  for (const Maker& maker : {kTable, kOwn})
+  for (const Maker& maker : {kTable, kTableBf16, kTableInt8, kOwn})
     each_target([&](const std::string& target) {
       std::vector<float> a(8 * 20, 1.0f), b(20 * 40, 0.0f), c(8 * 40);
       a[5 * 20 + 7] = std::numeric_limits<float>::quiet_NaN();
-      maker.matmul(
-          {.m = 8, .n = 40, .k = 20, .a = a.data(), .lda = 20, .b = b.data(), .ldb = 40, .c = c.data(), .ldc = 40});
+      maker.matmul({.m = 8,
+                    .n = 40,
+                    .k = 20,
+                    .a = a.data(),
+                    .lda = 20,
+                    .b = b.data(),
+                    .ldb = 40,
+                    .c = c.data(),
+                    .ldc = 40,
+                    .precision = maker.precision});
       for (int64_t i = 0; i < 8 * 40; ++i)
         EXPECT_EQ(std::isnan(c[static_cast<size_t>(i)]), i / 40 == 5) << maker.name << " " << target;
     });
@@ -99,14 +127,14 @@ TEST(MatmulKernels, NotANumberStays) {
 
 // A weight is packed once and then meets every number of rows: all must be taken, and be right.
 TEST(MatmulKernels, PackedWeightTakesAnyNumberOfRows) {
-  for (const Maker& maker : {kTable, kOwn})
+  for (const Maker& maker : {kTable, kTableBf16, kTableInt8, kOwn})
     for (const auto& [n, k] :
          std::vector<std::pair<int64_t, int64_t>>{{1, 7}, {7, 33}, {33, 1}, {65, 31}, {129, 1000}}) {
       const int64_t most = 1024;
-      const auto a = numbers(most * k, 1), b = numbers(n * k, 2), before = numbers(most * n, 3);
+      const auto a = factors(maker, most * k, 1), b = factors(maker, n * k, 2), before = numbers(most * n, 3);
       std::vector<float> want = before;
       Matmul<float> p{.m = most, .n = n, .k = k, .a = a.data(), .lda = k, .b = b.data(), .ldb = k, .transpose_b = true};
-      p.ldc = n, p.accumulate = true;
+      p.ldc = n, p.accumulate = true, p.precision = maker.precision;
       p.c = want.data();
       ref<float>().matmul(p);
       const auto packed = maker.pack(p);
@@ -151,7 +179,8 @@ void expect_rows_alone(const Maker& maker, const Weights& w, const std::vector<i
                   .ldb = transposed ? w.k : w.n,
                   .transpose_b = transposed,
                   .ldc = w.n,
-                  .accumulate = form == 3};
+                  .accumulate = form == 3,
+                  .precision = maker.precision};
   const auto kept = packed ? maker.pack(p) : nullptr;
   p.packed_b = kept.get();
   std::vector<float> together = before;
@@ -174,10 +203,11 @@ void expect_rows_alone(const Maker& maker, const Weights& w, const std::vector<i
 }
 
 TEST(MatmulExactness, RowsOfTheTableDependOnThemselvesAlone) {
-  for (const Weights& w : kWeights)
-    for (int form = 0; form < 4; ++form)
-      expect_rows_alone(kTable, w, {1, 2, 3, 5, 8, 13, 16, 17, 31, 33, 48, 64, 100, w.n * w.k > 70000 ? 257 : 1024},
-                        form);
+  for (const Maker& maker : {kTable, kTableBf16, kTableInt8})
+    for (const Weights& w : kWeights)
+      for (int form = 0; form < 4; ++form)
+        expect_rows_alone(maker, w, {1, 2, 3, 5, 8, 13, 16, 17, 31, 33, 48, 64, 100, w.n * w.k > 70000 ? 257 : 1024},
+                          form);
 }
 
 TEST(MatmulExactness, RowsOfOurOwnDependOnThemselvesAlone) {
@@ -205,7 +235,8 @@ void expect_threads_unseen(const Maker& maker, int64_t m, int64_t n, int64_t k) 
                   .ldb = n,
                   .c = got.data(),
                   .ldc = n,
-                  .accumulate = true});
+                  .accumulate = true,
+                  .precision = maker.precision});
     if (threads == 1) one = got;
     ASSERT_EQ(std::memcmp(got.data(), one.data(), got.size() * sizeof(float)), 0)
         << maker.name << " m " << m << ", n " << n << ", k " << k << ", " << threads << " threads";
@@ -225,6 +256,7 @@ TEST(MatmulExactness, WeightGradientsDoNotSeeThreads) {
                                                                    {8000, 64, 100},
                                                                    {64, 2048, 2048}}) {
     expect_threads_unseen(kTable, m, n, k);
+    expect_threads_unseen(kTableBf16, m, n, k);
     expect_threads_unseen(kOwn, m, n, k);
   }
 }

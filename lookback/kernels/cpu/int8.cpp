@@ -1,0 +1,92 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "lookback/kernels/cpu/int8.cpp"
+#include "lookback/kernels/cpu/targets.h"
+// The above must come first.
+#include "hwy/foreach_target.h"
+#include "lookback/kernels/cpu/int8.h"
+#include "lookback/kernels/cpu/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lookback::kernels::HWY_NAMESPACE {
+
+using cpu_impl::Int8Sums;
+
+// Returns the row's scale.
+float RowToInt8(const float* HWY_RESTRICT x, int64_t n, int8_t* HWY_RESTRICT q) {
+  const D d;
+  V most = hn::Zero(d), odd = hn::Zero(d);  // odd: x - x, which is no number where x is not finite
+  for (int64_t k = 0; k < n; k += lanes()) {
+    const V v = load(x + k, n - k);
+    most = hn::Max(most, hn::Abs(v));
+    odd = hn::Add(odd, hn::Sub(v, v));
+  }
+  const float largest = hn::GetLane(hn::MaxOfLanes(d, most)), finite = hn::GetLane(hn::SumOfLanes(d, odd));
+  if (!(finite == 0) || largest == 0) {
+    std::fill_n(q, n, int8_t{0});
+    return finite == 0 ? 0 : std::numeric_limits<float>::quiet_NaN();
+  }
+  const V inverse = hn::Set(d, 127 / largest);
+  const hn::Rebind<int8_t, D> narrow;
+  int64_t k = 0;
+  for (; k + lanes() <= n; k += lanes())
+    hn::StoreU(hn::DemoteTo(narrow, hn::NearestInt(hn::Mul(hn::LoadU(d, x + k), inverse))), narrow, q + k);
+  if (k < n) {
+    HWY_ALIGN int8_t tail[HWY_MAX_BYTES];
+    hn::StoreU(hn::DemoteTo(narrow, hn::NearestInt(hn::Mul(load(x + k, n - k), inverse))), narrow, tail);
+    std::copy_n(tail, n - k, q + k);
+  }
+  return largest / 127;
+}
+
+void RowFromInt8(const Int8Sums& a, int64_t m, float* HWY_RESTRICT c, bool accumulate) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const int32_t* sums = a.sums + m * a.n;
+  const V scale = hn::Set(d, a.a_scales[m]);
+  for (int64_t k = 0; k < a.n; k += lanes()) {
+    const int64_t left = a.n - k;
+    HWY_ALIGN int32_t tail[HWY_MAX_BYTES / sizeof(int32_t)] = {};
+    if (left < lanes()) std::copy_n(sums + k, left, tail);
+    const V sum = hn::ConvertTo(d, hn::LoadU(di, left < lanes() ? tail : sums + k));
+    const V factor = hn::Mul(scale, load(a.b_scales + k, left));
+    store(accumulate ? hn::MulAdd(sum, factor, load(c + k, left)) : hn::Mul(sum, factor), c + k, left);
+  }
+}
+
+}  // namespace lookback::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "lookback/base/parallel.h"
+
+namespace lookback::kernels {
+HWY_EXPORT(RowToInt8);
+HWY_EXPORT(RowFromInt8);
+
+namespace cpu_impl {
+namespace {
+
+constexpr int64_t kElements = 16384;  // that are worth a thread's turn
+
+template <class F>
+void each_row(int64_t rows, int64_t cols, F&& f) {
+  parallel_for(rows, kElements / std::max<int64_t>(1, cols), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) f(row);
+  });
+}
+
+}  // namespace
+
+void to_int8(const FloatMatrix& x, int8_t* q, float* scales) {
+  const auto run = &HWY_DYNAMIC_DISPATCH(RowToInt8);
+  each_row(x.rows, x.cols, [&](int64_t row) { scales[row] = run(x.data + row * x.ld, x.cols, q + row * x.cols); });
+}
+
+void from_int8(const Int8Sums& sums, float* c, int64_t ldc, bool accumulate) {
+  const auto run = &HWY_DYNAMIC_DISPATCH(RowFromInt8);
+  each_row(sums.m, sums.n, [&](int64_t row) { run(sums, row, c + row * ldc, accumulate); });
+}
+
+}  // namespace cpu_impl
+}  // namespace lookback::kernels
+#endif  // HWY_ONCE

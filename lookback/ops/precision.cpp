@@ -1,0 +1,29 @@
+#include "lookback/ops/precision.h"
+
+#include "lookback/base/error.h"
+#include "lookback/kernels/kernels.h"
+
+namespace lookback::ops {
+namespace {
+
+Precision named(std::string_view name) {
+  if (name == "f32") return Precision::f32;
+  if (name == "bf16" || name == "auto") return Precision::bf16;
+  check<ConfigError>(name == "int8", "precision = '", name, "' is not one of f32, bf16, int8, auto");
+  return Precision::int8;
+}
+
+}  // namespace
+
+Precision available_precision(std::string_view name) {
+  const Precision wanted = named(name);
+  return kernels::has_products(wanted) ? wanted : Precision::f32;
+}
+
+std::string precision_warning(std::string_view name) {
+  if (name == "auto" || available_precision(name) == named(name)) return {};
+  return text("precision = ", name, ": this processor has no such products (",
+              name == "bf16" ? "AVX512-BF16 or AMX" : "AVX512-VNNI", "); they are computed in f32");
+}
+
+}  // namespace lookback::ops
