@@ -1,5 +1,7 @@
 #include "lookback/tensor/storage.h"
 
+#include <sys/mman.h>
+
 #include <bit>
 #include <map>
 #include <mutex>
@@ -11,7 +13,10 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};
 // Freed blocks beyond this many bytes go back to the system.
-constexpr int64_t kMaxCached = int64_t{512} << 20;
+constexpr int64_t kMaxCached = int64_t{256} << 20;
+// Blocks of this size and more are mappings of their own: in the heap, where ragged batches free
+// and ask for other sizes all the time, they would leave holes that add up to gigabytes.
+constexpr int64_t kMapped = int64_t{1} << 20;
 
 // Sizes are rounded up to an eighth of their power of two, so that the ragged
 // batches of a run share few sizes and waste at most an eighth.
@@ -22,25 +27,53 @@ int64_t rounded(int64_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+// The sanitizer sees what lies beyond a block of the heap only.
+bool is_mapped(int64_t bytes) {
+#ifdef __SANITIZE_ADDRESS__
+  return false;
+#else
+  return bytes >= kMapped;
+#endif
+}
+
+std::byte* from_system(int64_t bytes) {
+  const auto size = static_cast<size_t>(bytes);
+  if (!is_mapped(bytes)) return static_cast<std::byte*>(::operator new(size, kAlignment));
+  void* p = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) throw std::bad_alloc();
+  ::madvise(p, size, MADV_HUGEPAGE);  // fewer page faults; where it is not granted, nothing is lost
+  return static_cast<std::byte*>(p);
+}
+
+void to_system(std::byte* p, int64_t bytes) {
+  if (is_mapped(bytes))
+    ::munmap(p, static_cast<size_t>(bytes));
+  else
+    ::operator delete(p, kAlignment);
+}
+
 // Free blocks by size. The pool changes no result; it is the one piece of
 // process-wide state in the library.
 class Pool {
  public:
-  std::byte* take(int64_t bytes) {
+  // A block of `bytes`, which become its size: large ones may be up to a quarter larger than asked for.
+  std::byte* take(int64_t& bytes) {
     {
       const std::lock_guard lock(mutex_);
-      in_use_ += bytes;
-      auto& list = free_[bytes];
-      if (!list.empty()) {
-        std::byte* p = list.back();
-        list.pop_back();
-        cached_ -= bytes;
+      const auto fit = free_.lower_bound(bytes);
+      if (fit != free_.end() && fit->first <= (bytes < kMapped ? bytes : bytes + bytes / 4)) {
+        std::byte* p = fit->second.back();
+        bytes = fit->first;
+        fit->second.pop_back();
+        if (fit->second.empty()) free_.erase(fit);
+        cached_ -= bytes, in_use_ += bytes;
         return p;
       }
+      in_use_ += bytes;
       ++system_allocations_;
     }
     try {
-      return static_cast<std::byte*>(::operator new(static_cast<size_t>(bytes), kAlignment));
+      return from_system(bytes);
     } catch (...) {
       const std::lock_guard lock(mutex_);
       in_use_ -= bytes;
@@ -51,10 +84,7 @@ class Pool {
   void give(std::byte* p, int64_t bytes) {
     const std::lock_guard lock(mutex_);
     in_use_ -= bytes;
-    if (cached_ + bytes > kMaxCached) {
-      ::operator delete(p, kAlignment);
-      return;
-    }
+    if (cached_ + bytes > kMaxCached) return to_system(p, bytes);
     cached_ += bytes;
     free_[bytes].push_back(p);
   }

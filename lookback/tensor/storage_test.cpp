@@ -66,8 +66,8 @@ TEST(Storage, CountsWhatIsInUseAndWhatIsKept) {
 
 TEST(Storage, KeepsNoMoreThanItsLimit) {
   // Never touched, so these cost address space only.
-  { const Storage a(int64_t{400} << 20), b(int64_t{400} << 20), c(int64_t{400} << 20); }
-  EXPECT_LE(pool_stats().bytes_cached, int64_t{512} << 20);
+  { const Storage a(int64_t{200} << 20), b(int64_t{200} << 20), c(int64_t{200} << 20); }
+  EXPECT_LE(pool_stats().bytes_cached, int64_t{256} << 20);
 }
 
 TEST(Storage, ARefusedBlockThrowsAndIsNotCounted) {

@@ -80,6 +80,11 @@ bool library_is_exact() {
   return exact;
 }
 
+template <class T>
+void grow(std::vector<T>& buffer, int64_t size) {
+  if (std::ssize(buffer) < size) buffer.resize(static_cast<size_t>(size));
+}
+
 // A product as the library is asked for it.
 struct Request {
   int64_t m, n, k;
@@ -205,11 +210,6 @@ void blocked_product(const Matmul<float>& p, const Rounded& rounded) {
   if (failed) std::rethrow_exception(failed);
 }
 
-template <class T>
-void grow(std::vector<T>& buffer, int64_t size) {
-  if (std::ssize(buffer) < size) buffer.resize(static_cast<size_t>(size));
-}
-
 // Tiles (AMX) take products of fewer rows another way, whose sums differ.
 constexpr int64_t kTileRows = 16;
 
@@ -230,17 +230,51 @@ void padded_product(const Matmul<float>& p, const Rounded& rounded) {
   for (int64_t m = 0; m < p.m; ++m) std::copy_n(c.data() + m * p.n, p.n, p.c + m * p.ldc);
 }
 
+// Ragged batches have any number of rows, and every one of them would be a kernel of its own, made
+// at some cost and kept. So long sums and many rows are cut into whole units, for which there are few
+// kernels, and the rest.
+constexpr int64_t kUnit = 64;
+int64_t whole_units(int64_t n) { return n / kUnit * kUnit; }
+int64_t padded_to_units(int64_t n) { return whole_units(n + kUnit - 1); }
+
+// The sum over all rows of a^T b. The last rows are followed by zeros.
+void gradient_product(const Matmul<float>& p) {
+  Matmul<float> part = p;
+  part.k = whole_units(p.k);
+  if (part.k) blocked_product(part, {});
+  if (part.k == p.k) return;
+  thread_local std::vector<float> a, b;
+  a.assign(static_cast<size_t>(kUnit * p.m), 0), b.assign(static_cast<size_t>(kUnit * p.n), 0);
+  for (int64_t k = part.k; k < p.k; ++k) {
+    std::copy_n(p.a + k * p.lda, p.m, a.data() + (k - part.k) * p.m);
+    std::copy_n(p.b + k * p.ldb, p.n, b.data() + (k - part.k) * p.n);
+  }
+  Matmul<float> rest = p;
+  rest.k = kUnit, rest.accumulate = p.accumulate || part.k > 0;
+  rest.a = a.data(), rest.lda = p.m, rest.b = b.data(), rest.ldb = p.n;
+  blocked_product(rest, {});
+}
+
+void bf16_gradient_product(const Matmul<float>& p) {
+  thread_local std::vector<uint16_t> a, b;
+  Matmul<float> whole = p;
+  whole.k = padded_to_units(p.k);
+  blocked_product(whole, {.a = to_bf16({.data = p.a, .rows = p.k, .cols = p.m, .ld = p.lda}, whole.k, a),
+                          .b = to_bf16({.data = p.b, .rows = p.k, .cols = p.n, .ld = p.ldb}, whole.k, b),
+                          .lda = p.m,
+                          .ldb = p.n});
+}
+
 void bf16_product(const Matmul<float>& p) {
   thread_local std::vector<uint16_t> a, b;
-  const bool pad = !p.transpose_a && p.m < kTileRows && few_rows_differ();
-  const int64_t rows = p.transpose_a ? p.k : p.m, cols = p.transpose_a ? p.m : p.k;
-  Rounded rounded{.lda = cols, .ldb = p.transpose_b ? p.k : p.n};
-  rounded.a = to_bf16({.data = p.a, .rows = rows, .cols = cols, .ld = p.lda}, pad ? kTileRows : rows, a);
-  if (!p.packed_b || p.transpose_a) {
+  const bool pad = p.m < kTileRows && few_rows_differ();
+  Rounded rounded{.lda = p.k, .ldb = p.transpose_b ? p.k : p.n};
+  rounded.a = to_bf16({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, pad ? kTileRows : p.m, a);
+  if (!p.packed_b) {
     const int64_t b_rows = p.transpose_b ? p.n : p.k;
     rounded.b = to_bf16({.data = p.b, .rows = b_rows, .cols = rounded.ldb, .ld = p.ldb}, b_rows, b);
   }
-  p.transpose_a ? blocked_product(p, rounded) : pad ? padded_product(p, rounded) : float_product(p, rounded);
+  pad ? padded_product(p, rounded) : float_product(p, rounded);
 }
 
 // Sums of int8 products are whole numbers: nothing about them depends on their order.
@@ -256,6 +290,25 @@ void int8_product(const Matmul<float>& p) {
   check<DeviceError>(done, "matrix product: oneDNN has no fast int8 kernel for ", p.m, " x ", p.k, " x ", p.n);
   from_int8({.sums = sums.data(), .m = p.m, .n = p.n, .a_scales = scales.data(), .b_scales = packed.scales.data()}, p.c,
             p.ldc, p.accumulate);
+}
+
+// c = a^T b
+void transposed_product(const Matmul<float>& p, Precision precision) {
+  if (p.transpose_b) return blocked_product(p, {});
+  precision == Precision::bf16 && has(precision) ? bf16_gradient_product(p) : gradient_product(p);
+}
+
+// c = a b, where no row depends on another.
+void row_product(const Matmul<float>& p, Precision precision) {
+  if (p.m > 2 * kUnit && p.m % kUnit != 0) {
+    Matmul<float> first = p, rest = p;
+    first.m = whole_units(p.m), rest.m = p.m - first.m;
+    rest.a += first.m * p.lda, rest.c += first.m * p.ldc;
+    row_product(first, precision);
+    return row_product(rest, precision);
+  }
+  if (precision == Precision::int8 && p.packed_b) return int8_product(p);
+  precision == Precision::bf16 && has(precision) ? bf16_product(p) : float_product(p, {});
 }
 
 // Runs f, with the library's errors as ours.
@@ -311,12 +364,8 @@ void matmul(const Matmul<float>& p) {
     return;
   }
   const Precision precision = p.packed_b ? p.packed_b->precision : p.precision;
-  if (precision == Precision::int8 && p.packed_b && !p.transpose_a) return translated([&] { int8_product(p); });
-  if (!library_is_exact()) return gemm(p);
-  translated([&] {
-    if (precision == Precision::bf16 && has(precision)) return bf16_product(p);
-    p.transpose_a ? blocked_product(p, {}) : float_product(p, {});
-  });
+  if (!library_is_exact() && precision != Precision::int8) return gemm(p);
+  translated([&] { p.transpose_a ? transposed_product(p, precision) : row_product(p, precision); });
 }
 
 }  // namespace lookback::kernels::cpu_impl
