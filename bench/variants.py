@@ -37,7 +37,7 @@ def trained(args, name, settings):
     if result.exists():
         return json.loads(result.read_text())
     command = [args.program, "train", args.recipe, "--data", args.data, "--out", str(folder), "--overwrite", "--quiet",
-               "--precision", args.precision, "--set", f"train.max_minutes={args.minutes}"]
+               "--set", f"train.max_minutes={args.minutes}"]
     if args.threads:
         command += ["--threads", str(args.threads)]
     for key, value in settings.items():
@@ -61,7 +61,7 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--threads", type=int, help="all cores unless given")
-    parser.add_argument("--precision", default="f32", help="f32, bf16 or auto")
+
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("out/variants"))
     parser.add_argument("--only", nargs="*", default=[], help="variants whose names hold all of these words")
     args = parser.parse_args()
