@@ -364,7 +364,8 @@ void matmul(const Matmul<float>& p) {
     return;
   }
   const Precision precision = p.packed_b ? p.packed_b->precision : p.precision;
-  if (!library_is_exact() && precision != Precision::int8) return gemm(p);
+  const bool int8 = precision == Precision::int8 && p.packed_b;
+  if (!library_is_exact() && !int8) return gemm(p);
   translated([&] { p.transpose_a ? transposed_product(p, precision) : row_product(p, precision); });
 }
 
