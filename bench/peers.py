@@ -38,6 +38,8 @@ def cpu_info(key):
 FLAGS = set(cpu_info("flags").split())
 CPU = cpu_info("model name") or "unknown"
 HAS_BF16 = bool(FLAGS & {"avx512_bf16", "amx_bf16"})
+HAS_INT8 = bool(FLAGS & {"avx512_vnni"})
+NO_INT8 = None if HAS_INT8 else "this processor has no int8 products (AVX512-VNNI)"
 NO_BF16 = None if HAS_BF16 else "this processor has no bf16 products (AVX512-BF16 or AMX)"
 
 
@@ -127,10 +129,10 @@ def ready(contenders):
 def ours(args, work, repeat, *flags, precisions=("f32",), threads=THREADS):
     return [(f"lookback {p}, {n} threads",
              lambda p=p, n=n: Ours(args.program, work, repeat, n, *flags, "--precision", p))
-            for p in precisions if p != "bf16" or HAS_BF16 for n in threads]
+            for p in precisions if {"bf16": HAS_BF16, "int8": HAS_INT8}.get(p, True) for n in threads]
 
 
-def torch_peers(kind, repeat, precisions=("f32",), threads=THREADS, compiled=(False, True), **options):
+def torch_peers(peer, repeat, precisions=("f32",), threads=THREADS, compiled=(False, True), **options):
     version = torch.__version__.split("+")[0]
     out = []
     for p in precisions:
@@ -139,15 +141,15 @@ def torch_peers(kind, repeat, precisions=("f32",), threads=THREADS, compiled=(Fa
                 continue  # quantised modules do not compile
             for n in threads:
                 name = f"PyTorch {version} {'compiled' if c else 'eager'} {p}, {n} threads"
-                make = lambda p=p, c=c: kind(precision=p, compiled=c, **options)
+                make = lambda p=p, c=c: peer(precision=p, compiled=c, **options)
                 out.append((name, lambda make=make, n=n: Theirs(make, repeat, n)))
     return out
 
 
-def onnx_peers(kind, repeat, folder, precisions=("f32",), **options):
+def onnx_peers(peer, repeat, folder, precisions=("f32",), **options):
     import peers_onnx  # slow to load, and only some rows need it
     return [(f"ONNX Runtime {peers_onnx.onnxruntime.__version__} {p}, {n} threads",
-             lambda p=p, n=n: Theirs(lambda: getattr(peers_onnx, kind)(folder, precision=p, threads=n, **options),
+             lambda p=p, n=n: Theirs(lambda: getattr(peers_onnx, peer)(folder, precision=p, threads=n, **options),
                                      repeat, n))
             for p in precisions for n in THREADS]
 
@@ -156,6 +158,7 @@ FEEDING = ("--model.decoder.input-feeding",)
 NO_FEEDING = ("--no-model.decoder.input-feeding",)
 ADDITIVE = ("--model.decoder.attention", "bahdanau", "--model.score", "additive", *NO_FEEDING)
 BOTH = ("f32", "bf16")
+EVERY = (*BOTH, "int8")
 
 
 def rows(args, folder):
@@ -175,15 +178,17 @@ def rows(args, folder):
               torch_peers(peers_torch.Lstm, 3, ["bf16"], threads=[ALL]), NO_BF16)
     yield Row("greedy_b1_f32", "tokens/s", ours(args, "decode", 20, "--batch", "1"),
               torch_peers(peers_torch.Decoding, 20) + onnx_peers("Decoding", 20, folder))
-    every = ("f32", "bf16", "int8")
-    yield Row("greedy_b64_best", "tokens/s", ours(args, "decode", 3, precisions=BOTH),
-              torch_peers(peers_torch.Decoding, 3, every, batch=64)
+    yield Row("greedy_b1_int8", "tokens/s", ours(args, "decode", 20, "--batch", "1", precisions=["int8"]),
+              torch_peers(peers_torch.Decoding, 20, EVERY) + onnx_peers("Decoding", 20, folder, ("f32", "int8")),
+              NO_INT8)
+    yield Row("greedy_b64_best", "tokens/s", ours(args, "decode", 3, precisions=EVERY),
+              torch_peers(peers_torch.Decoding, 3, EVERY, batch=64)
               + onnx_peers("Decoding", 3, folder, ("f32", "int8"), batch=64))
-    yield Row("beam5_b32_best", "tokens/s", ours(args, "decode", 3, "--batch", "32", "--beam", "5", precisions=BOTH),
+    yield Row("beam5_b32_best", "tokens/s", ours(args, "decode", 3, "--batch", "32", "--beam", "5", precisions=EVERY),
               torch_peers(peers_torch.Decoding, 3, BOTH, batch=32, beam=5))
     yield Row("stream_step_b1", "steps/s",
-              ours(args, "stream", 20, "--batch", "1", "--source", "64", precisions=BOTH),
-              torch_peers(peers_torch.Streaming, 20, every, kind="cell")
+              ours(args, "stream", 20, "--batch", "1", "--source", "64", precisions=EVERY),
+              torch_peers(peers_torch.Streaming, 20, EVERY, kind="cell")
               + torch_peers(peers_torch.Streaming, 20, ("f32", "bf16"), kind="layer", compiled=[False])
               + onnx_peers("Streaming", 20, folder, ("f32", "int8")))
 

@@ -52,7 +52,8 @@ const char* kind_name(const Field& f) {
 }
 
 void check_range(const Field& f, double x, const std::string& origin) {
-  check<ConfigError>(x >= f.min && x <= f.max, origin, ": ", f.path, " = ", x, " is outside [", f.min, ", ", f.max, "]");
+  check<ConfigError>(x >= f.min && x <= f.max, origin, ": ", f.path, " = ", x, " is outside [", f.min, ", ", f.max,
+                     "]");
 }
 
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -84,50 +85,49 @@ Field& Field::choices(StringList names) {
 
 void set_field(Field& f, const FieldValue& value, const std::string& origin) {
   auto wrong_type = [&] { throw ConfigError(text(origin, ": ", f.path, " must be ", kind_name(f))); };
-  std::visit(
-      Overload{
-          [&](bool* out) {
-            if (auto* b = std::get_if<bool>(&value))
-              *out = *b;
-            else
-              wrong_type();
-          },
-          [&](int64_t* out) {
-            auto* i = std::get_if<int64_t>(&value);
-            if (!i) return wrong_type();
-            check_range(f, static_cast<double>(*i), origin);
-            *out = *i;
-          },
-          [&](double* out) {
-            double x = 0;
-            if (auto* i = std::get_if<int64_t>(&value))
-              x = static_cast<double>(*i);
-            else if (auto* d = std::get_if<double>(&value))
-              x = *d;
-            else
-              return wrong_type();
-            check<ConfigError>(!std::isnan(x), origin, ": ", f.path, " is not a number");
-            check_range(f, x, origin);
-            *out = x;
-          },
-          [&](std::string* out) {
-            auto* s = std::get_if<std::string>(&value);
-            if (!s) return wrong_type();
-            if (!f.allowed.empty() && std::find(f.allowed.begin(), f.allowed.end(), *s) == f.allowed.end())
-              throw ConfigError(text(origin, ": ", f.path, " = '", *s, "' is not one of ", joined(f.allowed),
-                                     nearest_match(*s, f.allowed)));
-            *out = *s;
-          },
-          [&](StringList* out) {
-            if (auto* list = std::get_if<StringList>(&value))
-              *out = *list;
-            else if (auto* s = std::get_if<std::string>(&value))
-              *out = {*s};
-            else
-              wrong_type();
-          },
-      },
-      f.value);
+  std::visit(Overload{
+                 [&](bool* out) {
+                   if (auto* b = std::get_if<bool>(&value))
+                     *out = *b;
+                   else
+                     wrong_type();
+                 },
+                 [&](int64_t* out) {
+                   auto* i = std::get_if<int64_t>(&value);
+                   if (!i) return wrong_type();
+                   check_range(f, static_cast<double>(*i), origin);
+                   *out = *i;
+                 },
+                 [&](double* out) {
+                   double x = 0;
+                   if (auto* i = std::get_if<int64_t>(&value))
+                     x = static_cast<double>(*i);
+                   else if (auto* d = std::get_if<double>(&value))
+                     x = *d;
+                   else
+                     return wrong_type();
+                   check<ConfigError>(!std::isnan(x), origin, ": ", f.path, " is not a number");
+                   check_range(f, x, origin);
+                   *out = x;
+                 },
+                 [&](std::string* out) {
+                   auto* s = std::get_if<std::string>(&value);
+                   if (!s) return wrong_type();
+                   if (!f.allowed.empty() && std::find(f.allowed.begin(), f.allowed.end(), *s) == f.allowed.end())
+                     throw ConfigError(text(origin, ": ", f.path, " = '", *s, "' is not one of ", joined(f.allowed),
+                                            nearest_match(*s, f.allowed)));
+                   *out = *s;
+                 },
+                 [&](StringList* out) {
+                   if (auto* list = std::get_if<StringList>(&value))
+                     *out = *list;
+                   else if (auto* s = std::get_if<std::string>(&value))
+                     *out = {*s};
+                   else
+                     wrong_type();
+                 },
+             },
+             f.value);
   f.origin = origin;
 }
 

@@ -30,7 +30,7 @@ struct Field {
   std::string help;
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
-  StringList allowed;           // for strings: the values it may take; empty means any
+  StringList allowed;              // for strings: the values it may take; empty means any
   std::string origin = "default";  // "default", "recipe.toml:12", "--set", "LOOKBACK_..."
 
   Field& range(double lo, double hi);
@@ -43,15 +43,15 @@ class FieldVisitor {
 
   // A leaf. T is bool, int64_t, double, std::string or StringList.
   template <class T>
-    requires std::same_as<T, bool> || std::same_as<T, int64_t> || std::same_as<T, double> ||
-             std::same_as<T, std::string> || std::same_as<T, StringList>
-  Field& operator()(std::string_view name, T& value, std::string_view help) {
+  requires std::same_as<T, bool> || std::same_as<T, int64_t> || std::same_as<T, double> ||
+      std::same_as<T, std::string> || std::same_as<T, StringList>
+          Field& operator()(std::string_view name, T& value, std::string_view help) {
     return out_.emplace_back(Field{.path = prefix_ + std::string(name), .value = &value, .help = std::string(help)});
   }
 
   // A nested group: its fields appear as name.field.
   template <class Group>
-    requires requires(Group& g, FieldVisitor& v) { g.fields(v); }
+  requires requires(Group& g, FieldVisitor& v) { g.fields(v); }
   void operator()(std::string_view name, Group& group) {
     const std::string before = prefix_;
     prefix_ += std::string(name) + ".";

@@ -3,7 +3,8 @@
 
 namespace lookback {
 
-// int8 is for products with weights that stay as they are: each row has a scale, and so has each row of the other factor.
+// int8 is for products with weights that stay as they are: each row has a scale, and so has each row of the other
+// factor.
 enum class Precision { f32, bf16, int8 };
 
 namespace detail {

@@ -45,7 +45,8 @@ const BenchKind& find_kind(std::string_view name) {
     names.emplace_back(k.name);
     if (name == k.name) return k;
   }
-  throw ConfigError(text("bench: unknown work '", name, "'", nearest_match(name, names), "; there is ", kinds_in_words()));
+  throw ConfigError(
+      text("bench: unknown work '", name, "'", nearest_match(name, names), "; there is ", kinds_in_words()));
 }
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {

@@ -18,8 +18,7 @@ class PredictionFlags {
 
   // Loads one model, or several that vote, and gives it the options of the command line and the
   // environment (LOOKBACK_DECODE_BEAM, LOOKBACK_SEED). Throws ConfigError, FormatError and IoError.
-  std::unique_ptr<tasks::TaskModel> load(const StringList& folders, const Flags& flags,
-                                         const LogSink& log) const;
+  std::unique_ptr<tasks::TaskModel> load(const StringList& folders, const Flags& flags, const LogSink& log) const;
 
  private:
   std::vector<std::unique_ptr<tasks::Task>> tasks_;  // where the values live

@@ -10,8 +10,7 @@ void expect_complete(const Table<R>& table) {
   static_assert(sizeof(Table<R>) == kWords * sizeof(void*));
   const void* words[kWords];
   std::memcpy(words, &table, sizeof(table));
-  for (size_t k = 0; k < kWords; ++k)
-    EXPECT_TRUE(words[k] || k == 1) << table.name << " entry " << k;
+  for (size_t k = 0; k < kWords; ++k) EXPECT_TRUE(words[k] || k == 1) << table.name << " entry " << k;
 }
 
 TEST(Tables, BestHasEveryKernel) {

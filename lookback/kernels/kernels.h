@@ -45,7 +45,7 @@ struct Weight {
   const Packed* packed_transposed = nullptr;  // for y W
 };
 
-// c[m,n] = sum_k a[m,k] b[k,n] (+ c). The stored a is [m,k], or [k,m] when transposed; likewise b.
+// c[m,n] = sum_k a[m,k] b[k,n] (+ bias[n]) (+ c). The stored a is [m,k], or [k,m] when transposed; likewise b.
 template <class R>
 struct Matmul {
   int64_t m, n, k;
@@ -59,6 +59,7 @@ struct Matmul {
   R* c;
   int64_t ldc;
   bool accumulate;
+  const R* bias = nullptr;  // [n]
   // What a and b are rounded to, if this machine has such products of floats: int8 by packing only.
   // A packed b brings its own.
   Precision precision = Precision::f32;

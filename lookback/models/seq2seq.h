@@ -54,7 +54,9 @@ struct ObjectiveOptions {
       "scheduled sampling (Bengio et al. 2015), how the share of inputs taken from the model itself grows: none, "
       "constant, linear, exponential (fast at first), inverse_sigmoid (fast half-way)")
         .choices({"none", "constant", "linear", "exponential", "inverse_sigmoid"});
-    v("sampling_rate", sampling_rate, "the share: from the start (constant) or at sampling_steps (the others, which start from 0)").range(0, 1);
+    v("sampling_rate", sampling_rate,
+      "the share: from the start (constant) or at sampling_steps (the others, which start from 0)")
+        .range(0, 1);
     v("sampling_steps", sampling_steps, "training steps until the share is reached; it stays there").range(1, 1e12);
   }
   // The share of inputs sampled from the model at a training step: from 0 at step 0 to

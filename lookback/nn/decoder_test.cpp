@@ -85,12 +85,12 @@ TEST(Decoder, WholeSequencesEqualStepsOneByOne) {
       for (const bool extras : {false, true}) {
         SCOPED_TRACE(text(cell, " ", layers, " ", extras));
         Pair s({.cell = cell, .layers = layers, .hidden = 3}, {.cell = cell,
-                                                                .layers = layers,
-                                                                .hidden = 6,
-                                                                .input_feeding = false,
-                                                                .readout = extras ? "maxout" : "tanh",
-                                                                .residual = extras,
-                                                                .layer_norm = extras});
+                                                               .layers = layers,
+                                                               .hidden = 6,
+                                                               .input_feeding = false,
+                                                               .readout = extras ? "maxout" : "tanh",
+                                                               .residual = extras,
+                                                               .layer_norm = extras});
         expect_teach_equals_unroll(s, {});
         // A mask that stays the same for all steps does not depend on how the steps are run.
         expect_teach_equals_unroll(s, {.rate = 0.3, .locked = true, .recurrent_weights = 0.2});
@@ -172,9 +172,7 @@ TEST(Decoder, TheFirstStatesComeFromTheBridge) {
   }
 }
 
-TEST(Decoder, CopyNeedsEqualWidths) {
-  EXPECT_THROW(Pair({.hidden = 4}, {.hidden = 6, .bridge = "copy"}), ConfigError);
-}
+TEST(Decoder, CopyNeedsEqualWidths) { EXPECT_THROW(Pair({.hidden = 4}, {.hidden = 6, .bridge = "copy"}), ConfigError); }
 
 }  // namespace
 }  // namespace lookback

@@ -20,7 +20,8 @@ Encoder::Encoder(const EncoderOptions& options, int64_t input_width) : options_(
   }
 }
 
-Encoded Encoder::operator()(const Var& embedded, const Steps& steps, const DropoutOptions& dropout, Noise* noise) const {
+Encoded Encoder::operator()(const Var& embedded, const Steps& steps, const DropoutOptions& dropout,
+                            Noise* noise) const {
   const auto sequences = ops::row_ids(steps.sequence_of_rows());
   const auto run = cell_kind(options_.cell) == CellKind::gru ? &ops::gru : &ops::lstm;
   Encoded out;

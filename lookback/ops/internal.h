@@ -13,6 +13,11 @@ struct Columns {
   auto operator<=>(const Columns&) const = default;
 };
 
+template <class R>
+const R* data_or_null(const Var& v) {
+  return v ? v.value().data<R>() : nullptr;
+}
+
 // Where to add the gradient of an input; null if nobody wants it.
 template <class R>
 R* grad_or_null(const Var& in) {

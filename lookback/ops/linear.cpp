@@ -1,33 +1,10 @@
 #include "lookback/ops/linear.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "lookback/ops/internal.h"
 
 namespace lookback::ops {
-namespace {
-
-// The rows a product is added to: bias, onto, both or nothing.
-template <class R>
-bool prefill(const LinearOptions& o, const Tensor& y) {
-  if (!o.bias && !o.onto) return false;
-  if (o.onto) std::memcpy(y.bytes(), o.onto.value().bytes(), static_cast<size_t>(y.byte_size()));
-  if (o.bias) {
-    const R* b = o.bias.value().data<R>();
-    const int64_t O = y.dim(1);
-    for (int64_t n = 0; n < y.dim(0); ++n) {
-      R* row = y.data<R>() + n * O;
-      if (o.onto)
-        for (int64_t k = 0; k < O; ++k) row[k] += b[k];
-      else
-        std::copy_n(b, O, row);
-    }
-  }
-  return true;
-}
-
-}  // namespace
 
 Var linear(const Var& x, const Var& w, const LinearOptions& options) {
   check(x.shape().rank() == 2 && w.shape().rank() == 2, "linear: x and w must be matrices, got ", x.shape(), " and ",
@@ -42,7 +19,7 @@ Var linear(const Var& x, const Var& w, const LinearOptions& options) {
   check(!options.onto || options.onto.shape() == Shape{N, O}, "linear: onto must be ", Shape{N, O});
   Tensor y({N, O}, x.dtype());
   with_float(x.dtype(), [&]<class R>() {
-    const bool accumulate = prefill<R>(options, y);
+    if (options.onto) std::memcpy(y.bytes(), options.onto.value().bytes(), static_cast<size_t>(y.byte_size()));
     const auto weights = weight<R>(w, columns, Packing::forward);
     kernels::best<R>().matmul({.m = N,
                                .n = O,
@@ -55,7 +32,8 @@ Var linear(const Var& x, const Var& w, const LinearOptions& options) {
                                .packed_b = weights.packed,
                                .c = y.data<R>(),
                                .ldc = O,
-                               .accumulate = accumulate});
+                               .accumulate = static_cast<bool>(options.onto),
+                               .bias = data_or_null<R>(options.bias)});
   });
   return record({y}, {x, w, options.bias, options.onto}, [=](Node& node) {
     const Tensor dy = node.grads[0];

@@ -81,8 +81,6 @@ XentOut projected_xent(const Var& hidden, const Var& w, const Var& bias, const s
     for (int64_t first = 0; first < N; first += chunk) {
       const int64_t n = std::min(chunk, N - first);
       Tensor logits({n, V}, d);
-      if (bias)
-        for (int64_t k = 0; k < n; ++k) std::copy_n(bias.value().data<R>(), V, logits.data<R>() + k * V);
       kernels::best<R>().matmul({.m = n,
                                  .n = V,
                                  .k = H,
@@ -94,7 +92,7 @@ XentOut projected_xent(const Var& hidden, const Var& w, const Var& bias, const s
                                  .packed_b = weights.packed,
                                  .c = logits.data<R>(),
                                  .ldc = V,
-                                 .accumulate = static_cast<bool>(bias)});
+                                 .bias = data_or_null<R>(bias)});
       kernels::best<R>().softmax_xent({.N = n,
                                        .V = V,
                                        .smoothing = options.smoothing,

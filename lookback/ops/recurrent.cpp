@@ -28,7 +28,6 @@ template <class R>
 Tensor input_part(const Var& x, const Var& w_ih, const std::vector<R>& bias) {
   const int64_t N = x.dim(0), G = w_ih.dim(0);
   Tensor out({N, G}, x.dtype());
-  for (int64_t n = 0; n < N; ++n) std::copy_n(bias.data(), G, out.data<R>() + n * G);
   const auto w = weight<R>(w_ih, Packing::forward);
   kernels::best<R>().matmul({.m = N,
                              .n = G,
@@ -41,7 +40,7 @@ Tensor input_part(const Var& x, const Var& w_ih, const std::vector<R>& bias) {
                              .packed_b = w.packed,
                              .c = out.data<R>(),
                              .ldc = G,
-                             .accumulate = true});
+                             .bias = bias.data()});
   return out;
 }
 
@@ -115,11 +114,6 @@ Tensor last_states(const Steps& steps, Direction direction, const Tensor& states
 template <class R>
 const R* data_or_null(const Tensor& t) {
   return t.empty() ? nullptr : t.data<R>();
-}
-
-template <class R>
-const R* data_or_null(const Var& v) {
-  return v ? v.value().data<R>() : nullptr;
 }
 
 // What the kernels left in the carry is the gradient of the initial state. They do not see

@@ -77,7 +77,7 @@ class Training final : public BenchWork {
       const auto named = [&](const char* part) { return p.name.find(part) != std::string::npos; };
       const bool tied_output = options_.model.tie != "none" && p.name == "decoder.embedding.weight";
       if (named("embedding") && !tied_output) continue;
-      const int64_t rows = named("bridge")                               ? options_.batch
+      const int64_t rows = named("bridge")                              ? options_.batch
                            : named("encoder.") || named("score.memory") ? options_.batch * options_.source
                                                                         : options_.batch * options_.target;
       out += 6.0 * static_cast<double>(rows) * static_cast<double>(p.var.value().size());
@@ -105,11 +105,8 @@ class Decoding final : public BenchWork {
     source_ = random_sentences(o.batch, o.source, o.vocabulary, rng);
     infos_.resize(source_.size());
     for (decode::SourceInfo& s : infos_) s.source_length = o.source;
-    search_ = {.beam = o.beam,
-               .min_length = o.target,
-               .max_length = o.target,
-               .max_length_factor = 0,
-               .length_norm = "none"};
+    search_ = {
+        .beam = o.beam, .min_length = o.target, .max_length = o.target, .max_length_factor = 0, .length_norm = "none"};
   }
 
   double run() override {

@@ -18,7 +18,8 @@ struct Bf16 {
   Bf16() = default;
   explicit Bf16(float x) {
     const uint32_t u = std::bit_cast<uint32_t>(x);
-    bits = x != x ? static_cast<uint16_t>((u >> 16) | 0x40) : static_cast<uint16_t>((u + 0x7FFF + ((u >> 16) & 1)) >> 16);
+    bits =
+        x != x ? static_cast<uint16_t>((u >> 16) | 0x40) : static_cast<uint16_t>((u + 0x7FFF + ((u >> 16) & 1)) >> 16);
   }
   explicit operator float() const { return std::bit_cast<float>(uint32_t{bits} << 16); }
 };

@@ -108,7 +108,9 @@ Pool& pool() {
 
 }  // namespace
 
-Storage::Storage(int64_t bytes) : data_(nullptr), bytes_(rounded(bytes < 1 ? 1 : bytes)) { data_ = pool().take(bytes_); }
+Storage::Storage(int64_t bytes) : data_(nullptr), bytes_(rounded(bytes < 1 ? 1 : bytes)) {
+  data_ = pool().take(bytes_);
+}
 
 Storage::~Storage() { pool().give(data_, bytes_); }
 

@@ -49,7 +49,8 @@ const uint16_t* to_bf16(const FloatMatrix& x, int64_t rows_made, std::vector<uin
   uint16_t* out = buffer.data();
   const auto run = &HWY_DYNAMIC_DISPATCH(RowToBf16);
   if (x.ld == x.cols) {  // one long row
-    parallel_for(x.rows * x.cols, kGrain, [&](int64_t begin, int64_t end) { run(x.data + begin, end - begin, out + begin); });
+    parallel_for(x.rows * x.cols, kGrain,
+                 [&](int64_t begin, int64_t end) { run(x.data + begin, end - begin, out + begin); });
   } else {
     parallel_for(x.rows, kGrain / x.cols, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) run(x.data + row * x.ld, x.cols, out + row * x.cols);

@@ -167,7 +167,13 @@ std::shared_ptr<const Packed> gemm_pack(const Matmul<float>& p) {
   return out;
 }
 
-void gemm(const Matmul<float>& p) {
+void gemm(const Matmul<float>& whole) {
+  Matmul<float> p = whole;
+  if (p.bias) {
+    for (int64_t m = 0; m < p.m; ++m)
+      for (int64_t n = 0; n < p.n; ++n) p.c[m * p.ldc + n] = p.bias[n] + (p.accumulate ? p.c[m * p.ldc + n] : 0);
+    p.accumulate = true;
+  }
   const auto run = &HWY_DYNAMIC_DISPATCH(GemmRun);
   const float* packed = p.packed_b ? static_cast<const Panels*>(p.packed_b)->data.data() : nullptr;
   const int64_t panels = up(p.n, HWY_DYNAMIC_DISPATCH(GemmPanelWidth)()), bands = up(p.m, kGemmRows);

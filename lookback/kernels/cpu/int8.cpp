@@ -49,7 +49,10 @@ void RowFromInt8(const Int8Sums& a, int64_t m, float* HWY_RESTRICT c, bool accum
     if (left < lanes()) std::copy_n(sums + k, left, tail);
     const V sum = hn::ConvertTo(d, hn::LoadU(di, left < lanes() ? tail : sums + k));
     const V factor = hn::Mul(scale, load(a.b_scales + k, left));
-    store(accumulate ? hn::MulAdd(sum, factor, load(c + k, left)) : hn::Mul(sum, factor), c + k, left);
+    V out = hn::Mul(sum, factor);
+    if (a.bias) out = hn::Add(out, load(a.bias + k, left));
+    if (accumulate) out = hn::Add(out, load(c + k, left));
+    store(out, c + k, left);
   }
 }
 

@@ -11,11 +11,12 @@ namespace lookback::kernels::cpu_impl {
 // that holds something not finite, NaN.
 void to_int8(const FloatMatrix& x, int8_t* q, float* scales);
 
-// The product of quantised factors, back to floats: c[m,n] (+)= sums[m,n] * a_scales[m] * b_scales[n].
+// The product of quantised factors, back to floats: c[m,n] = sums[m,n] * a_scales[m] * b_scales[n] (+ bias[n]) (+ c).
 struct Int8Sums {
   const int32_t* sums;  // [m, n]
   int64_t m, n;
   const float *a_scales, *b_scales;
+  const float* bias;  // [n] or null
 };
 void from_int8(const Int8Sums& sums, float* c, int64_t ldc, bool accumulate);
 

@@ -13,7 +13,8 @@ TEST(Int8, RowsAreScaledByTheirLargest) {
     const int64_t rows = 9, cols = 37, ld = 40;
     auto x = numbers(rows * ld, 1);
     for (int64_t r = 0; r < rows; ++r)
-      for (int64_t c = 0; c < cols; ++c) x[static_cast<size_t>(r * ld + c)] *= std::ldexp(1.0f, static_cast<int>(r) - 4);
+      for (int64_t c = 0; c < cols; ++c)
+        x[static_cast<size_t>(r * ld + c)] *= std::ldexp(1.0f, static_cast<int>(r) - 4);
     std::vector<int8_t> q(static_cast<size_t>(rows * cols));
     std::vector<float> scales(static_cast<size_t>(rows));
     to_int8({.data = x.data(), .rows = rows, .cols = cols, .ld = ld}, q.data(), scales.data());
@@ -58,14 +59,16 @@ TEST(Int8, SumsBecomeFloats) {
     const auto a = numbers(m, 1), b = numbers(n, 2), before = numbers(m * ldc, 3);
     for (const bool add : {false, true}) {
       auto c = before;
-      from_int8({.sums = sums.data(), .m = m, .n = n, .a_scales = a.data(), .b_scales = b.data()}, c.data(), ldc, add);
+      const float* bias = add ? nullptr : b.data();
+      from_int8({.sums = sums.data(), .m = m, .n = n, .a_scales = a.data(), .b_scales = b.data(), .bias = bias},
+                c.data(), ldc, add);
       for (int64_t r = 0; r < m; ++r)
         for (int64_t k = 0; k < ldc; ++k) {
           const auto at = static_cast<size_t>(r * ldc + k);
           const float product = k < n ? static_cast<float>(sums[static_cast<size_t>(r * n + k)]) *
                                             a[static_cast<size_t>(r)] * b[static_cast<size_t>(k)]
                                       : 0;
-          const float want = k >= n ? before[at] : add ? before[at] + product : product;
+          const float want = k >= n ? before[at] : add ? before[at] + product : product + b[static_cast<size_t>(k)];
           EXPECT_NEAR(c[at], want, 1e-5 * std::max(1.0f, std::abs(product))) << target;
         }
     }

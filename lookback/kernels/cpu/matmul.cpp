@@ -1,6 +1,7 @@
 #include "lookback/kernels/cpu/matmul.h"
 
 #include <omp.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 #include <new>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string_view>
+#include <unordered_map>
 
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
@@ -39,27 +41,43 @@ memory::desc strided(int64_t rows, int64_t cols, int64_t ld, bool transposed, Ty
                     : memory::desc({rows, cols}, type, memory::dims{ld, 1});
 }
 
-Type type_of(Precision p) {
-  return p == Precision::int8 ? Type::s8 : p == Precision::bf16 ? Type::bf16 : Type::f32;
-}
+Type type_of(Precision p) { return p == Precision::int8 ? Type::s8 : p == Precision::bf16 ? Type::bf16 : Type::f32; }
 
 // oneDNN 3 dropped the operation descriptor that version 2 put between; this is the one place that knows.
 dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc& b, const memory::desc& c,
-                                      bool accumulate) {
+                                      bool accumulate, bool bias = false) {
   dnnl::primitive_attr attributes;
   if (accumulate) {
     dnnl::post_ops ops;
     ops.append_sum(1.0f);
     attributes.set_post_ops(ops);
   }
+  const memory::desc added = bias ? strided(1, c.dims()[1], c.dims()[1], false) : memory::desc();
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(), a, b, c, attributes};
+  return {engine(), a, b, added, c, attributes};
 #else
-  return {{a, b, c}, attributes, engine()};
+  return {{a, b, added, c}, attributes, engine()};
 #endif
 }
 
+// Memory for a packed weight, in large pages: a decoder reads all of its weights for every token,
+// and would spend a good part of that time on finding the pages.
+struct Pages {
+  explicit Pages(size_t bytes) : size((bytes + kPage - 1) / kPage * kPage) {
+    data = ::operator new (size, std::align_val_t{kPage});
+    ::madvise(data, size, MADV_HUGEPAGE);
+  }
+  ~Pages() { ::operator delete (data, std::align_val_t{kPage}); }
+  Pages(const Pages&) = delete;
+  Pages& operator=(const Pages&) = delete;
+
+  static constexpr size_t kPage = size_t{2} << 20;
+  size_t size;
+  void* data;
+};
+
 struct PackedB final : Packed {
+  std::unique_ptr<Pages> pages;
   memory data;
   std::vector<float> scales;  // int8: of every column
 };
@@ -99,6 +117,7 @@ struct Request {
   void* c;
   int64_t ldc;
   bool accumulate;
+  const float* bias;
 
   Type c_type() const { return type == Type::s8 ? Type::s32 : Type::f32; }
 };
@@ -106,7 +125,7 @@ struct Request {
 // Everything a primitive depends on. Two packed weights of one [k,n] share their layout.
 struct Key {
   std::array<int64_t, 6> sizes;  // m n k lda ldb ldc
-  int flags;                     // transpose_a, transpose_b, accumulate, packed
+  int flags;                     // transpose_a, transpose_b, accumulate, packed, bias
   Type type;
   int threads;
   auto operator<=>(const Key&) const = default;
@@ -116,8 +135,9 @@ struct Key {
 constexpr size_t kMaxPrimitives = 8192;
 
 // Empty if the library has no fast kernel for this.
-dnnl::matmul make_primitive(const memory::desc& a, const memory::desc& b, const memory::desc& c, bool accumulate) try {
-  const auto description = describe(a, b, c, accumulate);
+dnnl::matmul make_primitive(const memory::desc& a, const memory::desc& b, const memory::desc& c, bool accumulate,
+                            bool bias) try {
+  const auto description = describe(a, b, c, accumulate, bias);
   if (std::string_view(description.impl_info_str()).starts_with("ref")) return {};
   return dnnl::matmul(description);
 } catch (const dnnl::error& e) {
@@ -127,10 +147,11 @@ dnnl::matmul make_primitive(const memory::desc& a, const memory::desc& b, const 
 
 // False, and nothing done, if the library has no fast kernel for this.
 bool library_product(const Request& r) {
-  const Key key{{r.m, r.n, r.k, r.lda, r.packed_b ? 0 : r.ldb, r.ldc},
-                r.transpose_a | r.transpose_b << 1 | r.accumulate << 2 | (r.packed_b != nullptr) << 3,
-                r.type,
-                omp_get_max_threads()};
+  const Key key{
+      {r.m, r.n, r.k, r.lda, r.packed_b ? 0 : r.ldb, r.ldc},
+      r.transpose_a | r.transpose_b << 1 | r.accumulate << 2 | (r.packed_b != nullptr) << 3 | (r.bias != nullptr) << 4,
+      r.type,
+      omp_get_max_threads()};
   const memory::desc a = strided(r.m, r.k, r.lda, r.transpose_a, r.type);
   const memory::desc b = r.packed_b ? r.packed_b->data.get_desc() : strided(r.k, r.n, r.ldb, r.transpose_b, r.type);
   const memory::desc c = strided(r.m, r.n, r.ldc, false, r.c_type());
@@ -138,13 +159,16 @@ bool library_product(const Request& r) {
   auto at = cache.find(key);
   if (at == cache.end()) {
     if (cache.size() >= kMaxPrimitives) cache.clear();
-    at = cache.emplace(key, make_primitive(a, b, c, r.accumulate)).first;
+    at = cache.emplace(key, make_primitive(a, b, c, r.accumulate, r.bias != nullptr)).first;
   }
   if (!at->second) return false;
   const memory am(a, engine(), const_cast<void*>(r.a));
   const memory bm = r.packed_b ? r.packed_b->data : memory(b, engine(), const_cast<void*>(r.b));
   const memory cm(c, engine(), r.c);
-  at->second.execute(stream(), {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}});
+  std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}};
+  if (r.bias)
+    arguments.emplace(DNNL_ARG_BIAS, memory(strided(1, r.n, r.n, false), engine(), const_cast<float*>(r.bias)));
+  at->second.execute(stream(), arguments);
   stream().wait();
   return true;
 }
@@ -170,7 +194,8 @@ void float_product(const Matmul<float>& p, const Rounded& rounded) {
             .packed_b = static_cast<const PackedB*>(p.packed_b),
             .c = p.c,
             .ldc = p.ldc,
-            .accumulate = p.accumulate};
+            .accumulate = p.accumulate,
+            .bias = p.bias};
   if (rounded.a) r.type = Type::bf16, r.a = rounded.a, r.lda = rounded.lda, r.b = rounded.b, r.ldb = rounded.ldb;
   if (library_product(r)) return;
   Matmul<float> plain = p;
@@ -196,6 +221,7 @@ void blocked_product(const Matmul<float>& p, const Rounded& rounded) {
       block.a += row * (p.transpose_a ? 1 : p.lda);
       block.b += column * (p.transpose_b ? p.ldb : 1);
       block.c += row * p.ldc + column;
+      if (block.bias) block.bias += column;
       Rounded factors = rounded;
       if (factors.a) {
         factors.a += row * (p.transpose_a ? 1 : factors.lda);
@@ -251,6 +277,7 @@ void gradient_product(const Matmul<float>& p) {
   }
   Matmul<float> rest = p;
   rest.k = kUnit, rest.accumulate = p.accumulate || part.k > 0;
+  if (part.k) rest.bias = nullptr;
   rest.a = a.data(), rest.lda = p.m, rest.b = b.data(), rest.ldb = p.n;
   blocked_product(rest, {});
 }
@@ -285,17 +312,29 @@ void int8_product(const Matmul<float>& p) {
   const auto& packed = static_cast<const PackedB&>(*p.packed_b);
   grow(a, p.m * p.k), grow(scales, p.m), grow(sums, p.m * p.n);
   to_int8({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, a.data(), scales.data());
-  const bool done = library_product(
-      {.m = p.m, .n = p.n, .k = p.k, .type = Type::s8, .a = a.data(), .lda = p.k, .packed_b = &packed, .c = sums.data(), .ldc = p.n});
+  const bool done = library_product({.m = p.m,
+                                     .n = p.n,
+                                     .k = p.k,
+                                     .type = Type::s8,
+                                     .a = a.data(),
+                                     .lda = p.k,
+                                     .packed_b = &packed,
+                                     .c = sums.data(),
+                                     .ldc = p.n});
   check<DeviceError>(done, "matrix product: oneDNN has no fast int8 kernel for ", p.m, " x ", p.k, " x ", p.n);
-  from_int8({.sums = sums.data(), .m = p.m, .n = p.n, .a_scales = scales.data(), .b_scales = packed.scales.data()}, p.c,
-            p.ldc, p.accumulate);
+  from_int8({.sums = sums.data(),
+             .m = p.m,
+             .n = p.n,
+             .a_scales = scales.data(),
+             .b_scales = packed.scales.data(),
+             .bias = p.bias},
+            p.c, p.ldc, p.accumulate);
 }
 
 // c = a^T b
 void transposed_product(const Matmul<float>& p, Precision precision) {
   if (p.transpose_b) return blocked_product(p, {});
-  precision == Precision::bf16 && has(precision) ? bf16_gradient_product(p) : gradient_product(p);
+  precision == Precision::bf16&& has(precision) ? bf16_gradient_product(p) : gradient_product(p);
 }
 
 // c = a b, where no row depends on another.
@@ -308,7 +347,7 @@ void row_product(const Matmul<float>& p, Precision precision) {
     return row_product(rest, precision);
   }
   if (precision == Precision::int8 && p.packed_b) return int8_product(p);
-  precision == Precision::bf16 && has(precision) ? bf16_product(p) : float_product(p, {});
+  precision == Precision::bf16&& has(precision) ? bf16_product(p) : float_product(p, {});
 }
 
 // Runs f, with the library's errors as ours.
@@ -349,7 +388,8 @@ std::shared_ptr<const Packed> pack(const Matmul<float>& p) {
       to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, quantised.data(), out->scales.data());
       plain = memory(strided(p.k, p.n, p.k, true, Type::s8), engine(), quantised.data());
     }
-    out->data = memory(wanted, engine());
+    out->pages = std::make_unique<Pages>(wanted.get_size());
+    out->data = memory(wanted, engine(), out->pages->data);
     dnnl::reorder(plain, out->data).execute(stream(), plain, out->data);
     stream().wait();
     return out;
@@ -358,11 +398,7 @@ std::shared_ptr<const Packed> pack(const Matmul<float>& p) {
 
 void matmul(const Matmul<float>& p) {
   if (p.m == 0 || p.n == 0) return;
-  if (p.k == 0) {
-    if (!p.accumulate)
-      for (int64_t m = 0; m < p.m; ++m) std::fill_n(p.c + m * p.ldc, p.n, 0.0f);
-    return;
-  }
+  if (p.k == 0) return ref<float>().matmul(p);  // no library has a product of nothing
   const Precision precision = p.packed_b ? p.packed_b->precision : p.precision;
   const bool int8 = precision == Precision::int8 && p.packed_b;
   if (!library_is_exact() && !int8) return gemm(p);

@@ -29,18 +29,19 @@ std::vector<R> factors(const Maker& maker, int64_t size, uint64_t seed) {
   if (maker.precision == Precision::int8)  // whatever the scale of a row turns out to be
     for (R& x : out) x = x > R{0.3} ? R{0.75} : x < R{-0.3} ? R{-0.75} : R{0};
   if (maker.precision == Precision::bf16)
-    for (R& x : out) x = static_cast<R>(std::bit_cast<float>(std::bit_cast<uint32_t>(static_cast<float>(x)) >> 16 << 16));
+    for (R& x : out)
+      x = static_cast<R>(std::bit_cast<float>(std::bit_cast<uint32_t>(static_cast<float>(x)) >> 16 << 16));
   return out;
 }
 
 struct Case {
   int64_t m, n, k;
-  bool transpose_a = false, transpose_b = false, packed = false, accumulate = false;
+  bool transpose_a = false, transpose_b = false, packed = false, accumulate = false, bias = false;
   int64_t gap = 0;  // elements between the rows of each matrix
 
   std::string name(const Maker& maker) const {
     return text(maker.name, " m ", m, ", n ", n, ", k ", k, transpose_a ? ", a^T" : "", transpose_b ? ", b^T" : "",
-                packed ? ", packed" : "", accumulate ? ", +=" : "", ", gap ", gap);
+                packed ? ", packed" : "", accumulate ? ", +=" : "", bias ? ", bias" : "", ", gap ", gap);
   }
 };
 
@@ -51,6 +52,7 @@ Outputs run(const Table<R>& table, const Maker& maker, const Case& c) {
   const int64_t ldc = c.n + 3 * c.gap;
   const auto a = factors<R>(maker, (c.transpose_a ? c.k : c.m) * lda, 1);
   const auto b = factors<R>(maker, (c.transpose_b ? c.n : c.k) * ldb, 2);
+  const auto bias = numbers<R>(c.n, 4);
   auto out = numbers<R>(c.m * ldc, 3);
   Matmul<R> p{.m = c.m,
               .n = c.n,
@@ -65,6 +67,7 @@ Outputs run(const Table<R>& table, const Maker& maker, const Case& c) {
               .c = out.data(),
               .ldc = ldc,
               .accumulate = c.accumulate,
+              .bias = c.bias ? bias.data() : nullptr,
               .precision = maker.precision};
   if constexpr (std::is_same_v<R, float>) {
     if (&table == &cpu()) {
@@ -84,9 +87,10 @@ Outputs run(const Table<R>& table, const Maker& maker, const Case& c) {
 
 void expect_products_agree(const Maker& maker, const std::vector<std::array<int64_t, 3>>& sizes) {
   for (const auto& [m, n, k] : sizes)
-    for (int flags = 0; flags < 16; ++flags)
+    for (int flags = 0; flags < 32; ++flags)
       for (const int64_t gap : {0, 3}) {
-        const Case c{m, n, k, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0, (flags & 8) != 0, gap};
+        const Case c{
+            m, n, k, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0, (flags & 8) != 0, (flags & 16) != 0, gap};
         if (c.packed && (n == 0 || k == 0)) continue;
         expect_agreement([&]<class R>(const Table<R>& table) { return run(table, maker, c); }, c.name(maker));
       }
@@ -180,6 +184,7 @@ void expect_rows_alone(const Maker& maker, const Weights& w, const std::vector<i
                   .transpose_b = transposed,
                   .ldc = w.n,
                   .accumulate = form == 3,
+                  .bias = form == 4 ? b.data() : nullptr,
                   .precision = maker.precision};
   const auto kept = packed ? maker.pack(p) : nullptr;
   p.packed_b = kept.get();
@@ -205,7 +210,7 @@ void expect_rows_alone(const Maker& maker, const Weights& w, const std::vector<i
 TEST(MatmulExactness, RowsOfTheTableDependOnThemselvesAlone) {
   for (const Maker& maker : {kTable, kTableBf16, kTableInt8})
     for (const Weights& w : kWeights)
-      for (int form = 0; form < 4; ++form)
+      for (int form = 0; form < 5; ++form)
         expect_rows_alone(maker, w, {1, 2, 3, 5, 8, 13, 16, 17, 31, 33, 48, 64, 100, w.n * w.k > 70000 ? 257 : 1024},
                           form);
 }
@@ -214,7 +219,7 @@ TEST(MatmulExactness, RowsOfOurOwnDependOnThemselvesAlone) {
   each_target([](const std::string&) {
     for (const Weights& w : kWeights)
       if (w.n * w.k < 30000)
-        for (int form = 0; form < 4; ++form) expect_rows_alone(kOwn, w, {1, 2, 5, 12, 13, 33, 64, 193}, form);
+        for (int form = 0; form < 5; ++form) expect_rows_alone(kOwn, w, {1, 2, 5, 12, 13, 33, 64, 193}, form);
   });
 }
 

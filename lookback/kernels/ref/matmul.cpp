@@ -10,6 +10,7 @@ void matmul(const Matmul<R>& a) {
       for (int64_t k = 0; k < a.k; ++k)
         sum += (a.transpose_a ? a.a[k * a.lda + m] : a.a[m * a.lda + k]) *
                (a.transpose_b ? a.b[n * a.ldb + k] : a.b[k * a.ldb + n]);
+      if (a.bias) sum += a.bias[n];
       R& c = a.c[m * a.ldc + n];
       c = a.accumulate ? c + sum : sum;
     }
