@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Lookback beside PyTorch and ONNX Runtime: the same models, the same sizes, measured in turn in one run.
 
-    ./x bench peers [--rounds N] [--only WORD...] [--json FILE]
+    ./x bench peers [--rounds N] [--data DIR] [--only WORD...] [--json FILE]
 
 The model is an encoder-decoder with one bidirectional LSTM layer (2 x 256), one LSTM decoder
 layer (512) and attention: V 8000, E 256. Training is forward, backward, clipping to norm 1 and
@@ -12,9 +12,12 @@ that of the medians; ratio_min and ratio_max are the least and the most of one r
 """
 
 import argparse
+import gzip
 import json
 import os
 import pathlib
+import random
+import re
 import statistics
 import subprocess
 import sys
@@ -161,6 +164,18 @@ BOTH = ("f32", "bf16")
 EVERY = (*BOTH, "int8")
 
 
+def real_batches(data):
+    """Sentence lengths of Multi30k in batches of 64, bucketed by length; every twentieth, so that a round is not an epoch."""
+    sides = []
+    for language in ("de", "en"):
+        with gzip.open(pathlib.Path(data) / f"raw/train.{language}.gz", "rt", encoding="utf-8") as lines:
+            sides.append([len(re.findall(r"\w+|[^\w\s]", line)) for line in lines])
+    pairs = sorted((s, t + 1) for s, t in zip(*sides) if s and t)
+    batches = [pairs[k:k + 64] for k in range(0, len(pairs) - 63, 64)]
+    random.Random(1).shuffle(batches)
+    return batches[::20]
+
+
 def rows(args, folder):
     torch_training = lambda **o: torch_peers(peers_torch.Training, 3, threads=[ALL], **o)
     training = lambda *flags, **o: ours(args, "train", 3, *flags, threads=[ALL], **o)
@@ -171,6 +186,16 @@ def rows(args, folder):
               torch_training(attention="additive", feeding=False))
     yield Row("train_luong_feed_bf16", tokens, training(*FEEDING, precisions=["bf16"]),
               torch_training(precisions=BOTH), NO_BF16)
+    if args.data:
+        batches = real_batches(args.data)
+        lengths = pathlib.Path(folder) / "lengths"
+        lengths.write_text("".join(" ".join(f"{s}:{t}" for s, t in b) + "\n" for b in batches))
+        yield Row("train_ragged", tokens, ours(args, "train", len(batches), *FEEDING, "--lengths", str(lengths),
+                                              threads=[ALL]),
+                  torch_peers(peers_torch.RaggedTraining, len(batches), threads=[ALL], compiled=[False],
+                              batches=batches))
+    else:
+        yield Row("train_ragged", tokens, [], [], "no --data DIR with Multi30k was given")
     layer = ("--source", "32")
     yield Row("lstm_f32", "GFLOP/s", ours(args, "lstm", 3, *layer, threads=[ALL]),
               torch_peers(peers_torch.Lstm, 3, threads=[ALL]))
@@ -235,6 +260,47 @@ def long_memory_row(args):
             "ratio_max": long / short}
 
 
+STARTUP_RECIPE = """
+task = "translate"
+[data]
+train = ["s", "t"]
+valid = ["s", "t"]
+[tokenizer]
+kind = "word"
+joint = true
+[model]
+encoder = { hidden = 512, bidirectional = true }
+decoder = { hidden = 1024 }
+embedding = 512
+[train]
+max_steps = 1
+"""
+
+
+def startup_row(args):
+    """From process start to the first translated sentence, with a model of 20 million parameters."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        text = "".join(" ".join(f"w{k}" for k in range(n, n + 8)) + "\n" for n in range(0, 3600, 8))
+        (folder / "s").write_text(text), (folder / "t").write_text(text)
+        (folder / "recipe.toml").write_text(STARTUP_RECIPE)
+        subprocess.run([args.program, "train", folder / "recipe.toml", "--out", folder / "model", "--quiet"], check=True)
+        size = (folder / "model/model.safetensors").stat().st_size / 4e6
+        times = []
+        for _ in range(3 * args.rounds):
+            begin = time.perf_counter()
+            process = subprocess.Popen([args.program, "predict", folder / "model", "--max-length", "8"],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            process.stdin.write(b"w1 w2 w3 w4 w5 w6 w7 w8\n")
+            process.stdin.close()
+            process.stdout.readline()
+            times.append(1e3 * (time.perf_counter() - begin))
+            process.wait()
+    median = statistics.median(times)
+    return {"name": "startup_ms", "unit": f"ms, {size:.1f} million parameters", "cpu": CPU, "ours": median,
+            "peer": median, "peer_name": "-", "ratio": median, "ratio_min": min(times), "ratio_max": max(times)}
+
+
 def size_row(args):
     with tempfile.TemporaryDirectory() as folder:
         stripped = pathlib.Path(folder) / "lookback"
@@ -244,7 +310,8 @@ def size_row(args):
             "ratio": size, "ratio_min": size, "ratio_max": size}
 
 
-SINGLE = {"train_share_f32": share_row, "train_memory": memory_row, "long_memory": long_memory_row,
+SINGLE = {"train_share_f32": share_row, "train_memory": memory_row, "startup_ms": startup_row,
+          "long_memory": long_memory_row,
           "program_mb": size_row}
 
 
@@ -260,6 +327,7 @@ def main():
     parser.add_argument("--program", default=str(ROOT / "build/release/lookback"))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", nargs="*", default=[], metavar="WORD", help="rows whose name holds one of these")
+    parser.add_argument("--data", metavar="DIR", help="Multi30k, for the row that needs real lengths")
     parser.add_argument("--json", metavar="FILE", help="write the rows there too")
     args = parser.parse_args()
     args.program = str(pathlib.Path(args.program).resolve())

@@ -76,6 +76,26 @@ class Seq2Seq(nn.Module):
         return F.cross_entropy(self.output(outputs).view(-1, V), targets.reshape(-1))
 
 
+class Ragged(Seq2Seq):
+    """Padded batches: the encoder packs them, attention and loss mask what is padding."""
+
+    def forward(self, source, lengths, inputs, targets):  # [T, B], [B], [U, B], [U, B]; padding is 0, in targets -100
+        packed = nn.utils.rnn.pack_padded_sequence(self.source(source), lengths, enforce_sorted=False)
+        packed, (h, c) = self.encoder(packed)
+        memory = nn.utils.rnn.pad_packed_sequence(packed)[0].transpose(0, 1).contiguous()
+        both = lambda x: torch.cat([x[0], x[1]], 1)
+        h, c = torch.tanh(self.bridge_h(both(h))), torch.tanh(self.bridge_c(both(c)))
+        padding = (torch.arange(source.shape[0]) >= lengths.unsqueeze(1)).unsqueeze(1)  # [B, 1, T]
+        keys, embedded, feed, outputs = self.key(memory), self.target(inputs), torch.zeros(source.shape[1], H), []
+        for t in range(inputs.shape[0]):
+            h, c = self.cell(torch.cat([embedded[t], feed], 1), (h, c))
+            energies = torch.bmm(h.unsqueeze(1), keys.transpose(1, 2)).masked_fill(padding, -1e9)
+            context = torch.bmm(torch.softmax(energies, 2), memory).squeeze(1)
+            feed = torch.tanh(self.readout(torch.cat([context, h], 1)))
+            outputs.append(feed)
+        return F.cross_entropy(self.output(torch.stack(outputs)).view(-1, V), targets.reshape(-1), ignore_index=-100)
+
+
 def precision_context(precision):
     return torch.autocast("cpu", dtype=torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
 
@@ -101,6 +121,38 @@ class Training:
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         return self.targets.numel()
+
+
+class RaggedTraining:
+    """The same on batches of real lengths, in turn: [[(source, target), ...], ...]."""
+
+    def __init__(self, batches, compiled=False, precision="f32"):
+        torch.manual_seed(1)
+        self.model = Ragged()
+        self.call = torch.compile(self.model, dynamic=True) if compiled else self.model
+        self.precision = precision
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
+        self.batches, self.at = [self.padded(b) for b in batches], 0
+
+    @staticmethod
+    def padded(lengths):
+        source, target = torch.tensor([s for s, _ in lengths]), torch.tensor([t for _, t in lengths])
+        T, U, B = int(source.max()), int(target.max()), len(lengths)
+        words = torch.randint(4, V, (T, B)) * (torch.arange(T).unsqueeze(1) < source)
+        targets = torch.randint(4, V, (U, B))
+        inputs = torch.cat([torch.full((1, B), BOS), targets[:-1]])
+        return words, source, inputs, targets.masked_fill(torch.arange(U).unsqueeze(1) >= target, -100)
+
+    def run(self):
+        words, lengths, inputs, targets = self.batches[self.at % len(self.batches)]
+        self.at += 1
+        self.optimizer.zero_grad(set_to_none=True)
+        with precision_context(self.precision):
+            loss = self.call(words, lengths, inputs, targets)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        return int((targets >= 0).sum())
 
 
 class Lstm:

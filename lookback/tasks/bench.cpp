@@ -1,5 +1,8 @@
 #include "lookback/tasks/bench.h"
 
+#include <sstream>
+
+#include "lookback/base/line_reader.h"
 #include "lookback/data/vocab.h"
 #include "lookback/decode/search.h"
 #include "lookback/nn/recurrent.h"
@@ -44,6 +47,45 @@ ops::RecurrentWeights random_lstm(int64_t I, int64_t H, Rng& rng) {
   return {draw({4 * H, I}), draw({4 * H, H}), draw({4 * H}), draw({4 * H})};
 }
 
+Seq2SeqBatch random_batch(const std::vector<std::pair<int64_t, int64_t>>& lengths, int64_t vocabulary, Rng& rng) {
+  Seq2SeqBatch out;
+  for (const auto& [source, target] : lengths) {
+    out.source.push_back(random_sentences(1, source, vocabulary, rng)[0]);
+    out.target.push_back(random_sentences(1, target - 1, vocabulary, rng)[0]);
+  }
+  return out;
+}
+
+// "5:7 3:4" is a batch of two pairs.
+std::vector<std::pair<int64_t, int64_t>> read_lengths(const std::string& line, const std::string& where) {
+  std::vector<std::pair<int64_t, int64_t>> out;
+  std::istringstream words(line);
+  for (std::string word; words >> word;) {
+    int64_t source = 0, target = 0;
+    char colon = 0, rest = 0;
+    std::istringstream in(word);
+    const bool good = (in >> source >> colon >> target) && !(in >> rest);
+    check<FormatError>(good && colon == ':' && source > 0 && target > 0, where, ": '", word,
+                       "' is not source:target, two lengths of at least 1");
+    out.emplace_back(source, target);
+  }
+  check<FormatError>(!out.empty(), where, ": no pair of lengths");
+  return out;
+}
+
+std::vector<Seq2SeqBatch> training_batches(const BenchOptions& o) {
+  Rng rng(static_cast<uint64_t>(o.seed));
+  if (o.lengths.empty())
+    return {random_batch(std::vector<std::pair<int64_t, int64_t>>(static_cast<size_t>(o.batch), {o.source, o.target}),
+                         o.vocabulary, rng)};
+  std::vector<Seq2SeqBatch> out;
+  LineReader lines(o.lengths);
+  for (std::string line; lines.next(line);)
+    out.push_back(random_batch(read_lengths(line, text(o.lengths, ":", lines.number())), o.vocabulary, rng));
+  check<FormatError>(!out.empty(), o.lengths, ": no lines");
+  return out;
+}
+
 // A training step: forward, backward, gradients clipped to norm 1, Adam.
 class Training final : public BenchWork {
  public:
@@ -52,17 +94,16 @@ class Training final : public BenchWork {
         precision_(demanded_of_training(o)),
         model_(o.model, {o.vocabulary, o.vocabulary}, static_cast<uint64_t>(o.seed)),
         params_(train::unique_parameters(params_of(model_))),
-        optimizer_(train::make_optimizer({.kind = "adam", .lr = 1e-3}, params_)) {
-    Rng rng(static_cast<uint64_t>(o.seed));
-    batch_.source = random_sentences(o.batch, o.source, o.vocabulary, rng);
-    batch_.target = random_sentences(o.batch, o.target - 1, o.vocabulary, rng);
-  }
+        optimizer_(train::make_optimizer({.kind = "adam", .lr = 1e-3}, params_)),
+        batches_(training_batches(o)) {}
 
   double run() override {
     const PrecisionScope scope(precision_);
+    const Seq2SeqBatch& batch = batches_[step_ % batches_.size()];
     Noise noise{.seed = static_cast<uint64_t>(options_.seed), .step = ++step_};
-    const auto tokens = static_cast<double>(options_.batch * options_.target);
-    const auto loss = model_.loss(batch_, {.smoothing = 0}, 1.0 / tokens, &noise);
+    double tokens = 0;
+    for (const auto& y : batch.target) tokens += static_cast<double>(y.size() + 1);
+    const auto loss = model_.loss(batch, {.smoothing = 0}, 1.0 / tokens, &noise);
     backward(loss.loss);
     optimizer_->step(1e-3, train::clip_scale(norm_(params_), 1.0));
     train::clear_grads(params_);
@@ -72,6 +113,7 @@ class Training final : public BenchWork {
   // Every weight meets every row of its side three times: forward, and backward for its input and for itself.
   double operations() const override {
     double out = 0;
+    if (!options_.lengths.empty()) return 0;  // differs from batch to batch
     for (const NamedVar& p : params_) {
       if (p.var.shape().rank() != 2) continue;
       const auto named = [&](const char* part) { return p.name.find(part) != std::string::npos; };
@@ -91,8 +133,8 @@ class Training final : public BenchWork {
   Seq2Seq model_;
   const std::vector<NamedVar> params_;
   const std::unique_ptr<train::Optimizer> optimizer_;
+  const std::vector<Seq2SeqBatch> batches_;
   train::GradNorm norm_;
-  Seq2SeqBatch batch_;
   uint64_t step_ = 0;
 };
 

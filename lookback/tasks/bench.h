@@ -19,6 +19,7 @@ struct BenchOptions {
   int64_t beam = 1;
   int64_t seed = 1;
   std::string precision = "f32";
+  std::string lengths;
 
   void fields(FieldVisitor& v) {
     v("vocabulary", vocabulary, "entries of the source and of the target vocabulary").range(5, 1e7);
@@ -29,6 +30,9 @@ struct BenchOptions {
     v("seed", seed, "of the weights and the sentences").range(0, 9e15);
     v("precision", precision, "of matrix products; auto is bf16 if the processor has it")
         .choices({"f32", "bf16", "int8", "auto"});
+    v("lengths", lengths,
+      "train: a file with one batch a line, as source:target lengths of its sentence pairs, to be trained on in turn; "
+      "instead of batch, source and target");
     v("model", model);
   }
 };

@@ -28,13 +28,11 @@ int64_t rounded(int64_t bytes) {
 }
 
 // The sanitizer sees what lies beyond a block of the heap only.
-bool is_mapped(int64_t bytes) {
 #ifdef __SANITIZE_ADDRESS__
-  return false;
+bool is_mapped(int64_t) { return false; }
 #else
-  return bytes >= kMapped;
+bool is_mapped(int64_t bytes) { return bytes >= kMapped; }
 #endif
-}
 
 std::byte* from_system(int64_t bytes) {
   const auto size = static_cast<size_t>(bytes);
