@@ -61,6 +61,16 @@ void AxpyBlock(const Axpy<float>& a, int64_t begin, int64_t end) {
   axpy_row(a.alpha, a.x + begin, a.y + begin, end - begin);
 }
 
+// sums[c] += x[n,c] for rows n to n_end, one after another, of columns c to c_end.
+void AddRows(const ColumnSums<float>& a, int64_t n, int64_t n_end, int64_t c, int64_t c_end) {
+  for (; c < c_end; c += lanes()) {
+    const int64_t left = c_end - c;
+    V sum = load(a.sums + c, left);
+    for (int64_t row = n; row < n_end; ++row) sum = hn::Add(sum, load(a.x + row * a.ldx + c, left));
+    store(sum, a.sums + c, left);
+  }
+}
+
 }  // namespace lookback::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -72,11 +82,13 @@ namespace lookback::kernels {
 HWY_EXPORT(SoftmaxXentRow);
 HWY_EXPORT(UnaryBlock);
 HWY_EXPORT(AxpyBlock);
+HWY_EXPORT(AddRows);
 
 namespace cpu_impl {
 namespace {
 
 constexpr int64_t kBlock = 8192;  // elements a thread takes at a time
+constexpr int64_t kRowsAtOnce = 8;  // that are added up while the sums stay in registers
 
 int64_t rows_per_block(int64_t width) { return std::max<int64_t>(1, kBlock / std::max<int64_t>(1, width)); }
 
@@ -141,9 +153,9 @@ void axpy(const Axpy<float>& a) {
 }
 
 void column_sums(const ColumnSums<float>& a) {
-  parallel_for(a.C, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t n = 0; n < a.N; ++n)
-      for (int64_t k = begin; k < end; ++k) a.sums[k] += a.x[n * a.ldx + k];
+  const auto add = &HWY_DYNAMIC_DISPATCH(AddRows);
+  parallel_for(a.C, 512, [&](int64_t begin, int64_t end) {
+    for (int64_t n = 0; n < a.N; n += kRowsAtOnce) add(a, n, std::min(a.N, n + kRowsAtOnce), begin, end);
   });
 }
 
