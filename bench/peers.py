@@ -322,12 +322,43 @@ def say(row):
           f"ratio {row['ratio']:.2f} ({row['ratio_min']:.2f} to {row['ratio_max']:.2f})", flush=True)
 
 
+def section(done, rounds):
+    """The rows as a section of a page."""
+    lines = [f"## {CPU}, {ALL} thread{'s' if ALL > 1 else ''}", "",
+             f"`./x bench peers --rounds {rounds}`; medians, in brackets the least and the most of one round.", "",
+             "| row | ours | peer | unit | ratio |", "|---|---|---|---|---|"]
+    for r in done:
+        if "skipped" in r:
+            lines.append(f"| {r['name']} | | | | skipped: {r['skipped']} |")
+            continue
+        peer = "" if r["peer_name"] == "-" else f"{r['peer']:,.1f} ({r['peer_name']})"
+        mine = f"{r['ours']:,.1f}" + (f" ({r['ours_name']})" if "ours_name" in r else "")
+        lines.append(f"| {r['name']} | {mine} | {peer} | {r['unit']} | {r['ratio']:.2f} "
+                     f"({r['ratio_min']:.2f} to {r['ratio_max']:.2f}) |")
+    return "\n".join(lines) + "\n"
+
+
+def write_section(page, text):
+    """Replaces the section of the same title, or adds it at the end."""
+    page = pathlib.Path(page)
+    parts = re.split(r"(?m)^(?=## )", page.read_text() if page.exists() else "# Results of the bench\n\n")
+    title = text.splitlines()[0]
+    same = [k for k, part in enumerate(parts) if part.splitlines()[:1] == [title]]
+    if same:
+        parts[same[0]] = text + ("" if same[0] == len(parts) - 1 else "\n")
+    else:
+        parts[-1] = parts[-1].rstrip("\n") + "\n\n"
+        parts.append(text)
+    page.write_text("".join(parts))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=str(ROOT / "build/release/lookback"))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", nargs="*", default=[], metavar="WORD", help="rows whose name holds one of these")
     parser.add_argument("--data", metavar="DIR", help="Multi30k, for the row that needs real lengths")
+    parser.add_argument("--page", metavar="FILE", help="write this machine's section of a page there")
     parser.add_argument("--json", metavar="FILE", help="write the rows there too")
     args = parser.parse_args()
     args.program = str(pathlib.Path(args.program).resolve())
@@ -342,6 +373,8 @@ def main():
         if wanted(name):
             done.append(measure(args))
             say(done[-1])
+    if args.page:
+        write_section(args.page, section(done, args.rounds))
     if args.json:
         with open(args.json, "w") as out:
             json.dump(done, out, indent=2)
