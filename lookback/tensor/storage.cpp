@@ -55,7 +55,7 @@ void to_system(std::byte* p, int64_t bytes) {
 class Pool {
  public:
   // A block of `bytes`, which become its size: large ones may be up to a quarter larger than asked for.
-  std::byte* take(int64_t& bytes) {
+  std::byte* take(int64_t& bytes, bool& fresh_zeros) {
     {
       const std::lock_guard lock(mutex_);
       const auto fit = free_.lower_bound(bytes);
@@ -71,6 +71,7 @@ class Pool {
       ++system_allocations_;
     }
     try {
+      fresh_zeros = is_mapped(bytes);
       return from_system(bytes);
     } catch (...) {
       const std::lock_guard lock(mutex_);
@@ -107,7 +108,7 @@ Pool& pool() {
 }  // namespace
 
 Storage::Storage(int64_t bytes) : data_(nullptr), bytes_(rounded(bytes < 1 ? 1 : bytes)) {
-  data_ = pool().take(bytes_);
+  data_ = pool().take(bytes_, fresh_zeros_);
 }
 
 Storage::~Storage() { pool().give(data_, bytes_); }

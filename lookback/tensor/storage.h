@@ -18,10 +18,13 @@ class Storage {
 
   std::byte* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
+  // Whether nobody has used the block before: the system gives large ones as zeros.
+  bool fresh_zeros() const { return fresh_zeros_; }
 
  private:
   std::byte* data_;
   int64_t bytes_;
+  bool fresh_zeros_ = false;
 };
 
 struct PoolStats {

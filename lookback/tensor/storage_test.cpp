@@ -54,6 +54,16 @@ TEST(Storage, RaggedSizesShareBlocks) {
   EXPECT_EQ(pool_stats().system_allocations, before);
 }
 
+TEST(Storage, ZerosAreZerosWhereverTheBlockComesFrom) {
+  const auto expect_zeros = [](int64_t n) {
+    const Tensor t = Tensor::zeros({n});
+    EXPECT_TRUE(std::all_of(t.data<float>(), t.data<float>() + n, [](float x) { return x == 0; })) << n;
+    std::fill_n(t.data<float>(), n, 1.0f);
+  };
+  for (const int64_t n : {10, 1 << 19, 3 << 20})
+    for (int k = 0; k < 3; ++k) expect_zeros(n);  // from the system, then from the pool
+}
+
 TEST(Storage, CountsWhatIsInUseAndWhatIsKept) {
   const PoolStats before = pool_stats();
   {

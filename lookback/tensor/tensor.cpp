@@ -28,7 +28,7 @@ Tensor::Tensor(const Shape& shape, Dtype dtype) : shape_(shape), size_(shape.siz
 
 Tensor Tensor::zeros(const Shape& shape, Dtype dtype) {
   Tensor out(shape, dtype);
-  out.fill_zero();
+  if (!out.storage_->fresh_zeros()) out.fill_zero();
   return out;
 }
 

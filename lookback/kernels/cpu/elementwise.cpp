@@ -87,7 +87,7 @@ HWY_EXPORT(AddRows);
 namespace cpu_impl {
 namespace {
 
-constexpr int64_t kBlock = 8192;  // elements a thread takes at a time
+constexpr int64_t kBlock = 8192;    // elements a thread takes at a time
 constexpr int64_t kRowsAtOnce = 8;  // that are added up while the sums stay in registers
 
 int64_t rows_per_block(int64_t width) { return std::max<int64_t>(1, kBlock / std::max<int64_t>(1, width)); }

@@ -60,19 +60,19 @@ dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc&
 #endif
 }
 
-// Memory for a packed weight, in large pages: a decoder reads all of its weights for every token,
-// and would spend a good part of that time on finding the pages.
+// Memory for a packed weight, in large pages where it fills one: a decoder reads all of its weights
+// for every token, and would spend a good part of that time on finding the pages.
 struct Pages {
-  explicit Pages(size_t bytes) : size((bytes + kPage - 1) / kPage * kPage) {
-    data = ::operator new (size, std::align_val_t{kPage});
-    ::madvise(data, size, MADV_HUGEPAGE);
+  explicit Pages(size_t bytes) : alignment{bytes < kLargePage ? kPage : kLargePage} {
+    data = ::operator new(bytes, alignment);
+    if (bytes >= kLargePage) ::madvise(data, bytes / kPage * kPage, MADV_HUGEPAGE);
   }
-  ~Pages() { ::operator delete (data, std::align_val_t{kPage}); }
+  ~Pages() { ::operator delete(data, alignment); }
   Pages(const Pages&) = delete;
   Pages& operator=(const Pages&) = delete;
 
-  static constexpr size_t kPage = size_t{2} << 20;
-  size_t size;
+  static constexpr size_t kPage = 4096, kLargePage = size_t{2} << 20;
+  std::align_val_t alignment;
   void* data;
 };
 
