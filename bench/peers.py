@@ -14,7 +14,6 @@ that of the medians; ratio_min and ratio_max are the least and the most of one r
 import argparse
 import gzip
 import json
-import os
 import pathlib
 import random
 import re
@@ -232,12 +231,16 @@ def share_row(args):
 
 
 def peak_mib(command):
-    """Peak resident memory of a process, run to its end."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"peers: {' '.join(command)} failed")
-    return usage.ru_maxrss / 1024
+    """Peak resident memory of a process, run to its end.
+
+    Started by a small process of its own: the system counts the memory of the one that starts a process as that
+    process's too, and this one is large.
+    """
+    script = ("import resource, subprocess, sys\n"
+              "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
+              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+    done = subprocess.run([sys.executable, "-c", script, *command], check=True, capture_output=True, text=True, cwd=ROOT)
+    return int(done.stdout) / 1024
 
 
 def memory_row(args):
