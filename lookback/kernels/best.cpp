@@ -1,4 +1,5 @@
 #include "lookback/kernels/cpu/cpu.h"
+#include "lookback/kernels/cpu/matmul.h"
 
 namespace lookback::kernels {
 namespace {
@@ -47,7 +48,7 @@ const Table<float>& best<float>() {
   return table;
 }
 
-bool has_products(Precision precision) { return cpu_has_products(precision); }
+bool has_products(Precision precision) { return cpu_impl::has_products(precision); }
 
 // Double is for checking: it runs on the reference.
 template <>

@@ -90,24 +90,15 @@ kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing) {
       .data = w.value().data<R>() + columns.begin, .rows = w.dim(0), .cols = columns.size(), .ld = w.dim(1)};
   const auto pack = kernels::best<R>().pack;
   if (!pack) return out;
-  if (packing == Packing::forward)
-    out.packed = prepared(w.node(), columns, packing, [&] {
-      return pack({.n = out.rows,
-                   .k = out.cols,
-                   .b = out.data,
-                   .ldb = out.ld,
-                   .transpose_b = true,
-                   .precision = product_precision()});
-    });
-  else
-    out.packed_transposed = prepared(w.node(), columns, packing, [&] {
-      return pack({.n = out.cols,
-                   .k = out.rows,
-                   .b = out.data,
-                   .ldb = out.ld,
-                   .transpose_b = false,
-                   .precision = product_precision()});
-    });
+  const bool forward = packing == Packing::forward;  // else y w, which needs no transposing
+  (forward ? out.packed : out.packed_transposed) = prepared(w.node(), columns, packing, [&] {
+    return pack({.n = forward ? out.rows : out.cols,
+                 .k = forward ? out.cols : out.rows,
+                 .b = out.data,
+                 .ldb = out.ld,
+                 .transpose_b = forward,
+                 .precision = product_precision()});
+  });
   return out;
 }
 

@@ -25,7 +25,7 @@ void check_inputs(const char* name, int64_t gates, const Var& x, const Steps& st
 
 // x Wx^T + bias in every row.
 template <class R>
-Tensor input_part(const Var& x, const Var& w_ih, const std::vector<R>& bias) {
+Tensor input_part(const Var& x, const Var& w_ih, const R* bias) {
   const int64_t N = x.dim(0), G = w_ih.dim(0);
   Tensor out({N, G}, x.dtype());
   const auto w = weight<R>(w_ih, Packing::forward);
@@ -40,7 +40,7 @@ Tensor input_part(const Var& x, const Var& w_ih, const std::vector<R>& bias) {
                              .packed_b = w.packed,
                              .c = out.data<R>(),
                              .ldc = G,
-                             .bias = bias.data()});
+                             .bias = bias});
   return out;
 }
 
@@ -155,7 +155,7 @@ RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, D
                                    .scratch = scratch.data<R>()};
   };
   with_float(d, [&]<class R>() {
-    gates = input_part<R>(x, w.w_ih, sum_of<R>(w.b_ih, w.b_hh));
+    gates = input_part<R>(x, w.w_ih, sum_of<R>(w.b_ih, w.b_hh).data());
     const Tensor scratch({B, H}, d);
     auto args = forward_args.template operator()<R>(scratch, initial.h, initial.c);
     args.wh = weight<R>(w.w_hh, Packing::forward);
@@ -211,8 +211,7 @@ RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, Di
                                   .scratch = scratch.data<R>()};
   };
   with_float(d, [&]<class R>() {
-    const R* b = w.b_ih.value().data<R>();
-    gates = input_part<R>(x, w.w_ih, std::vector<R>(b, b + 3 * H));
+    gates = input_part<R>(x, w.w_ih, w.b_ih.value().data<R>());
     const Tensor scratch({B, 4 * H}, d);
     auto args = forward_args.template operator()<R>(scratch, w.b_hh, initial.h);
     args.wh = weight<R>(w.w_hh, Packing::forward);

@@ -334,7 +334,7 @@ void int8_product(const Matmul<float>& p) {
 // c = a^T b
 void transposed_product(const Matmul<float>& p, Precision precision) {
   if (p.transpose_b) return blocked_product(p, {});
-  precision == Precision::bf16&& has(precision) ? bf16_gradient_product(p) : gradient_product(p);
+  precision == Precision::bf16 ? bf16_gradient_product(p) : gradient_product(p);
 }
 
 // c = a b, where no row depends on another.
@@ -346,8 +346,8 @@ void row_product(const Matmul<float>& p, Precision precision) {
     row_product(first, precision);
     return row_product(rest, precision);
   }
-  if (precision == Precision::int8 && p.packed_b) return int8_product(p);
-  precision == Precision::bf16&& has(precision) ? bf16_product(p) : float_product(p, {});
+  if (precision == Precision::int8) return int8_product(p);
+  precision == Precision::bf16 ? bf16_product(p) : float_product(p, {});
 }
 
 // Runs f, with the library's errors as ours.
@@ -361,7 +361,7 @@ decltype(auto) translated(F&& f) try {
 
 }  // namespace
 
-bool has(Precision precision) {
+bool has_products(Precision precision) {
   static const bool bf16 = library_is_exact() && processor_has(dnnl::cpu_isa::avx512_core_bf16);
   static const bool int8 = processor_has(dnnl::cpu_isa::avx512_core_vnni);
   return precision == Precision::f32 || (precision == Precision::bf16 ? bf16 : int8);
@@ -370,20 +370,20 @@ bool has(Precision precision) {
 // The layout that oneDNN asks for at 64 rows, which it also takes at any other number.
 std::shared_ptr<const Packed> pack(const Matmul<float>& p) {
   if (p.n == 0 || p.k == 0) return nullptr;
-  Precision precision = has(p.precision) ? p.precision : Precision::f32;
-  const bool int8 = precision == Precision::int8 && p.transpose_b;  // scales belong to rows as stored
-  if (precision == Precision::int8 && !int8) precision = Precision::f32;
+  const bool int8 = p.precision == Precision::int8;
+  const bool as_asked = has_products(p.precision) && (!int8 || p.transpose_b);  // scales belong to rows as stored
+  const Precision precision = as_asked ? p.precision : Precision::f32;
   if (precision == Precision::f32 && !library_is_exact()) return gemm_pack(p);
   return translated([&] {
     auto out = std::make_shared<PackedB>();
     out->precision = precision;
-    const Type type = type_of(precision), c_type = int8 ? Type::s32 : Type::f32;
+    const Type type = type_of(precision), c_type = type == Type::s8 ? Type::s32 : Type::f32;
     const memory::desc any({p.k, p.n}, type, memory::format_tag::any);
     const auto wanted =
         describe(strided(64, p.k, p.k, false, type), any, strided(64, p.n, p.n, false, c_type), false).weights_desc();
     memory plain(strided(p.k, p.n, p.ldb, p.transpose_b), engine(), const_cast<float*>(p.b));
     std::vector<int8_t> quantised;
-    if (int8) {
+    if (type == Type::s8) {
       quantised.resize(static_cast<size_t>(p.n * p.k)), out->scales.resize(static_cast<size_t>(p.n));
       to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, quantised.data(), out->scales.data());
       plain = memory(strided(p.k, p.n, p.k, true, Type::s8), engine(), quantised.data());
@@ -396,12 +396,21 @@ std::shared_ptr<const Packed> pack(const Matmul<float>& p) {
   });
 }
 
+namespace {
+
+// A packed b was packed for its precision. Without one there is no int8.
+Precision precision_of(const Matmul<float>& p) {
+  if (p.packed_b) return p.packed_b->precision;
+  return p.precision == Precision::bf16 && has_products(p.precision) ? Precision::bf16 : Precision::f32;
+}
+
+}  // namespace
+
 void matmul(const Matmul<float>& p) {
   if (p.m == 0 || p.n == 0) return;
   if (p.k == 0) return ref<float>().matmul(p);  // no library has a product of nothing
-  const Precision precision = p.packed_b ? p.packed_b->precision : p.precision;
-  const bool int8 = precision == Precision::int8 && p.packed_b;
-  if (!library_is_exact() && !int8) return gemm(p);
+  const Precision precision = precision_of(p);
+  if (!library_is_exact() && precision != Precision::int8) return gemm(p);
   translated([&] { p.transpose_a ? transposed_product(p, precision) : row_product(p, precision); });
 }
 

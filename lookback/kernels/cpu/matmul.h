@@ -7,7 +7,7 @@ namespace lookback::kernels::cpu_impl {
 
 std::shared_ptr<const Packed> pack(const Matmul<float>&);
 void matmul(const Matmul<float>&);
-// Whether the processor multiplies such factors by itself.
-bool has(Precision precision);
+// Whether the processor multiplies such factors by itself: bf16 with AVX512-BF16 or AMX, int8 with AVX512-VNNI.
+bool has_products(Precision precision);
 
 }  // namespace lookback::kernels::cpu_impl

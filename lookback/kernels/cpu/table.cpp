@@ -42,6 +42,4 @@ const Table<float>& cpu() {
   return kTable;
 }
 
-bool cpu_has_products(Precision precision) { return cpu_impl::has(precision); }
-
 }  // namespace lookback::kernels
