@@ -50,6 +50,8 @@ const Table<float>& best<float>() {
 
 bool has_products(Precision precision) { return cpu_impl::has_products(precision); }
 
+bool has_fast_products(Precision precision) { return cpu_impl::has_fast_products(precision); }
+
 // Double is for checking: it runs on the reference.
 template <>
 const Table<double>& best<double>() {

@@ -363,4 +363,7 @@ const Table<R>& best();
 // Whether `best` has products of this precision; it computes others in f32.
 bool has_products(Precision precision);
 
+// Whether they beat those of f32: processors may have instructions that do not pay.
+bool has_fast_products(Precision precision);
+
 }  // namespace lookback::kernels

@@ -176,11 +176,32 @@ Var DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vecto
 Var DecoderPass::teach(const Var& embedded, const Steps& steps, const DecoderState& state,
                        const std::vector<int32_t>& of) const {
   if (decoder_.luong() && !decoder_.options_.input_feeding) return teach_at_once(embedded, steps, state, of);
+  if (auto loop = as_one_op()) {
+    loop->dropout = {after_readout_.rate(), after_readout_.streams(steps.T())};
+    const CellState& first = state.layers[0];
+    return ops::attentive_lstm(*loop, embedded, steps, {first.h, first.c},
+                               {keys_, values_, {memory_, ops::row_ids(of)}});
+  }
   const Var x_part = input_part(embedded);
   return unroll(steps, state, of, [&](int64_t t, const Var&) {
     const int64_t begin = steps.begin(t), end = steps.begin(t + 1);
     return Input{ops::slice_rows(x_part, begin, end), ops::slice_rows(embedded, begin, end)};
   });
+}
+
+// The loop over the steps as one op, for the decoders it knows.
+std::optional<ops::AttentiveLstm> DecoderPass::as_one_op() const {
+  const DecoderOptions& o = decoder_.options_;
+  if (o.cell != "lstm" || layers_.size() != 1 || o.layer_norm || o.readout != "tanh") return {};
+  const auto score = decoder_.score_->form();
+  if (!score) return {};
+  return ops::AttentiveLstm{
+      .order = decoder_.luong() ? ops::AttentiveLstm::Order::luong : ops::AttentiveLstm::Order::bahdanau,
+      .input_feeding = o.input_feeding,
+      .cell = layers_[0],
+      .score = *score,
+      .w_readout = decoder_.readout_.weight,
+      .b_readout = decoder_.readout_.bias};
 }
 
 // Nothing a step reads depends on the attention before it, so the cells run

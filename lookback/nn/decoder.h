@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -96,6 +97,7 @@ class DecoderPass {
   Var raise(size_t layer, const Var& h, const Var& below) const;
   Var teach_at_once(const Var& embedded, const Steps& steps, const DecoderState& state,
                     const std::vector<int32_t>& of) const;
+  std::optional<ops::AttentiveLstm> as_one_op() const;
 
   const Decoder& decoder_;
   MemoryLayout memory_;

@@ -1,7 +1,9 @@
 // Dropout as a model asks for it.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "lookback/base/fields.h"
 #include "lookback/base/rng.h"
@@ -44,6 +46,14 @@ class DropoutSite {
   Var sequence(const Var& x, const ops::RowIds& sequences) const {
     if (rate_ == 0) return x;
     return locked_ ? ops::dropout(x, rate_, stream_, sequences) : ops::dropout(x, rate_, noise_->next());
+  }
+
+  double rate() const { return rate_; }
+  // The streams that `step` would draw from in that many steps.
+  std::vector<Stream> streams(int64_t steps) const {
+    std::vector<Stream> out;
+    for (int64_t t = 0; rate_ > 0 && t < steps; ++t) out.push_back(locked_ ? stream_ : noise_->next());
+    return out;
   }
 
  private:

@@ -18,6 +18,7 @@ struct DotScore : Score {
   Var energies(const Var& query, const Var& keys, const ops::Attention& at) const override {
     return ops::score_dot(query, keys, at, scale);
   }
+  std::optional<ops::ScoreForm> form() const override { return ops::ScoreForm{.scale = scale}; }
 };
 
 // q . k / sqrt(A)   (Vaswani et al. 2017)
@@ -33,6 +34,7 @@ struct GeneralScore final : Score {
   Var energies(const Var& query, const Var& keys, const ops::Attention& at) const override {
     return ops::score_dot(query, keys, at);
   }
+  std::optional<ops::ScoreForm> form() const override { return ops::ScoreForm{}; }
   void params(ParamVisitor& v) override { v("memory", memory_weight); }
 };
 
@@ -49,6 +51,7 @@ struct ConcatScore final : Score {
   Var energies(const Var& query, const Var& keys, const ops::Attention& at) const override {
     return ops::score_additive(both.part(query, 0), keys, v, at);
   }
+  std::optional<ops::ScoreForm> form() const override { return ops::ScoreForm{.w_query = both.weight, .v = v}; }
   void params(ParamVisitor& p) override { p("both", both), p("v", v); }
 };
 
@@ -64,6 +67,7 @@ struct AdditiveScore final : Score {
   Var energies(const Var& query, const Var& keys, const ops::Attention& at) const override {
     return ops::score_additive(query_weight(query), keys, v, at);
   }
+  std::optional<ops::ScoreForm> form() const override { return ops::ScoreForm{.w_query = query_weight.weight, .v = v}; }
   void params(ParamVisitor& p) override { p("query", query_weight), p("memory", memory_weight), p("v", v); }
 };
 

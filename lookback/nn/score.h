@@ -2,11 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "lookback/base/fields.h"
 #include "lookback/nn/module.h"
-#include "lookback/ops/attention.h"
+#include "lookback/ops/attentive_lstm.h"
 
 namespace lookback {
 
@@ -16,6 +17,8 @@ struct Score {
   virtual Var keys(const Var& memory) const = 0;
   // Once per target step: query [N, Q] -> energies [N, T], before mask and softmax.
   virtual Var energies(const Var& query, const Var& keys, const ops::Attention& at) const = 0;
+  // The same as a formula, if it is of a form that whole decoder loops know.
+  virtual std::optional<ops::ScoreForm> form() const { return {}; }
   virtual void params(ParamVisitor&) {}
 };
 

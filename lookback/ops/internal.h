@@ -24,11 +24,14 @@ R* grad_or_null(const Var& in) {
   return in.needs_grad() ? in.grad_buffer().data<R>() : nullptr;
 }
 
+// Whether a product replaces what stands where it goes, or is added to it.
+enum class Write { over, onto };
+
 // The same for kernels that can write instead of add: the first writer need not clear the buffer.
 template <class R>
 struct GradTarget {
   R* data = nullptr;
-  bool accumulate = true;
+  Write write = Write::onto;
 };
 
 template <class R>
@@ -37,7 +40,7 @@ GradTarget<R> grad_target(const Var& in) {
   Tensor& g = in.node().grads[static_cast<size_t>(in.output())];
   const bool fresh = g.empty();
   if (fresh) g = Tensor(in.shape(), in.dtype());
-  return {g.data<R>(), !fresh};
+  return {g.data<R>(), fresh ? Write::over : Write::onto};
 }
 
 // Adds `g`, which the caller gives up, to the gradient of an input.
@@ -52,6 +55,40 @@ kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing);
 template <class R>
 kernels::Weight<R> weight(const Var& w, Packing packing) {
   return weight<R>(w, {0, w.dim(1)}, packing);
+}
+
+// out = x w^T (+ bias) for rows of x [rows, columns of w], w packed forward.
+template <class R>
+void product(int64_t rows, const R* x, const kernels::Weight<R>& w, R* out, Write write, const R* bias = nullptr) {
+  kernels::best<R>().matmul({.m = rows,
+                             .n = w.rows,
+                             .k = w.cols,
+                             .a = x,
+                             .lda = w.cols,
+                             .b = w.data,
+                             .ldb = w.ld,
+                             .transpose_b = true,
+                             .packed_b = w.packed,
+                             .c = out,
+                             .ldc = w.rows,
+                             .accumulate = write == Write::onto,
+                             .bias = bias});
+}
+
+// out = y w for rows of y [rows, rows of w], w packed backward.
+template <class R>
+void transposed_product(int64_t rows, const R* y, const kernels::Weight<R>& w, R* out, Write write) {
+  kernels::best<R>().matmul({.m = rows,
+                             .n = w.cols,
+                             .k = w.rows,
+                             .a = y,
+                             .lda = w.rows,
+                             .b = w.data,
+                             .ldb = w.ld,
+                             .packed_b = w.packed_transposed,
+                             .c = out,
+                             .ldc = w.cols,
+                             .accumulate = write == Write::onto});
 }
 
 // dw[:, columns] += dy^T x, put off until all users of w have added theirs: one product instead of many.

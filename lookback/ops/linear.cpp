@@ -20,20 +20,8 @@ Var linear(const Var& x, const Var& w, const LinearOptions& options) {
   Tensor y({N, O}, x.dtype());
   with_float(x.dtype(), [&]<class R>() {
     if (options.onto) std::memcpy(y.bytes(), options.onto.value().bytes(), static_cast<size_t>(y.byte_size()));
-    const auto weights = weight<R>(w, columns, Packing::forward);
-    kernels::best<R>().matmul({.m = N,
-                               .n = O,
-                               .k = I,
-                               .a = x.value().data<R>(),
-                               .lda = I,
-                               .b = weights.data,
-                               .ldb = weights.ld,
-                               .transpose_b = true,
-                               .packed_b = weights.packed,
-                               .c = y.data<R>(),
-                               .ldc = O,
-                               .accumulate = static_cast<bool>(options.onto),
-                               .bias = data_or_null<R>(options.bias)});
+    product(N, x.value().data<R>(), weight<R>(w, columns, Packing::forward), y.data<R>(),
+            options.onto ? Write::onto : Write::over, data_or_null<R>(options.bias));
   });
   return record({y}, {x, w, options.bias, options.onto}, [=](Node& node) {
     const Tensor dy = node.grads[0];
@@ -41,20 +29,8 @@ Var linear(const Var& x, const Var& w, const LinearOptions& options) {
     const Var &in_x = node.inputs[0], &in_w = node.inputs[1], &bias = node.inputs[2], &onto = node.inputs[3];
     with_float(dy.dtype(), [&]<class R>() {
       // forward: y = x w^T
-      if (const auto dx = grad_target<R>(in_x); dx.data) {
-        const auto weights = weight<R>(in_w, columns, Packing::backward);
-        kernels::best<R>().matmul({.m = N,
-                                   .n = I,
-                                   .k = O,
-                                   .a = dy.data<R>(),
-                                   .lda = O,
-                                   .b = weights.data,
-                                   .ldb = weights.ld,
-                                   .packed_b = weights.packed_transposed,
-                                   .c = dx.data,
-                                   .ldc = I,
-                                   .accumulate = dx.accumulate});
-      }
+      if (const auto dx = grad_target<R>(in_x); dx.data)
+        transposed_product(N, dy.data<R>(), weight<R>(in_w, columns, Packing::backward), dx.data, dx.write);
       if (R* d = grad_or_null<R>(onto))
         kernels::best<R>().axpy({.size = dy.size(), .alpha = R{1}, .x = dy.data<R>(), .y = d});
     });

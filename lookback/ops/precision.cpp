@@ -8,7 +8,8 @@ namespace {
 
 Precision named(std::string_view name) {
   if (name == "f32") return Precision::f32;
-  if (name == "bf16" || name == "auto") return Precision::bf16;
+  if (name == "auto") return kernels::has_fast_products(Precision::bf16) ? Precision::bf16 : Precision::f32;
+  if (name == "bf16") return Precision::bf16;
   check<ConfigError>(name == "int8", "precision = '", name, "' is not one of f32, bf16, int8, auto");
   return Precision::int8;
 }
@@ -21,7 +22,7 @@ Precision available_precision(std::string_view name) {
 }
 
 std::string precision_warning(std::string_view name) {
-  if (name == "auto" || available_precision(name) == named(name)) return {};
+  if (available_precision(name) == named(name)) return {};
   return text("precision = ", name, ": this processor has no such products (",
               name == "bf16" ? "AVX512-BF16 or AMX" : "AVX512-VNNI", "); they are computed in f32");
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "lookback/ops/internal.h"
+#include "lookback/ops/states.h"
 
 namespace lookback::ops {
 namespace {
@@ -28,68 +29,17 @@ template <class R>
 Tensor input_part(const Var& x, const Var& w_ih, const R* bias) {
   const int64_t N = x.dim(0), G = w_ih.dim(0);
   Tensor out({N, G}, x.dtype());
-  const auto w = weight<R>(w_ih, Packing::forward);
-  kernels::best<R>().matmul({.m = N,
-                             .n = G,
-                             .k = x.dim(1),
-                             .a = x.value().data<R>(),
-                             .lda = x.dim(1),
-                             .b = w.data,
-                             .ldb = w.ld,
-                             .transpose_b = true,
-                             .packed_b = w.packed,
-                             .c = out.data<R>(),
-                             .ldc = G,
-                             .bias = bias});
+  product(N, x.value().data<R>(), weight<R>(w_ih, Packing::forward), out.data<R>(), Write::over, bias);
   return out;
 }
 
 void input_part_backward(const Var& x, const Var& w_ih, const Tensor& dgates) {
   with_float(dgates.dtype(), [&]<class R>() {
-    const auto dx = grad_target<R>(x);
-    if (!dx.data) return;
-    const auto w = weight<R>(w_ih, Packing::backward);
     // forward: gates = x Wx^T
-    kernels::best<R>().matmul({.m = dgates.dim(0),
-                               .n = x.dim(1),
-                               .k = dgates.dim(1),
-                               .a = dgates.data<R>(),
-                               .lda = dgates.dim(1),
-                               .b = w.data,
-                               .ldb = w.ld,
-                               .packed_b = w.packed_transposed,
-                               .c = dx.data,
-                               .ldc = x.dim(1),
-                               .accumulate = dx.accumulate});
+    if (const auto dx = grad_target<R>(x); dx.data)
+      transposed_product(dgates.dim(0), dgates.data<R>(), weight<R>(w_ih, Packing::backward), dx.data, dx.write);
   });
   add_weight_grad(w_ih, {0, w_ih.dim(1)}, x.value(), dgates);
-}
-
-// Of every row, the row that holds the state it started from; -1 for the initial state.
-std::vector<int32_t> rows_before(const Steps& steps, Direction direction) {
-  std::vector<int32_t> out(static_cast<size_t>(steps.N()), -1);
-  const bool reverse = direction == Direction::reverse;
-  for (int64_t t = 0; t < steps.T(); ++t) {
-    const int64_t before = reverse ? t + 1 : t - 1;
-    if (before < 0 || before >= steps.T()) continue;
-    for (int64_t b = 0; b < std::min(steps.alive(t), steps.alive(before)); ++b)
-      out[static_cast<size_t>(steps.row(t, b))] = static_cast<int32_t>(steps.row(before, b));
-  }
-  return out;
-}
-
-// The state every row started from, [N, H]: what the recurrent weights were multiplied with.
-template <class R>
-Tensor states_before(const Steps& steps, Direction direction, const Tensor& h, const Tensor& h0) {
-  const int64_t N = steps.N(), H = h.dim(1);
-  const auto from = rows_before(steps, direction);
-  Tensor out({N, H}, h.dtype());
-  kernels::best<R>().gather_rows({.N = N, .C = H, .ids = from.data(), .table = h.data<R>(), .out = out.data<R>()});
-  if (h0.empty()) return out;
-  const auto sequence = steps.sequence_of_rows();
-  for (size_t n = 0; n < from.size(); ++n)
-    if (from[n] < 0) std::copy_n(h0.data<R>() + sequence[n] * H, H, out.data<R>() + static_cast<int64_t>(n) * H);
-  return out;
 }
 
 // The last state of each sequence; an empty sequence ends where it started.

@@ -28,7 +28,7 @@ struct BenchOptions {
     v("target", target, "tokens of each target sentence, its end included").range(1, 1e6);
     v("beam", beam, "hypotheses of each sentence that is decoded; 1 is greedy").range(1, 1000);
     v("seed", seed, "of the weights and the sentences").range(0, 9e15);
-    v("precision", precision, "of matrix products; auto is bf16 if the processor has it")
+    v("precision", precision, "of matrix products; auto is bf16 where that is faster")
         .choices({"f32", "bf16", "int8", "auto"});
     v("lengths", lengths,
       "train: a file with one batch a line, as source:target lengths of its sentence pairs, to be trained on in turn; "

@@ -58,8 +58,8 @@ struct TranslateOptions {
     v("ensemble", ensemble, "how several models are averaged: mean of probabilities, or of log-probabilities")
         .choices({"probability", "log_probability"});
     v("precision", precision,
-      "what the factors of matrix products are rounded to: f32; bf16, faster where the processor has it; auto: bf16 if "
-      "it has; int8, with a scale for each row of the weights and of what they meet")
+      "what the factors of matrix products are rounded to: f32; bf16; auto: bf16 where the processor is faster at it, "
+      "else f32; int8, with a scale for each row of the weights and of what they meet")
         .choices({"f32", "bf16", "int8", "auto"});
   }
 };

@@ -33,8 +33,8 @@ void TrainOptions::fields(FieldVisitor& v) {
   v("max_skips", max_skips, "skip: updates in a row that may be skipped before training stops").range(1, 1e9);
   v("max_rollbacks", max_rollbacks, "rollback: times to go back before training stops").range(1, 1000);
   v("precision", precision,
-    "what the factors of matrix products are rounded to: f32; bf16, faster where the processor has it; auto: bf16 if "
-    "it has. Weights and sums stay in f32")
+    "what the factors of matrix products are rounded to: f32; bf16; auto: bf16 where the processor is faster at it, "
+    "else f32. Weights and sums stay in f32")
       .choices({"f32", "bf16", "auto"});
   v("seed", seed, "names the random numbers of the run").range(0, 9e15);
   v("save_every", save_every, "steps between checkpoints, beside those after each validation; 0 is off").range(0, 1e15);

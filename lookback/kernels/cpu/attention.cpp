@@ -101,7 +101,7 @@ void AttendRowBackward(const AttendBackward<float>& a, int64_t n, float* scratch
   for (int64_t t = 0; t < length; ++t) {
     // forward: context = sum_t w[t] values[t]
     scratch[t] = a.dweights ? a.dweights[n * m.T + t] : 0.0f;
-    if (dc) scratch[t] += dot(dc, a.f.values + (first + t) * M, M);
+    if (dc && a.denergies) scratch[t] += dot(dc, a.f.values + (first + t) * M, M);
     if (dc && a.dvalues) axpy_row(w[t], dc, a.dvalues + (first + t) * M, M);
     mean += w[t] * scratch[t];
   }
