@@ -21,11 +21,12 @@ float RowToInt8(const float* HWY_RESTRICT x, int64_t n, int8_t* HWY_RESTRICT q) 
     odd = hn::Add(odd, hn::Sub(v, v));
   }
   const float largest = hn::GetLane(hn::MaxOfLanes(d, most)), finite = hn::GetLane(hn::SumOfLanes(d, odd));
-  if (!(finite == 0) || largest == 0) {
+  const float scale = finite == 0 ? int8_scale(largest) : std::numeric_limits<float>::quiet_NaN();
+  if (!(scale > 0)) {
     std::fill_n(q, n, int8_t{0});
-    return finite == 0 ? 0 : std::numeric_limits<float>::quiet_NaN();
+    return scale;
   }
-  const V inverse = hn::Set(d, 127 / largest);
+  const V inverse = hn::Set(d, 1 / scale);
   const hn::Rebind<int8_t, D> narrow;
   int64_t k = 0;
   for (; k + lanes() <= n; k += lanes())
@@ -35,7 +36,7 @@ float RowToInt8(const float* HWY_RESTRICT x, int64_t n, int8_t* HWY_RESTRICT q) 
     hn::StoreU(hn::DemoteTo(narrow, hn::NearestInt(hn::Mul(load(x + k, n - k), inverse))), narrow, tail);
     std::copy_n(tail, n - k, q + k);
   }
-  return largest / 127;
+  return scale;
 }
 
 void RowFromInt8(const Int8Sums& a, int64_t m, float* HWY_RESTRICT c, bool accumulate) {
@@ -83,6 +84,10 @@ void each_row(int64_t rows, int64_t cols, F&& f) {
 void to_int8(const FloatMatrix& x, int8_t* q, float* scales) {
   const auto run = &HWY_DYNAMIC_DISPATCH(RowToInt8);
   each_row(x.rows, x.cols, [&](int64_t row) { scales[row] = run(x.data + row * x.ld, x.cols, q + row * x.cols); });
+}
+
+void quantise_rows(const QuantiseRows<float>& a) {
+  to_int8({.data = a.x, .rows = a.N, .cols = a.C, .ld = a.C}, a.q, a.scales);
 }
 
 void from_int8(const Int8Sums& sums, float* c, int64_t ldc, bool accumulate) {

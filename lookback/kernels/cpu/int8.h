@@ -1,14 +1,15 @@
-// Symmetric int8, one scale a row: x = scale * q with q in [-127, 127].
+// Symmetric int8, one scale a row: see QuantiseRows in kernels.h.
 #pragma once
 
 #include <cstdint>
 
 #include "lookback/kernels/cpu/bf16.h"
+#include "lookback/kernels/kernels.h"
 
 namespace lookback::kernels::cpu_impl {
 
-// q [rows, cols] and scales [rows]. The scale of a row is its largest magnitude / 127; of a row
-// that holds something not finite, NaN.
+// q [rows, cols] and scales [rows].
+void quantise_rows(const QuantiseRows<float>& a);
 void to_int8(const FloatMatrix& x, int8_t* q, float* scales);
 
 // The product of quantised factors, back to floats: c[m,n] = sums[m,n] * a_scales[m] * b_scales[n] (+ bias[n]) (+ c).

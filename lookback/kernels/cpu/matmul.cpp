@@ -383,7 +383,15 @@ std::shared_ptr<const Packed> pack(const Matmul<float>& p) {
         describe(strided(64, p.k, p.k, false, type), any, strided(64, p.n, p.n, false, c_type), false).weights_desc();
     memory plain(strided(p.k, p.n, p.ldb, p.transpose_b), engine(), const_cast<float*>(p.b));
     std::vector<int8_t> quantised;
-    if (type == Type::s8) {
+    if (type == Type::s8 && p.b_int8) {
+      const int8_t* rows = p.b_int8;
+      if (p.ldb != p.k) {  // the library reorders dense ones only
+        quantised.resize(static_cast<size_t>(p.n * p.k)), rows = quantised.data();
+        for (int64_t n = 0; n < p.n; ++n) std::copy_n(p.b_int8 + n * p.ldb, p.k, quantised.data() + n * p.k);
+      }
+      plain = memory(strided(p.k, p.n, p.k, true, Type::s8), engine(), const_cast<int8_t*>(rows));
+      out->scales.assign(p.b_scales, p.b_scales + p.n);
+    } else if (type == Type::s8) {
       quantised.resize(static_cast<size_t>(p.n * p.k)), out->scales.resize(static_cast<size_t>(p.n));
       to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, quantised.data(), out->scales.data());
       plain = memory(strided(p.k, p.n, p.k, true, Type::s8), engine(), quantised.data());
