@@ -47,9 +47,11 @@ const io::TensorEntry& parameter_entry(const io::SafetensorsFile& file, const st
 
 void check_all_known(const io::SafetensorsFile& file, const StringList& known) {
   const std::set<std::string_view> names(known.begin(), known.end());
-  for (const io::TensorEntry& entry : file.entries())
-    check<FormatError>(names.contains(entry.name), file.path(), ": the model has no parameter '", entry.name, "'",
-                       nearest_match(entry.name, known));
+  for (const io::TensorEntry& entry : file.entries()) {
+    if (names.contains(entry.name)) continue;
+    throw FormatError(
+        text(file.path(), ": the model has no parameter '", entry.name, "'", nearest_match(entry.name, known)));
+  }
 }
 
 }  // namespace
