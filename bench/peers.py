@@ -272,9 +272,9 @@ valid = ["s", "t"]
 kind = "word"
 joint = true
 [model]
-encoder = { hidden = 512, bidirectional = true }
-decoder = { hidden = 1024 }
-embedding = 512
+encoder = { hidden = 448, bidirectional = true }
+decoder = { hidden = 896 }
+embedding = 384
 [train]
 max_steps = 1
 """
@@ -284,7 +284,7 @@ def startup_row(args):
     """From process start to the first translated sentence, with a model of 20 million parameters."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        text = "".join(" ".join(f"w{k}" for k in range(n, n + 8)) + "\n" for n in range(0, 3600, 8))
+        text = "".join(" ".join(f"w{k}" for k in range(n, n + 8)) + "\n" for n in range(0, 3000, 8))
         (folder / "s").write_text(text), (folder / "t").write_text(text)
         (folder / "recipe.toml").write_text(STARTUP_RECIPE)
         subprocess.run([args.program, "train", folder / "recipe.toml", "--out", folder / "model", "--quiet"], check=True)

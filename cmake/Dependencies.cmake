@@ -34,12 +34,13 @@ lookback_dependency(png libpng-dev HEADER png.h LIBRARIES png)
 lookback_dependency(json nlohmann-json3-dev HEADER nlohmann/json.hpp)
 lookback_dependency(toml libtomlplusplus-dev HEADER toml++/toml.h)
 
-# PNG pictures with text. Optional: a build without it says what is missing when one is asked for.
+# PNG pictures with text. Optional: a build without it says what is missing when one is asked for. Only its headers
+# are needed here: the library is loaded when the first picture is drawn.
 pkg_check_modules(LOOKBACK_PANGOCAIRO pangocairo>=1.44)
 add_library(lookback_dep_pangocairo INTERFACE)
 if(LOOKBACK_PANGOCAIRO_FOUND)
   target_include_directories(lookback_dep_pangocairo SYSTEM INTERFACE ${LOOKBACK_PANGOCAIRO_INCLUDE_DIRS})
-  target_link_libraries(lookback_dep_pangocairo INTERFACE ${LOOKBACK_PANGOCAIRO_LINK_LIBRARIES})
+  target_link_libraries(lookback_dep_pangocairo INTERFACE ${CMAKE_DL_LIBS})
   target_compile_definitions(lookback_dep_pangocairo INTERFACE LOOKBACK_PANGOCAIRO)
 else()
   message(STATUS "no PNG pictures of attention: apt-get install libpango1.0-dev")

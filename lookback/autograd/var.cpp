@@ -54,6 +54,19 @@ void Var::set_value(Tensor value) const {
   touch();
 }
 
+void Var::set_int8_rows(Tensor rows, Tensor scales) const {
+  check(rows.shape() == shape() && rows.dtype() == Dtype::i8 && scales.dtype() == Dtype::f32 &&
+            scales.shape() == Shape{dim(0)},
+        "set_int8_rows: expected i8", shape(), " and a scale for each row, got ", name_of(rows.dtype()), rows.shape(),
+        " and ", name_of(scales.dtype()), scales.shape());
+  node_->outputs[static_cast<size_t>(output_)] = std::move(rows);
+  node_->row_scales = std::move(scales);
+  node_->needs_grad = false;
+  touch();
+}
+
+const Tensor& Var::row_scales() const { return node_->row_scales; }
+
 void Var::touch() const { node_->prepared.reset(); }
 
 Tensor& Node::grad_buffer(int k) {

@@ -39,6 +39,11 @@ class Var {
   // elements were changed in place; what kernels kept about it is dropped.
   void set_value(Tensor value) const;
   void touch() const;
+  // Makes a leaf [N, C] a constant that is kept as int8: row n is scales[n] * rows[n]. Ops take such
+  // a Var as the weight of a product and as a table of rows; nothing else can be done with it.
+  void set_int8_rows(Tensor rows, Tensor scales) const;  // i8 [N, C], f32 [N]
+  // f32 [N] of such a Var, else empty.
+  const Tensor& row_scales() const;
 
   Node& node() const { return *node_; }
   const std::shared_ptr<Node>& node_ptr() const { return node_; }
@@ -65,6 +70,7 @@ struct Node {
   bool needs_grad = false;
   bool consumed = false;  // backward has run and freed what it needed
   std::unique_ptr<PendingGrad> pending;
+  Tensor row_scales;               // of a leaf that is kept as int8 rows
   std::shared_ptr<void> prepared;  // what ops keep about this value, such as rearranged weights
 
   Node() = default;

@@ -14,6 +14,8 @@ constexpr Command kCommands[] = {
      &help_metric},
     {"inspect", "PATH [flags]", "what is in a model, checkpoint, recipe or file, without loading the weights",
      &run_inspect, &help_inspect},
+    {"export", "MODEL --out DIR [flags]", "a model folder without the run that made it, perhaps in int8", &run_export,
+     &help_export},
     {"bench", "WORK [flags]", "how fast this machine trains and decodes", &run_bench, &help_bench},
     {"demo", "[flags]", "make data, train a small model on it, score and explain it: about a minute", &run_demo,
      &help_demo},

@@ -44,6 +44,12 @@ int64_t file_size(const fs::path& path) {
   return error ? 0 : static_cast<int64_t>(size);
 }
 
+// Of int8 rows: how they are stored, not what was learnt.
+bool is_scale(const io::SafetensorsFile& file, const std::string& name) {
+  const io::TensorEntry* rows = file.find(name.substr(0, name.rfind('.')));
+  return rows && rows->dtype == Dtype::i8 && io::scale_name(rows->name) == name;
+}
+
 Json tensors_of(const std::string& path) {
   const io::SafetensorsFile file(path);
   int64_t parameters = 0;
@@ -53,7 +59,7 @@ Json tensors_of(const std::string& path) {
     const std::string dtype = name_of(e.dtype);
     Json shape = Json::array();
     for (int k = 0; k < e.shape.rank(); ++k) shape.push_back(e.shape[k]);
-    parameters += e.shape.size();
+    if (!is_scale(file, e.name)) parameters += e.shape.size();
     if (std::find(dtypes.begin(), dtypes.end(), dtype) == dtypes.end()) dtypes.push_back(dtype);
     tensors.push_back({{"name", e.name}, {"dtype", dtype}, {"shape", shape}, {"parameters", e.shape.size()}});
   }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,6 +86,14 @@ void File::write_all(std::string_view bytes) const {
     if (put < 0) refuse(name_, "cannot write");
     bytes.remove_prefix(static_cast<size_t>(put));
   }
+}
+
+std::shared_ptr<std::byte> File::map(int64_t n) const {
+  check<IoError>(size() >= n, name_, ": the file became shorter while it was read");
+  const auto bytes = static_cast<size_t>(n);
+  void* p = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd_, 0);
+  if (p == MAP_FAILED) return nullptr;
+  return {static_cast<std::byte*>(p), [bytes](std::byte* q) { ::munmap(q, bytes); }};
 }
 
 void File::sync() const {

@@ -1,7 +1,9 @@
 // An open file that reports what the system refuses as IoError "path: what: reason".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -35,6 +37,10 @@ class File {
   // All of it, at the current position.
   void write_all(std::string_view bytes) const;
   void sync() const;
+  // Its first n bytes (at least one), mapped for reading: a page comes when it is touched. The mapping
+  // needs no open file and lives as long as the pointer. Null where this cannot be mapped; IoError if
+  // the file has become shorter than n. Whoever cuts it short later kills a program that reads there (SIGBUS).
+  std::shared_ptr<std::byte> map(int64_t n) const;
   void close();  // reports what closing reports, where the destructor does not
 
  private:

@@ -69,6 +69,8 @@ std::string header_text(std::span<const NamedTensor> tensors, const std::vector<
 
 }  // namespace
 
+std::string scale_name(std::string_view name) { return std::string(name) + ".scale"; }
+
 void write_safetensors(const std::string& path, std::span<const NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata) {
   check_names(path, tensors, metadata);
@@ -87,8 +89,8 @@ void write_safetensors(const std::string& path, std::span<const NamedTensor> ten
   file.commit();
 }
 
-SafetensorsFile::SafetensorsFile(const std::string& path) : file_(File::open_regular(path)) {
-  const int64_t size = file_.size();
+SafetensorsFile::SafetensorsFile(const std::string& path) : file_(File::open_regular(path)), bytes_(file_.size()) {
+  const int64_t size = bytes_;
   check<FormatError>(size >= 8, path, ": has ", size, " bytes, too few for a safetensors file");
   uint64_t length = 0;
   file_.read_exactly(0, reinterpret_cast<char*>(&length), sizeof length);
@@ -122,11 +124,16 @@ Tensor SafetensorsFile::load(std::string_view name) const {
   throw FormatError(text(path(), ": has no tensor ", shown(name), nearest_match(name, known)));
 }
 
-// Read, not mapped: a mapped file that another process cuts short kills this one with SIGBUS.
 Tensor SafetensorsFile::load(const TensorEntry& entry) const {
   Tensor out(entry.shape, entry.dtype);
   file_.read_exactly(entry.offset, reinterpret_cast<char*>(out.bytes()), entry.bytes);
   return out;
+}
+
+Tensor SafetensorsFile::map(const TensorEntry& entry) {
+  if (!mapping_) mapping_ = file_.map(bytes_);
+  if (!mapping_ || entry.offset % item_size(entry.dtype) != 0) return load(entry);
+  return Tensor::view(entry.shape, entry.dtype, mapping_.get() + entry.offset, mapping_);
 }
 
 }  // namespace lookback::io

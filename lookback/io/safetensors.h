@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,10 @@ struct TensorEntry {
   int64_t offset = 0;  // bytes from the start of the file
   int64_t bytes = 0;
 };
+
+// A matrix NAME may be stored as int8 rows: NAME is I8 [N, C], and NAME.scale is F32 [N], one factor
+// for each row. This is the second name.
+std::string scale_name(std::string_view name);
 
 constexpr int64_t kMaxSafetensorsHeader = 100'000'000;  // bytes, as the reference implementation has it
 
@@ -59,9 +64,14 @@ class SafetensorsFile {
   // no such tensor, and IoError if the file became shorter meanwhile.
   Tensor load(std::string_view name) const;
   Tensor load(const TensorEntry& entry) const;
+  // The same without a copy: a view of the mapped file, read-only, which outlives this object. Only
+  // what cannot be mapped or is not aligned to its type is copied after all.
+  Tensor map(const TensorEntry& entry);
 
  private:
   File file_;
+  int64_t bytes_;  // in the file
+  std::shared_ptr<std::byte> mapping_;  // of the whole file, once somebody asked
   std::vector<TensorEntry> entries_;
   std::map<std::string, size_t, std::less<>> index_;
   std::map<std::string, std::string> metadata_;

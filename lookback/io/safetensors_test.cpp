@@ -69,6 +69,44 @@ TEST(Safetensors, AViewWritesItsOwnPart) {
   EXPECT_EQ(got.data<float>()[1], 3);
 }
 
+TEST(Safetensors, AMappedTensorIsThatOfTheFileAndOutlivesIt) {
+  const TempFolder folder;
+  const auto tensors = samples();
+  write_safetensors(folder / "m", tensors);
+  std::vector<Tensor> mapped;
+  {
+    SafetensorsFile file(folder / "m");
+    for (const TensorEntry& e : file.entries()) mapped.push_back(file.map(e));
+    EXPECT_TRUE(mapped[0].bytes() - file.entries()[0].offset == mapped[1].bytes() - file.entries()[1].offset)
+        << "one mapping for all";
+  }
+  std::remove((folder / "m").c_str());
+  for (size_t k = 0; k < tensors.size(); ++k) {
+    EXPECT_EQ(mapped[k].shape(), tensors[k].value.shape());
+    ASSERT_EQ(mapped[k].byte_size(), tensors[k].value.byte_size());
+    if (mapped[k].byte_size() > 0) {
+      EXPECT_EQ(std::memcmp(mapped[k].bytes(), tensors[k].value.bytes(), static_cast<size_t>(mapped[k].byte_size())), 0);
+    }
+  }
+}
+
+TEST(Safetensors, WhatIsNotAlignedIsCopied) {
+  const TempFolder folder;
+  const std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})" + " "s;
+  ASSERT_NE((8 + header.size()) % 4, 0U);
+  SafetensorsFile file(folder.file("m", safetensors(header, "\0\0\x80\x3F"s)));
+  EXPECT_EQ(file.map(*file.find("a")).data<float>()[0], 1);
+}
+
+TEST(Safetensors, AFileCutShortBeforeItIsMappedIsRefused) {
+  const TempFolder folder;
+  const std::vector<NamedTensor> tensors = {{"a", Tensor::zeros({1000})}};
+  write_safetensors(folder / "m", tensors);
+  SafetensorsFile file(folder / "m");
+  ASSERT_EQ(::truncate((folder / "m").c_str(), 2000), 0);
+  EXPECT_NE(message_of<IoError>([&] { file.map(*file.find("a")); }).find("became shorter"), std::string::npos);
+}
+
 TEST(Safetensors, NothingAtAll) {
   const TempFolder folder;
   write_safetensors(folder / "m", {});

@@ -35,6 +35,7 @@ Table<float> filled(Table<float> t) {
   fill(t.unary_backward, r.unary_backward);
   fill(t.gather_rows, r.gather_rows);
   fill(t.scatter_rows, r.scatter_rows);
+  fill(t.quantise_rows, r.quantise_rows);
   fill(t.axpy, r.axpy);
   fill(t.column_sums, r.column_sums);
   return t;

@@ -10,6 +10,7 @@
 // width, M memory width, S memory rows, V vocabulary. Gate order: i f g o (LSTM), r z n (GRU).
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <memory>
 
@@ -60,6 +61,9 @@ struct Matmul {
   int64_t ldc;
   bool accumulate;
   const R* bias = nullptr;  // [n]
+  // For packing in int8, instead of b: row j of the stored [n,k] is b_scales[j] * b_int8[j].
+  const int8_t* b_int8 = nullptr;
+  const float* b_scales = nullptr;
   // What a and b are rounded to, if this machine has such products of floats: int8 by packing only.
   // A packed b brings its own.
   Precision precision = Precision::f32;
@@ -320,6 +324,23 @@ struct ColumnSums {
   R* sums;
 };
 
+// The scale of int8 rows: a row's largest magnitude / 127, to 17 bits. So scale * q is exact for every q in
+// [-127, 127], and a row of these products has the same scale and the same q. 0 where there is next to nothing.
+inline float int8_scale(float largest) {
+  if (largest < 1e-30f) return 0;
+  const uint32_t u = std::bit_cast<uint32_t>(largest / 127);
+  return std::bit_cast<float>((u + 0x3F + ((u >> 7) & 1)) & ~uint32_t{0x7F});
+}
+
+// q = x / scale, to the nearest. A row that holds something not finite gets the scale NaN and zeros.
+template <class R>
+struct QuantiseRows {
+  int64_t N, C;
+  const R* x;     // [N, C]
+  int8_t* q;      // [N, C]
+  float* scales;  // [N]
+};
+
 template <class R>
 struct Table {
   const char* name;
@@ -348,6 +369,7 @@ struct Table {
   void (*unary_backward)(const UnaryBackward<R>&);
   void (*gather_rows)(const GatherRows<R>&);
   void (*scatter_rows)(const ScatterRows<R>&);
+  void (*quantise_rows)(const QuantiseRows<R>&);
   void (*axpy)(const Axpy<R>&);
   void (*column_sums)(const ColumnSums<R>&);
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lookback/ops/int8_rows.h"
 #include "lookback/ops/internal.h"
 
 namespace lookback::ops {
@@ -29,6 +30,18 @@ Var unary(kernels::Unary kind, const Var& x) {
                                          .dx = node.inputs[0].grad_buffer().data<R>()});
     });
   })[0];
+}
+
+// Rows of a table that is kept as int8, as floats; negative ids give zeros.
+Tensor looked_up(const Var& table, const std::vector<int32_t>& ids) {
+  const int64_t N = static_cast<int64_t>(ids.size()), C = table.dim(1);
+  Tensor rows({N, C}, Dtype::i8), scales({N});
+  for (int64_t n = 0; n < N; ++n) {
+    const int32_t id = std::max(ids[static_cast<size_t>(n)], 0);
+    std::copy_n(table.value().data<int8_t>() + id * C, C, rows.data<int8_t>() + n * C);
+    scales.data<float>()[n] = ids[static_cast<size_t>(n)] < 0 ? 0 : table.row_scales().data<float>()[id];
+  }
+  return to_floats({rows, scales});
 }
 
 }  // namespace
@@ -153,6 +166,7 @@ Var gather_rows(const Var& x, const RowIds& ids) {
   check(x.shape().rank() == 2, "gather_rows: x must be [R,C], got ", x.shape());
   const int64_t N = static_cast<int64_t>(ids->size()), C = x.dim(1);
   for (const int32_t id : *ids) check(id < x.dim(0), "gather_rows: no row ", id, " in ", x.shape());
+  if (x.dtype() == Dtype::i8) return Var(looked_up(x, *ids));
   Tensor y({N, C}, x.dtype());
   with_float(x.dtype(), [&]<class R>() {
     kernels::best<R>().gather_rows({N, C, ids->data(), x.value().data<R>(), y.data<R>()});

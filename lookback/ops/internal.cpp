@@ -5,24 +5,38 @@
 #include <mutex>
 #include <tuple>
 
+#include "lookback/ops/int8_rows.h"
+
 namespace lookback::ops {
 namespace {
 
-// The packed copies of one weight.
+// What is kept with one weight, made when it is needed.
 struct Prepared {
   std::map<std::tuple<Columns, Packing, Precision>, std::shared_ptr<const kernels::Packed>> packed;
+  Tensor floats;  // of int8 rows that met a product of another precision
 };
 
-// What is kept for these columns, this direction and the present precision; made by `pack` the
-// first time. Threads that predict with one model meet here.
+// Calls f(what is kept). Threads that predict with one model meet here.
 template <class F>
-const kernels::Packed* prepared(Node& node, Columns columns, Packing packing, F&& pack) {
+decltype(auto) with_prepared(Node& node, F&& f) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
   if (!node.prepared) node.prepared = std::make_shared<Prepared>();
-  auto& kept = static_cast<Prepared*>(node.prepared.get())->packed[{columns, packing, product_precision()}];
-  if (!kept) kept = pack();
-  return kept.get();
+  return f(*static_cast<Prepared*>(node.prepared.get()));
+}
+
+Int8Rows int8_rows(const Var& w) {
+  return w.dtype() == Dtype::i8 ? Int8Rows{w.value(), w.row_scales()} : to_int8_rows(w.value());
+}
+
+// The elements of w, as floats where they are kept as int8 rows.
+template <class R>
+const R* elements(const Var& w) {
+  if (w.dtype() != Dtype::i8) return w.value().data<R>();
+  return with_prepared(w.node(), [&](Prepared& kept) {
+    if (kept.floats.empty()) kept.floats = to_floats(int8_rows(w));
+    return kept.floats.data<R>();
+  });
 }
 
 Tensor stacked(const std::vector<Tensor>& parts) {
@@ -86,18 +100,27 @@ void give_grad(const Var& in, Tensor g) {
 
 template <class R>
 kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing) {
-  kernels::Weight<R> out{
-      .data = w.value().data<R>() + columns.begin, .rows = w.dim(0), .cols = columns.size(), .ld = w.dim(1)};
-  const auto pack = kernels::best<R>().pack;
-  if (!pack) return out;
   const bool forward = packing == Packing::forward;  // else y w, which needs no transposing
-  (forward ? out.packed : out.packed_transposed) = prepared(w.node(), columns, packing, [&] {
-    return pack({.n = forward ? out.rows : out.cols,
-                 .k = forward ? out.cols : out.rows,
-                 .b = out.data,
-                 .ldb = out.ld,
-                 .transpose_b = forward,
-                 .precision = product_precision()});
+  const auto pack = kernels::best<R>().pack;
+  const Precision precision = product_precision();
+  // Scales belong to the rows of the whole weight, whichever of its columns are used.
+  const bool int8 = pack && forward && precision == Precision::int8 && kernels::has_products(precision);
+  kernels::Weight<R> out{.rows = w.dim(0), .cols = columns.size(), .ld = w.dim(1)};
+  if (!int8) out.data = elements<R>(w) + columns.begin;
+  if (!pack) return out;
+  (forward ? out.packed : out.packed_transposed) = with_prepared(w.node(), [&](Prepared& prepared) {
+    auto& kept = prepared.packed[{columns, packing, precision}];
+    if (kept) return kept.get();
+    kernels::Matmul<R> b{.n = forward ? out.rows : out.cols,
+                         .k = forward ? out.cols : out.rows,
+                         .b = out.data,
+                         .ldb = out.ld,
+                         .transpose_b = forward,
+                         .precision = precision};
+    const Int8Rows quantised = int8 ? int8_rows(w) : Int8Rows{};
+    if (int8) b.b_int8 = quantised.rows.data<int8_t>() + columns.begin, b.b_scales = quantised.scales.data<float>();
+    kept = pack(b);
+    return kept.get();
   });
   return out;
 }

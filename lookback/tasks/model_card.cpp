@@ -1,12 +1,23 @@
 #include "lookback/tasks/model_card.h"
 
+#include <filesystem>
 #include <fstream>
 #include <iomanip>
 #include <sstream>
 
 #include "lookback/base/parallel.h"
+#include "lookback/io/posix_file.h"
 
 namespace lookback::tasks {
+namespace {
+
+constexpr int64_t kMaxCardBytes = int64_t{16} << 20;
+
+std::string card_head(const std::string& task) {
+  return "---\nlibrary_name: lookback\ntags:\n- " + task + "\n- lstm\n- attention\n---\n\n# A " + task + " model\n";
+}
+
+}  // namespace
 
 std::string cpu_name() {
   std::ifstream in("/proc/cpuinfo");
@@ -22,8 +33,7 @@ std::string model_card(const ModelCard& c) {
   const auto& r = c.result;
   std::ostringstream out;
   out << std::setprecision(6);
-  out << "---\nlibrary_name: lookback\ntags:\n- " << c.task << "\n- lstm\n- attention\n---\n\n";
-  out << "# A " << c.task << " model\n\nTrained by lookback from `" << c.recipe << "`; " << c.parameters
+  out << card_head(c.task) << "\nTrained by lookback from `" << c.recipe << "`; " << c.parameters
       << " parameters. Use it with `lookback predict`.\n\n## Data\n\n";
   for (size_t k = 0; k < c.data.size(); ++k) out << "- " << (k ? "validation: " : "training: ") << c.data[k] << '\n';
   out << "\n## Training\n\n";
@@ -43,6 +53,18 @@ std::string model_card(const ModelCard& c) {
     if (f.origin != "default") out << f.path << " = " << field_text(f) << '\n';
   out << "```\n";
   return out.str();
+}
+
+std::string exported_card(const std::string& card_of_origin, const std::string& task, bool int8) {
+  constexpr std::string_view kSection = "\n## Weights\n";
+  std::string out = card_head(task);
+  if (std::filesystem::exists(card_of_origin)) out = io::read_file(card_of_origin, kMaxCardBytes);
+  out.resize(std::min(out.find(kSection), out.size()));
+  out += kSection;
+  return out + (int8 ? "\nQuantised by `lookback export --quantize int8`: every matrix is int8 with one f32 scale for "
+                       "each row, everything else\nf32. Products are computed in int8 unless `--precision` says "
+                       "otherwise.\n"
+                     : "\nAs they were trained; written by `lookback export`.\n");
 }
 
 }  // namespace lookback::tasks

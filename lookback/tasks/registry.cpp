@@ -9,7 +9,8 @@ namespace {
 
 // Every task there is.
 constexpr TaskKind kTasks[] = {
-    {"translate", "one sequence of text into another: encoder, attention, decoder", &make_translate, &load_translate},
+    {"translate", "one sequence of text into another: encoder, attention, decoder", &make_translate, &load_translate,
+     &export_translate},
 };
 
 }  // namespace

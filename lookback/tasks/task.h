@@ -86,6 +86,10 @@ class TaskModel {
   virtual std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files) const = 0;
 };
 
+struct ExportOptions {
+  std::string weights = "as_trained";  // or "int8": every matrix as int8 rows with a scale each
+};
+
 // A kind of task, and how to make one.
 struct TaskKind {
   const char* name;  // "translate"
@@ -93,6 +97,9 @@ struct TaskKind {
   std::unique_ptr<Task> (*make)();
   // One model, or several that vote; folders hold what training wrote. Throws FormatError and IoError.
   std::unique_ptr<TaskModel> (*load)(const std::vector<std::string>& folders);
+  // Writes the files of a model into a folder: what prediction needs, and the model card. Throws FormatError and
+  // IoError.
+  void (*export_model)(const std::string& model, const std::string& folder, const ExportOptions& options);
 };
 
 std::span<const TaskKind> task_kinds();

@@ -6,10 +6,9 @@
 #include <filesystem>
 
 #include "lookback/io/atomic_file.h"
-#include "lookback/io/json.h"
 #include "lookback/ops/loss.h"
 #include "lookback/tasks/model_card.h"
-#include "lookback/tasks/translate_model.h"
+#include "lookback/tasks/translate_folder.h"
 
 namespace lookback::tasks {
 namespace {
@@ -172,10 +171,7 @@ void Trained::save_model_files(const std::string& folder) {
                          .source_vocabulary = tokenizers_.source->size(),
                          .target_vocabulary = tokenizers_.target->size(),
                          .model = recipe_.model};
-  io::write_file_atomic(folder + "/config.json", io::write_json_fields(fields_of(config)));
-  decode::SearchOptions search = recipe_.decode;
-  io::write_file_atomic(folder + "/generation_config.json", io::write_json_fields(fields_of(search)));
-  tokenizers_.save(folder);
+  tasks::save_model_files(folder, config, recipe_.decode, tokenizers_);
 }
 
 class TranslateTask final : public Task {

@@ -71,5 +71,6 @@ struct TranslateRecipe {
 
 std::unique_ptr<Task> make_translate();
 std::unique_ptr<TaskModel> load_translate(const std::vector<std::string>& folders);
+void export_translate(const std::string& model, const std::string& folder, const ExportOptions& options);
 
 }  // namespace lookback::tasks

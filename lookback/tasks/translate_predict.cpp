@@ -1,40 +1,13 @@
 // A trained translation model, and search with one or several of them.
-#include <filesystem>
-
 #include "lookback/base/line_reader.h"
 #include "lookback/base/utf8.h"
-#include "lookback/io/safetensors.h"
 #include "lookback/metrics/registry.h"
 #include "lookback/ops/precision.h"
 #include "lookback/tasks/translate.h"
-#include "lookback/tasks/translate_model.h"
-#include "lookback/train/parameters.h"
+#include "lookback/tasks/translate_folder.h"
 
 namespace lookback::tasks {
 namespace {
-
-struct LoadedModel {
-  TranslateConfig config;
-  Tokenizers tokenizers;
-  std::unique_ptr<Seq2Seq> model;
-};
-
-LoadedModel load_model(const std::string& folder) {
-  LoadedModel out;
-  read_fields(folder + "/config.json", fields_of(out.config));
-  out.tokenizers = Tokenizers::load(folder, out.config.joint);
-  const auto sizes = out.tokenizers.vocabularies();
-  check<FormatError>(sizes.source == out.config.source_vocabulary && sizes.target == out.config.target_vocabulary,
-                     folder, "/config.json: vocabularies of ", out.config.source_vocabulary, " and ",
-                     out.config.target_vocabulary, ", but the tokenizers have ", sizes.source, " and ", sizes.target);
-  try {
-    out.model = std::make_unique<Seq2Seq>(out.config.model, sizes, Seq2Seq::kNoInit);
-  } catch (const ConfigError& e) {
-    throw FormatError(folder + "/config.json: " + e.what());
-  }
-  train::load_parameters(io::SafetensorsFile(folder + "/model.safetensors"), params_of(*out.model));
-  return out;
-}
 
 class TranslateModel final : public TaskModel {
  public:
@@ -45,8 +18,8 @@ class TranslateModel final : public TaskModel {
                              tokenizers().target->bytes() == models_[k].tokenizers.target->bytes(),
                          folders[k], ": its tokenizer is not that of ", folders[0],
                          "; an ensemble needs one tokenizer");
-    const std::string generation = folders[0] + "/generation_config.json";
-    if (std::filesystem::exists(generation)) read_fields(generation, fields_of(options_.search));
+    options_.search = read_generation(folders[0]);
+    if (models_[0].int8) options_.precision = "int8";
   }
 
   std::string task() const override { return "translate"; }

@@ -111,7 +111,9 @@ Storage::Storage(int64_t bytes) : data_(nullptr), bytes_(rounded(bytes < 1 ? 1 :
   data_ = pool().take(bytes_, fresh_zeros_);
 }
 
-Storage::~Storage() { pool().give(data_, bytes_); }
+Storage::~Storage() {
+  if (!owner_) pool().give(data_, bytes_);
+}
 
 PoolStats pool_stats() { return pool().stats(); }
 

@@ -24,6 +24,25 @@ TEST(Storage, IsAlignedAndLargeEnough) {
   }
 }
 
+TEST(Storage, BytesOfAnotherOwnerAreKeptAsLongAsAnyHandleToThem) {
+  auto owner = std::make_shared<std::vector<float>>(std::vector<float>{1, 2, 3, 4});
+  const std::weak_ptr<std::vector<float>> watch = owner;
+  std::byte* bytes = reinterpret_cast<std::byte*>(owner->data());
+  const int64_t in_use = pool_stats().bytes_in_use;
+  Tensor last;
+  {
+    const Tensor all = Tensor::view({2, 2}, Dtype::f32, bytes, std::move(owner));
+    EXPECT_EQ(all.bytes(), bytes);
+    EXPECT_THROW(Tensor::view({1}, Dtype::f32, bytes + 1, nullptr), ShapeError);
+    last = all.rows(1, 2);
+  }
+  EXPECT_EQ(last.data<float>()[1], 4);
+  EXPECT_FALSE(watch.expired());
+  last = Tensor();
+  EXPECT_TRUE(watch.expired());
+  EXPECT_EQ(pool_stats().bytes_in_use, in_use);
+}
+
 TEST(Storage, AFreedBlockIsReused) {
   std::byte* first = nullptr;
   {

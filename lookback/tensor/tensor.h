@@ -31,6 +31,10 @@ class Tensor {
     return out;
   }
 
+  // Elements that somebody else owns; `owner` lives as long as any handle to them does. Throws
+  // ShapeError unless `data` is aligned to the type.
+  static Tensor view(const Shape& shape, Dtype dtype, std::byte* data, std::shared_ptr<const void> owner);
+
   bool empty() const { return !storage_; }
   const Shape& shape() const { return shape_; }
   Dtype dtype() const { return dtype_; }

@@ -228,5 +228,35 @@ TEST(LoadParameters, NamesWhatDoesNotFit) {
   EXPECT_EQ(a.value().data<float>()[1], 3);
 }
 
+TEST(MapParameters, TakesFloatsOrInt8RowsFromTheFileItself) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "w.safetensors";
+  const Var a = Var::parameter(Tensor::zeros({2, 3})), b = Var::parameter(Tensor::zeros({2}));
+  const Tensor rows = Tensor::of<int8_t>({2, 3}, {1, -2, 3, -4, 5, 127}), scales = Tensor::of<float>({2}, {0.5, 2});
+  const auto map = [&](const std::vector<io::NamedTensor>& tensors) {
+    io::write_safetensors(path, tensors);
+    io::SafetensorsFile file(path);
+    return map_parameters(file, {{"a", a}, {"b", b}});
+  };
+  const auto refused = [&](const std::vector<io::NamedTensor>& tensors) {
+    return message_of<FormatError>([&] { map(tensors); });
+  };
+  EXPECT_FALSE(map({{"a", Tensor::full({2, 3}, 7)}, {"b", scales}}));
+  EXPECT_EQ(a.value().data<float>()[5], 7);
+  EXPECT_EQ(refused({{"a", rows}, {"b", scales}}), path + ": has no tensor 'a.scale', which the model needs");
+  EXPECT_EQ(refused({{"a", rows}, {"a.scale", Tensor::zeros({3})}, {"b", scales}}),
+            path + ": a.scale is f32[3], the model has f32[2]; was it trained with other sizes?");
+  EXPECT_EQ(refused({{"a", Tensor::zeros({2, 3})}, {"a.scale", scales}, {"b", scales}}),
+            path + ": the model has no parameter 'a.scale'");
+  EXPECT_EQ(refused({{"a", rows}, {"a.scale", scales}, {"b", Tensor::of<int8_t>({2}, {1, 2})}}),
+            path + ": b is i8[2], the model has f32[2]; was it trained with other sizes?");
+  EXPECT_TRUE(a.row_scales().empty()) << "nothing is changed by a file that is refused";
+  EXPECT_TRUE(map({{"a", rows}, {"a.scale", scales}, {"b", scales}}));
+  EXPECT_EQ(a.dtype(), Dtype::i8);
+  EXPECT_EQ(a.value().data<int8_t>()[5], 127);
+  EXPECT_EQ(a.row_scales().data<float>()[1], 2);
+  EXPECT_EQ(b.value().data<float>()[1], 2);
+}
+
 }  // namespace
 }  // namespace lookback::train

@@ -35,6 +35,25 @@ bool all_finite(const Tensor& t) {
   });
 }
 
+const io::TensorEntry& parameter_entry(const io::SafetensorsFile& file, const std::string& name, Dtype dtype,
+                                       const Shape& shape) {
+  const io::TensorEntry* entry = file.find(name);
+  check<FormatError>(entry != nullptr, file.path(), ": has no tensor '", name, "', which the model needs");
+  check<FormatError>(entry->shape == shape && entry->dtype == dtype, file.path(), ": ", name, " is ",
+                     name_of(entry->dtype), entry->shape, ", the model has ", name_of(dtype), shape,
+                     "; was it trained with other sizes?");
+  return *entry;
+}
+
+void check_all_known(const io::SafetensorsFile& file, const StringList& known) {
+  const std::set<std::string_view> names(known.begin(), known.end());
+  for (const io::TensorEntry& entry : file.entries()) {
+    if (names.contains(entry.name)) continue;
+    throw FormatError(
+        text(file.path(), ": the model has no parameter '", entry.name, "'", nearest_match(entry.name, known)));
+  }
+}
+
 }  // namespace
 
 std::vector<NamedVar> unique_parameters(const std::vector<NamedVar>& named) {
@@ -90,19 +109,35 @@ std::optional<std::string> first_non_finite_value(const std::vector<NamedVar>& p
 }
 
 void load_parameters(const io::SafetensorsFile& file, const std::vector<NamedVar>& params) {
-  std::vector<std::string> known;
-  for (const NamedVar& p : params) {
-    known.push_back(p.name);
-    const io::TensorEntry* entry = file.find(p.name);
-    check<FormatError>(entry != nullptr, file.path(), ": has no tensor '", p.name, "', which the model needs");
-    check<FormatError>(entry->shape == p.var.shape() && entry->dtype == p.var.dtype(), file.path(), ": ", p.name,
-                       " is ", name_of(entry->dtype), entry->shape, ", the model has ", name_of(p.var.dtype()),
-                       p.var.shape(), "; was it trained with other sizes?");
-  }
-  for (const io::TensorEntry& entry : file.entries())
-    check<FormatError>(std::find(known.begin(), known.end(), entry.name) != known.end(), file.path(),
-                       ": the model has no parameter '", entry.name, "'", nearest_match(entry.name, known));
+  StringList known;
+  for (const NamedVar& p : params) known.push_back(p.name), parameter_entry(file, p.name, p.var.dtype(), p.var.shape());
+  check_all_known(file, known);
   for (const NamedVar& p : params) p.var.set_value(file.load(p.name));
+}
+
+bool map_parameters(io::SafetensorsFile& file, const std::vector<NamedVar>& params) {
+  // Of the int8 rows, which have their scales beside them.
+  const auto scale_entry = [&](const NamedVar& p) -> const io::TensorEntry* {
+    const io::TensorEntry* entry = file.find(p.name);
+    if (!entry || entry->dtype != Dtype::i8 || p.var.shape().rank() != 2) return nullptr;
+    return &parameter_entry(file, io::scale_name(p.name), Dtype::f32, {p.var.dim(0)});
+  };
+  StringList known;
+  bool any = false;
+  for (const NamedVar& p : params) {
+    const bool int8 = scale_entry(p) != nullptr;
+    known.push_back(p.name), parameter_entry(file, p.name, int8 ? Dtype::i8 : p.var.dtype(), p.var.shape());
+    if (int8) known.push_back(io::scale_name(p.name)), any = true;
+  }
+  check_all_known(file, known);
+  for (const NamedVar& p : params) {
+    const io::TensorEntry& entry = *file.find(p.name);
+    if (const io::TensorEntry* scales = scale_entry(p))
+      p.var.set_int8_rows(file.map(entry), file.map(*scales));
+    else
+      p.var.set_value(file.map(entry));
+  }
+  return any;
 }
 
 const Tensor& find_tensor(const std::vector<io::NamedTensor>& tensors, const std::string& name, const Tensor& like,

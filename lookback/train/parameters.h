@@ -39,6 +39,10 @@ std::optional<std::string> first_non_finite_value(const std::vector<NamedVar>& p
 // not know; nothing is changed then.
 void load_parameters(const io::SafetensorsFile& file, const std::vector<NamedVar>& params);
 
+// The same for prediction, without copies: values stay in the file, mapped. A matrix may also be there as
+// int8 rows (io::scale_name); says whether any is.
+bool map_parameters(io::SafetensorsFile& file, const std::vector<NamedVar>& params);
+
 // The tensor called `name`; FormatError "origin: ..." if it is missing or not of this shape and type.
 const Tensor& find_tensor(const std::vector<io::NamedTensor>& tensors, const std::string& name, const Tensor& like,
                           const std::string& origin);

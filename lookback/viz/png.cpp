@@ -2,18 +2,91 @@
 
 #ifdef LOOKBACK_PANGOCAIRO
 
+#include <dlfcn.h>
 #include <pango/pangocairo.h>
 
 #include <cmath>
 #include <memory>
 #include <numbers>
 
+#include "lookback/base/error.h"
 #include "lookback/viz/picture.h"
 
 namespace lookback::viz {
 namespace {
 
-template <auto free>
+constexpr const char* kPangoCairo = "libpangocairo-1.0.so.0";
+
+// Pango and Cairo are loaded when the first picture is drawn: the thirty libraries behind them take longer to
+// load than a sentence to translate. Null if they cannot be.
+void* pango_cairo() {
+  static void* const library = ::dlopen(kPangoCairo, RTLD_LAZY | RTLD_LOCAL);
+  return library;
+}
+
+template <class F>
+struct Late;
+template <class R, class... A>
+struct Late<R(A...)> {
+  const char* name;
+
+  R operator()(A... arguments) const {
+    void* const found = pango_cairo() ? ::dlsym(pango_cairo(), name) : nullptr;
+    check<Error>(found != nullptr, "png: ", kPangoCairo, " cannot be loaded or lacks ", name,
+                 "; install Pango (Debian: libpangocairo-1.0-0) or write svg");
+    return reinterpret_cast<R (*)(A...)>(found)(arguments...);
+  }
+};
+
+// Each stands for the function of the same name.
+#define LOOKBACK_LATE(function) constexpr Late<decltype(::function)> function{#function};
+LOOKBACK_LATE(cairo_create)
+LOOKBACK_LATE(cairo_destroy)
+LOOKBACK_LATE(cairo_fill)
+LOOKBACK_LATE(cairo_image_surface_create)
+LOOKBACK_LATE(cairo_line_to)
+LOOKBACK_LATE(cairo_move_to)
+LOOKBACK_LATE(cairo_paint)
+LOOKBACK_LATE(cairo_rectangle)
+LOOKBACK_LATE(cairo_restore)
+LOOKBACK_LATE(cairo_rotate)
+LOOKBACK_LATE(cairo_save)
+LOOKBACK_LATE(cairo_scale)
+LOOKBACK_LATE(cairo_set_antialias)
+LOOKBACK_LATE(cairo_set_dash)
+LOOKBACK_LATE(cairo_set_line_width)
+LOOKBACK_LATE(cairo_set_source_rgb)
+LOOKBACK_LATE(cairo_status)
+LOOKBACK_LATE(cairo_status_to_string)
+LOOKBACK_LATE(cairo_stroke)
+LOOKBACK_LATE(cairo_surface_destroy)
+LOOKBACK_LATE(cairo_surface_write_to_png_stream)
+LOOKBACK_LATE(cairo_translate)
+LOOKBACK_LATE(g_free)
+LOOKBACK_LATE(g_object_unref)
+LOOKBACK_LATE(pango_attr_foreground_new)
+LOOKBACK_LATE(pango_attr_list_insert)
+LOOKBACK_LATE(pango_attr_list_new)
+LOOKBACK_LATE(pango_attr_list_unref)
+LOOKBACK_LATE(pango_cairo_create_layout)
+LOOKBACK_LATE(pango_cairo_font_map_get_default)
+LOOKBACK_LATE(pango_cairo_show_layout)
+LOOKBACK_LATE(pango_cairo_update_layout)
+LOOKBACK_LATE(pango_font_description_free)
+LOOKBACK_LATE(pango_font_description_from_string)
+LOOKBACK_LATE(pango_font_description_set_absolute_size)
+LOOKBACK_LATE(pango_font_description_set_weight)
+LOOKBACK_LATE(pango_font_map_list_families)
+LOOKBACK_LATE(pango_layout_get_baseline)
+LOOKBACK_LATE(pango_layout_get_size)
+LOOKBACK_LATE(pango_layout_set_attributes)
+LOOKBACK_LATE(pango_layout_set_auto_dir)
+LOOKBACK_LATE(pango_layout_set_font_description)
+LOOKBACK_LATE(pango_layout_set_single_paragraph_mode)
+LOOKBACK_LATE(pango_layout_set_text)
+#undef LOOKBACK_LATE
+
+template <const auto& free>
 struct Free {
   void operator()(auto* p) const { free(p); }
 };
@@ -79,7 +152,7 @@ void check_fonts() {
   PangoFontFamily** families = nullptr;
   int count = 0;
   pango_font_map_list_families(pango_cairo_font_map_get_default(), &families, &count);
-  g_free(families);
+  (g_free)(families);  // newer GLib has a macro of this name
   check<Error>(count > 0, "png: no font is installed; install one (Debian: fonts-dejavu-core) or write svg");
 }
 
@@ -98,7 +171,7 @@ cairo_status_t append(void* out, const unsigned char* bytes, unsigned n) {
 
 }  // namespace
 
-bool can_draw_png() { return true; }
+bool can_draw_png() { return pango_cairo() != nullptr; }
 
 std::string to_png(const AttentionMap& map, const PictureOptions& options) {
   check<ConfigError>(options.pixels >= 0.1 && options.pixels <= 16, "png: pixels must be 0.1 to 16, got ",

@@ -14,11 +14,11 @@ import program as p
 class Help(p.Case):
     def test_program_page_names_every_command(self):
         page = self.ok("--help").stdout.decode()
-        for name in "train predict evaluate explain metric inspect demo version help".split():
+        for name in "train predict evaluate explain metric inspect export demo version help".split():
             self.assertRegex(page, rf"(?m)^  {name} ")
 
     def test_every_command_has_a_page_by_flag_and_by_help(self):
-        for name in "train predict evaluate explain metric inspect demo version help".split():
+        for name in "train predict evaluate explain metric inspect export demo version help".split():
             page = self.ok(name, "--help").stdout
             self.assertIn(f"usage: lookback {name}".encode(), page)
             self.assertEqual(page, self.ok("help", name).stdout)
@@ -361,6 +361,40 @@ class Inspect(p.Case):
                 "tokenizer.size=40", "--set", "train.max_steps=1", "--quiet")
         _, found = self.look(folder / "spm.model")
         self.assertEqual((found["type"], found["entries"]), ("SentencePiece bpe", 40))
+
+
+class Export(p.Case):
+    def test_int8_model_says_what_the_trained_one_says_in_int8(self):
+        model, small = self.model(), self.fresh("small")
+        done = self.ok("export", model, "--out", small, "--quantize", "int8")
+        self.assertIn(b"of weights, from ", done.stderr)
+        self.assertEqual(done.stdout, b"")
+        text = "abcdef gh\nfed\n\nabc\n"
+        words = ("--format", "jsonl", "--n-best", "2")
+        trained = self.ok("predict", model, *words, "--precision", "int8", stdin=text)
+        exported = self.ok("predict", small, *words, stdin=text)
+        self.assertEqual(exported.stderr, trained.stderr)  # both warn where there is no int8
+        if not trained.stderr:
+            self.assertEqual(exported.stdout, trained.stdout)
+        for precision in ("f32", "bf16"):
+            self.assertEqual(len(self.ok("predict", small, "--precision", precision, stdin=text).stdout.splitlines()), 4)
+        found = json.loads(self.ok("inspect", small, "--format", "json").stdout)
+        whole = json.loads(self.ok("inspect", model, "--format", "json").stdout)
+        self.assertEqual(found["weights"]["parameters"], whole["weights"]["parameters"])
+        self.assertEqual(sorted(found["weights"]["dtypes"]), ["f32", "i8"])
+        self.assertNotIn("training", found)
+        self.ok("evaluate", small, "--data", p.WORK / "data/test.src", p.WORK / "data/test.tgt")
+        self.ok("explain", small, "--text", "abc")
+
+    def test_export_without_quantisation_and_overwriting(self):
+        model, out = self.model(), self.fresh("made/by/export")
+        self.ok("export", model, "--out", out, "--quiet")
+        self.assertEqual(p.sha256(out / "model.safetensors"), p.sha256(model / "model.safetensors"))
+        self.assertFalse((out / "training").exists())
+        self.fails(2, "export", model, "--out", out, says=["made/by/export", "--overwrite"])
+        self.ok("export", out, "--out", out, "--overwrite", "--quantize", "int8")
+        self.assertLess((out / "model.safetensors").stat().st_size, (model / "model.safetensors").stat().st_size)
+        self.assertEqual(os.listdir(out.parent), ["export"])
 
 
 if __name__ == "__main__":

@@ -90,6 +90,11 @@ class Usage(p.Case):  # exit code 2
         self.fails(2, "metric", says="bleu, chrf")
         self.fails(2, "metric", "bleu", says="--ref FILE... is missing")
         self.fails(2, "version", "please", says="takes flags only")
+        self.fails(2, "export", says="MODEL is missing")
+        self.fails(2, "export", model, says="--out DIR is missing")
+        self.fails(2, "export", model, "--out", "x", "--quantize", "int4", says="'int8'?")
+        self.fails(2, "export", model, "--out", model, says=["not empty", "--overwrite"])
+        self.fails(2, "export", model, "--out", self.recipe, says="not a folder")
 
 
 class BadInput(p.Case):  # exit code 3
@@ -114,6 +119,8 @@ class BadInput(p.Case):  # exit code 3
         ):
             folder = self.damaged(name, change)
             self.fails(3, "predict", folder, stdin="abc\n", says=name)
+            self.fails(3, "export", folder, "--out", self.fresh("never"), says=name)
+            self.assertFalse((p.WORK / "never").exists())
         self.fails(3, "inspect", self.damaged("model.safetensors", lambda b: b[:-4]), says="model.safetensors")
 
     def test_folders_that_hold_no_model(self):
@@ -163,6 +170,17 @@ class System(p.Case):  # exit code 4
         self.fails(4, "inspect", p.WORK / "nowhere", says="nowhere")
         self.fails(4, "train", p.WORK / "nowhere.toml", "--out", "x", says="nowhere.toml")
         self.fails(4, "metric", "bleu", "--ref", p.WORK / "nowhere", says="nowhere")
+        self.fails(4, "export", p.WORK / "nowhere", "--out", "x", says="nowhere")
+
+    def test_export_replaces_only_what_an_export_wrote_and_all_or_nothing(self):
+        model = self.model()
+        self.fails(4, "export", model, "--out", model, "--overwrite", says="was not written by this program")
+        self.assertTrue((model / "training").is_dir())
+        self.fails(4, "export", model, "--out", "/proc/never/small", says="/proc/never")
+        out = self.fresh("limited")
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        self.fails(4, "export", model, "--out", out, preexec_fn=limit, says="File too large")
+        self.assertEqual([f for f in os.listdir(p.WORK) if "limited" in f], [])
 
     def test_disk_full(self):
         model = self.model()

@@ -11,12 +11,15 @@ namespace {
 void read_all(const std::string& bytes) {
   const MemoryFile memory(bytes);
   try {
-    const io::SafetensorsFile file(memory.path());
+    io::SafetensorsFile file(memory.path());
     int64_t covered = 0;
     for (const io::TensorEntry& e : file.entries()) {
       const Tensor t = file.load(e.name);
       require(t.byte_size() == e.bytes && e.offset + e.bytes <= static_cast<int64_t>(bytes.size()));
       require(e.bytes == 0 || std::memcmp(t.bytes(), bytes.data() + e.offset, static_cast<size_t>(e.bytes)) == 0);
+      const Tensor mapped = file.map(e);
+      require(mapped.shape() == t.shape() && mapped.dtype() == t.dtype());
+      require(e.bytes == 0 || std::memcmp(mapped.bytes(), t.bytes(), static_cast<size_t>(e.bytes)) == 0);
       covered += e.bytes;
     }
     uint64_t header = 0;

@@ -21,11 +21,12 @@ float RowToInt8(const float* HWY_RESTRICT x, int64_t n, int8_t* HWY_RESTRICT q) 
     odd = hn::Add(odd, hn::Sub(v, v));
   }
   const float largest = hn::GetLane(hn::MaxOfLanes(d, most)), finite = hn::GetLane(hn::SumOfLanes(d, odd));
-  if (!(finite == 0) || largest == 0) {
+  const float scale = finite == 0 ? int8_scale(largest) : std::numeric_limits<float>::quiet_NaN();
+  if (!(scale > 0)) {
     std::fill_n(q, n, int8_t{0});
-    return finite == 0 ? 0 : std::numeric_limits<float>::quiet_NaN();
+    return scale;
   }
-  const V inverse = hn::Set(d, 127 / largest);
+  const V inverse = hn::Set(d, 1 / scale);
   const hn::Rebind<int8_t, D> narrow;
   int64_t k = 0;
   for (; k + lanes() <= n; k += lanes())
@@ -35,7 +36,7 @@ float RowToInt8(const float* HWY_RESTRICT x, int64_t n, int8_t* HWY_RESTRICT q) 
     hn::StoreU(hn::DemoteTo(narrow, hn::NearestInt(hn::Mul(load(x + k, n - k), inverse))), narrow, tail);
     std::copy_n(tail, n - k, q + k);
   }
-  return largest / 127;
+  return scale;
 }
 
 void RowFromInt8(const Int8Sums& a, int64_t m, float* HWY_RESTRICT c, bool accumulate) {
@@ -83,6 +84,28 @@ void each_row(int64_t rows, int64_t cols, F&& f) {
 void to_int8(const FloatMatrix& x, int8_t* q, float* scales) {
   const auto run = &HWY_DYNAMIC_DISPATCH(RowToInt8);
   each_row(x.rows, x.cols, [&](int64_t row) { scales[row] = run(x.data + row * x.ld, x.cols, q + row * x.cols); });
+}
+
+void quantise_rows(const QuantiseRows<float>& a) {
+  to_int8({.data = a.x, .rows = a.N, .cols = a.C, .ld = a.C}, a.q, a.scales);
+}
+
+void to_int8_blocks(const Int8Matrix& rows, int8_t* out, int32_t* compensation) {
+  constexpr int64_t kSide = 64, kFour = 4;
+  const int64_t down = (rows.n + kSide - 1) / kSide, across = (rows.k + kSide - 1) / kSide;
+  parallel_for(down, kElements / (kSide * rows.k + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin * kSide; row < end * kSide; ++row) {
+      int8_t* to = out + row / kSide * across * kSide * kSide + row % kSide * kFour;
+      const int8_t* from = rows.data + row * rows.ld;
+      const int64_t k_end = row < rows.n ? rows.k : 0, whole = k_end / kFour * kFour;
+      int32_t sum = 0;
+      for (int64_t k = 0; k < k_end; ++k) sum += from[k];
+      for (int64_t k = 0; k < whole; k += kFour) std::memcpy(to + k * kSide, from + k, kFour);
+      for (int64_t k = whole; k < across * kSide; ++k)
+        to[k / kFour * kFour * kSide + k % kFour] = k < k_end ? from[k] : 0;
+      if (compensation && row < rows.n) compensation[row] = -128 * sum;
+    }
+  });
 }
 
 void from_int8(const Int8Sums& sums, float* c, int64_t ldc, bool accumulate) {

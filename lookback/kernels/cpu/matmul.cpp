@@ -87,6 +87,21 @@ bool processor_has(dnnl::cpu_isa wanted) {
   return (isa & bits) == bits;
 }
 
+// Whether to_int8_blocks writes this layout.
+bool is_int8_blocks([[maybe_unused]] const memory::desc& d) {
+#if DNNL_VERSION_MAJOR >= 3
+  return false;  // it does not tell all about its layouts
+#else
+  const auto& b = d.data.format_desc.blocking;
+  const auto flags = d.data.extra.flags;
+  return d.data.format_kind == dnnl_blocked && b.inner_nblks == 3 && b.inner_blks[0] == 16 && b.inner_blks[1] == 64 &&
+         b.inner_blks[2] == 4 && b.inner_idxs[0] == 0 && b.inner_idxs[1] == 1 && b.inner_idxs[2] == 0 &&
+         b.strides[0] == 4096 && b.strides[1] == d.data.padded_dims[0] * 64 &&
+         (flags == dnnl_memory_extra_flag_none ||
+          (flags == dnnl_memory_extra_flag_compensation_conv_s8s8 && d.data.extra.compensation_mask == 2));
+#endif
+}
+
 // Whether a row's product with a weight depends on that row alone. It does for the
 // AVX-512 kernels of these versions, by their source and by the test that sweeps the
 // shapes. The others cut k by the number of threads, or take another path for few rows.
@@ -374,6 +389,42 @@ bool has_fast_products(Precision precision) {
   return has_products(precision) && (has_tiles() || !__builtin_cpu_is("intel"));
 }
 
+namespace {
+
+void rearrange(memory from, memory to) {
+  dnnl::reorder(from, to).execute(stream(), from, to);
+  stream().wait();
+}
+
+// p.b as int8 rows with their scales, made here unless p brings them.
+void pack_int8(const Matmul<float>& p, PackedB& out) {
+  std::vector<int8_t> dense;
+  Int8Matrix rows{.data = p.b_int8, .n = p.n, .k = p.k, .ld = p.ldb};
+  if (p.b_int8) {
+    out.scales.assign(p.b_scales, p.b_scales + p.n);
+  } else {
+    dense.resize(static_cast<size_t>(p.n * p.k)), out.scales.resize(static_cast<size_t>(p.n));
+    to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, dense.data(), out.scales.data());
+    rows.data = dense.data(), rows.ld = p.k;
+  }
+  const memory::desc layout = out.data.get_desc();
+  if (is_int8_blocks(layout)) {
+    const auto blocks = static_cast<size_t>(padded_to_units(p.n) * padded_to_units(p.k));
+    auto* const bytes = static_cast<int8_t*>(out.pages->data);
+    std::memset(bytes + blocks, 0, layout.get_size() - blocks);
+    return to_int8_blocks(rows, bytes,
+                          layout.get_size() > blocks ? reinterpret_cast<int32_t*>(bytes + blocks) : nullptr);
+  }
+  if (rows.ld != p.k) {  // the library reorders dense rows only
+    dense.resize(static_cast<size_t>(p.n * p.k));
+    for (int64_t n = 0; n < p.n; ++n) std::copy_n(rows.data + n * rows.ld, p.k, dense.data() + n * p.k);
+    rows.data = dense.data();
+  }
+  rearrange(memory(strided(p.k, p.n, p.k, true, Type::s8), engine(), const_cast<int8_t*>(rows.data)), out.data);
+}
+
+}  // namespace
+
 // The layout that oneDNN asks for at 64 rows, which it also takes at any other number.
 std::shared_ptr<const Packed> pack(const Matmul<float>& p) {
   if (p.n == 0 || p.k == 0) return nullptr;
@@ -388,17 +439,14 @@ std::shared_ptr<const Packed> pack(const Matmul<float>& p) {
     const memory::desc any({p.k, p.n}, type, memory::format_tag::any);
     const auto wanted =
         describe(strided(64, p.k, p.k, false, type), any, strided(64, p.n, p.n, false, c_type), false).weights_desc();
-    memory plain(strided(p.k, p.n, p.ldb, p.transpose_b), engine(), const_cast<float*>(p.b));
-    std::vector<int8_t> quantised;
-    if (type == Type::s8) {
-      quantised.resize(static_cast<size_t>(p.n * p.k)), out->scales.resize(static_cast<size_t>(p.n));
-      to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, quantised.data(), out->scales.data());
-      plain = memory(strided(p.k, p.n, p.k, true, Type::s8), engine(), quantised.data());
-    }
     out->pages = std::make_unique<Pages>(wanted.get_size());
     out->data = memory(wanted, engine(), out->pages->data);
-    dnnl::reorder(plain, out->data).execute(stream(), plain, out->data);
-    stream().wait();
+    if (type == Type::s8) {
+      pack_int8(p, *out);
+    } else {
+      const memory plain(strided(p.k, p.n, p.ldb, p.transpose_b), engine(), const_cast<float*>(p.b));
+      rearrange(plain, out->data);
+    }
     return out;
   });
 }

@@ -108,6 +108,30 @@ TEST(MatmulKernels, OwnAgrees) {
   expect_products_agree(kOwn, {{200, 9, 5}, {3, 40, 600}});
 }
 
+TEST(MatmulKernels, Int8RowsPackLikeTheFloatsTheyAreMadeOf) {
+  if (!cpu_impl::has_products(Precision::int8)) GTEST_SKIP() << "no int8 products here";
+  const int64_t m = 5, n = 40, k = 70;
+  const auto a = numbers(m * k, 1), b = numbers(n * k, 2);
+  std::vector<int8_t> q(b.size());
+  std::vector<float> scales(static_cast<size_t>(n));
+  cpu().quantise_rows({n, k, b.data(), q.data(), scales.data()});
+  const auto product = [&](const Matmul<float>& from) {
+    std::vector<float> c(static_cast<size_t>(m * n));
+    const auto packed = cpu_impl::pack(from);
+    cpu_impl::matmul({.m = m, .n = n, .k = k, .a = a.data(), .lda = k, .packed_b = packed.get(), .c = c.data(), .ldc = n});
+    return c;
+  };
+  Matmul<float> floats{.n = n, .k = k, .b = b.data(), .ldb = k, .transpose_b = true, .precision = Precision::int8};
+  Matmul<float> rows = floats;
+  rows.b = nullptr, rows.b_int8 = q.data(), rows.b_scales = scales.data();
+  EXPECT_EQ(product(floats), product(rows));
+  // Rows of a wider matrix.
+  std::vector<int8_t> wide(static_cast<size_t>(n * (k + 9)), 77);
+  for (int64_t r = 0; r < n; ++r) std::copy_n(q.data() + r * k, k, wide.data() + r * (k + 9) + 4);
+  rows.b_int8 = wide.data() + 4, rows.ldb = k + 9;
+  EXPECT_EQ(product(floats), product(rows));
+}
+
 // Infinity and NaN pass through, also where an operand is zero.
 TEST(MatmulKernels, NotANumberStays) {
   for (const Maker& maker : {kTable, kTableBf16, kTableInt8, kOwn})

@@ -2,6 +2,7 @@
 #include "lookback/kernels/cpu/cpu.h"
 #include "lookback/kernels/cpu/dropout.h"
 #include "lookback/kernels/cpu/elementwise.h"
+#include "lookback/kernels/cpu/int8.h"
 #include "lookback/kernels/cpu/layer_norm.h"
 #include "lookback/kernels/cpu/matmul.h"
 #include "lookback/kernels/cpu/recurrent.h"
@@ -36,6 +37,7 @@ const Table<float>& cpu() {
       .unary_backward = &unary_backward,
       .gather_rows = &gather_rows,
       .scatter_rows = &scatter_rows,
+      .quantise_rows = &quantise_rows,
       .axpy = &axpy,
       .column_sums = &column_sums,
   };

@@ -53,6 +53,8 @@ void gather_rows(const GatherRows<R>&);
 template <class R>
 void scatter_rows(const ScatterRows<R>&);
 template <class R>
+void quantise_rows(const QuantiseRows<R>&);
+template <class R>
 void axpy(const Axpy<R>&);
 template <class R>
 void column_sums(const ColumnSums<R>&);

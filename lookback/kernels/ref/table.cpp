@@ -31,6 +31,7 @@ const Table<R>& ref() {
       .unary_backward = &unary_backward<R>,
       .gather_rows = &gather_rows<R>,
       .scatter_rows = &scatter_rows<R>,
+      .quantise_rows = &quantise_rows<R>,
       .axpy = &axpy<R>,
       .column_sums = &column_sums<R>,
   };

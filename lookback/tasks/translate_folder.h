@@ -1,0 +1,29 @@
+// The folder of a translation model, read and written. Private to tasks.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "lookback/decode/search_options.h"
+#include "lookback/tasks/translate_model.h"
+
+namespace lookback::tasks {
+
+struct LoadedModel {
+  TranslateConfig config;
+  Tokenizers tokenizers;
+  std::unique_ptr<Seq2Seq> model;  // its values are those of the file, mapped
+  bool int8 = false;               // whether matrices are stored as int8 rows
+};
+
+// Throws FormatError and IoError, as all of this does.
+LoadedModel load_model(const std::string& folder);
+
+// generation_config.json; the defaults if there is none.
+decode::SearchOptions read_generation(const std::string& folder);
+
+// config.json, generation_config.json and the tokenizers.
+void save_model_files(const std::string& folder, TranslateConfig config, decode::SearchOptions search,
+                      const Tokenizers& tokenizers);
+
+}  // namespace lookback::tasks
