@@ -12,6 +12,7 @@ namespace lookback::kernels::cpu_impl {
 void to_int8(const FloatMatrix& x, int8_t* q, float* scales);
 
 // The product of quantised factors, back to floats: c[m,n] = sums[m,n] * a_scales[m] * b_scales[n] (+ bias[n]) (+ c).
+// Without the last c, it may lie where the sums are: half the memory to go through.
 struct Int8Sums {
   const int32_t* sums;  // [m, n]
   int64_t m, n;
