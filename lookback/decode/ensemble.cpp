@@ -110,4 +110,8 @@ void Ensemble::reorder(std::span<const int32_t> from) {
   for (const auto& decoder : decoders_) decoder->reorder(from);
 }
 
+void Ensemble::admit(int64_t n) {
+  for (const auto& decoder : decoders_) decoder->admit(n);
+}
+
 }  // namespace lookback::decode

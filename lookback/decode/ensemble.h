@@ -23,6 +23,8 @@ class Ensemble final : public StepDecoder {
   StepOutput step(std::span<const int32_t> tokens) override;
   void reorder(std::span<const int32_t> from) override;
   int64_t vocabulary() const override { return decoders_.front()->vocabulary(); }
+  int64_t waiting() const override { return decoders_.front()->waiting(); }
+  void admit(int64_t n) override;
 
  private:
   std::vector<std::unique_ptr<StepDecoder>> decoders_;

@@ -49,12 +49,11 @@ struct FakeSentence {
 
 class FakeDecoder final : public StepDecoder {
  public:
-  FakeDecoder(FakeModel model, std::vector<FakeSentence> sentences, bool attention = true)
+  // `together` sentences have a row at the start; -1: all.
+  FakeDecoder(FakeModel model, std::vector<FakeSentence> sentences, bool attention = true, int64_t together = -1)
       : model_(std::move(model)), sentences_(std::move(sentences)), attention_(attention) {
-    for (size_t b = 0; b < sentences_.size(); ++b) {
-      rows_.push_back({b, {}});
-      widest_ = std::max(widest_, sentences_[b].T);
-    }
+    const int64_t all = std::ssize(sentences_);
+    add_rows(together < 0 ? all : std::min(together, all));
   }
 
   StepOutput step(std::span<const int32_t> tokens) override {
@@ -83,10 +82,25 @@ class FakeDecoder final : public StepDecoder {
     rows_ = std::move(next);
   }
   int64_t vocabulary() const override { return model_.V; }
+  int64_t waiting() const override { return std::ssize(sentences_) - begun_; }
+  void admit(int64_t n) override {
+    ASSERT_TRUE(0 < n && n <= waiting());
+    widest_ = 0;  // those that are gone count no more
+    for (const Row& row : rows_) widest_ = std::max(widest_, sentences_[row.sentence].T);
+    add_rows(n);
+  }
 
   std::vector<int64_t> rows_per_step;
 
  private:
+  void add_rows(int64_t n) {
+    for (; n > 0; --n, ++begun_) {
+      const auto b = static_cast<size_t>(begun_);
+      rows_.push_back({b, {}});
+      widest_ = std::max(widest_, sentences_[b].T);
+    }
+  }
+
   struct Row {
     size_t sentence;
     std::vector<int32_t> history;
@@ -94,7 +108,7 @@ class FakeDecoder final : public StepDecoder {
   FakeModel model_;
   std::vector<FakeSentence> sentences_;
   bool attention_;
-  int64_t widest_ = 0;
+  int64_t widest_ = 0, begun_ = 0;
   std::vector<Row> rows_;
 };
 

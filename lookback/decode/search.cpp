@@ -1,8 +1,8 @@
 #include "lookback/decode/search.h"
 
 #include <algorithm>
-#include <deque>
-#include <optional>
+#include <memory>
+#include <numeric>
 
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
@@ -43,7 +43,8 @@ int64_t longest(const std::vector<SourceInfo>& sources, const SearchOptions& opt
   return limit;
 }
 
-// Runs the sentences side by side, one step of the model at a time.
+// Runs the sentences side by side, one step of the model at a time. When one is
+// done, one that waits takes its place.
 class Batch {
  public:
   Batch(StepDecoder& decoder, const std::vector<SourceInfo>& sources, const SearchOptions& options)
@@ -51,27 +52,19 @@ class Batch {
         sources_(sources),
         options_(options),
         vocabulary_(decoder.vocabulary()),
-        scorer_(options, longest(sources, options) + 1) {
+        scorer_(options, longest(sources, options) + 1),
+        together_(std::ssize(sources) - decoder.waiting()),
+        results_(sources.size()) {
+    check(together_ > 0 || sources.empty(), "search: ", decoder.waiting(), " of ", sources.size(),
+          " sentences wait, so that none can start");
     check_specials(options.specials, vocabulary_);
-    for (size_t b = 0; b < sources.size(); ++b) {
+    for (size_t b = 0; b < sources.size(); ++b)
       check_prefix(sources[b], options.specials, vocabulary_, static_cast<int64_t>(b));
-      sentences_.emplace_back(options, scorer_, sources[b], vocabulary_, static_cast<int64_t>(b));
-      active_.push_back(&sentences_.back());
-    }
-    results_.resize(sources.size());
   }
 
   std::vector<std::vector<Hypothesis>> run() {
-    // Every sentence has one row now; those that have nothing to do lose it.
-    for (const SentenceSearch* s : active_)
-      if (!s->done()) from_.push_back(static_cast<int32_t>(s->index()));
-    finish_done();
-    for (int64_t rows = static_cast<int64_t>(sources_.size()); !active_.empty();) {
-      reorder(rows);
-      rows = static_cast<int64_t>(from_.size());
-      advance(rows);
-      finish_done();
-    }
+    begin(together_);
+    for (refill(); !active_.empty(); refill()) advance();
     return std::move(results_);
   }
 
@@ -82,29 +75,52 @@ class Batch {
     int64_t row;
   };
 
-  // Row k continues old row from_[k], of `before` rows.
-  void reorder(int64_t before) {
-    bool same = static_cast<int64_t>(from_.size()) == before;
-    for (size_t k = 0; same && k < from_.size(); ++k) same = from_[k] == static_cast<int32_t>(k);
-    if (!same) decoder_.reorder(from_);
+  // The next n sentences, each with a row of its own behind the others'. Those that have nothing to do lose it.
+  void begin(int64_t n) {
+    from_.resize(static_cast<size_t>(rows_));
+    std::iota(from_.begin(), from_.end(), 0);
+    for (; n > 0; --n, ++rows_, ++begun_) {
+      active_.push_back(std::make_unique<SentenceSearch>(options_, scorer_, sources_[static_cast<size_t>(begun_)],
+                                                         vocabulary_, begun_));
+      if (!active_.back()->done()) from_.push_back(static_cast<int32_t>(rows_));
+    }
+    leave();
   }
 
-  void advance(int64_t rows) {
+  void refill() {
+    while (const int64_t n = std::min(together_ - std::ssize(active_), decoder_.waiting())) {
+      decoder_.admit(n);
+      begin(n);
+    }
+  }
+
+  // What is done leaves; row k continues old row from_[k].
+  void leave() {
+    for (const auto& s : active_)
+      if (s->done()) results_[static_cast<size_t>(s->index())] = s->results();
+    std::erase_if(active_, [](const auto& s) { return s->done(); });
+    bool same = std::ssize(from_) == rows_;
+    for (size_t k = 0; same && k < from_.size(); ++k) same = from_[k] == static_cast<int32_t>(k);
+    if (!same) decoder_.reorder(from_);
+    rows_ = std::ssize(from_);
+  }
+
+  void advance() {
     tokens_.clear(), items_.clear();
-    for (const SentenceSearch* s : active_) {
+    for (const auto& s : active_) {
       const int64_t first = static_cast<int64_t>(tokens_.size());
       for (int64_t row = 0; row < s->rows(); ++row) tokens_.push_back(s->previous(row));
-      for (int64_t h = 0; h < s->open(); ++h) items_.push_back({s, h, first + s->row_of(h)});
+      for (int64_t h = 0; h < s->open(); ++h) items_.push_back({s.get(), h, first + s->row_of(h)});
     }
     const StepOutput out = decoder_.step(tokens_);
-    check_output(out, rows, vocabulary_, "search");
+    check_output(out, rows_, vocabulary_, "search");
     const int64_t T = out.weights.empty() ? 0 : out.weights.dim(1);
     choose(out.logits);
 
     const std::span<const float> weights = weights_of(out);
     from_.clear();
     int64_t row = 0, item = 0;
-    for (SentenceSearch* s : active_) {
+    for (const auto& s : active_) {
       check_source(T, sources_[static_cast<size_t>(s->index())].source_length, options_.coverage_penalty, s->index());
       const int64_t s_rows = s->rows(), s_open = s->open();
       continued_.clear();
@@ -113,6 +129,7 @@ class Batch {
       for (const int64_t parent : continued_) from_.push_back(static_cast<int32_t>(row + parent));
       row += s_rows, item += s_open;
     }
+    leave();
   }
 
   void choose(const Tensor& logits) {
@@ -131,19 +148,15 @@ class Batch {
       check_fault(choices_[k].scan, items_[k].sentence->index(), items_[k].sentence->length());
   }
 
-  void finish_done() {
-    for (SentenceSearch* s : active_)
-      if (s->done()) results_[static_cast<size_t>(s->index())] = s->results();
-    std::erase_if(active_, [](const SentenceSearch* s) { return s->done(); });
-  }
-
   StepDecoder& decoder_;
   const std::vector<SourceInfo>& sources_;
   const SearchOptions& options_;
   int64_t vocabulary_;
   Scorer scorer_;
-  std::deque<SentenceSearch> sentences_;  // stays where it is as it grows
-  std::vector<SentenceSearch*> active_;
+  int64_t together_;   // sentences searched side by side, at most
+  int64_t begun_ = 0;  // sentences that have had a row
+  int64_t rows_ = 0;   // of the decoder, now
+  std::vector<std::unique_ptr<SentenceSearch>> active_;
   std::vector<std::vector<Hypothesis>> results_;
   std::vector<int32_t> tokens_, from_;
   std::vector<int64_t> continued_;

@@ -30,7 +30,8 @@ namespace lookback::decode {
 // scores the smaller token, then the earlier row, then the earlier end wins.
 //
 // A sentence's result does not depend, in any bit, on the other sentences or on
-// threads, if the decoder's rows do not. Finished sentences leave the batch.
+// threads, if the decoder's rows do not. Finished sentences leave the batch, and
+// as many that wait in the decoder join: it searches as many at once as it starts with.
 //
 // Throws ConfigError (options, prefix), ShapeError (what the decoder gives does
 // not fit) and NumericError (NaN, +inf or nothing but -inf in a row of logits),

@@ -146,6 +146,48 @@ TEST(Search, FinishedSentencesLeaveTheBatch) {
   EXPECT_EQ(decoder.rows_per_step, (std::vector<int64_t>{3, 3, 2, 1, 1}));
 }
 
+TEST(Search, SentencesThatWaitTakeThePlacesOfThoseThatAreDone) {
+  FakeModel model;
+  model.edit = [](uint64_t key, const std::vector<int32_t>& history, std::vector<float>& logits) {
+    logits[2] = history.size() > key ? 20.0f : -20.0f;  // sentence `key` has `key` tokens
+  };
+  const std::vector<FakeSentence> sentences = {{1, 2}, {4, 2}, {2, 2}, {1, 3}, {3, 9}};
+  FakeDecoder decoder(model, sentences, true, 2);
+  const auto found = search(decoder, sources_of(sentences), beam_of(1));
+  for (size_t b = 0; b < sentences.size(); ++b) EXPECT_EQ(found[b][0].tokens.size(), sentences[b].key);
+  // Steps of the sentences: 2, 5, 3, 2, 4.
+  EXPECT_EQ(decoder.rows_per_step, (std::vector<int64_t>{2, 2, 2, 2, 2, 2, 2, 1, 1}));
+  EXPECT_EQ(decoder.waiting(), 0);
+}
+
+TEST(Search, HowManyAreSearchedTogetherChangesNothing) {
+  FakeModel model;
+  model.V = 25;
+  for (const SearchOptions& o : mixed_options()) {
+    FakeDecoder all(model, kSentences);
+    const auto want = search(all, sources_of(kSentences), o);
+    for (const int64_t together : {1, 2, 5}) {
+      FakeDecoder some(model, kSentences, true, together);
+      const auto found = search(some, sources_of(kSentences), o);
+      for (size_t b = 0; b < kSentences.size(); ++b) {
+        ASSERT_EQ(found[b].size(), want[b].size());
+        for (size_t k = 0; k < want[b].size(); ++k) expect_same_bits(found[b][k], want[b][k]);
+      }
+    }
+  }
+}
+
+TEST(Search, SentencesWithNothingToDoKeepNobodyWaiting) {
+  SearchOptions o = beam_of(1);
+  o.specials.eos = -1, o.max_length_factor = 1, o.max_length_offset = 0;  // as long as the source
+  const std::vector<FakeSentence> sentences = {{1, 0}, {2, 3}, {3, 0}, {4, 0}, {5, 2}, {6, 0}};
+  FakeDecoder decoder({}, sentences, true, 1);
+  const auto found = search(decoder, sources_of(sentences), o);
+  for (size_t b = 0; b < sentences.size(); ++b) EXPECT_EQ(std::ssize(found[b].at(0).tokens), sentences[b].T) << b;
+  FakeDecoder stuck({}, sentences, true, 0);
+  EXPECT_THROW(search(stuck, sources_of(sentences), o), ShapeError);
+}
+
 TEST(Search, StopCountEndsWhenEnoughHaveEnded) {
   FakeModel model;
   model.edit = [](uint64_t, const std::vector<int32_t>&, std::vector<float>& logits) { logits[2] += 2; };

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "lookback/base/error.h"
 #include "lookback/tensor/tensor.h"
 
 namespace lookback::decode {
@@ -12,11 +13,12 @@ namespace lookback::decode {
 struct StepOutput {
   Tensor logits;   // f32 [N, V], not normalised; -inf is allowed, NaN and +inf are not
   Tensor weights;  // f32 [N, T] attention of this step over the source positions (columns past a row's own source are
-                   // 0); empty if the model has none
+                   // 0); empty if the model has none. T may change when sentences join
 };
 
 // What search needs from a model, and all it may use. A decoder is made for B
-// sentences and starts with B rows, row b for sentence b.
+// sentences and starts with a row for each of the first of them, row b for
+// sentence b; `waiting` sentences at the end have none yet.
 struct StepDecoder {
   virtual ~StepDecoder() = default;
   // One previous token per current row.
@@ -25,6 +27,10 @@ struct StepDecoder {
   // rows stay grouped by sentence, in the order of the sentences.
   virtual void reorder(std::span<const int32_t> from) = 0;
   virtual int64_t vocabulary() const = 0;
+  // Sentences without a row so far.
+  virtual int64_t waiting() const { return 0; }
+  // The next n of them, at most all, get a row each, behind the present rows.
+  virtual void admit(int64_t n) { check(n == 0, "decoder: no sentence is waiting, ", n, " were to join"); }
 };
 
 }  // namespace lookback::decode

@@ -147,6 +147,44 @@ TEST(Exact, ReorderedRowsGoOnAsIfNothingHadHappened) {
   }
 }
 
+// Rows said [.., token] each, of sentences that joined at different times, go on as they would alone.
+TEST(Exact, SentencesMayJoinARunningSearch) {
+  const Seq2SeqBatch batch = random_batch(7, 6, kVocabulary, 5);
+  for (auto [o, precision] : kinds_and_precisions()) {
+    const PrecisionScope scope(precision);
+    if (!o.decoder.input_feeding && o.decoder.cell == "lstm" && o.decoder.attention == "luong")
+      o.score = "dot";  // whose keys are its values
+    Seq2Seq model(o, {kVocabulary, kVocabulary}, 1);
+    const auto decoder = model.decoder(batch.source, 3);
+    EXPECT_EQ(decoder->waiting(), 4);
+    decoder->step(std::vector<int32_t>{1, 1, 1});
+    decoder->reorder(std::vector<int32_t>{0, 2, 2});  // sentence 1 is done, 2 has a beam of two
+    decoder->admit(1);
+    EXPECT_EQ(decoder->waiting(), 3);
+    decoder->step(std::vector<int32_t>{10, 11, 12, 1});
+    decoder->reorder(std::vector<int32_t>{2, 1, 3});
+    decoder->admit(3);
+    EXPECT_EQ(decoder->waiting(), 0);
+    const auto out = decoder->step(std::vector<int32_t>{20, 21, 22, 1, 1, 1});
+    struct Row {
+      size_t sentence;
+      std::vector<int32_t> said;
+    };
+    const std::vector<Row> rows = {{2, {1, 12, 20}}, {2, {1, 11, 21}}, {3, {1, 22}}, {4, {1}}, {5, {1}}, {6, {1}}};
+    for (size_t k = 0; k < rows.size(); ++k) {
+      const auto alone = model.decoder({batch.source[rows[k].sentence]});
+      decode::StepOutput last;
+      for (const int32_t token : rows[k].said) last = alone->step(std::vector<int32_t>{token});
+      const auto row = static_cast<int64_t>(k), T = last.weights.dim(1);
+      EXPECT_TRUE(same_bits(last.logits, out.logits.rows(row, row + 1))) << k;
+      EXPECT_TRUE(std::equal(last.weights.data<float>(), last.weights.data<float>() + T,
+                             out.weights.data<float>() + row * out.weights.dim(1)))
+          << k;
+    }
+    EXPECT_THROW(decoder->admit(1), ShapeError);
+  }
+}
+
 struct Bits {
   double loss;
   std::vector<Tensor> grads;

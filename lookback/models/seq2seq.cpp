@@ -2,36 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "lookback/data/vocab.h"
+#include "lookback/models/sentence_order.h"
 #include "lookback/ops/loss.h"
 
 namespace lookback {
 namespace {
-
-using Sentences = std::vector<std::vector<int32_t>>;
-
-// Sentences in the order of packed rows: from long to short, equals in their own order.
-struct Order {
-  std::vector<int32_t> sentence;  // of each rank
-  std::vector<int64_t> lengths;   // of each rank
-
-  // Every sentence counts `extra` tokens more than it has.
-  Order(const Sentences& sentences, int64_t extra) : sentence(sentences.size()) {
-    std::iota(sentence.begin(), sentence.end(), 0);
-    auto length = [&](int32_t s) { return static_cast<int64_t>(sentences[static_cast<size_t>(s)].size()) + extra; };
-    std::stable_sort(sentence.begin(), sentence.end(), [&](int32_t a, int32_t b) { return length(a) > length(b); });
-    for (const int32_t s : sentence) lengths.push_back(length(s));
-  }
-
-  // The rank of each sentence.
-  std::vector<int32_t> rank() const {
-    std::vector<int32_t> out(sentence.size());
-    for (size_t k = 0; k < sentence.size(); ++k) out[static_cast<size_t>(sentence[k])] = static_cast<int32_t>(k);
-    return out;
-  }
-};
 
 // Token t of rank b, for every packed row.
 template <class TokenAt>
@@ -50,12 +27,6 @@ void drop_words(std::vector<int32_t>& ids, double rate, Noise* noise) {
   Rng rng(noise->seed, noise->next().stream);
   for (int32_t& id : ids)
     if (rng.uniform() < rate && id != data::kBos) id = data::kUnk;
-}
-
-void check_ids(const Sentences& sentences, int64_t vocabulary, const char* side) {
-  for (const auto& s : sentences)
-    for (const int32_t id : s)
-      check(0 <= id && id < vocabulary, side, " token ", id, " is not in a vocabulary of ", vocabulary);
 }
 
 int32_t argmax(const float* x, int64_t n) { return static_cast<int32_t>(std::max_element(x, x + n) - x); }
@@ -189,57 +160,6 @@ DecoderPass::Input Seq2Seq::sampled_input(const DecoderPass& pass, const Dropout
   }
   const Var embedded = site.step(ops::gather_rows(target_embedding_.weight, ops::row_ids(std::move(truth))));
   return {pass.input_part(embedded), embedded};
-}
-
-// Search over one batch of source sentences.
-class Seq2SeqDecoder final : public decode::StepDecoder {
- public:
-  Seq2SeqDecoder(const Seq2Seq& model, const Sentences& sources) : model_(model) {
-    check_ids(sources, model.vocabularies_.source, "source");
-    const NoGrad off;
-    const Order order(sources, 0);
-    const Steps steps(order.lengths);
-    const Encoded encoded = model.encoder_(model.embed_source(sources, steps, nullptr), steps, {}, nullptr);
-    pass_ =
-        std::make_unique<DecoderPass>(model.decoder_, encoded, MemoryLayout(order.lengths), DropoutOptions{}, nullptr);
-    of_ = ops::row_ids(order.rank());
-    state_ = pass_->start(encoded).gather(of_);
-  }
-
-  decode::StepOutput step(std::span<const int32_t> tokens) override {
-    const NoGrad off;
-    check(tokens.size() == of_->size(), "decoder: ", tokens.size(), " tokens for ", of_->size(), " rows");
-    for (const int32_t id : tokens)
-      check(0 <= id && id < vocabulary(), "target token ", id, " is not in a vocabulary of ", vocabulary());
-    const Var embedded =
-        ops::gather_rows(model_.target_embedding_.weight, ops::row_ids({tokens.begin(), tokens.end()}));
-    const DecoderStep out = pass_->step(pass_->input_part(embedded), embedded, of_, state_);
-    return {model_.project(out.readout).value(), out.weights.value()};
-  }
-
-  void reorder(std::span<const int32_t> from) override {
-    const NoGrad off;
-    const auto rows = ops::row_ids({from.begin(), from.end()});
-    std::vector<int32_t> of;
-    for (const int32_t k : from) {
-      check(0 <= k && k < static_cast<int32_t>(of_->size()), "decoder: no row ", k);
-      of.push_back((*of_)[static_cast<size_t>(k)]);
-    }
-    state_ = state_.gather(rows);
-    of_ = ops::row_ids(std::move(of));
-  }
-
-  int64_t vocabulary() const override { return model_.vocabularies_.target; }
-
- private:
-  const Seq2Seq& model_;
-  std::unique_ptr<DecoderPass> pass_;
-  ops::RowIds of_;  // the source rank each row looks at
-  DecoderState state_;
-};
-
-std::unique_ptr<decode::StepDecoder> Seq2Seq::decoder(const Sentences& sources) const {
-  return std::make_unique<Seq2SeqDecoder>(*this, sources);
 }
 
 }  // namespace lookback

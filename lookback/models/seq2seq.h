@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -90,8 +91,11 @@ class Seq2Seq {
   // there is noise. Without noise: no dropout, for scoring held-out text.
   Seq2SeqLoss loss(const Seq2SeqBatch& batch, const ObjectiveOptions& objective, double scale, Noise* noise) const;
 
-  // A decoder for search over these source sentences; no gradients. The model must outlive it.
-  std::unique_ptr<decode::StepDecoder> decoder(const std::vector<std::vector<int32_t>>& sources) const;
+  static constexpr int64_t kAllTogether = std::numeric_limits<int64_t>::max();
+  // A decoder for search over these source sentences; no gradients. Only `together` of them start: the others
+  // wait, and are read as many at a time when there is room. The model must outlive it.
+  std::unique_ptr<decode::StepDecoder> decoder(std::vector<std::vector<int32_t>> sources,
+                                               int64_t together = kAllTogether) const;
 
   void params(ParamVisitor& v);
   const Vocabularies& vocabularies() const { return vocabularies_; }

@@ -57,6 +57,8 @@ struct DecoderState {
   DecoderState gather(const ops::RowIds& ids) const;
   // The first n rows.
   DecoderState first(int64_t n) const;
+  // These rows, then those of `more`. A state without rows may be empty.
+  DecoderState joined_by(const DecoderState& more) const;
 };
 
 struct DecoderStep {
@@ -78,6 +80,9 @@ class DecoderPass {
   DecoderState start(const Encoded& source) const;
   // The part of the first layer's gates that depends on the embedding alone, for any number of rows.
   Var input_part(const Var& embedded) const;
+  // Looks at more sentences from now on: first those of `before`, a pass of the same decoder without noise, that
+  // are in `kept` (in its order), then its own.
+  void follow(const DecoderPass& before, const std::vector<int32_t>& kept);
   // One step. Row n looks at sentence of[n]; x_part [N, G*H] = input_part(embedded), embedded [N, E].
   DecoderStep step(const Var& x_part, const Var& embedded, const ops::RowIds& of, DecoderState& state) const;
 

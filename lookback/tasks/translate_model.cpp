@@ -10,18 +10,20 @@
 namespace lookback::tasks {
 namespace {
 
-std::unique_ptr<decode::StepDecoder> make_decoder(const std::vector<const Seq2Seq*>& models,
-                                                  const std::vector<std::vector<int32_t>>& sources,
+using Sentences = std::vector<std::vector<int32_t>>;
+
+std::unique_ptr<decode::StepDecoder> make_decoder(const std::vector<const Seq2Seq*>& models, Sentences sources,
                                                   const TranslateOptions& options) {
-  if (models.size() == 1) return models[0]->decoder(sources);
+  if (models.size() == 1) return models[0]->decoder(std::move(sources), options.batch);
   std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
-  for (const Seq2Seq* m : models) decoders.push_back(m->decoder(sources));
+  for (const Seq2Seq* m : models) decoders.push_back(m->decoder(sources, options.batch));
   return std::make_unique<decode::Ensemble>(std::move(decoders), options.ensemble == "probability"
                                                                      ? decode::EnsembleMean::probabilities
                                                                      : decode::EnsembleMean::log_probabilities);
 }
 
-// The jobs that have something to translate, from long to short: a batch then holds jobs of like length.
+// The jobs that have something to translate, from long to short: those read together are then of like length,
+// and the last ones, for which nobody waits any more, are short.
 std::vector<size_t> by_length(const std::vector<Job>& jobs) {
   std::vector<size_t> out;
   for (size_t k = 0; k < jobs.size(); ++k)
@@ -30,6 +32,20 @@ std::vector<size_t> by_length(const std::vector<Job>& jobs) {
                    [&](size_t a, size_t b) { return jobs[a].source.size() > jobs[b].source.size(); });
   return out;
 }
+
+struct Chosen {
+  Sentences sources, targets;
+  std::vector<decode::SourceInfo> infos;
+
+  Chosen(const std::vector<Job>& jobs, std::span<const size_t> which) {
+    for (const size_t k : which) {
+      const Job& job = jobs[k];
+      sources.push_back(job.source);
+      infos.push_back({.source_length = static_cast<int64_t>(job.source.size()), .prefix = job.prefix, .key = job.key});
+      if (job.target) targets.push_back(*job.target);
+    }
+  }
+};
 
 }  // namespace
 
@@ -53,26 +69,21 @@ std::vector<std::vector<decode::Hypothesis>> translate(const std::vector<const S
                                                        const std::vector<Job>& jobs, const TranslateOptions& options) {
   std::vector<std::vector<decode::Hypothesis>> out(jobs.size(), std::vector<decode::Hypothesis>(1));
   const std::vector<size_t> order = by_length(jobs);
-  const auto batch = static_cast<size_t>(options.batch);
-  for (size_t first = 0; first < order.size(); first += batch) {
-    const std::vector<size_t> chosen(order.begin() + static_cast<ptrdiff_t>(first),
-                                     order.begin() + static_cast<ptrdiff_t>(std::min(order.size(), first + batch)));
-    std::vector<std::vector<int32_t>> sources, targets;
-    std::vector<decode::SourceInfo> infos;
-    for (const size_t k : chosen) {
-      const Job& job = jobs[k];
-      sources.push_back(job.source);
-      infos.push_back({.source_length = static_cast<int64_t>(job.source.size()), .prefix = job.prefix, .key = job.key});
-      if (job.target) targets.push_back(*job.target);
-    }
-    const auto decoder = make_decoder(models, sources, options);
-    if (!targets.empty()) {
-      auto scored = decode::force_score(*decoder, infos, targets, options.search);
-      for (size_t k = 0; k < chosen.size(); ++k) out[chosen[k]] = {std::move(scored[k])};
-    } else {
-      auto found = decode::search(*decoder, infos, options.search);
-      for (size_t k = 0; k < chosen.size(); ++k) out[chosen[k]] = std::move(found[k]);
-    }
+  if (order.empty()) return out;
+  if (!jobs[order[0]].target) {
+    Chosen all(jobs, order);
+    const auto decoder = make_decoder(models, std::move(all.sources), options);
+    auto found = decode::search(*decoder, all.infos, options.search);
+    for (size_t k = 0; k < order.size(); ++k) out[order[k]] = std::move(found[k]);
+    return out;
+  }
+  for (std::span<const size_t> rest = order; !rest.empty();) {
+    const auto which = rest.first(std::min(rest.size(), static_cast<size_t>(options.batch)));
+    rest = rest.subspan(which.size());
+    Chosen batch(jobs, which);
+    const auto decoder = make_decoder(models, std::move(batch.sources), options);
+    auto scored = decode::force_score(*decoder, batch.infos, batch.targets, options.search);
+    for (size_t k = 0; k < which.size(); ++k) out[which[k]] = {std::move(scored[k])};
   }
   return out;
 }

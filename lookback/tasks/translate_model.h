@@ -71,8 +71,8 @@ struct Job {
   uint64_t key = 0;
 };
 
-// The best hypotheses of every job, in their order, searched in batches of like
-// length. Either all jobs have a target or none has. Empty sources give one empty hypothesis.
+// The best hypotheses of every job, in their order. `batch` of them are searched at once, long ones first. Either
+// all jobs have a target or none has. Empty sources give one empty hypothesis.
 std::vector<std::vector<decode::Hypothesis>> translate(const std::vector<const Seq2Seq*>& models,
                                                        const std::vector<Job>& jobs, const TranslateOptions& options);
 

@@ -76,11 +76,13 @@ TEST_F(TranslateTest, NeitherBatchNorCompanyChangesAResult) {
     for (uint64_t w = rng.below(6); w > 0; --w) line += " s" + std::to_string(rng.below(10));
     lines.push_back(line);
   }
-  const auto whole = load({one()}, {{"beam", "3"}, {"n_best", "3"}})->predict(inputs_of(lines));
-  for (const char* batch : {"1", "7"}) {
-    const auto out = load({one()}, {{"beam", "3"}, {"n_best", "3"}, {"batch", batch}})->predict(inputs_of(lines));
-    for (size_t k = 0; k < lines.size(); ++k)
-      EXPECT_EQ(format_prediction(out[k], "jsonl"), format_prediction(whole[k], "jsonl")) << batch;
+  for (const std::vector<std::string>& models : {std::vector{one()}, {one(), two()}}) {
+    const auto whole = load(models, {{"beam", "3"}, {"n_best", "3"}})->predict(inputs_of(lines));
+    for (const char* batch : {"1", "7"}) {
+      const auto out = load(models, {{"beam", "3"}, {"n_best", "3"}, {"batch", batch}})->predict(inputs_of(lines));
+      for (size_t k = 0; k < lines.size(); ++k)
+        EXPECT_EQ(format_prediction(out[k], "jsonl"), format_prediction(whole[k], "jsonl")) << batch;
+    }
   }
 }
 

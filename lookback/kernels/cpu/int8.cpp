@@ -39,22 +39,37 @@ float RowToInt8(const float* HWY_RESTRICT x, int64_t n, int8_t* HWY_RESTRICT q) 
   return scale;
 }
 
-void RowFromInt8(const Int8Sums& a, int64_t m, float* HWY_RESTRICT c, bool accumulate) {
+void RowFromInt8(const Int8Sums& a, int64_t m, float* c, bool accumulate) {
   const D d;
   const hn::RebindToSigned<D> di;
   const int32_t* sums = a.sums + m * a.n;
   const V scale = hn::Set(d, a.a_scales[m]);
-  for (int64_t k = 0; k < a.n; k += lanes()) {
-    const int64_t left = a.n - k;
-    HWY_ALIGN int32_t tail[HWY_MAX_BYTES / sizeof(int32_t)] = {};
-    if (left < lanes()) std::copy_n(sums + k, left, tail);
-    const V sum = hn::ConvertTo(d, hn::LoadU(di, left < lanes() ? tail : sums + k));
-    const V factor = hn::Mul(scale, load(a.b_scales + k, left));
-    V out = hn::Mul(sum, factor);
-    if (a.bias) out = hn::Add(out, load(a.bias + k, left));
-    if (accumulate) out = hn::Add(out, load(c + k, left));
-    store(out, c + k, left);
-  }
+  const auto scaled = [&](hn::Vec<decltype(di)> sum, V b_scale) {
+    return hn::Mul(hn::ConvertTo(d, sum), hn::Mul(scale, b_scale));
+  };
+  // One loop for each kind, so that none asks in between.
+  const int64_t whole = a.n / lanes() * lanes();
+  const auto each = [&](auto&& finished) {
+    for (int64_t k = 0; k < whole; k += lanes())
+      hn::StoreU(finished(scaled(hn::LoadU(di, sums + k), hn::LoadU(d, a.b_scales + k)), k), d, c + k);
+  };
+  const float* bias = a.bias;
+  if (bias && accumulate)
+    each([&](V x, int64_t k) { return hn::Add(hn::Add(x, hn::LoadU(d, bias + k)), hn::LoadU(d, c + k)); });
+  else if (bias)
+    each([&](V x, int64_t k) { return hn::Add(x, hn::LoadU(d, bias + k)); });
+  else if (accumulate)
+    each([&](V x, int64_t k) { return hn::Add(x, hn::LoadU(d, c + k)); });
+  else
+    each([&](V x, int64_t) { return x; });
+  const int64_t left = a.n - whole;
+  if (left == 0) return;
+  HWY_ALIGN int32_t tail[HWY_MAX_BYTES / sizeof(int32_t)] = {};
+  std::copy_n(sums + whole, left, tail);
+  V x = scaled(hn::Load(di, tail), load(a.b_scales + whole, left));
+  if (bias) x = hn::Add(x, load(bias + whole, left));
+  if (accumulate) x = hn::Add(x, load(c + whole, left));
+  store(x, c + whole, left);
 }
 
 }  // namespace lookback::kernels::HWY_NAMESPACE

@@ -21,6 +21,7 @@ struct Int8Matrix {
 void to_int8_blocks(const Int8Matrix& rows, int8_t* out, int32_t* compensation);
 
 // The product of quantised factors, back to floats: c[m,n] = sums[m,n] * a_scales[m] * b_scales[n] (+ bias[n]) (+ c).
+// Without the last c, it may lie where the sums are: half the memory to go through.
 struct Int8Sums {
   const int32_t* sums;  // [m, n]
   int64_t m, n;

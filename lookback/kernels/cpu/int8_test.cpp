@@ -1,5 +1,7 @@
 #include "lookback/kernels/cpu/int8.h"
 
+#include <cstring>
+
 #include "lookback/kernels/testing.h"
 
 namespace lookback::kernels {
@@ -92,15 +94,38 @@ TEST(Int8, ZerosAndWhatIsNoNumber) {
   });
 }
 
+TEST(Int8, SumsBecomeFloatsWhereTheyAre) {
+  each_target([](const std::string& target) {
+    const int64_t m = 2, n = 37;
+    const auto a = numbers(m, 1), b = numbers(n, 2), bias = numbers(n, 3);
+    std::vector<int32_t> sums(static_cast<size_t>(m * n));
+    for (size_t k = 0; k < sums.size(); ++k) sums[k] = static_cast<int32_t>(k * 977) - 20000;
+    std::vector<float> apart(sums.size()), in_place(sums.size());
+    std::memcpy(in_place.data(), sums.data(), sums.size() * sizeof(float));
+    const auto run = [&](const void* from, float* to) {
+      from_int8({.sums = static_cast<const int32_t*>(from),
+                 .m = m,
+                 .n = n,
+                 .a_scales = a.data(),
+                 .b_scales = b.data(),
+                 .bias = bias.data()},
+                to, n, false);
+    };
+    run(sums.data(), apart.data());
+    run(in_place.data(), in_place.data());
+    EXPECT_EQ(apart, in_place) << target;
+  });
+}
+
 TEST(Int8, SumsBecomeFloats) {
   each_target([](const std::string& target) {
     const int64_t m = 3, n = 21, ldc = 25;
     std::vector<int32_t> sums(static_cast<size_t>(m * n));
     for (size_t k = 0; k < sums.size(); ++k) sums[k] = static_cast<int32_t>(k * 977) - 20000;
     const auto a = numbers(m, 1), b = numbers(n, 2), before = numbers(m * ldc, 3);
-    for (const bool add : {false, true}) {
+    for (const auto& [add, with_bias] : {std::pair{false, false}, {false, true}, {true, false}, {true, true}}) {
       auto c = before;
-      const float* bias = add ? nullptr : b.data();
+      const float* bias = with_bias ? b.data() : nullptr;
       from_int8({.sums = sums.data(), .m = m, .n = n, .a_scales = a.data(), .b_scales = b.data(), .bias = bias},
                 c.data(), ldc, add);
       for (int64_t r = 0; r < m; ++r)
@@ -109,7 +134,8 @@ TEST(Int8, SumsBecomeFloats) {
           const float product = k < n ? static_cast<float>(sums[static_cast<size_t>(r * n + k)]) *
                                             a[static_cast<size_t>(r)] * b[static_cast<size_t>(k)]
                                       : 0;
-          const float want = k >= n ? before[at] : add ? before[at] + product : product + b[static_cast<size_t>(k)];
+          const float added = (add ? before[at] : 0) + (with_bias ? b[static_cast<size_t>(k)] : 0);
+          const float want = k >= n ? before[at] : product + added;
           EXPECT_NEAR(c[at], want, 1e-5 * std::max(1.0f, std::abs(product))) << target;
         }
     }

@@ -1,0 +1,107 @@
+// Search's view of a model: rows that each continue one output of one source sentence.
+#include <algorithm>
+#include <iterator>
+
+#include "lookback/models/sentence_order.h"
+#include "lookback/models/seq2seq.h"
+
+namespace lookback {
+
+class Seq2SeqDecoder final : public decode::StepDecoder {
+ public:
+  Seq2SeqDecoder(const Seq2Seq& model, Sentences sources, int64_t together)
+      : model_(model), sources_(std::move(sources)), together_(std::min(together, std::ssize(sources_))) {
+    check_ids(sources_, model.vocabularies_.source, "source");
+    const NoGrad off;
+    read_sources();
+    admit(together_);
+  }
+
+  decode::StepOutput step(std::span<const int32_t> tokens) override {
+    const NoGrad off;
+    check(tokens.size() == of_->size(), "decoder: ", tokens.size(), " tokens for ", of_->size(), " rows");
+    for (const int32_t id : tokens)
+      check(0 <= id && id < vocabulary(), "target token ", id, " is not in a vocabulary of ", vocabulary());
+    const Var embedded =
+        ops::gather_rows(model_.target_embedding_.weight, ops::row_ids({tokens.begin(), tokens.end()}));
+    const DecoderStep out = pass_->step(pass_->input_part(embedded), embedded, of_, state_);
+    return {model_.project(out.readout).value(), out.weights.value()};
+  }
+
+  void reorder(std::span<const int32_t> from) override {
+    const NoGrad off;
+    const auto rows = ops::row_ids({from.begin(), from.end()});
+    std::vector<int32_t> of;
+    for (const int32_t k : from) {
+      check(0 <= k && k < std::ssize(*of_), "decoder: no row ", k);
+      of.push_back((*of_)[static_cast<size_t>(k)]);
+    }
+    state_ = state_.gather(rows);
+    of_ = ops::row_ids(std::move(of));
+  }
+
+  int64_t vocabulary() const override { return model_.vocabularies_.target; }
+  int64_t waiting() const override { return std::ssize(sources_) - read_ + std::ssize(ready_) - taken_; }
+
+  void admit(int64_t n) override {
+    const NoGrad off;
+    check(0 <= n && n <= waiting(), "decoder: ", n, " sentences were to join, ", waiting(), " wait");
+    while (n > 0) {
+      if (taken_ == std::ssize(ready_)) read_sources();
+      const int64_t count = std::min(n, std::ssize(ready_) - taken_);
+      std::vector<int32_t> rows(static_cast<size_t>(count)), of = *of_;
+      std::iota(rows.begin(), rows.end(), static_cast<int32_t>(taken_));
+      of.insert(of.end(), ready_.begin() + taken_, ready_.begin() + taken_ + count);
+      state_ = state_.joined_by(start_.gather(ops::row_ids(std::move(rows))));
+      of_ = ops::row_ids(std::move(of));
+      taken_ += count, n -= count;
+    }
+  }
+
+ private:
+  // Encodes the next sentences, at once because products of many rows are cheaper. What was kept of sentences
+  // that no row looks at any more goes.
+  void read_sources() {
+    const auto first = sources_.begin() + read_;
+    const int64_t count = std::min(together_, std::ssize(sources_) - read_);
+    const Sentences next(std::make_move_iterator(first), std::make_move_iterator(first + count));
+    const Order order(next, 0);
+    const Steps steps(order.lengths);
+    const Encoded encoded = model_.encoder_(model_.embed_source(next, steps, nullptr), steps, {}, nullptr);
+    auto pass =
+        std::make_unique<DecoderPass>(model_.decoder_, encoded, MemoryLayout(order.lengths), DropoutOptions{}, nullptr);
+    ready_ = order.rank();
+    start_ = pass->start(encoded).gather(ops::row_ids(ready_));
+    read_ += count, taken_ = 0;
+    if (pass_) {
+      std::vector<int32_t> kept(*of_), of;
+      kept.erase(std::unique(kept.begin(), kept.end()), kept.end());  // rows of a sentence stand together
+      for (int32_t k = 0, row = 0; row < std::ssize(*of_); ++row) {
+        k += (*of_)[static_cast<size_t>(row)] != kept[static_cast<size_t>(k)];
+        of.push_back(k);
+      }
+      for (int32_t& s : ready_) s += static_cast<int32_t>(kept.size());
+      pass->follow(*pass_, kept);
+      of_ = ops::row_ids(std::move(of));
+    }
+    pass_ = std::move(pass);
+  }
+
+  const Seq2Seq& model_;
+  Sentences sources_;
+  int64_t together_;
+  int64_t read_ = 0;  // sentences encoded so far
+  std::unique_ptr<DecoderPass> pass_;
+  ops::RowIds of_ = ops::row_ids({});  // the sentence of pass_ each row looks at
+  DecoderState state_;
+  // The sentences read last: where pass_ has them, how they start, and how many have a row.
+  std::vector<int32_t> ready_;
+  DecoderState start_;
+  int64_t taken_ = 0;
+};
+
+std::unique_ptr<decode::StepDecoder> Seq2Seq::decoder(Sentences sources, int64_t together) const {
+  return std::make_unique<Seq2SeqDecoder>(*this, std::move(sources), together);
+}
+
+}  // namespace lookback
