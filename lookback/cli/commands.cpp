@@ -14,7 +14,7 @@ constexpr Command kCommands[] = {
      &help_metric},
     {"inspect", "PATH [flags]", "what is in a model, checkpoint, recipe or file, without loading the weights",
      &run_inspect, &help_inspect},
-    {"bench", "WORK [flags]", "how fast this machine trains and decodes", &run_bench, &help_bench},
+    {"bench", "[WORK] [flags]", "how fast this machine trains and decodes", &run_bench, &help_bench},
     {"demo", "[flags]", "make data, train a small model on it, score and explain it: about a minute", &run_demo,
      &help_demo},
     {"version", "", "what this program was built with and what the machine can do", &run_version, &help_version},
