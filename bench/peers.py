@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Lookback beside PyTorch and ONNX Runtime: the same models, the same sizes, measured in turn in one run.
 
-    ./x bench peers [--rounds N] [--data DIR] [--only WORD...] [--json FILE]
+    ./x bench peers [--rounds N] [--data DIR] [--only WORD...] [--all] [--page FILE] [--json FILE]
 
 The model is an encoder-decoder with one bidirectional LSTM layer (2 x 256), one LSTM decoder
 layer (512) and attention: V 8000, E 256. Training is forward, backward, clipping to norm 1 and
-Adam on 64 pairs of 16 x 16 tokens, on all cores; decoding is of 16 tokens into 16. In every round
-everybody is measured once. On both sides the contender with the best median stands for its side:
+Adam on 64 pairs of 16 x 16 tokens, on all cores, and in the rows that end in _1t on one thread;
+decoding is of 16 tokens into 16. In every round everybody is measured once. On both sides the contender with the best median stands for its side:
 eager or compiled, one thread or all of them, and where a row allows it the precision. `ratio` is
 that of the medians; ratio_min and ratio_max are the least and the most of one round.
 """
@@ -25,142 +25,18 @@ import time
 
 import torch
 
+import minutes
 import peers_torch
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-THREADS = sorted({1, torch.get_num_threads()})
-ALL = THREADS[-1]
-
-
-def cpu_info(key):
-    with open("/proc/cpuinfo") as info:
-        return next((line.split(":", 1)[1].strip() for line in info if line.startswith(key)), "")
-
-
-FLAGS = set(cpu_info("flags").split())
-CPU = cpu_info("model name") or "unknown"
-HAS_BF16 = bool(FLAGS & {"avx512_bf16", "amx_bf16"})
-HAS_INT8 = bool(FLAGS & {"avx512_vnni"})
-NO_INT8 = None if HAS_INT8 else "this processor has no int8 products (AVX512-VNNI)"
-NO_BF16 = None if HAS_BF16 else "this processor has no bf16 products (AVX512-BF16 or AMX)"
-
-
-class Ours:
-    """`lookback bench` that measures when asked."""
-
-    def __init__(self, program, work, repeat, threads, *flags):
-        command = [program, "bench", work, "--on-request", "--repeat", str(repeat), "--threads", str(threads), *flags]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.measure()
-
-    def measure(self):
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            sys.exit(f"peers: lookback bench ended with code {self.process.wait()}")
-        return float(answer)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-class Theirs:
-    """A peer in this process."""
-
-    def __init__(self, make, repeat, threads):
-        self.threads, self.repeat = threads, repeat
-        torch.set_num_threads(threads)
-        self.peer = make()
-        for _ in range(3):
-            self.peer.run()
-
-    def measure(self):
-        torch.set_num_threads(self.threads)
-        begin = time.perf_counter()
-        amount = sum(self.peer.run() for _ in range(self.repeat))
-        return amount / (time.perf_counter() - begin)
-
-    def close(self):
-        self.peer = None
-
-
-class Row:
-    """One comparison. Contenders are (name, function that makes one)."""
-
-    def __init__(self, name, unit, ours, theirs, skipped=None):
-        self.name, self.unit, self.ours, self.theirs, self.skipped = name, unit, ours, theirs, skipped
-
-    def measure(self, rounds):
-        head = {"name": self.name, "unit": self.unit, "cpu": CPU}
-        if self.skipped:
-            return head | {"skipped": self.skipped}
-        sides = [ready(self.ours), ready(self.theirs)]
-        if not sides[1]:
-            return head | {"skipped": "no peer runs here; see the lines above"}
-        speeds = [{name: [] for name in side} for side in sides]
-        for _ in range(rounds):
-            for side, values in zip(sides, speeds):
-                for name, contender in side.items():
-                    values[name].append(contender.measure())
-        for side in sides:
-            for contender in side.values():
-                contender.close()
-        medians = [{name: statistics.median(v) for name, v in values.items()} for values in speeds]
-        best = [max(m, key=m.get) for m in medians]
-        ratios = [a / b for a, b in zip(speeds[0][best[0]], speeds[1][best[1]])]
-        mine, peer = medians[0][best[0]], medians[1][best[1]]
-        return head | {
-            "ours": mine, "ours_name": best[0], "peer": peer, "peer_name": best[1], "ratio": mine / peer,
-            "ratio_min": min(ratios), "ratio_max": max(ratios), "all": medians[0] | medians[1],
-        }
-
-
-def ready(contenders):
-    """Those that run; the others are named, with the reason: a machine may lack what compiling needs."""
-    out = {}
-    for name, make in contenders:
-        try:
-            out[name] = make()
-        except Exception as error:  # whatever a peer could not do here
-            print(f"peers: {name} left out: {str(error).strip().splitlines()[0]}", file=sys.stderr)
-    return out
-
-
-def ours(args, work, repeat, *flags, precisions=("f32",), threads=THREADS):
-    return [(f"lookback {p}, {n} threads",
-             lambda p=p, n=n: Ours(args.program, work, repeat, n, *flags, "--precision", p))
-            for p in precisions if {"bf16": HAS_BF16, "int8": HAS_INT8}.get(p, True) for n in threads]
-
-
-def torch_peers(peer, repeat, precisions=("f32",), threads=THREADS, compiled=(False, True), **options):
-    version = torch.__version__.split("+")[0]
-    out = []
-    for p in precisions:
-        for c in compiled:
-            if p == "int8" and c:
-                continue  # quantised modules do not compile
-            for n in threads:
-                name = f"PyTorch {version} {'compiled' if c else 'eager'} {p}, {n} threads"
-                make = lambda p=p, c=c: peer(precision=p, compiled=c, **options)
-                out.append((name, lambda make=make, n=n: Theirs(make, repeat, n)))
-    return out
-
-
-def onnx_peers(peer, repeat, folder, precisions=("f32",), **options):
-    import peers_onnx  # slow to load, and only some rows need it
-    return [(f"ONNX Runtime {peers_onnx.onnxruntime.__version__} {p}, {n} threads",
-             lambda p=p, n=n: Theirs(lambda: getattr(peers_onnx, peer)(folder, precision=p, threads=n, **options),
-                                     repeat, n))
-            for p in precisions for n in THREADS]
-
+from page import say, section, write_section
+from side_by_side import (ALL, CPU, HAS_AMX, NO_AMX, NO_AVX512_BF16, NO_INT8, ONE_CORE, ROOT, Row, onnx_peers, ours,
+                          torch_peers)
 
 FEEDING = ("--model.decoder.input-feeding",)
 NO_FEEDING = ("--no-model.decoder.input-feeding",)
 ADDITIVE = ("--model.decoder.attention", "bahdanau", "--model.score", "additive", *NO_FEEDING)
 BOTH = ("f32", "bf16")
 EVERY = (*BOTH, "int8")
+NO_DATA = "no --data DIR with Multi30k was given"
 
 
 def real_batches(data):
@@ -175,31 +51,39 @@ def real_batches(data):
     return batches[::20]
 
 
-def rows(args, folder):
-    torch_training = lambda **o: torch_peers(peers_torch.Training, 3, threads=[ALL], **o)
-    training = lambda *flags, **o: ours(args, "train", 3, *flags, threads=[ALL], **o)
-    tokens = "target tokens/s"
-    yield Row("train_luong_feed_f32", tokens, training(*FEEDING), torch_training())
-    yield Row("train_luong_f32", tokens, training(*NO_FEEDING), torch_training(feeding=False))
-    yield Row("train_additive_feed_f32", tokens, training(*ADDITIVE),
-              torch_training(attention="additive", feeding=False))
-    yield Row("train_luong_feed_bf16", tokens, training(*FEEDING, precisions=["bf16"]),
-              torch_training(precisions=BOTH), NO_BF16)
+def training_rows(args, folder):
+    """On all cores, and on one thread."""
+    def both(name, repeat, peer, flags=FEEDING, precision="f32", skipped=None, **options):
+        options = {"precisions": ("f32",) if precision == "f32" else BOTH} | options
+        for suffix, threads in (("", ALL), ("_1t", 1)):
+            yield Row(name + suffix, "target tokens/s",
+                      ours(args, "train", repeat, *flags, precisions=[precision], threads=[threads]),
+                      torch_peers(peer, repeat, threads=[threads], **options), skipped or (suffix and ONE_CORE))
+
+    training = peers_torch.Training
+    yield from both("train_luong_feed_f32", 3, training)
+    yield from both("train_luong_f32", 3, training, NO_FEEDING, feeding=False)
+    yield from both("train_additive_feed_f32", 3, training, ADDITIVE, attention="additive", feeding=False)
+    yield from both("train_luong_feed_bf16", 3, training, precision="bf16", skipped=NO_AMX)
+    yield from both("train_luong_feed_avx512_bf16", 3, training, precision="bf16", skipped=NO_AVX512_BF16)
+    batches, skipped, lengths = [], NO_DATA, pathlib.Path(folder) / "lengths"
     if args.data:
-        batches = real_batches(args.data)
-        lengths = pathlib.Path(folder) / "lengths"
+        batches, skipped = real_batches(args.data), None
         lengths.write_text("".join(" ".join(f"{s}:{t}" for s, t in b) + "\n" for b in batches))
-        yield Row("train_ragged", tokens, ours(args, "train", len(batches), *FEEDING, "--lengths", str(lengths),
-                                              threads=[ALL]),
-                  torch_peers(peers_torch.RaggedTraining, len(batches), threads=[ALL], compiled=[False],
-                              batches=batches))
-    else:
-        yield Row("train_ragged", tokens, [], [], "no --data DIR with Multi30k was given")
-    layer = ("--source", "32")
-    yield Row("lstm_f32", "GFLOP/s", ours(args, "lstm", 3, *layer, threads=[ALL]),
-              torch_peers(peers_torch.Lstm, 3, threads=[ALL]))
-    yield Row("lstm_bf16", "GFLOP/s", ours(args, "lstm", 3, *layer, threads=[ALL], precisions=["bf16"]),
-              torch_peers(peers_torch.Lstm, 3, ["bf16"], threads=[ALL]), NO_BF16)
+    yield from both("train_ragged", len(batches), peers_torch.RaggedTraining, (*FEEDING, "--lengths", str(lengths)),
+                    skipped=skipped, compiled=[False], batches=batches)
+
+
+def rows(args, folder):
+    yield from training_rows(args, folder)
+
+    def layer(name, precision="f32", skipped=None):
+        return Row(name, "GFLOP/s", ours(args, "lstm", 3, "--source", "32", threads=[ALL], precisions=[precision]),
+                   torch_peers(peers_torch.Lstm, 3, [precision], threads=[ALL]), skipped)
+
+    yield layer("lstm_f32")
+    yield layer("lstm_bf16", "bf16", NO_AMX)
+    yield layer("lstm_avx512_bf16", "bf16", NO_AVX512_BF16)
     yield Row("greedy_b1_f32", "tokens/s", ours(args, "decode", 20, "--batch", "1"),
               torch_peers(peers_torch.Decoding, 20) + onnx_peers("Decoding", 20, folder))
     yield Row("greedy_b1_int8", "tokens/s", ours(args, "decode", 20, "--batch", "1", precisions=["int8"]),
@@ -221,8 +105,8 @@ def rows(args, folder):
 
 def share_row(args):
     """Of the machine's matrix products; measured in turn with them by `lookback bench` itself."""
-    done = subprocess.run([args.program, "bench", "train", "--rounds", str(args.rounds), "--repeat", "3", *FEEDING],
-                          check=True, capture_output=True, text=True)
+    done = subprocess.run([args.program, "bench", "train", "--rounds", str(args.rounds), "--repeat", "3", "--format",
+                           "json", *FEEDING], check=True, capture_output=True, text=True)
     r = json.loads(done.stdout)
     return {"name": "train_share_f32", "unit": "share of the matmul peak", "cpu": CPU, "ours": r["gflops"],
             "peer": r["peak_gflops"], "peer_name": "oneDNN product 1024 x 1024 x 1024, packed",
@@ -313,46 +197,18 @@ def size_row(args):
             "ratio": size, "ratio_min": size, "ratio_max": size}
 
 
+def minutes_row(args):
+    """Defined on AMX, and up to forty minutes long; see minutes.py."""
+    head = {"name": "bleu36_minutes", "unit": f"minutes to {minutes.GOAL} BLEU", "cpu": CPU}
+    if not args.data:
+        return head | {"skipped": NO_DATA}
+    if not HAS_AMX and not args.all:
+        return head | {"skipped": f"{NO_AMX}; --all measures it all the same"}
+    return head | minutes.measure(args.program, args.data)
+
+
 SINGLE = {"train_share_f32": share_row, "train_memory": memory_row, "startup_ms": startup_row,
-          "long_memory": long_memory_row,
-          "program_mb": size_row}
-
-
-def say(row):
-    if "skipped" in row:
-        return print(f"{row['name']:<24} skipped: {row['skipped']}", flush=True)
-    print(f"{row['name']:<24} ours {row['ours']:9.1f}  {row['peer_name']} {row['peer']:9.1f} {row['unit']}  "
-          f"ratio {row['ratio']:.2f} ({row['ratio_min']:.2f} to {row['ratio_max']:.2f})", flush=True)
-
-
-def section(done, rounds):
-    """The rows as a section of a page."""
-    lines = [f"## {CPU}, {ALL} thread{'s' if ALL > 1 else ''}", "",
-             f"`./x bench peers --rounds {rounds}`; medians, in brackets the least and the most of one round.", "",
-             "| row | ours | peer | unit | ratio |", "|---|---|---|---|---|"]
-    for r in done:
-        if "skipped" in r:
-            lines.append(f"| {r['name']} | | | | skipped: {r['skipped']} |")
-            continue
-        peer = "" if r["peer_name"] == "-" else f"{r['peer']:,.1f} ({r['peer_name']})"
-        mine = f"{r['ours']:,.1f}" + (f" ({r['ours_name']})" if "ours_name" in r else "")
-        lines.append(f"| {r['name']} | {mine} | {peer} | {r['unit']} | {r['ratio']:.2f} "
-                     f"({r['ratio_min']:.2f} to {r['ratio_max']:.2f}) |")
-    return "\n".join(lines) + "\n"
-
-
-def write_section(page, text):
-    """Replaces the section of the same title, or adds it at the end."""
-    page = pathlib.Path(page)
-    parts = re.split(r"(?m)^(?=## )", page.read_text() if page.exists() else "# Results of the bench\n\n")
-    title = text.splitlines()[0]
-    same = [k for k, part in enumerate(parts) if part.splitlines()[:1] == [title]]
-    if same:
-        parts[same[0]] = text + ("" if same[0] == len(parts) - 1 else "\n")
-    else:
-        parts[-1] = parts[-1].rstrip("\n") + "\n\n"
-        parts.append(text)
-    page.write_text("".join(parts))
+          "long_memory": long_memory_row, "program_mb": size_row, "bleu36_minutes": minutes_row}
 
 
 def main():
@@ -360,7 +216,9 @@ def main():
     parser.add_argument("--program", default=str(ROOT / "build/release/lookback"))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", nargs="*", default=[], metavar="WORD", help="rows whose name holds one of these")
-    parser.add_argument("--data", metavar="DIR", help="Multi30k, for the row that needs real lengths")
+    parser.add_argument("--data", metavar="DIR", help="Multi30k, for the rows that need it")
+    parser.add_argument("--all", action="store_true",
+                        help="also the minutes to 36 BLEU, up to forty of them, where they are not defined: without AMX")
     parser.add_argument("--page", metavar="FILE", help="write this machine's section of a page there")
     parser.add_argument("--json", metavar="FILE", help="write the rows there too")
     args = parser.parse_args()
@@ -377,7 +235,7 @@ def main():
             done.append(measure(args))
             say(done[-1])
     if args.page:
-        write_section(args.page, section(done, args.rounds))
+        write_section(args.page, section(done, args.rounds, CPU, ALL))
     if args.json:
         with open(args.json, "w") as out:
             json.dump(done, out, indent=2)

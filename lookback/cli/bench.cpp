@@ -1,20 +1,29 @@
 // lookback bench: how fast this machine trains and decodes.
 #include "lookback/tasks/bench.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <iostream>
+#include <map>
 
 #include "lookback/base/parallel.h"
+#include "lookback/cli/bench_report.h"
 #include "lookback/cli/flags.h"
-#include "lookback/io/json.h"
+#include "lookback/cli/output.h"
 #include "lookback/tasks/model_card.h"
 
 namespace lookback::cli {
 namespace {
 
+using tasks::BenchCase;
 using tasks::BenchKind;
 using tasks::BenchWork;
+
+// Unless told otherwise, one measurement is as many runs as fill this time.
+constexpr double kFilled = 0.1;
 
 std::string kinds_in_words() {
   std::string out;
@@ -24,19 +33,25 @@ std::string kinds_in_words() {
 
 struct BenchFlags {
   StringList work;
-  int64_t rounds = 5, repeat = 4, threads = 0;
+  int64_t rounds = 5, repeat = 0, threads = 0;
+  std::string format;
   bool on_request = false;
   tasks::BenchOptions options;
 
   void declare(Flags& v) {
-    v.words("WORK", work, 1, kinds_in_words());
+    v.words("WORK", work, 0, kinds_in_words() + "; all of them unless given");
     v("rounds", rounds, "N", "measurements; their median, least and most are told").range(1, 1e6);
-    v("repeat", repeat, "N", "times the work is done in one measurement").range(1, 1e9);
+    v("repeat", repeat, "N", "times the work is done in one measurement; as often as fills 0.1 seconds unless given")
+        .range(1, 1e9);
     v("threads", threads, "N", "threads to use, all cores unless given").range(1, 4096);
+    v("format", format, "FORMAT",
+      "text: a table; json: one object a line; unless given, a table on a terminal and json elsewhere")
+        .choices({"text", "json"});
     v("on-request", on_request, "",
       "measure once for each line on standard input and answer with a line, so that programs can be measured in turn");
     v.add(fields_of(options));
   }
+  bool as_table() const { return format.empty() ? is_terminal(STDOUT_FILENO) : format == "text"; }
 };
 
 const BenchKind& find_kind(std::string_view name) {
@@ -49,44 +64,106 @@ const BenchKind& find_kind(std::string_view name) {
       text("bench: unknown work '", name, "'", nearest_match(name, names), "; there is ", kinds_in_words()));
 }
 
-double seconds_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
+struct Timing {
+  double amount, seconds;  // of all runs together
+};
 
-// Per second, of one measurement.
-double measure(BenchWork& work, int64_t repeat) {
+Timing timed(BenchWork& work, int64_t repeat) {
   const auto begin = std::chrono::steady_clock::now();
   double amount = 0;
   for (int64_t k = 0; k < repeat; ++k) amount += work.run();
-  return amount / seconds_since(begin);
+  return {amount, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()};
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-// Speeds, and beside them the best the machine does with products: in turn, since machines drift.
-int report(const BenchFlags& flags, const BenchKind& kind, BenchWork& work) {
-  tasks::BenchOptions plain = flags.options;
-  plain.model = {};
-  const auto product = find_kind("product").make(plain);
-  std::vector<double> speeds, gflops, peaks;
-  measure(*product, 1);
-  for (int64_t k = 0; k < flags.rounds; ++k) {
-    const auto begin = std::chrono::steady_clock::now();
-    speeds.push_back(measure(work, flags.repeat));
-    gflops.push_back(work.operations() * static_cast<double>(flags.repeat) / seconds_since(begin) * 1e-9);
-    peaks.push_back(measure(*product, 1));
+// The best of this machine, made once for each precision and each number of bytes.
+class Yardsticks {
+ public:
+  // Null for work whose operations and bytes nobody has counted.
+  BenchWork* of(const BenchWork& work, const std::string& precision) {
+    if (work.operations() > 0) return get(products_[precision], [&] { return tasks::best_product(precision); });
+    if (work.bytes() > 0) return get(copies_[work.bytes()], [&] { return tasks::best_copy(work.bytes()); });
+    return nullptr;
   }
-  const auto [least, most] = std::minmax_element(speeds.begin(), speeds.end());
-  std::cout << "{\"work\": " << io::json_quote(kind.name) << ", \"threads\": " << thread_count()
-            << ", \"unit\": " << io::json_quote(kind.unit) << ", \"median\": " << median(speeds)
-            << ", \"min\": " << *least << ", \"max\": " << *most;
-  if (work.operations() > 0)
-    std::cout << ", \"gflops\": " << median(gflops) << ", \"peak_gflops\": " << median(peaks)
-              << ", \"share_of_peak\": " << median(gflops) / median(peaks);
-  std::cout << ", \"cpu\": " << io::json_quote(tasks::cpu_name()) << "}\n";
+
+ private:
+  template <class Make>
+  static BenchWork* get(std::unique_ptr<BenchWork>& slot, Make make) {
+    if (!slot) slot = make(), slot->run();
+    return slot.get();
+  }
+
+  std::map<std::string, std::unique_ptr<BenchWork>> products_;
+  std::map<double, std::unique_ptr<BenchWork>> copies_;
+};
+
+double counted(const BenchWork& work) { return work.operations() > 0 ? work.operations() : work.bytes(); }
+
+// Work, what it is held against, and how often each is done in a measurement.
+struct Contender {
+  BenchWork* work;
+  int64_t repeat;
+  Timing measure() const { return timed(*work, repeat); }
+};
+
+Contender warmed(BenchWork& work, int64_t repeat) {
+  work.run();
+  return {&work, repeat ? repeat : static_cast<int64_t>(std::ceil(kFilled / std::max(1e-9, timed(work, 1).seconds)))};
+}
+
+// In turn with what it is held against, since machines drift.
+Measured measure(const BenchFlags& flags, const BenchKind& kind, const BenchCase& bench, Yardsticks& yardsticks) {
+  const auto work = bench.make(), plain = bench.composed ? bench.composed() : nullptr;
+  const Contender mine = warmed(*work, flags.repeat);
+  const Contender composed = plain ? warmed(*plain, flags.repeat) : Contender{};
+  BenchWork* const yardstick = yardsticks.of(*work, bench.precision);
+  const Contender best = yardstick ? warmed(*yardstick, 0) : Contender{};
+  std::vector<double> speeds, seconds, rates, bests, composed_seconds, ratios;
+  for (int64_t k = 0; k < flags.rounds; ++k) {
+    const Timing t = mine.measure();
+    speeds.push_back(t.amount / t.seconds), seconds.push_back(t.seconds / static_cast<double>(mine.repeat));
+    if (plain) {
+      composed_seconds.push_back(composed.measure().seconds / static_cast<double>(composed.repeat));
+      ratios.push_back(composed_seconds.back() / seconds.back());
+    }
+    if (!yardstick) continue;
+    rates.push_back(1e-9 * counted(*work) / seconds.back());
+    bests.push_back(1e-9 * counted(*yardstick) * static_cast<double>(best.repeat) / best.measure().seconds);
+  }
+  Measured out{.kind = &kind, .name = bench.name, .precision = bench.precision, .speed = spread_of(speeds)};
+  out.seconds = spread_of(seconds).median;
+  if (yardstick) out.rate = spread_of(rates).median, out.best = spread_of(bests).median;
+  out.is_bytes = work->operations() == 0;
+  if (plain) out.composed_seconds = spread_of(composed_seconds).median, out.ratio = spread_of(ratios);
+  out.peak_mib = peak_mib();
+  return out;
+}
+
+void report(const BenchFlags& flags, const BenchKind& kind, Yardsticks& yardsticks) {
+  for (const BenchCase& bench : kind.cases(flags.options)) {
+    const Measured m = measure(flags, kind, bench, yardsticks);
+    print(flags.as_table() ? table_line(m) : json_line(m) + "\n");
+  }
+}
+
+// Everything there is, but what the options do not allow.
+void report_all(const BenchFlags& flags, Yardsticks& yardsticks, Console& console) {
+  for (const BenchKind& kind : tasks::bench_kinds()) try {
+      report(flags, kind, yardsticks);
+    } catch (const ConfigError& error) {
+      console.say(Severity::info, text("left out, ", kind.name, ": ", error.what()));
+    }
+}
+
+int answer(const BenchFlags& flags, const BenchKind& kind) {
+  const auto cases = kind.cases(flags.options);
+  check<ConfigError>(cases.size() == 1, "bench: --on-request is for works of one case; ", kind.name, " has ",
+                     cases.size());
+  const auto work = cases[0].make();
+  const Contender mine = warmed(*work, std::max<int64_t>(1, flags.repeat));
+  for (std::string line; std::getline(std::cin, line);) {
+    const Timing t = mine.measure();
+    std::cout << t.amount / t.seconds << std::endl;
+  }
   return 0;
 }
 
@@ -97,13 +174,16 @@ int run_bench(Args& args) {
   Flags parser("bench");
   flags.declare(parser);
   parser.parse(args.words);
-  check<ConfigError>(flags.work.size() == 1, "bench: one WORK at a time, got ", flags.work.size());
-  const BenchKind& kind = find_kind(flags.work[0]);
   const ThreadScope threads(flags.threads ? static_cast<int>(flags.threads) : thread_count());
-  const auto work = kind.make(flags.options);
-  work->run();
-  if (!flags.on_request) return report(flags, kind, *work);
-  for (std::string line; std::getline(std::cin, line);) std::cout << measure(*work, flags.repeat) << std::endl;
+  if (flags.on_request) {
+    check<ConfigError>(!flags.work.empty(), "bench: --on-request needs a WORK: ", kinds_in_words());
+    return answer(flags, find_kind(flags.work[0]));
+  }
+  const BenchKind* const kind = flags.work.empty() ? nullptr : &find_kind(flags.work[0]);
+  if (flags.as_table())
+    print(text(tasks::cpu_name(), ", ", thread_count(), " threads; medians of ", flags.rounds, "\n", table_head()));
+  Yardsticks yardsticks;
+  kind ? report(flags, *kind, yardsticks) : report_all(flags, yardsticks, args.console);
   return 0;
 }
 

@@ -16,7 +16,7 @@ constexpr Command kCommands[] = {
      &run_inspect, &help_inspect},
     {"export", "MODEL --out DIR [flags]", "a model folder without the run that made it, perhaps in int8", &run_export,
      &help_export},
-    {"bench", "WORK [flags]", "how fast this machine trains and decodes", &run_bench, &help_bench},
+    {"bench", "[WORK] [flags]", "how fast this machine trains and decodes", &run_bench, &help_bench},
     {"demo", "[flags]", "make data, train a small model on it, score and explain it: about a minute", &run_demo,
      &help_demo},
     {"version", "", "what this program was built with and what the machine can do", &run_version, &help_version},

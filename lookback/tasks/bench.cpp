@@ -1,20 +1,14 @@
 #include "lookback/tasks/bench.h"
 
-#include <sstream>
+#include <cstring>
 
-#include "lookback/base/line_reader.h"
-#include "lookback/data/vocab.h"
-#include "lookback/decode/search.h"
-#include "lookback/nn/recurrent.h"
+#include "lookback/base/parallel.h"
+#include "lookback/ops/basic.h"
 #include "lookback/ops/linear.h"
-#include "lookback/ops/precision.h"
-#include "lookback/train/optimizer.h"
-#include "lookback/train/parameters.h"
+#include "lookback/tasks/bench_works.h"
 
 namespace lookback::tasks {
-namespace {
-
-using Sentences = std::vector<std::vector<int32_t>>;
+namespace bench {
 
 Precision demanded(const BenchOptions& o) {
   const std::string warning = ops::precision_warning(o.precision);
@@ -22,18 +16,9 @@ Precision demanded(const BenchOptions& o) {
   return ops::available_precision(o.precision);
 }
 
-// For work that goes backwards too.
 Precision demanded_of_training(const BenchOptions& o) {
   check<ConfigError>(o.precision != "int8", "precision = int8 is for decoding; weights are trained in f32 or bf16");
   return demanded(o);
-}
-
-Sentences random_sentences(int64_t count, int64_t length, int64_t vocabulary, Rng& rng) {
-  Sentences out(static_cast<size_t>(count));
-  const auto words = static_cast<uint64_t>(vocabulary - data::kSpecials);
-  for (auto& s : out)
-    for (int64_t t = 0; t < length; ++t) s.push_back(data::kSpecials + static_cast<int32_t>(rng.below(words)));
-  return out;
 }
 
 Tensor random_tensor(const Shape& shape, Rng& rng) {
@@ -42,130 +27,17 @@ Tensor random_tensor(const Shape& shape, Rng& rng) {
   return out;
 }
 
-ops::RecurrentWeights random_lstm(int64_t I, int64_t H, Rng& rng) {
+ops::RecurrentWeights random_recurrent(CellKind kind, int64_t I, int64_t H, Rng& rng) {
+  const int64_t G = gates_of(kind) * H;
   auto draw = [&](const Shape& s) { return Var::parameter(random_tensor(s, rng)); };
-  return {draw({4 * H, I}), draw({4 * H, H}), draw({4 * H}), draw({4 * H})};
+  return {draw({G, I}), draw({G, H}), draw({G}), draw({G})};
 }
 
-Seq2SeqBatch random_batch(const std::vector<std::pair<int64_t, int64_t>>& lengths, int64_t vocabulary, Rng& rng) {
-  Seq2SeqBatch out;
-  for (const auto& [source, target] : lengths) {
-    out.source.push_back(random_sentences(1, source, vocabulary, rng)[0]);
-    out.target.push_back(random_sentences(1, target - 1, vocabulary, rng)[0]);
-  }
-  return out;
-}
+}  // namespace bench
 
-// "5:7 3:4" is a batch of two pairs.
-std::vector<std::pair<int64_t, int64_t>> read_lengths(const std::string& line, const std::string& where) {
-  std::vector<std::pair<int64_t, int64_t>> out;
-  std::istringstream words(line);
-  for (std::string word; words >> word;) {
-    int64_t source = 0, target = 0;
-    char colon = 0, rest = 0;
-    std::istringstream in(word);
-    const bool good = (in >> source >> colon >> target) && !(in >> rest);
-    check<FormatError>(good && colon == ':' && source > 0 && target > 0, where, ": '", word,
-                       "' is not source:target, two lengths of at least 1");
-    out.emplace_back(source, target);
-  }
-  check<FormatError>(!out.empty(), where, ": no pair of lengths");
-  return out;
-}
+namespace {
 
-std::vector<Seq2SeqBatch> training_batches(const BenchOptions& o) {
-  Rng rng(static_cast<uint64_t>(o.seed));
-  if (o.lengths.empty())
-    return {random_batch(std::vector<std::pair<int64_t, int64_t>>(static_cast<size_t>(o.batch), {o.source, o.target}),
-                         o.vocabulary, rng)};
-  std::vector<Seq2SeqBatch> out;
-  LineReader lines(o.lengths);
-  for (std::string line; lines.next(line);)
-    out.push_back(random_batch(read_lengths(line, text(o.lengths, ":", lines.number())), o.vocabulary, rng));
-  check<FormatError>(!out.empty(), o.lengths, ": no lines");
-  return out;
-}
-
-// A training step: forward, backward, gradients clipped to norm 1, Adam.
-class Training final : public BenchWork {
- public:
-  explicit Training(const BenchOptions& o)
-      : options_(o),
-        precision_(demanded_of_training(o)),
-        model_(o.model, {o.vocabulary, o.vocabulary}, static_cast<uint64_t>(o.seed)),
-        params_(train::unique_parameters(params_of(model_))),
-        optimizer_(train::make_optimizer({.kind = "adam", .lr = 1e-3}, params_)),
-        batches_(training_batches(o)) {}
-
-  double run() override {
-    const PrecisionScope scope(precision_);
-    const Seq2SeqBatch& batch = batches_[step_ % batches_.size()];
-    Noise noise{.seed = static_cast<uint64_t>(options_.seed), .step = ++step_};
-    double tokens = 0;
-    for (const auto& y : batch.target) tokens += static_cast<double>(y.size() + 1);
-    const auto loss = model_.loss(batch, {.smoothing = 0}, 1.0 / tokens, &noise);
-    backward(loss.loss);
-    optimizer_->step(1e-3, train::clip_scale(norm_(params_), 1.0));
-    train::clear_grads(params_);
-    return tokens;
-  }
-
-  // Every weight meets every row of its side three times: forward, and backward for its input and for itself.
-  double operations() const override {
-    double out = 0;
-    if (!options_.lengths.empty()) return 0;  // differs from batch to batch
-    for (const NamedVar& p : params_) {
-      if (p.var.shape().rank() != 2) continue;
-      const auto named = [&](const char* part) { return p.name.find(part) != std::string::npos; };
-      const bool tied_output = options_.model.tie != "none" && p.name == "decoder.embedding.weight";
-      if (named("embedding") && !tied_output) continue;
-      const int64_t rows = named("bridge")                              ? options_.batch
-                           : named("encoder.") || named("score.memory") ? options_.batch * options_.source
-                                                                        : options_.batch * options_.target;
-      out += 6.0 * static_cast<double>(rows) * static_cast<double>(p.var.value().size());
-    }
-    return out;
-  }
-
- private:
-  const BenchOptions options_;
-  const Precision precision_;
-  Seq2Seq model_;
-  const std::vector<NamedVar> params_;
-  const std::unique_ptr<train::Optimizer> optimizer_;
-  const std::vector<Seq2SeqBatch> batches_;
-  train::GradNorm norm_;
-  uint64_t step_ = 0;
-};
-
-// Search for exactly `target` tokens a sentence.
-class Decoding final : public BenchWork {
- public:
-  explicit Decoding(const BenchOptions& o)
-      : precision_(demanded(o)), model_(o.model, {o.vocabulary, o.vocabulary}, static_cast<uint64_t>(o.seed)) {
-    Rng rng(static_cast<uint64_t>(o.seed));
-    source_ = random_sentences(o.batch, o.source, o.vocabulary, rng);
-    infos_.resize(source_.size());
-    for (decode::SourceInfo& s : infos_) s.source_length = o.source;
-    search_ = {
-        .beam = o.beam, .min_length = o.target, .max_length = o.target, .max_length_factor = 0, .length_norm = "none"};
-  }
-
-  double run() override {
-    const PrecisionScope scope(precision_);
-    const auto decoder = model_.decoder(source_);
-    size_t tokens = 0;
-    for (const auto& found : decode::search(*decoder, infos_, search_)) tokens += found[0].tokens.size();
-    return static_cast<double>(tokens);
-  }
-
- private:
-  const Precision precision_;
-  const Seq2Seq model_;
-  Sentences source_;
-  std::vector<decode::SourceInfo> infos_;
-  decode::SearchOptions search_;
-};
+using namespace bench;
 
 // Forward and backward of one LSTM layer, as wide as the decoder.
 class Layer final : public BenchWork {
@@ -173,7 +45,7 @@ class Layer final : public BenchWork {
   explicit Layer(const BenchOptions& o)
       : precision_(demanded_of_training(o)), steps_(Steps::dense(o.source, o.batch)), hidden_(o.model.decoder.hidden) {
     Rng rng(static_cast<uint64_t>(o.seed));
-    weights_ = random_lstm(hidden_, hidden_, rng);
+    weights_ = random_recurrent(CellKind::lstm, hidden_, hidden_, rng);
     x_ = Var::parameter(random_tensor({steps_.N(), hidden_}, rng));
     dh_ = random_tensor({steps_.N(), hidden_}, rng);
   }
@@ -207,7 +79,7 @@ class Streaming final : public BenchWork {
   explicit Streaming(const BenchOptions& o)
       : precision_(demanded(o)), steps_(o.source), batch_(o.batch), hidden_(o.model.decoder.hidden) {
     Rng rng(static_cast<uint64_t>(o.seed));
-    weights_ = random_lstm(hidden_, hidden_, rng);
+    weights_ = random_recurrent(CellKind::lstm, hidden_, hidden_, rng);
     x_ = Var(random_tensor({batch_, hidden_}, rng));
   }
 
@@ -227,7 +99,6 @@ class Streaming final : public BenchWork {
   Var x_;
 };
 
-// What the machine can do at best: a product of 1024 rows with a packed weight of 1024 by 1024.
 class Product final : public BenchWork {
  public:
   explicit Product(const BenchOptions& o) : precision_(demanded(o)) {
@@ -246,26 +117,51 @@ class Product final : public BenchWork {
 
  private:
   static constexpr int64_t kSize = 1024;
-  static constexpr int kRepeat = 20;
+  static constexpr int kRepeat = 4;
   const Precision precision_;
   Var x_, w_;
 };
 
-template <class Work>
-std::unique_ptr<BenchWork> make(const BenchOptions& o) {
-  return std::make_unique<Work>(o);
-}
+class Copy final : public BenchWork {
+ public:
+  explicit Copy(double bytes)
+      : from_(Tensor::zeros({static_cast<int64_t>(bytes / 8)})), to_(Tensor::zeros(from_.shape())) {}
+
+  double run() override {
+    constexpr int64_t kBlock = 1 << 14;
+    parallel_for(from_.size(), kBlock, [&](int64_t begin, int64_t end) {
+      std::memcpy(to_.data<float>() + begin, from_.data<float>() + begin, static_cast<size_t>(end - begin) * 4);
+    });
+    return bytes() * 1e-9;
+  }
+  double bytes() const override { return 2.0 * static_cast<double>(from_.byte_size()); }
+
+ private:
+  Tensor from_, to_;
+};
 
 constexpr BenchKind kKinds[] = {
-    {"train", "training steps of an encoder-decoder", "target tokens/s", &make<Training>},
-    {"decode", "search with an encoder-decoder", "tokens/s", &make<Decoding>},
-    {"lstm", "forward and backward of one layer", "GFLOP/s", &make<Layer>},
-    {"stream", "one layer, one step at a time", "steps/s", &make<Streaming>},
-    {"product", "the largest matrix product: what the machine can do", "GFLOP/s", &make<Product>},
+    {"train", "training steps of an encoder-decoder", "target tokens/s", &training},
+    {"decode", "search with an encoder-decoder", "tokens/s", &decoding},
+    {"load", "a model folder loaded and its first line translated", "loads/s", &loading},
+    {"lstm", "forward and backward of one layer", "GFLOP/s", &one_case<Layer>},
+    {"stream", "one layer, one step at a time", "steps/s", &one_case<Streaming>},
+    {"product", "the largest matrix product: what the machine can do", "GFLOP/s", &one_case<Product>},
+    {"kernels", "what those are made of, one by one, at the sizes of the model and in every precision of the processor",
+     "calls/s", &kernels},
+    {"fused", "every fused op against the plainer ops it stands for, forward and backward", "calls/s", &fused},
 };
 
 }  // namespace
 
 std::span<const BenchKind> bench_kinds() { return kKinds; }
+
+std::unique_ptr<BenchWork> best_product(const std::string& precision) {
+  BenchOptions o;
+  o.precision = precision;
+  return std::make_unique<Product>(o);
+}
+
+std::unique_ptr<BenchWork> best_copy(double bytes) { return std::make_unique<Copy>(bytes); }
 
 }  // namespace lookback::tasks

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "lookback/base/fields.h"
 #include "lookback/models/seq2seq.h"
@@ -20,6 +22,7 @@ struct BenchOptions {
   int64_t seed = 1;
   std::string precision = "f32";
   std::string lengths;
+  std::string folder;
 
   void fields(FieldVisitor& v) {
     v("vocabulary", vocabulary, "entries of the source and of the target vocabulary").range(5, 1e7);
@@ -33,6 +36,7 @@ struct BenchOptions {
     v("lengths", lengths,
       "train: a file with one batch a line, as source:target lengths of its sentence pairs, to be trained on in turn; "
       "instead of batch, source and target");
+    v("folder", folder, "load: the model folder");
     v("model", model);
   }
 };
@@ -44,15 +48,30 @@ class BenchWork {
   virtual double run() = 0;
   // Floating-point operations of the products in one run; 0 where nobody has counted.
   virtual double operations() const { return 0; }
+  // What one run has to read and write, for work that is bound by that; 0 for all other.
+  virtual double bytes() const { return 0; }
 };
 
-// Works: training steps, decoding, one LSTM layer, one LSTM step at a time, the largest product.
+// One line of the bench. Works are made when their turn comes, since each holds memory. Making one throws
+// ConfigError for model options that do not go together, and for a precision the processor has not.
+struct BenchCase {
+  std::string name;       // empty where the kind has one case
+  std::string precision;  // of its products, as options name it
+  std::function<std::unique_ptr<BenchWork>()> make;
+  std::function<std::unique_ptr<BenchWork>()>
+      composed;  // the same result by plainer ops; empty where that is no question
+};
+
 struct BenchKind {
   const char *name, *summary, *unit;
-  // Throws ConfigError for model options that do not go together, and for a precision the processor has not.
-  std::unique_ptr<BenchWork> (*make)(const BenchOptions& options);
+  std::vector<BenchCase> (*cases)(const BenchOptions& options);
 };
 
 std::span<const BenchKind> bench_kinds();
+
+// The best this machine does. A run of the first is products of 1024 rows with a packed weight of 1024 by 1024; a run
+// of the second copies so many bytes, half of them read and half written.
+std::unique_ptr<BenchWork> best_product(const std::string& precision);
+std::unique_ptr<BenchWork> best_copy(double bytes);
 
 }  // namespace lookback::tasks

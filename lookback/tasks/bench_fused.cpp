@@ -1,0 +1,260 @@
+// Every fusion against what it stands for: both sides give the same values and gradients, and are measured in turn.
+#include "lookback/ops/attention.h"
+#include "lookback/ops/basic.h"
+#include "lookback/ops/linear.h"
+#include "lookback/ops/loss.h"
+#include "lookback/tasks/bench_works.h"
+
+namespace lookback::tasks::bench {
+namespace {
+
+using Vars = std::vector<Var>;
+
+// Inputs of both sides, from the same seed. Weights stay packed from run to run.
+struct Inputs {
+  int64_t H, V, B, T, U, N;  // N: rows of all target steps
+  Precision precision;
+  mutable Rng rng;
+  explicit Inputs(const BenchOptions& o)
+      : H(o.model.decoder.hidden),
+        V(o.vocabulary),
+        B(o.batch),
+        T(o.source),
+        U(o.target),
+        N(o.batch * o.target),
+        precision(demanded_of_training(o)),
+        rng(static_cast<uint64_t>(o.seed)) {}
+  Var draw(const Shape& shape) const { return Var(random_tensor(shape, rng)); }
+  Var parameter(const Shape& shape) const { return Var::parameter(random_tensor(shape, rng)); }
+
+  // Queries of a sentence are neighbours.
+  ops::Attention attention() const {
+    std::vector<int32_t> of;
+    for (int64_t n = 0; n < N; ++n) of.push_back(static_cast<int32_t>(n / U));
+    return {MemoryLayout(std::vector<int64_t>(static_cast<size_t>(B), T)), ops::row_ids(std::move(of))};
+  }
+};
+
+using Side = std::unique_ptr<BenchWork> (*)(const Inputs&);
+
+BenchCase against(const BenchOptions& o, std::string name, Side fused, Side composed) {
+  return {.name = std::move(name),
+          .precision = o.precision,
+          .make = [=] { return fused(Inputs(o)); },
+          .composed = [=] { return composed(Inputs(o)); }};
+}
+
+// Work that computes something of this shape from parameters, and sends gradients back to them.
+std::unique_ptr<BenchWork> both_ways(const Inputs& in, const Shape& shape, Vars params, std::function<Var()> forward) {
+  const Tensor dy = Tensor::full(shape, 0.01);
+  return std::make_unique<Call>(in.precision, Cost{}, [dy, params = std::move(params), forward = std::move(forward)] {
+    backward(ops::weighted_sum(forward(), dy));
+    for (const Var& v : params) v.clear_grad();
+  });
+}
+
+Vars vars_of(const ops::RecurrentWeights& w, const Var& x) { return {w.w_ih, w.w_hh, w.b_ih, w.b_hh, x}; }
+
+template <CellKind kind>
+std::unique_ptr<BenchWork> layer(const Inputs& in) {
+  const auto w = random_recurrent(kind, in.H, in.H, in.rng);
+  const Var x = in.parameter({in.T * in.B, in.H});
+  return both_ways(in, x.shape(), vars_of(w, x), [w, x, steps = Steps::dense(in.T, in.B)] {
+    return (kind == CellKind::lstm ? ops::lstm : ops::gru)(x, steps, w, ops::Direction::forward, {}).h;
+  });
+}
+
+template <CellKind kind>
+std::unique_ptr<BenchWork> cells(const Inputs& in) {
+  const auto w = random_recurrent(kind, in.H, in.H, in.rng);
+  const Var x = in.parameter({in.T * in.B, in.H});
+  return both_ways(in, x.shape(), vars_of(w, x), [w, x, T = in.T, B = in.B, H = in.H] {
+    CellState state{Var(Tensor::zeros({B, H})), kind == CellKind::lstm ? Var(Tensor::zeros({B, H})) : Var()};
+    Vars hs;
+    for (int64_t t = 0; t < T; ++t) {
+      const Var x_t = ops::slice_rows(x, t * B, (t + 1) * B);
+      state = cell_step(kind, w, ops::linear(x_t, w.w_ih, {.bias = w.b_ih}), state);
+      hs.push_back(state.h);
+    }
+    return ops::concat_rows(hs);
+  });
+}
+
+std::unique_ptr<BenchWork> all_rows(const Inputs& in) {
+  const Var x = in.parameter({in.T * in.B, in.H}), w = in.parameter({4 * in.H, in.H}), b = in.parameter({4 * in.H});
+  return both_ways(in, {in.T * in.B, 4 * in.H}, {x, w, b}, [=] { return ops::linear(x, w, {.bias = b}); });
+}
+
+std::unique_ptr<BenchWork> rows_by_step(const Inputs& in) {
+  const Var x = in.parameter({in.T * in.B, in.H}), w = in.parameter({4 * in.H, in.H}), b = in.parameter({4 * in.H});
+  return both_ways(in, {in.T * in.B, 4 * in.H}, {x, w, b}, [=, T = in.T, B = in.B] {
+    Vars ys;
+    for (int64_t t = 0; t < T; ++t) ys.push_back(ops::linear(ops::slice_rows(x, t * B, (t + 1) * B), w, {.bias = b}));
+    return ops::concat_rows(ys);
+  });
+}
+
+// The products of all steps with one weight, and its gradient: after the last step, or after each.
+template <bool each>
+std::unique_ptr<BenchWork> weight_gradient(const Inputs& in) {
+  const Var w = in.parameter({4 * in.H, in.H});
+  Vars xs;
+  for (int64_t t = 0; t < in.T; ++t) xs.push_back(in.draw({in.B, in.H}));
+  const Tensor dy = Tensor::full({in.B, 4 * in.H}, 0.01);
+  return std::make_unique<Call>(in.precision, Cost{}, [=] {
+    Var sum;
+    for (const Var& x : xs) {
+      const Var loss = ops::weighted_sum(ops::linear(x, w), dy);
+      if (each)
+        backward(loss);
+      else
+        sum = sum ? ops::add(sum, loss) : loss;
+    }
+    if (!each) backward(sum);
+    w.clear_grad();
+  });
+}
+
+struct Output {
+  Var hidden, w, b;
+  std::vector<int32_t> targets;
+  explicit Output(const Inputs& in)
+      : hidden(in.parameter({in.N, in.H})), w(in.parameter({in.V, in.H})), b(in.parameter({in.V})) {
+    for (int64_t n = 0; n < in.N; ++n) targets.push_back(static_cast<int32_t>(n * 31 % in.V));
+  }
+};
+
+std::unique_ptr<BenchWork> loss_at_once(const Inputs& in) {
+  const Output o(in);
+  return both_ways(in, {1}, {o.hidden, o.w, o.b},
+                   [o] { return ops::projected_xent(o.hidden, o.w, o.b, o.targets).loss; });
+}
+
+// -log p[n,y[n]], summed. p [N, V]
+Var picked_nll(const Var& p, const std::vector<int32_t>& y) {
+  const int64_t V = p.dim(1);
+  const auto at = [=](size_t n) { return static_cast<int64_t>(n) * V + y[n]; };
+  double sum = 0;
+  for (size_t n = 0; n < y.size(); ++n) sum -= std::log(p.value().data<float>()[at(n)]);
+  return record({Tensor::full({1}, sum)}, {p}, [=](Node& node) {
+    const Var& in = node.inputs[0];
+    float* dp = in.grad_buffer().data<float>();
+    // forward: sum -= log p
+    for (size_t n = 0; n < y.size(); ++n) dp[at(n)] -= node.grads[0].data<float>()[0] / in.value().data<float>()[at(n)];
+  })[0];
+}
+
+// Output layer, softmax, and the logarithm of what the target got, each on its own. The softmax is that of `attend`,
+// over "sentences" of V positions; there are several so that its threads have work.
+std::unique_ptr<BenchWork> loss_in_parts(const Inputs& in) {
+  constexpr int64_t kSentences = 16;
+  const Output o(in);
+  std::vector<int32_t> of;
+  for (int64_t n = 0; n < in.N; ++n) of.push_back(static_cast<int32_t>(n % kSentences));
+  const ops::Attention at{MemoryLayout(std::vector<int64_t>(kSentences, in.V)), ops::row_ids(std::move(of))};
+  const Var nothing(Tensor::zeros({kSentences * in.V, 1}));
+  return both_ways(in, {1}, {o.hidden, o.w, o.b}, [=] {
+    const Var logits = ops::linear(o.hidden, o.w, {.bias = o.b});
+    return picked_nll(ops::attend(logits, nothing, at).weights, o.targets);
+  });
+}
+
+// Of every query and position, the query's row and the position's: what plain ops need side by side.
+struct Pairs {
+  ops::RowIds query, key;
+  explicit Pairs(const ops::Attention& at) {
+    std::vector<int32_t> q, k;
+    for (int64_t n = 0; n < at.N(); ++n)
+      for (int64_t t = 0; t < at.T(); ++t) {
+        q.push_back(static_cast<int32_t>(n));
+        k.push_back(static_cast<int32_t>(at.memory.begin((*at.of)[static_cast<size_t>(n)]) + t));
+      }
+    query = ops::row_ids(std::move(q)), key = ops::row_ids(std::move(k));
+  }
+};
+
+std::unique_ptr<BenchWork> dot_score(const Inputs& in) {
+  const Var q = in.parameter({in.N, in.H}), k = in.parameter({in.B * in.T, in.H});
+  return both_ways(in, {in.N, in.T}, {q, k}, [=, at = in.attention()] { return ops::score_dot(q, k, at); });
+}
+
+std::unique_ptr<BenchWork> dot_of_pairs(const Inputs& in) {
+  const Var q = in.parameter({in.N, in.H}), k = in.parameter({in.B * in.T, in.H}), ones(Tensor::full({1, in.H}, 1));
+  return both_ways(in, {in.N * in.T, 1}, {q, k}, [=, pairs = Pairs(in.attention())] {
+    return ops::linear(ops::mul(ops::gather_rows(q, pairs.query), ops::gather_rows(k, pairs.key)), ones);
+  });
+}
+
+std::unique_ptr<BenchWork> additive_score(const Inputs& in) {
+  const Var q = in.parameter({in.N, in.H}), k = in.parameter({in.B * in.T, in.H}), v = in.parameter({in.H});
+  return both_ways(in, {in.N, in.T}, {q, k, v}, [=, at = in.attention()] { return ops::score_additive(q, k, v, at); });
+}
+
+std::unique_ptr<BenchWork> tanh_of_pairs(const Inputs& in) {
+  const Var q = in.parameter({in.N, in.H}), k = in.parameter({in.B * in.T, in.H}), v = in.parameter({1, in.H});
+  return both_ways(in, {in.N * in.T, 1}, {q, k, v}, [=, pairs = Pairs(in.attention())] {
+    const Var sum = ops::add(ops::gather_rows(q, pairs.query), ops::gather_rows(k, pairs.key));
+    return ops::linear(ops::tanh(sum), v);
+  });
+}
+
+std::unique_ptr<BenchWork> attended(const Inputs& in) {
+  const Var e = in.draw({in.N, in.T}), values = in.draw({in.B * in.T, in.H});
+  return std::make_unique<Call>(in.precision, Cost{}, [=, at = in.attention()] { ops::attend(e, values, at); });
+}
+
+// The softmax alone, then one product for each sentence with its values, which lie ready the way a product likes them.
+std::unique_ptr<BenchWork> softmax_then_products(const Inputs& in) {
+  const Var e = in.draw({in.N, in.T}), nothing(Tensor::zeros({in.B * in.T, 1}));
+  Vars values;
+  for (int64_t s = 0; s < in.B; ++s) values.push_back(in.draw({in.H, in.T}));
+  return std::make_unique<Call>(in.precision, Cost{}, [=, at = in.attention(), U = in.U] {
+    const Var weights = ops::attend(e, nothing, at).weights;
+    Vars contexts;
+    for (int64_t s = 0; s < std::ssize(values); ++s)
+      contexts.push_back(ops::linear(ops::slice_rows(weights, s * U, (s + 1) * U), values[static_cast<size_t>(s)]));
+    ops::concat_rows(contexts);
+  });
+}
+
+std::unique_ptr<BenchWork> dropout(const Inputs& in) {
+  const Var x = in.parameter({in.N, in.H});
+  return both_ways(in, x.shape(), {x}, [=] { return ops::dropout(x, 0.3, {1, 2}); });
+}
+
+// The mask as a tensor, kept for the way back.
+std::unique_ptr<BenchWork> mask_and_product(const Inputs& in) {
+  const Var x = in.parameter({in.N, in.H}), ones(Tensor::full(x.shape(), 1));
+  return both_ways(in, x.shape(), {x}, [=] { return ops::mul(x, ops::dropout(ones, 0.3, {1, 2})); });
+}
+
+std::unique_ptr<BenchWork> linear(const Inputs& in) {
+  const Var x = in.parameter({in.B, in.H}), w = in.parameter({4 * in.H, in.H}), b = in.parameter({4 * in.H}),
+            onto = in.parameter({in.B, 4 * in.H});
+  return both_ways(in, onto.shape(), {x, w, b, onto}, [=] { return ops::linear(x, w, {.bias = b, .onto = onto}); });
+}
+
+std::unique_ptr<BenchWork> product_and_sums(const Inputs& in) {
+  const Var x = in.parameter({in.B, in.H}), w = in.parameter({4 * in.H, in.H}), b = in.parameter({1, 4 * in.H}),
+            onto = in.parameter({in.B, 4 * in.H});
+  const auto every_row = ops::row_ids(std::vector<int32_t>(static_cast<size_t>(in.B), 0));
+  return both_ways(in, onto.shape(), {x, w, b, onto},
+                   [=] { return ops::add(ops::add(ops::linear(x, w), onto), ops::gather_rows(b, every_row)); });
+}
+
+}  // namespace
+
+std::vector<BenchCase> fused(const BenchOptions& o) {
+  return {against(o, "LSTM layer / cells", &layer<CellKind::lstm>, &cells<CellKind::lstm>),
+          against(o, "GRU layer / cells", &layer<CellKind::gru>, &cells<CellKind::gru>),
+          against(o, "inputs of all steps / of each", &all_rows, &rows_by_step),
+          against(o, "weight gradient after all steps / each", &weight_gradient<false>, &weight_gradient<true>),
+          against(o, "output and loss / three ops", &loss_at_once, &loss_in_parts),
+          against(o, "dot score / rows side by side", &dot_score, &dot_of_pairs),
+          against(o, "additive score / rows side by side", &additive_score, &tanh_of_pairs),
+          against(o, "attend / softmax and products, forward", &attended, &softmax_then_products),
+          against(o, "dropout / mask and product", &dropout, &mask_and_product),
+          against(o, "linear with sums / sums after it", &linear, &product_and_sums)};
+}
+
+}  // namespace lookback::tasks::bench
