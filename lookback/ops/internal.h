@@ -18,6 +18,11 @@ const R* data_or_null(const Var& v) {
   return v ? v.value().data<R>() : nullptr;
 }
 
+template <class R>
+const R* data_or_null(const Tensor& t) {
+  return t.empty() ? nullptr : t.data<R>();
+}
+
 // Where to add the gradient of an input; null if nobody wants it.
 template <class R>
 R* grad_or_null(const Var& in) {
@@ -56,6 +61,9 @@ kernels::Weight<R> weight(const Var& w, Packing packing) {
 
 // dw[:, columns] += dy^T x, put off until all users of w have added theirs: one product instead of many.
 void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tensor& dy);
+
+// The same at once, for whole sequences: there is nothing to wait for, and the rows need not stay in memory.
+void give_weight_grad(const Var& w, const Tensor& x, const Tensor& dy);
 
 // db += column sums of dy
 void add_bias_grad(const Var& b, const Tensor& dy);
