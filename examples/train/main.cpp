@@ -25,9 +25,7 @@ struct Adder {
   Linear out{kHidden, 1, Linear::Bias::yes};
 
   // x [T*B, 2] -> [B, 1]
-  Var operator()(const Var& x, const Steps& steps) const {
-    return out(ops::lstm(x, steps, lstm, ops::Direction::forward).last_h);
-  }
+  Var operator()(const Var& x, const Steps& steps) const { return out(ops::lstm(x, steps, lstm).last_h); }
   void params(ParamVisitor& v) {
     v("lstm.weight_ih_l0", lstm.w_ih), v("lstm.weight_hh_l0", lstm.w_hh);
     v("lstm.bias_ih_l0", lstm.b_ih), v("lstm.bias_hh_l0", lstm.b_hh);

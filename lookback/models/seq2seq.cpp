@@ -132,6 +132,9 @@ Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& obj
   const double share = noise ? objective.sampled_share(noise->step) : 0;
   Var readouts;
   if (share > 0) {
+    check<ConfigError>(
+        options_.decoder.time.checkpoint == 0, "model.decoder.checkpoint = ", options_.decoder.time.checkpoint,
+        " does not go with loss.sampling = '", objective.sampling, "', where the decoder runs step by step");
     readouts = pass.unroll(steps, start, of, [&](int64_t t, const Var& last) {
       const std::vector<int32_t> truth(inputs.begin() + steps.begin(t), inputs.begin() + steps.begin(t + 1));
       return sampled_input(pass, site, truth, last, share, *noise);

@@ -25,9 +25,20 @@ DecoderState DecoderState::first(int64_t n) const {
   return out;
 }
 
+DecoderState DecoderState::cut() const {
+  auto constant = [](const Var& x) { return x ? Var(x.value()) : Var(); };
+  DecoderState out;
+  for (const CellState& s : layers) out.layers.push_back({constant(s.h), constant(s.c)});
+  out.feed = constant(feed);
+  return out;
+}
+
 Decoder::Decoder(const DecoderOptions& options, const EncoderOptions& encoder, const std::string& score,
                  const DecoderSizes& sizes)
     : options_(options), sizes_(sizes) {
+  check<ConfigError>(options.time.checkpoint == 0 || at_once(), "model.decoder.checkpoint = ", options.time.checkpoint,
+                     " needs decoder.attention = 'luong' and decoder.input_feeding = false: other decoders run step by "
+                     "step; model.encoder.checkpoint goes with all of them");
   const int64_t H = options.hidden;
   const int64_t first = sizes.embedding + (options.input_feeding ? sizes.readout : 0) + (luong() ? 0 : sizes.memory);
   for (int64_t k = 0; k < options.layers; ++k)
@@ -162,9 +173,11 @@ Var DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vecto
                         const std::function<Input(int64_t, const Var&)>& input) const {
   std::vector<Var> readouts;
   ops::RowIds looks_at;
+  const int64_t bptt = decoder_.options_.time.bptt;
   for (int64_t t = 0; t < steps.T(); ++t) {
     const int64_t alive = steps.alive(t);
     state = state.first(alive);
+    if (bptt && t % bptt == 0 && t) state = state.cut();
     if (!looks_at || static_cast<int64_t>(looks_at->size()) != alive)
       looks_at = ops::row_ids(std::vector<int32_t>(of.begin(), of.begin() + alive));
     const Input in = input(t, readouts.empty() ? Var() : readouts.back());
@@ -175,7 +188,7 @@ Var DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vecto
 
 Var DecoderPass::teach(const Var& embedded, const Steps& steps, const DecoderState& state,
                        const std::vector<int32_t>& of) const {
-  if (decoder_.luong() && !decoder_.options_.input_feeding) return teach_at_once(embedded, steps, state, of);
+  if (decoder_.at_once()) return teach_at_once(embedded, steps, state, of);
   if (auto loop = as_one_op()) {
     loop->dropout = {after_readout_.rate(), after_readout_.streams(steps.T())};
     const CellState& first = state.layers[0];
@@ -192,7 +205,7 @@ Var DecoderPass::teach(const Var& embedded, const Steps& steps, const DecoderSta
 // The loop over the steps as one op, for the decoders it knows.
 std::optional<ops::AttentiveLstm> DecoderPass::as_one_op() const {
   const DecoderOptions& o = decoder_.options_;
-  if (o.cell != "lstm" || layers_.size() != 1 || o.layer_norm || o.readout != "tanh") return {};
+  if (o.cell != "lstm" || layers_.size() != 1 || o.layer_norm || o.readout != "tanh" || o.time.bptt > 0) return {};
   const auto score = decoder_.score_->form();
   if (!score) return {};
   return ops::AttentiveLstm{
@@ -213,7 +226,8 @@ Var DecoderPass::teach_at_once(const Var& embedded, const Steps& steps, const De
   Var top = embedded;
   for (size_t k = 0; k < layers_.size(); ++k) {
     const Var in = k ? between_[k - 1].sequence(top, sequences) : top;
-    const auto out = run(in, steps, layers_[k], ops::Direction::forward, {state.layers[k].h, state.layers[k].c});
+    const auto out = run(in, steps, layers_[k], decoder_.options_.time.along(ops::Direction::forward),
+                         {state.layers[k].h, state.layers[k].c});
     top = raise(k, out.h, top);
   }
   std::vector<int32_t> looks_at;

@@ -21,6 +21,7 @@ struct DecoderOptions {
   bool residual = false;
   bool layer_norm = false;
   std::string bridge = "tanh";
+  ThroughTime time;
 
   void fields(FieldVisitor& v) {
     v("cell", cell, "recurrent unit").choices({"lstm", "gru"});
@@ -37,6 +38,7 @@ struct DecoderOptions {
     v("layer_norm", layer_norm, "normalise each layer's output (Ba et al. 2016)");
     v("bridge", bridge, "from the encoder's last states to the decoder's first: tanh layer, linear layer, copy, zeros")
         .choices({"tanh", "linear", "copy", "zeros"});
+    time.fields(v);
   }
 };
 
@@ -59,6 +61,8 @@ struct DecoderState {
   DecoderState first(int64_t n) const;
   // These rows, then those of `more`. A state without rows may be empty.
   DecoderState joined_by(const DecoderState& more) const;
+  // The same, as constants: no gradient flows into what came before.
+  DecoderState cut() const;
 };
 
 struct DecoderStep {
@@ -124,6 +128,8 @@ class Decoder {
  private:
   friend class DecoderPass;
   bool luong() const { return options_.attention == "luong"; }
+  // Nothing a step reads depends on the attention before it: teacher forcing runs whole sequences.
+  bool at_once() const { return luong() && !options_.input_feeding; }
   void make_bridge(const EncoderOptions& encoder);
 
   DecoderOptions options_;

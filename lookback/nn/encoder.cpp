@@ -34,7 +34,7 @@ Encoded Encoder::operator()(const Var& embedded, const Steps& steps, const Dropo
     for (size_t d = 0; d < layer.directions.size(); ++d) {
       ops::RecurrentWeights w = layer.directions[d];
       w.w_hh = drop_weights(w.w_hh, dropout, noise);
-      const auto one = run(in, steps, w, kDirections[d], {});
+      const auto one = run(in, steps, w, options_.time.along(kDirections[d]), {});
       h.push_back(one.h), last_h.push_back(one.last_h);
       if (one.last_c) last_c.push_back(one.last_c);
     }

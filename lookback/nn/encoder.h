@@ -17,6 +17,7 @@ struct EncoderOptions {
   bool bidirectional = true;
   bool residual = false;
   bool layer_norm = false;
+  ThroughTime time;
 
   void fields(FieldVisitor& v) {
     v("cell", cell, "recurrent unit").choices({"lstm", "gru"});
@@ -25,6 +26,7 @@ struct EncoderOptions {
     v("bidirectional", bidirectional, "read the source in both directions; outputs are twice as wide");
     v("residual", residual, "add each layer's input to its output where the widths agree");
     v("layer_norm", layer_norm, "normalise each layer's output (Ba et al. 2016)");
+    time.fields(v);
   }
   int64_t width() const { return bidirectional ? 2 * hidden : hidden; }
 };

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/base/fields.h"
 #include "lookback/nn/module.h"
 #include "lookback/ops/recurrent.h"
 
@@ -14,6 +15,24 @@ enum class CellKind { lstm, gru };
 inline CellKind cell_kind(const std::string& name) { return name == "gru" ? CellKind::gru : CellKind::lstm; }
 constexpr const char* name_of(CellKind kind) { return kind == CellKind::gru ? "gru" : "lstm"; }
 constexpr int64_t gates_of(CellKind kind) { return kind == CellKind::gru ? 3 : 4; }
+
+// How the gradients of whole sequences go back through time.
+struct ThroughTime {
+  int64_t checkpoint = 0;
+  int64_t bptt = 0;
+
+  void fields(FieldVisitor& v) {
+    v("checkpoint", checkpoint,
+      "gradient checkpointing (Chen et al. 2016): training keeps the cells of every so many steps only, and computes "
+      "gates and other cells again, to the same bits; least memory near the square root of the length; 0: keep all")
+        .range(0, 1e9);
+    v("bptt", bptt,
+      "truncated backpropagation through time (Williams and Peng 1990): no gradient flows through the state over more "
+      "than so many steps of a sequence, counted from its start; 0: over all of them")
+        .range(0, 1e9);
+  }
+  ops::RecurrentOptions along(ops::Direction direction) const { return {direction, checkpoint, bptt}; }
+};
 
 // Fresh parameters of one direction of one layer.
 ops::RecurrentWeights recurrent_weights(CellKind kind, int64_t I, int64_t H);

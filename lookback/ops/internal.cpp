@@ -52,6 +52,29 @@ Tensor stacked(const std::vector<Tensor>& parts) {
   return out;
 }
 
+// dw[:, columns] += dy^T x
+void add_product(Node& w, Columns columns, const Tensor& x, const Tensor& dy) {
+  const Tensor& value = w.outputs[0];
+  const bool whole = columns == Columns{0, value.dim(1)};
+  const bool fresh = whole && w.grads[0].empty();
+  if (fresh) w.grads[0] = Tensor(value.shape(), value.dtype());
+  const Tensor dw = w.grad_buffer(0);
+  with_float(value.dtype(), [&]<class R>() {
+    kernels::best<R>().matmul({.m = value.dim(0),
+                               .n = columns.size(),
+                               .k = x.dim(0),
+                               .a = dy.data<R>(),
+                               .lda = dy.dim(1),
+                               .transpose_a = true,
+                               .b = x.data<R>(),
+                               .ldb = x.dim(1),
+                               .c = dw.data<R>() + columns.begin,
+                               .ldc = value.dim(1),
+                               .accumulate = !fresh,
+                               .precision = product_precision()});
+  });
+}
+
 struct PendingProducts final : PendingGrad {
   struct Parts {
     std::vector<Tensor> x, dy;  // [n, columns], [n, rows of the weight]
@@ -59,27 +82,10 @@ struct PendingProducts final : PendingGrad {
   std::map<Columns, Parts> parts;
 
   void flush(Node& node) override {
-    const Tensor& w = node.outputs[0];
     for (auto& [columns, p] : parts) {
-      const bool whole = columns == Columns{0, w.dim(1)};
-      const bool fresh = whole && node.grads[0].empty();
-      if (fresh) node.grads[0] = Tensor(w.shape(), w.dtype());
-      const Tensor dw = node.grad_buffer(0), x = stacked(p.x), dy = stacked(p.dy);
+      const Tensor x = stacked(p.x), dy = stacked(p.dy);
       p = {};
-      with_float(w.dtype(), [&]<class R>() {
-        kernels::best<R>().matmul({.m = w.dim(0),
-                                   .n = columns.size(),
-                                   .k = x.dim(0),
-                                   .a = dy.data<R>(),
-                                   .lda = dy.dim(1),
-                                   .transpose_a = true,
-                                   .b = x.data<R>(),
-                                   .ldb = x.dim(1),
-                                   .c = dw.data<R>() + columns.begin,
-                                   .ldc = w.dim(1),
-                                   .accumulate = !fresh,
-                                   .precision = product_precision()});
-      });
+      add_product(node, columns, x, dy);
     }
   }
 };
@@ -135,6 +141,10 @@ void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tenso
   auto& parts = static_cast<PendingProducts&>(*pending).parts[columns];
   parts.x.push_back(x);
   parts.dy.push_back(dy);
+}
+
+void give_weight_grad(const Var& w, const Tensor& x, const Tensor& dy) {
+  if (w.needs_grad()) add_product(w.node(), {0, w.dim(1)}, x, dy);
 }
 
 void add_bias_grad(const Var& b, const Tensor& dy) {

@@ -18,6 +18,11 @@ const R* data_or_null(const Var& v) {
   return v ? v.value().data<R>() : nullptr;
 }
 
+template <class R>
+const R* data_or_null(const Tensor& t) {
+  return t.empty() ? nullptr : t.data<R>();
+}
+
 // Where to add the gradient of an input; null if nobody wants it.
 template <class R>
 R* grad_or_null(const Var& in) {
@@ -93,6 +98,9 @@ void transposed_product(int64_t rows, const R* y, const kernels::Weight<R>& w, R
 
 // dw[:, columns] += dy^T x, put off until all users of w have added theirs: one product instead of many.
 void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tensor& dy);
+
+// The same at once, for whole sequences: there is nothing to wait for, and the rows need not stay in memory.
+void give_weight_grad(const Var& w, const Tensor& x, const Tensor& dy);
 
 // db += column sums of dy
 void add_bias_grad(const Var& b, const Tensor& dy);

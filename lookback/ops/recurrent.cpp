@@ -5,11 +5,10 @@
 
 #include "lookback/ops/internal.h"
 #include "lookback/ops/states.h"
+#include "lookback/ops/windows.h"
 
 namespace lookback::ops {
 namespace {
-
-kernels::Steps view(const Steps& s) { return {s.T(), s.data()}; }
 
 void check_inputs(const char* name, int64_t gates, const Var& x, const Steps& steps, const RecurrentWeights& w,
                   const RecurrentState& initial) {
@@ -24,13 +23,11 @@ void check_inputs(const char* name, int64_t gates, const Var& x, const Steps& st
     check(!s || s.shape() == Shape{B, H}, name, ": an initial state must be ", Shape{B, H});
 }
 
-// x Wx^T + bias in every row.
+// out = x W^T + bias, or out += x W^T without one, in every row.
 template <class R>
-Tensor input_part(const Var& x, const Var& w_ih, const R* bias) {
-  const int64_t N = x.dim(0), G = w_ih.dim(0);
-  Tensor out({N, G}, x.dtype());
-  product(N, x.value().data<R>(), weight<R>(w_ih, Packing::forward), out.data<R>(), Write::over, bias);
-  return out;
+void product(const Tensor& x, const Var& w, const R* bias, const Tensor& out) {
+  const Write write = bias ? Write::over : Write::onto;
+  ops::product(x.dim(0), x.data<R>(), weight<R>(w, Packing::forward), out.data<R>(), write, bias);
 }
 
 void input_part_backward(const Var& x, const Var& w_ih, const Tensor& dgates) {
@@ -39,44 +36,7 @@ void input_part_backward(const Var& x, const Var& w_ih, const Tensor& dgates) {
     if (const auto dx = grad_target<R>(x); dx.data)
       transposed_product(dgates.dim(0), dgates.data<R>(), weight<R>(w_ih, Packing::backward), dx.data, dx.write);
   });
-  add_weight_grad(w_ih, {0, w_ih.dim(1)}, x.value(), dgates);
-}
-
-// The last state of each sequence; an empty sequence ends where it started.
-Tensor last_states(const Steps& steps, Direction direction, const Tensor& states, const Var& initial) {
-  const int64_t B = steps.B(), H = states.dim(1);
-  Tensor out({B, H}, states.dtype());
-  with_float(states.dtype(), [&]<class R>() {
-    for (int64_t b = 0; b < B; ++b) {
-      const int64_t length = steps.length(b);
-      R* row = out.data<R>() + b * H;
-      if (length)
-        std::copy_n(states.data<R>() + steps.row(direction == Direction::reverse ? 0 : length - 1, b) * H, H, row);
-      else if (initial)
-        std::copy_n(initial.value().data<R>() + b * H, H, row);
-      else
-        std::fill_n(row, H, R{0});
-    }
-  });
-  return out;
-}
-
-template <class R>
-const R* data_or_null(const Tensor& t) {
-  return t.empty() ? nullptr : t.data<R>();
-}
-
-// What the kernels left in the carry is the gradient of the initial state. They do not see
-// empty sequences, which pass the gradient of their last state on as it is.
-void give_carry(const Steps& steps, const Var& initial, const Tensor& carry, const Tensor& dlast) {
-  if (!initial || !initial.needs_grad()) return;
-  const int64_t alive = steps.T() ? steps.alive(0) : 0;
-  const Tensor empty = carry.rows(alive, steps.B());
-  if (dlast.empty())
-    empty.fill_zero();
-  else
-    std::memcpy(empty.bytes(), dlast.rows(alive, steps.B()).bytes(), static_cast<size_t>(empty.byte_size()));
-  give_grad(initial, carry);
+  give_weight_grad(w_ih, x.value(), dgates);
 }
 
 template <class R>
@@ -86,164 +46,192 @@ std::vector<R> sum_of(const Var& a, const Var& b) {
   return out;
 }
 
+// What a window keeps for backward. With checkpointing gates, c and hn are computed again.
+struct Kept {
+  Window at;
+  Tensor h0, c0;  // [B, H] states it starts from; empty for zeros
+  Tensor gates;   // [N, G*H] activations
+  Tensor c;       // [N, H] LSTM
+  Tensor hn;      // [N, H] GRU
+};
+
+template <class R>
+kernels::LstmForward<R> lstm_args(const Kept& k, Direction direction, const Tensor& h, const Tensor& scratch) {
+  return {.steps = k.at.view(),
+          .H = h.dim(1),
+          .reverse = direction == Direction::reverse,
+          .h0 = data_or_null<R>(k.h0),
+          .c0 = data_or_null<R>(k.c0),
+          .gates = k.gates.data<R>(),
+          .h = k.at.of(h).data<R>(),
+          .c = k.c.data<R>(),
+          .scratch = scratch.data<R>()};
+}
+
+template <class R>
+kernels::GruForward<R> gru_args(const Kept& k, Direction direction, const Tensor& h, const Tensor& scratch) {
+  return {.steps = k.at.view(),
+          .H = h.dim(1),
+          .reverse = direction == Direction::reverse,
+          .h0 = data_or_null<R>(k.h0),
+          .gates = k.gates.data<R>(),
+          .hn = k.hn.data<R>(),
+          .h = k.at.of(h).data<R>(),
+          .scratch = scratch.data<R>()};
+}
+
+// The window with its gates and cells again. Its states are known, so all steps meet the recurrent weights in one
+// product: a row of it is what the step alone gave. x [N, I]; before [N, H]: the state every row started from.
+template <class R>
+Kept recomputed_lstm(Kept k, Direction direction, const Tensor& x, const Tensor& before, const RecurrentWeights& w) {
+  const int64_t N = k.at.N(), H = before.dim(1), T = k.at.T();
+  k.gates = Tensor({N, 4 * H}, x.dtype()), k.c = Tensor({N, H}, x.dtype());
+  product<R>(x, w.w_ih, sum_of<R>(w.b_ih, w.b_hh).data(), k.gates);
+  product<R>(before, w.w_hh, nullptr, k.gates);
+  const Tensor h({N, H}, x.dtype()), c0 = k.c0.empty() ? Tensor::zeros({k.at.B(), H}, x.dtype()) : k.c0;
+  const auto cell = [&](int64_t row, int64_t rows, const R* c) {
+    kernels::best<R>().lstm_cell(
+        {rows, H, k.gates.data<R>() + row * 4 * H, c, h.data<R>() + row * H, k.c.data<R>() + row * H});
+  };
+  const kernels::Steps steps = k.at.view();
+  const bool reverse = direction == Direction::reverse;
+  for (int64_t s = 0; s < T; ++s) {
+    const int64_t t = reverse ? T - 1 - s : s, last = reverse ? t + 1 : t - 1;
+    const int64_t rows = steps.alive(t), going = s ? std::min(rows, steps.alive(last)) : 0;
+    if (going) cell(steps.begin[t], going, k.c.data<R>() + steps.begin[last] * H);
+    cell(steps.begin[t] + going, rows - going, c0.data<R>() + going * H);
+  }
+  return k;
+}
+
+template <class R>
+Kept recomputed_gru(Kept k, const Tensor& x, const Tensor& before, const RecurrentWeights& w) {
+  const int64_t N = k.at.N(), H = before.dim(1);
+  const Tensor gates_h({N, 3 * H}, x.dtype()), h({N, H}, x.dtype());
+  k.gates = Tensor({N, 3 * H}, x.dtype()), k.hn = Tensor({N, H}, x.dtype());
+  product<R>(x, w.w_ih, w.b_ih.value().data<R>(), k.gates);
+  for (int64_t n = 0; n < N; ++n) std::copy_n(w.b_hh.value().data<R>(), 3 * H, gates_h.data<R>() + n * 3 * H);
+  product<R>(before, w.w_hh, nullptr, gates_h);
+  kernels::best<R>().gru_cell({N, H, k.gates.data<R>(), gates_h.data<R>(), before.data<R>(), h.data<R>()});
+  for (int64_t n = 0; n < N; ++n) std::copy_n(gates_h.data<R>() + n * 3 * H + 2 * H, H, k.hn.data<R>() + n * H);
+  return k;
+}
+
 }  // namespace
 
-RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, Direction direction,
+RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, const RecurrentOptions& options,
                   const RecurrentState& initial) {
   check_inputs("lstm", 4, x, steps, w, initial);
   const int64_t N = steps.N(), B = steps.B(), H = w.w_hh.dim(1);
   const Dtype d = x.dtype();
-  Tensor h({N, H}, d), c({N, H}, d), gates;
-  auto forward_args = [=]<class R>(const Tensor& scratch, const Var& h0, const Var& c0) {
-    return kernels::LstmForward<R>{.steps = view(steps),
-                                   .H = H,
-                                   .reverse = direction == Direction::reverse,
-                                   .h0 = data_or_null<R>(h0),
-                                   .c0 = data_or_null<R>(c0),
-                                   .h = h.data<R>(),
-                                   .c = c.data<R>(),
-                                   .scratch = scratch.data<R>()};
-  };
+  const Direction direction = options.direction;
+  const Tensor h({N, H}, d);
+  const Tensor last_h = states_at_start(initial.h, {B, H}, d), last_c = states_at_start(initial.c, {B, H}, d);
+  std::vector<Kept> kept;
   with_float(d, [&]<class R>() {
-    gates = input_part<R>(x, w.w_ih, sum_of<R>(w.b_ih, w.b_hh).data());
-    const Tensor scratch({B, H}, d);
-    auto args = forward_args.template operator()<R>(scratch, initial.h, initial.c);
-    args.wh = weight<R>(w.w_hh, Packing::forward);
-    args.gates = gates.data<R>();
-    kernels::best<R>().lstm_forward(args);
+    const auto bias = sum_of<R>(w.b_ih, w.b_hh);
+    for (Window& at : windows_of(steps, options)) {
+      Kept k{.at = std::move(at)};
+      k.h0 = start_of(k.at, last_h, initial.h), k.c0 = start_of(k.at, last_c, initial.c);
+      k.gates = Tensor({k.at.N(), 4 * H}, d), k.c = Tensor({k.at.N(), H}, d);
+      product<R>(k.at.of(x.value()), w.w_ih, bias.data(), k.gates);
+      const Tensor scratch({k.at.B(), H}, d);
+      auto args = lstm_args<R>(k, direction, h, scratch);
+      args.wh = weight<R>(w.w_hh, Packing::forward);
+      kernels::best<R>().lstm_forward(args);
+      reach(k.at, direction, k.at.of(h), last_h), reach(k.at, direction, k.c, last_c);
+      if (options.checkpoint) k.gates = k.c = Tensor();
+      kept.push_back(std::move(k));
+    }
   });
-  const Tensor last_h = last_states(steps, direction, h, initial.h),
-               last_c = last_states(steps, direction, c, initial.c);
   const auto out =
       record({h, last_h, last_c}, {x, w.w_ih, w.w_hh, w.b_ih, w.b_hh, initial.h, initial.c}, [=](Node& node) {
         const auto& in = node.inputs;
-        Tensor dgates({N, 4 * H}, d), dh_carry({B, H}, d), dc_carry({B, H}, d);
-        const Tensor dh = node.grads[0].empty() ? Tensor::zeros({N, H}, d) : node.grads[0];
+        const Tensor dgates({N, 4 * H}, d), dh = node.grads[0].empty() ? Tensor::zeros({N, H}, d) : node.grads[0];
+        const Tensor dh_carry = carry_at_end(node.grads[1], {B, H}, d),
+                     dc_carry = carry_at_end(node.grads[2], {B, H}, d);
         with_float(d, [&]<class R>() {
-          const Tensor scratch({B, H}, d);
-          auto args = forward_args.template operator()<R>(scratch, in[5], in[6]);
-          args.wh = weight<R>(in[2], Packing::backward);
-          args.gates = gates.data<R>();
-          kernels::best<R>().lstm_backward({.f = args,
-                                            .dh = dh.data<R>(),
-                                            .dh_last = data_or_null<R>(node.grads[1]),
-                                            .dc_last = data_or_null<R>(node.grads[2]),
-                                            .dgates = dgates.data<R>(),
-                                            .dh_carry = dh_carry.data<R>(),
-                                            .dc_carry = dc_carry.data<R>()});
-          add_weight_grad(in[2], {0, H}, states_before<R>(steps, direction, h, in[5] ? in[5].value() : Tensor()),
-                          dgates);
+          const Tensor before = states_before<R>(steps, direction, h, in[5] ? in[5].value() : Tensor());
+          for (auto w = kept.rbegin(); w != kept.rend(); ++w) {
+            const Kept k = options.checkpoint ? recomputed_lstm<R>(*w, direction, w->at.of(in[0].value()),
+                                                                   w->at.of(before), {in[1], in[2], in[3], in[4]})
+                                              : *w;
+            const Tensor scratch({k.at.B(), H}, d), dh0({k.at.B(), H}, d), dc0({k.at.B(), H}, d);
+            auto args = lstm_args<R>(k, direction, h, scratch);
+            args.wh = weight<R>(in[2], Packing::backward);
+            kernels::best<R>().lstm_backward({.f = args,
+                                              .dh = k.at.of(dh).data<R>(),
+                                              .dh_last = dh_carry.data<R>(),
+                                              .dc_last = dc_carry.data<R>(),
+                                              .dgates = k.at.of(dgates).data<R>(),
+                                              .dh_carry = dh0.data<R>(),
+                                              .dc_carry = dc0.data<R>()});
+            hand_back(k.at, dh0, dh_carry), hand_back(k.at, dc0, dc_carry);
+          }
+          give_weight_grad(in[2], before, dgates);
         });
         input_part_backward(in[0], in[1], dgates);
         add_bias_grad(in[3], dgates);
         add_bias_grad(in[4], dgates);
-        give_carry(steps, in[5], dh_carry, node.grads[1]);
-        give_carry(steps, in[6], dc_carry, node.grads[2]);
+        if (in[5]) give_grad(in[5], dh_carry);
+        if (in[6]) give_grad(in[6], dc_carry);
       });
   return {out[0], out[1], out[2]};
 }
 
-RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, Direction direction,
+RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, const RecurrentOptions& options,
                  const RecurrentState& initial) {
   check_inputs("gru", 3, x, steps, w, initial);
   check(!initial.c, "gru: there is no cell state");
   const int64_t N = steps.N(), B = steps.B(), H = w.w_hh.dim(1);
   const Dtype d = x.dtype();
-  Tensor h({N, H}, d), hn({N, H}, d), gates;
-  auto forward_args = [=]<class R>(const Tensor& scratch, const Var& b_hh, const Var& h0) {
-    return kernels::GruForward<R>{.steps = view(steps),
-                                  .H = H,
-                                  .reverse = direction == Direction::reverse,
-                                  .bh = b_hh.value().data<R>(),
-                                  .h0 = data_or_null<R>(h0),
-                                  .hn = hn.data<R>(),
-                                  .h = h.data<R>(),
-                                  .scratch = scratch.data<R>()};
-  };
+  const Direction direction = options.direction;
+  const Tensor h({N, H}, d), last_h = states_at_start(initial.h, {B, H}, d);
+  std::vector<Kept> kept;
   with_float(d, [&]<class R>() {
-    gates = input_part<R>(x, w.w_ih, w.b_ih.value().data<R>());
-    const Tensor scratch({B, 4 * H}, d);
-    auto args = forward_args.template operator()<R>(scratch, w.b_hh, initial.h);
-    args.wh = weight<R>(w.w_hh, Packing::forward);
-    args.gates = gates.data<R>();
-    kernels::best<R>().gru_forward(args);
+    for (Window& at : windows_of(steps, options)) {
+      Kept k{.at = std::move(at)};
+      k.h0 = start_of(k.at, last_h, initial.h);
+      k.gates = Tensor({k.at.N(), 3 * H}, d), k.hn = Tensor({k.at.N(), H}, d);
+      product<R>(k.at.of(x.value()), w.w_ih, w.b_ih.value().data<R>(), k.gates);
+      const Tensor scratch({k.at.B(), 4 * H}, d);
+      auto args = gru_args<R>(k, direction, h, scratch);
+      args.wh = weight<R>(w.w_hh, Packing::forward), args.bh = w.b_hh.value().data<R>();
+      kernels::best<R>().gru_forward(args);
+      reach(k.at, direction, k.at.of(h), last_h);
+      if (options.checkpoint) k.gates = k.hn = Tensor();
+      kept.push_back(std::move(k));
+    }
   });
-  const Tensor last_h = last_states(steps, direction, h, initial.h);
   const auto out = record({h, last_h}, {x, w.w_ih, w.w_hh, w.b_ih, w.b_hh, initial.h}, [=](Node& node) {
     const auto& in = node.inputs;
-    Tensor dgates_x({N, 3 * H}, d), dgates_h({N, 3 * H}, d), dh_carry({B, H}, d);
+    const Tensor dgates_x({N, 3 * H}, d), dgates_h({N, 3 * H}, d), dh_carry = carry_at_end(node.grads[1], {B, H}, d);
     const Tensor dh = node.grads[0].empty() ? Tensor::zeros({N, H}, d) : node.grads[0];
     with_float(d, [&]<class R>() {
-      const Tensor scratch({B, 4 * H}, d);
-      auto args = forward_args.template operator()<R>(scratch, in[4], in[5]);
-      args.wh = weight<R>(in[2], Packing::backward);
-      args.gates = gates.data<R>();
-      kernels::best<R>().gru_backward({.f = args,
-                                       .dh = dh.data<R>(),
-                                       .dh_last = data_or_null<R>(node.grads[1]),
-                                       .dgates_x = dgates_x.data<R>(),
-                                       .dgates_h = dgates_h.data<R>(),
-                                       .dh_carry = dh_carry.data<R>()});
-      add_weight_grad(in[2], {0, H}, states_before<R>(steps, direction, h, in[5] ? in[5].value() : Tensor()), dgates_h);
+      const Tensor before = states_before<R>(steps, direction, h, in[5] ? in[5].value() : Tensor());
+      for (auto w = kept.rbegin(); w != kept.rend(); ++w) {
+        const Kept k = options.checkpoint ? recomputed_gru<R>(*w, w->at.of(in[0].value()), w->at.of(before),
+                                                              {in[1], in[2], in[3], in[4]})
+                                          : *w;
+        const Tensor scratch({k.at.B(), 4 * H}, d), dh0({k.at.B(), H}, d);
+        auto args = gru_args<R>(k, direction, h, scratch);
+        args.wh = weight<R>(in[2], Packing::backward), args.bh = in[4].value().data<R>();
+        kernels::best<R>().gru_backward({.f = args,
+                                         .dh = k.at.of(dh).data<R>(),
+                                         .dh_last = dh_carry.data<R>(),
+                                         .dgates_x = k.at.of(dgates_x).data<R>(),
+                                         .dgates_h = k.at.of(dgates_h).data<R>(),
+                                         .dh_carry = dh0.data<R>()});
+        hand_back(k.at, dh0, dh_carry);
+      }
+      give_weight_grad(in[2], before, dgates_h);
     });
     input_part_backward(in[0], in[1], dgates_x);
     add_bias_grad(in[3], dgates_x);
     add_bias_grad(in[4], dgates_h);
-    give_carry(steps, in[5], dh_carry, node.grads[1]);
+    if (in[5]) give_grad(in[5], dh_carry);
   });
   return {out[0], out[1], Var()};
-}
-
-LstmCellOut lstm_cell(const Var& gates, const Var& c) {
-  check(c.shape().rank() == 2 && gates.shape() == Shape{c.dim(0), 4 * c.dim(1)}, "lstm_cell: gates ", gates.shape(),
-        " do not fit c ", c.shape());
-  const int64_t N = c.dim(0), H = c.dim(1);
-  const Dtype d = c.dtype();
-  // The kernel turns the gates into activations in place.
-  Tensor activations = gates.value().clone(), h({N, H}, d), c_next({N, H}, d);
-  auto args = [=]<class R>(const Var& before) {
-    return kernels::LstmCell<R>{N, H, activations.data<R>(), before.value().data<R>(), h.data<R>(), c_next.data<R>()};
-  };
-  with_float(d, [&]<class R>() { kernels::best<R>().lstm_cell(args.template operator()<R>(c)); });
-  const auto out = record({h, c_next}, {gates, c}, [=](Node& node) {
-    const auto& in = node.inputs;
-    Tensor dgates({N, 4 * H}, d);
-    with_float(d, [&]<class R>() {
-      kernels::best<R>().lstm_cell_backward({.f = args.template operator()<R>(in[1]),
-                                             .dh_next = data_or_null<R>(node.grads[0]),
-                                             .dc_next = data_or_null<R>(node.grads[1]),
-                                             .dgates = dgates.data<R>(),
-                                             .dc = grad_or_null<R>(in[1])});
-    });
-    give_grad(in[0], dgates);
-  });
-  return {out[0], out[1]};
-}
-
-Var gru_cell(const Var& gates_x, const Var& gates_h, const Var& h) {
-  check(h.shape().rank() == 2 && gates_x.shape() == Shape{h.dim(0), 3 * h.dim(1)} && gates_h.shape() == gates_x.shape(),
-        "gru_cell: gates ", gates_x.shape(), " and ", gates_h.shape(), " do not fit h ", h.shape());
-  const int64_t N = h.dim(0), H = h.dim(1);
-  const Dtype d = h.dtype();
-  Tensor activations = gates_x.value().clone(), h_next({N, H}, d);
-  auto args = [=]<class R>(const Var& recurrent, const Var& before) {
-    return kernels::GruCell<R>{
-        N, H, activations.data<R>(), recurrent.value().data<R>(), before.value().data<R>(), h_next.data<R>()};
-  };
-  with_float(d, [&]<class R>() { kernels::best<R>().gru_cell(args.template operator()<R>(gates_h, h)); });
-  return record({h_next}, {gates_x, gates_h, h}, [=](Node& node) {
-    const auto& in = node.inputs;
-    Tensor dx({N, 3 * H}, d), dh({N, 3 * H}, d);
-    with_float(d, [&]<class R>() {
-      kernels::best<R>().gru_cell_backward({.f = args.template operator()<R>(in[1], in[2]),
-                                            .dh_next = node.grads[0].data<R>(),
-                                            .dgates_x = dx.data<R>(),
-                                            .dgates_h = dh.data<R>(),
-                                            .dh = grad_or_null<R>(in[2])});
-    });
-    give_grad(in[0], dx);
-    give_grad(in[1], dh);
-  })[0];
 }
 
 }  // namespace lookback::ops

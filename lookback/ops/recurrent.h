@@ -27,12 +27,22 @@ struct RecurrentState {
   Var c;  // [B, H]; LSTM only
 };
 
+struct RecurrentOptions {
+  Direction direction = Direction::forward;
+  // Gradient checkpointing (Chen et al. 2016): gates are not kept, and cells of every so many steps only; backward
+  // computes the others again, to the same bits. 0: all are kept.
+  int64_t checkpoint = 0;
+  // Truncated backpropagation through time (Williams and Peng 1990): no gradient passes from step k * bptt of a
+  // sequence to the state of the step before it, or in reverse the other way. 0: it passes everywhere.
+  int64_t bptt = 0;
+};
+
 // A whole sequence. x [N, I] in packed rows of `steps`. Throws ShapeError.
 // LSTM: c' = f c + i g, h' = o tanh(c')   (Gers et al. 2000, as torch.nn.LSTM)
-RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, Direction direction,
+RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, const RecurrentOptions& options = {},
                   const RecurrentState& initial = {});
 // GRU: n = tanh(xn + r hn), h' = (1-z) n + z h   (Cho et al. 2014, as torch.nn.GRU)
-RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, Direction direction,
+RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, const RecurrentOptions& options = {},
                  const RecurrentState& initial = {});
 
 // One step after its products. gates [N, 4H] = x Wx^T + h Wh^T + biases, c [N, H].

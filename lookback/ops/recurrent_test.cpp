@@ -1,53 +1,23 @@
-#include "lookback/ops/recurrent.h"
-
-#include "lookback/ops/linear.h"
-#include "lookback/ops/testing.h"
+#include "lookback/ops/recurrent_cases.h"
 
 namespace lookback {
 namespace {
 
 using ops::Direction;
+using testing::Case;
+using testing::cases;
 using testing::check_op;
 using testing::distance;
 using testing::gradients_of;
 using testing::Inputs;
+using testing::inputs_of;
+using testing::kDirections;
 using testing::random_param;
 using testing::random_tensor;
+using testing::state_of;
+using testing::stepped;
 using testing::uneven;
-
-struct Case {
-  std::vector<int64_t> lengths;
-  int64_t I, H;
-};
-
-std::vector<Case> cases() {
-  return {
-      {{1}, 1, 1},           // one of everything
-      {{4}, 3, 2},           // B = 1
-      {{1, 1, 1}, 2, 3},     // T = 1
-      {{3, 3}, 2, 1},        // H = 1
-      {{5, 3, 3, 1}, 3, 9},  // ragged
-      {{3, 2, 0}, 2, 3},     // an empty sentence
-      {{4, 0, 0}, 1, 2},     // most of them empty
-  };
-}
-
-const Direction kDirections[] = {Direction::forward, Direction::reverse};
-
-// x, w_ih, w_hh, b_ih, b_hh, and perhaps h0 (and c0).
-Inputs inputs_of(const Case& c, int64_t gates, int64_t states) {
-  const int64_t N = Steps(c.lengths).N(), B = static_cast<int64_t>(c.lengths.size()), G = gates * c.H;
-  Inputs in = {random_param({N, c.I}, 1), random_param({G, c.I}, 2), random_param({G, c.H}, 3), random_param({G}, 4),
-               random_param({G}, 5)};
-  for (int64_t k = 0; k < states; ++k) in.push_back(random_param({B, c.H}, 6 + static_cast<uint64_t>(k)));
-  return in;
-}
-
-ops::RecurrentWeights weights_of(const Inputs& in) { return {in[1], in[2], in[3], in[4]}; }
-
-ops::RecurrentState state_of(const Inputs& in) {
-  return {in.size() > 5 ? in[5] : Var(), in.size() > 6 ? in[6] : Var()};
-}
+using testing::weights_of;
 
 using Run = std::function<ops::RecurrentOut(const Inputs&)>;
 
@@ -71,8 +41,9 @@ TEST(Lstm, Gradients) {
         SCOPED_TRACE(
             text("B ", c.lengths.size(), " T ", c.lengths[0], " states ", states, " direction ", static_cast<int>(d)));
         const Steps steps(c.lengths);
-        check_all(inputs_of(c, 4, states),
-                  [&](const Inputs& x) { return ops::lstm(x[0], steps, weights_of(x), d, state_of(x)); });
+        check_all(inputs_of(c, 4, states), [&](const Inputs& x) {
+          return ops::lstm(x[0], steps, weights_of(x), {.direction = d}, state_of(x));
+        });
       }
 }
 
@@ -84,18 +55,17 @@ TEST(Gru, Gradients) {
             text("B ", c.lengths.size(), " T ", c.lengths[0], " states ", states, " direction ", static_cast<int>(d)));
         const Steps steps(c.lengths);
         check_all(inputs_of(c, 3, states),
-                  [&](const Inputs& x) { return ops::gru(x[0], steps, weights_of(x), d, state_of(x)); });
+                  [&](const Inputs& x) { return ops::gru(x[0], steps, weights_of(x), {.direction = d}, state_of(x)); });
       }
 }
 
 TEST(Lstm, OneInitialStateAlone) {
   const Case c{{3, 1}, 2, 3};
   const Steps steps(c.lengths);
+  check_op(inputs_of(c, 4, 1),
+           [&](const Inputs& x) { return uneven(ops::lstm(x[0], steps, weights_of(x), {}, {.h = x[5]}).h); });
   check_op(inputs_of(c, 4, 1), [&](const Inputs& x) {
-    return uneven(ops::lstm(x[0], steps, weights_of(x), Direction::forward, {.h = x[5]}).h);
-  });
-  check_op(inputs_of(c, 4, 1), [&](const Inputs& x) {
-    return uneven(ops::lstm(x[0], steps, weights_of(x), Direction::reverse, {.c = x[5]}).h);
+    return uneven(ops::lstm(x[0], steps, weights_of(x), {.direction = Direction::reverse}, {.c = x[5]}).h);
   });
 }
 
@@ -119,44 +89,12 @@ TEST(GruCell, Gradients) {
   EXPECT_THROW(ops::gru_cell(random_param({2, 6}, 1), random_param({2, 9}, 1), random_param({2, 2}, 2)), ShapeError);
 }
 
-// The same as cells stepped one by one with linear, in the order of the direction.
-struct Stepped {
-  Var h, last_h, last_c;
-};
-
-Stepped stepped(const Inputs& x, const std::vector<int64_t>& lengths, Direction d, bool gru) {
-  const Steps steps(lengths);
-  const auto w = weights_of(x);
-  const int64_t H = w.w_hh.dim(1);
-  std::vector<Var> rows(static_cast<size_t>(steps.N())), last_h, last_c;
-  for (int64_t b = 0; b < steps.B(); ++b) {
-    const auto start = [&](size_t k) {
-      return x.size() > k ? ops::slice_rows(x[k], b, b + 1) : Var(Tensor::zeros({1, H}, x[0].dtype()));
-    };
-    Var h = start(5), c = start(6);
-    const int64_t length = lengths[static_cast<size_t>(b)];
-    for (int64_t s = 0; s < length; ++s) {
-      const int64_t row = steps.row(d == Direction::reverse ? length - 1 - s : s, b);
-      const Var in = ops::linear(ops::slice_rows(x[0], row, row + 1), w.w_ih, {.bias = w.b_ih});
-      if (gru) {
-        h = ops::gru_cell(in, ops::linear(h, w.w_hh, {.bias = w.b_hh}), h);
-      } else {
-        const auto out = ops::lstm_cell(ops::linear(h, w.w_hh, {.bias = w.b_hh, .onto = in}), c);
-        h = out.h, c = out.c;
-      }
-      rows[static_cast<size_t>(row)] = h;
-    }
-    last_h.push_back(h), last_c.push_back(c);
-  }
-  return {ops::concat_rows(rows), ops::concat_rows(last_h), ops::concat_rows(last_c)};
-}
-
 void compare_to_cells(const Case& c, Direction d, bool gru, int64_t states) {
   SCOPED_TRACE(text("gru ", gru, " B ", c.lengths.size(), " T ", c.lengths[0], " states ", states));
   const Steps steps(c.lengths);
   const Inputs in = inputs_of(c, gru ? 3 : 4, states);
   const Run whole = [&](const Inputs& x) {
-    return (gru ? &ops::gru : &ops::lstm)(x[0], steps, weights_of(x), d, state_of(x));
+    return (gru ? &ops::gru : &ops::lstm)(x[0], steps, weights_of(x), {.direction = d}, state_of(x));
   };
   const auto loss = [](const auto& out, bool with_c) {
     const Var sum = ops::add(uneven(out.h, 31), uneven(out.last_h, 32));
@@ -191,7 +129,7 @@ TEST(Recurrent, FastKernelsAgreeOnWiderShapes) {
       for (size_t k : {1, 2})
         for (double& v : in[k].value().span<double>()) v = static_cast<float>(0.2 * v);
       const testing::Loss loss = [&](const Inputs& x) {
-        const auto out = (gru ? &ops::gru : &ops::lstm)(x[0], steps, weights_of(x), d, state_of(x));
+        const auto out = (gru ? &ops::gru : &ops::lstm)(x[0], steps, weights_of(x), {.direction = d}, state_of(x));
         return ops::add(uneven(out.h, 1), uneven(out.last_h, 2));
       };
       const auto want = gradients_of(in, loss), got = gradients_of(testing::as_f32(in), loss);
@@ -203,7 +141,7 @@ TEST(Recurrent, NothingButEmptySequences) {
   const Case c{{0, 0}, 2, 3};
   const Steps steps(c.lengths);
   for (const Inputs& in : {inputs_of(c, 4, 2), testing::as_f32(inputs_of(c, 4, 2))}) {
-    const auto out = ops::lstm(in[0], steps, weights_of(in), Direction::forward, state_of(in));
+    const auto out = ops::lstm(in[0], steps, weights_of(in), {}, state_of(in));
     EXPECT_EQ(distance(out.last_h.value(), in[5].value()), 0);
     EXPECT_EQ(distance(out.last_c.value(), in[6].value()), 0);
     backward(ops::add(uneven(out.last_h, 1), uneven(out.last_c, 2)));
@@ -221,14 +159,14 @@ TEST(Recurrent, ARowDoesNotDependOnItsCompany) {
     for (const bool gru : {false, true}) {
       const Inputs in = testing::as_f32(inputs_of(c, gru ? 3 : 4, 0));
       const auto run = gru ? &ops::gru : &ops::lstm;
-      const Tensor all = run(in[0], steps, weights_of(in), d, {}).h.value();
+      const Tensor all = run(in[0], steps, weights_of(in), {.direction = d}, {}).h.value();
       for (int64_t b = 0; b < 4; ++b) {
         std::vector<int32_t> rows;
         for (int64_t t = 0; t < c.lengths[static_cast<size_t>(b)]; ++t)
           rows.push_back(static_cast<int32_t>(steps.row(t, b)));
         const auto ids = ops::row_ids(rows);
         const auto alone = run(ops::gather_rows(in[0], ids), Steps::dense(static_cast<int64_t>(rows.size()), 1),
-                               weights_of(in), d, {});
+                               weights_of(in), {.direction = d}, {});
         EXPECT_TRUE(testing::same_bits(alone.h.value(), ops::gather_rows(Var(all), ids).value())) << b;
       }
     }
@@ -240,10 +178,10 @@ TEST(Recurrent, WhatDoesNotFitIsRefused) {
   for (size_t k = 0; k < 7; ++k) {
     Inputs in = inputs_of(c, 4, 2);
     in[k] = random_param({7}, 1);
-    EXPECT_THROW(ops::lstm(in[0], steps, weights_of(in), Direction::forward, state_of(in)), ShapeError) << k;
+    EXPECT_THROW(ops::lstm(in[0], steps, weights_of(in), {}, state_of(in)), ShapeError) << k;
   }
   const Inputs gru = inputs_of(c, 3, 2);
-  EXPECT_THROW(ops::gru(gru[0], steps, weights_of(gru), Direction::forward, state_of(gru)), ShapeError);
+  EXPECT_THROW(ops::gru(gru[0], steps, weights_of(gru), {}, state_of(gru)), ShapeError);
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ void LayersGolden::run(const std::string& name, bool gru, bool both) const {
                                   input("bias_hh" + suffix)};
     const int64_t first = reverse ? B : 0;
     const auto out = (gru ? &ops::gru : &ops::lstm)(
-        x, steps, w, reverse ? Direction::reverse : Direction::forward,
+        x, steps, w, {.direction = reverse ? Direction::reverse : Direction::forward},
         {ops::slice_rows(h0, first, first + B), c0 ? ops::slice_rows(c0, first, first + B) : Var()});
     y.push_back(out.h), h.push_back(out.last_h);
     if (!gru) c.push_back(out.last_c);
