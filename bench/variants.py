@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Trains the variants of a translation recipe for the same time each, and tabulates their scores.
 
-    python3 bench/variants.py --data DIR [--minutes 10] [--threads N] [--out out/variants] [--only NAME...]
+    python3 bench/variants.py --data DIR [--table decoders|ladder] [--minutes 10] [--threads N] [--only WORD...]
+
+decoders: cell, score and order of attention; the test set is translated once, with the weights that validation chose.
+ladder: the recipe with one of its choices undone or replaced, scored on the validation set, so that choosing by it
+leaves the test set alone.
 
 The cores are the run's: start nothing else on them. Results do not depend on the number of threads,
 so 20 minutes on one core are about the same steps as 10 minutes on two. A variant whose score is in OUT already is
-not trained again, so the table can be made in several sittings. The test set is translated once,
-with the weights that validation chose.
+not trained again, so a table can be made in several sittings.
 """
 
 import argparse
@@ -17,10 +20,7 @@ import re
 import subprocess
 import time
 
-TEST = ("raw/test_2016_flickr.de.gz", "raw/test_2016_flickr.en.gz")
-
-
-def variants():
+def decoders():
     for cell, feeding in itertools.product(("lstm", "gru"), (True, False)):
         feed = "feeding" if feeding else "no feeding"
         common = {"model.encoder.cell": cell, "model.decoder.cell": cell,
@@ -31,7 +31,25 @@ def variants():
             **common, "model.decoder.attention": "bahdanau", "model.score": "additive"}
 
 
-def trained(args, name, settings):
+def ladder():
+    yield "the recipe", {}
+    yield "no BPE-dropout", {"tokenizer.sampling": "0"}
+    yield "embeddings not tied", {"model.tie": "none"}
+    yield "two layers", {"model.encoder.layers": "2", "model.decoder.layers": "2"}
+    yield "locked dropout", {"model.locked_dropout": "true"}
+    yield "no running mean of the weights", {"train.ema": "0"}
+    yield "mean of the best 5 instead", {"train.ema": "0", "train.average_best": "5", "train.validate_every_epochs": "0.25"}
+    yield "score dot", {"model.score": "dot"}
+    yield "weight drop 0.2", {"model.weight_drop": "0.2"}
+    yield "dropout 0.2", {"model.dropout": "0.2"}
+    yield "input feeding", {"model.decoder.input_feeding": "true"}
+
+
+# What there is to compare, and the set that it is scored on.
+TABLES = {"decoders": (decoders, "test_2016_flickr"), "ladder": (ladder, "val")}
+
+
+def trained(args, name, settings, score_on):
     folder = args.out / name.replace(" ", "-")
     result = folder / "variant.json"
     if result.exists():
@@ -44,8 +62,9 @@ def trained(args, name, settings):
         command += ["--set", f"{key}={value}"]
     begin = time.monotonic()
     subprocess.run(command, check=True)
-    evaluation = subprocess.run([args.program, "evaluate", str(folder), "--data", *(f"{args.data}/{t}" for t in TEST),
-                                 "--format", "json"], check=True, capture_output=True, text=True).stdout
+    pairs = [f"{args.data}/raw/{score_on}.{side}.gz" for side in ("de", "en")]
+    evaluation = subprocess.run([args.program, "evaluate", str(folder), "--data", *pairs, "--format", "json"],
+                                check=True, capture_output=True, text=True).stdout
     card = (folder / "README.md").read_text()
     row = {"name": name, "evaluation": json.loads(evaluation), "seconds": time.monotonic() - begin,
            "run": re.search(r"^- (\d+ steps, .*)$", card, re.M).group(1),
@@ -59,17 +78,18 @@ def main():
     parser.add_argument("--program", default="build/release/lookback")
     parser.add_argument("--recipe", default="recipes/translate-multi30k-de-en.toml")
     parser.add_argument("--data", required=True)
+    parser.add_argument("--table", choices=TABLES, default="decoders")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--threads", type=int, help="all cores unless given")
-
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("out/variants"))
     parser.add_argument("--only", nargs="*", default=[], help="variants whose names hold all of these words")
     args = parser.parse_args()
     print("| variant | BLEU | chrF2 | TER | run |\n|---|---|---|---|---|")
+    variants, score_on = TABLES[args.table]
     for name, settings in variants():
         if not all(word in name.split() for word in args.only):
             continue
-        row = trained(args, name, settings)
+        row = trained(args, name, settings, score_on)
         scores = " | ".join(f"{row['evaluation'][metric]['score']:.2f}" for metric in ("BLEU", "chrF2", "TER"))
         print(f"| {name} | {scores} | {row['run']} |", flush=True)
 
