@@ -60,7 +60,7 @@ std::unique_ptr<BenchWork> layer(const Inputs& in) {
   const auto w = random_recurrent(kind, in.H, in.H, in.rng);
   const Var x = in.parameter({in.T * in.B, in.H});
   return both_ways(in, x.shape(), vars_of(w, x), [w, x, steps = Steps::dense(in.T, in.B)] {
-    return (kind == CellKind::lstm ? ops::lstm : ops::gru)(x, steps, w, ops::Direction::forward, {}).h;
+    return (kind == CellKind::lstm ? ops::lstm : ops::gru)(x, steps, w, {}, {}).h;
   });
 }
 
