@@ -23,7 +23,8 @@ TOLERANCE = 0.02
 # Counted is what happens inside, run by run: at start libraries do what the clock tells them to. The two patterns mean
 # the same functions: callgrind gives a pattern one meaning only, and looks at the wider one first if it comes first.
 BEGIN, END = "lookback::tasks::*::run()", "lookback::*::run()"
-ALLOCATORS = {"malloc", "calloc", "realloc", "aligned_alloc", "memalign", "posix_memalign"}
+ALLOCATORS = {prefix + name for prefix in ("", "__libc_") for name in
+              ("malloc", "calloc", "realloc", "aligned_alloc", "memalign", "posix_memalign")}
 
 SMALL = ("--vocabulary", "300", "--model.encoder.hidden", "48", "--model.decoder.hidden", "64", "--model.embedding", "32",
          "--source", "6", "--target", "6")
