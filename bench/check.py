@@ -3,10 +3,11 @@
 
     ./x bench check [--update] [--only WORK...]
 
-Counted are the instructions and the memory allocations of one steady step, by valgrind's callgrind. Valgrind shows every program the same processor
-(AVX2, no AVX-512), whatever the machine has, so bench/limits.json holds everywhere where the same compiler and
-libraries made the program; with others the counts are told and held to nothing. A step may cost `tolerance` more
-instructions than the limit, and no more allocations. --update writes what was counted as the limits.
+Counted are the instructions and the memory allocations of one steady step, by valgrind's callgrind. Valgrind shows
+every program the same processor (AVX2, no AVX-512), whatever the machine has, so bench/limits.json holds everywhere
+where the same compiler and libraries made the program; with others the counts are told and held to nothing. A step may
+cost `tolerance` more instructions than the limit, and no more allocations. --update writes what was counted as the
+limits.
 """
 
 import argparse
