@@ -3,10 +3,11 @@
 
     ./x bench check [--update] [--only WORK...]
 
-Counted are the instructions and the memory allocations of one steady step, by valgrind's callgrind. Valgrind shows every program the same processor
-(AVX2, no AVX-512), whatever the machine has, so bench/limits.json holds everywhere where the same compiler and
-libraries made the program; with others the counts are told and held to nothing. A step may cost `tolerance` more
-instructions than the limit, and no more allocations. --update writes what was counted as the limits.
+Counted are the instructions and the memory allocations of one steady step, by valgrind's callgrind. Valgrind shows
+every program the same processor (AVX2, no AVX-512), whatever the machine has, so bench/limits.json holds everywhere
+where the same compiler and libraries made the program; with others the counts are told and held to nothing. A step may
+cost `tolerance` more instructions than the limit, and no more allocations. --update writes what was counted as the
+limits.
 """
 
 import argparse
@@ -23,7 +24,8 @@ TOLERANCE = 0.02
 # Counted is what happens inside, run by run: at start libraries do what the clock tells them to. The two patterns mean
 # the same functions: callgrind gives a pattern one meaning only, and looks at the wider one first if it comes first.
 BEGIN, END = "lookback::tasks::*::run()", "lookback::*::run()"
-ALLOCATORS = {"malloc", "calloc", "realloc", "aligned_alloc", "memalign", "posix_memalign"}
+ALLOCATORS = {prefix + name for prefix in ("", "__libc_") for name in
+              ("malloc", "calloc", "realloc", "aligned_alloc", "memalign", "posix_memalign")}
 
 SMALL = ("--vocabulary", "300", "--model.encoder.hidden", "48", "--model.decoder.hidden", "64", "--model.embedding", "32",
          "--source", "6", "--target", "6")

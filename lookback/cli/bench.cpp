@@ -34,7 +34,7 @@ std::string kinds_in_words() {
 struct BenchFlags {
   StringList work;
   int64_t rounds = 5, repeat = 0, threads = 0;
-  std::string format;
+  std::string format, only;
   bool on_request = false;
   tasks::BenchOptions options;
 
@@ -47,6 +47,7 @@ struct BenchFlags {
     v("format", format, "FORMAT",
       "text: a table; json: one object a line; unless given, a table on a terminal and json elsewhere")
         .choices({"text", "json"});
+    v("only", only, "WORD", "of a work with several cases those whose name holds this");
     v("on-request", on_request, "",
       "measure once for each line on standard input and answer with a line, so that programs can be measured in turn");
     v.add(fields_of(options));
@@ -139,10 +140,14 @@ Measured measure(const BenchFlags& flags, const BenchKind& kind, const BenchCase
 }
 
 void report(const BenchFlags& flags, const BenchKind& kind, Yardsticks& yardsticks) {
+  int64_t found = 0;
   for (const BenchCase& bench : kind.cases(flags.options)) {
+    if (bench.name.find(flags.only) == std::string::npos) continue;
+    ++found;
     const Measured m = measure(flags, kind, bench, yardsticks);
     print(flags.as_table() ? table_line(m) : json_line(m) + "\n");
   }
+  check<ConfigError>(found > 0, "bench: no case of ", kind.name, " holds '", flags.only, "'");
 }
 
 // Everything there is, but what the options do not allow.

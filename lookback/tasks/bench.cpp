@@ -140,13 +140,14 @@ class Copy final : public BenchWork {
   Tensor from_, to_;
 };
 
+// From little memory to much, since a process keeps its peak.
 constexpr BenchKind kKinds[] = {
-    {"train", "training steps of an encoder-decoder", "target tokens/s", &training},
-    {"decode", "search with an encoder-decoder", "tokens/s", &decoding},
-    {"load", "a model folder loaded and its first line translated", "loads/s", &loading},
-    {"lstm", "forward and backward of one layer", "GFLOP/s", &one_case<Layer>},
-    {"stream", "one layer, one step at a time", "steps/s", &one_case<Streaming>},
     {"product", "the largest matrix product: what the machine can do", "GFLOP/s", &one_case<Product>},
+    {"stream", "one layer, one step at a time", "steps/s", &one_case<Streaming>},
+    {"lstm", "forward and backward of one layer", "GFLOP/s", &one_case<Layer>},
+    {"decode", "search with an encoder-decoder", "tokens/s", &decoding},
+    {"train", "training steps of an encoder-decoder", "target tokens/s", &training},
+    {"load", "a model folder loaded and its first line translated", "loads/s", &loading},
     {"kernels", "what those are made of, one by one, at the sizes of the model and in every precision of the processor",
      "calls/s", &kernels},
     {"fused", "every fused op against the plainer ops it stands for, forward and backward", "calls/s", &fused},

@@ -203,7 +203,8 @@ std::unique_ptr<BenchWork> attended(const Inputs& in) {
   return std::make_unique<Call>(in.precision, Cost{}, [=, at = in.attention()] { ops::attend(e, values, at); });
 }
 
-// The softmax alone, then one product for each sentence with its values, which lie ready the way a product likes them.
+// The softmax alone, then one product for each sentence with its values, which lie ready the way a product likes them
+// (and are drawn anew for that: here only the work is the same).
 std::unique_ptr<BenchWork> softmax_then_products(const Inputs& in) {
   const Var e = in.draw({in.N, in.T}), nothing(Tensor::zeros({in.B * in.T, 1}));
   Vars values;

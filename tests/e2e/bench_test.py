@@ -41,6 +41,10 @@ class Bench(p.Case):
             self.assertLessEqual(row["ratio_min"], row["ratio"])
             self.assertAlmostEqual(row["ratio"], row["composed_seconds"] / row["seconds"], 3)
 
+    def test_only_the_wanted_cases(self):
+        self.assertEqual({row["case"] for row in self.lines("kernels", "--only", "Adam")}, {"Adam 2400"})
+        self.fails(2, "bench", "kernels", *SMALL, "--only", "Adom", says="no case of kernels holds 'Adom'")
+
     def test_loading_is_that_of_the_given_folder(self):
         [row] = self.lines("load", "--folder", self.model())
         self.assertEqual(row["unit"], "loads/s")
