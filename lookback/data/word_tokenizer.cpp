@@ -171,10 +171,10 @@ std::vector<std::string> parse_pieces(const Json& model) {
   std::vector<std::string> pieces(vocab.size());
   for (const auto& [piece, id] : vocab.items()) {
     check<FormatError>(id.is_number_unsigned() && id.get<uint64_t>() < pieces.size(), "model.vocab: '", piece,
-                       "' has the id ", id.dump(), ", expected one below ", pieces.size());
+                       "' has the id ", id, ", expected one below ", pieces.size());
     std::string& place = pieces[id.get<size_t>()];
-    check<FormatError>(place.empty(), "model.vocab: '", place, "' and '", piece, "' have the same id ", id.dump());
-    check<FormatError>(!piece.empty(), "model.vocab: piece ", id.dump(), " is empty");
+    check<FormatError>(place.empty(), "model.vocab: '", place, "' and '", piece, "' have the same id ", id);
+    check<FormatError>(!piece.empty(), "model.vocab: piece ", id, " is empty");
     place = piece;
   }
   for (size_t k = 0; k < kSpecialNames.size(); ++k)
@@ -191,8 +191,7 @@ Json parse_strictly(std::string_view json) {
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key)
-      check<FormatError>(keys.back().insert(parsed.get<std::string>()).second, "key ", parsed.dump(),
-                         " is there twice");
+      check<FormatError>(keys.back().insert(parsed.get<std::string>()).second, "key ", parsed, " is there twice");
     return true;
   };
   return Json::parse(json, watch);

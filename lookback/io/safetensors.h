@@ -70,7 +70,7 @@ class SafetensorsFile {
 
  private:
   File file_;
-  int64_t bytes_;  // in the file
+  int64_t bytes_;                       // in the file
   std::shared_ptr<std::byte> mapping_;  // of the whole file, once somebody asked
   std::vector<TensorEntry> entries_;
   std::map<std::string, size_t, std::less<>> index_;

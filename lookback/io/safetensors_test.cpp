@@ -85,7 +85,8 @@ TEST(Safetensors, AMappedTensorIsThatOfTheFileAndOutlivesIt) {
     EXPECT_EQ(mapped[k].shape(), tensors[k].value.shape());
     ASSERT_EQ(mapped[k].byte_size(), tensors[k].value.byte_size());
     if (mapped[k].byte_size() > 0) {
-      EXPECT_EQ(std::memcmp(mapped[k].bytes(), tensors[k].value.bytes(), static_cast<size_t>(mapped[k].byte_size())), 0);
+      EXPECT_EQ(std::memcmp(mapped[k].bytes(), tensors[k].value.bytes(), static_cast<size_t>(mapped[k].byte_size())),
+                0);
     }
   }
 }

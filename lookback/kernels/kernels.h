@@ -10,7 +10,6 @@
 // width, M memory width, S memory rows, V vocabulary. Gate order: i f g o (LSTM), r z n (GRU).
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <memory>
 
@@ -324,15 +323,11 @@ struct ColumnSums {
   R* sums;
 };
 
-// The scale of int8 rows: a row's largest magnitude / 127, to 17 bits. So scale * q is exact for every q in
-// [-127, 127], and a row of these products has the same scale and the same q. 0 where there is next to nothing.
-inline float int8_scale(float largest) {
-  if (largest < 1e-30f) return 0;
-  const uint32_t u = std::bit_cast<uint32_t>(largest / 127);
-  return std::bit_cast<float>((u + 0x3F + ((u >> 7) & 1)) & ~uint32_t{0x7F});
-}
+// The scale of a row of int8 with this largest magnitude; 0 where there is next to nothing. A row of scale * q has
+// the same scale and the same q again: (largest / 127) * 127 / 127 is largest / 127 for every float.
+inline float int8_scale(float largest) { return largest < 1e-30f ? 0 : largest / 127; }
 
-// q = x / scale, to the nearest. A row that holds something not finite gets the scale NaN and zeros.
+// q = x / scale, to the nearest, in [-127, 127]. A row that holds something not finite gets the scale NaN and zeros.
 template <class R>
 struct QuantiseRows {
   int64_t N, C;

@@ -5,14 +5,14 @@
 
 namespace lookback::ops {
 
-// Row n of the matrix is scales[n] * rows[n], exactly.
+// Row n of the matrix is scales[n] * rows[n].
 struct Int8Rows {
   Tensor rows;    // i8 [N, C], in [-127, 127]
   Tensor scales;  // f32 [N]
 };
 
-// The nearest such matrix to x, f32 [N, C]: a row's scale is its largest magnitude / 127, to 17 bits, so that
-// doing it again to the floats of the result changes nothing. NaN as the scale of a row that is not finite.
+// The nearest such matrix to x, f32 [N, C]: a row's scale is its largest magnitude / 127, NaN for one that is not
+// finite. Doing it again to the floats of the result changes nothing.
 Int8Rows to_int8_rows(const Tensor& x);
 
 // As floats, f32 [N, C].

@@ -43,8 +43,8 @@ class ExportTest : public ::testing::Test {
 
 TEST_F(ExportTest, WithoutQuantisationTheFilesAreThoseOfTheModel) {
   const std::string model = trained("m", {}), out = exported(model, "as_trained");
-  for (const char* name : {"config.json", "generation_config.json", "model.safetensors", "source/tokenizer.json",
-                           "target/tokenizer.json"})
+  for (const char* name :
+       {"config.json", "generation_config.json", "model.safetensors", "source/tokenizer.json", "target/tokenizer.json"})
     EXPECT_EQ(slurp(out + "/" + name), slurp(model + "/" + name)) << name;
   EXPECT_FALSE(fs::exists(out + "/training"));
   EXPECT_EQ(slurp(out + "/README.md").find(slurp(model + "/README.md")), 0U);
@@ -66,8 +66,7 @@ TEST_F(ExportTest, Int8ModelsSayWhatTheTrainedOneSaysInInt8) {
        {"model.decoder.layer_norm", "true"}}};
   for (size_t k = 0; k < models.size(); ++k) {
     const std::string model = trained("m" + std::to_string(k), models[k]), out = exported(model, "int8");
-    EXPECT_EQ(said(model, {{"precision", "int8"}}) == said(out),
-              ops::available_precision("int8") == Precision::int8)
+    EXPECT_EQ(said(model, {{"precision", "int8"}}) == said(out), ops::available_precision("int8") == Precision::int8)
         << k;
     EXPECT_NE(said(model), said(out)) << k;
   }
@@ -87,7 +86,8 @@ TEST_F(ExportTest, EveryMatrixIsInt8RowsAndScalesInAQuarterOfTheSpace) {
     }
   }
   EXPECT_NE(after.metadata().at("quantization").find("int8"), std::string::npos);
-  EXPECT_LT(fs::file_size(out + "/model.safetensors"), 0.3 * static_cast<double>(fs::file_size(model + "/model.safetensors")));
+  EXPECT_LT(fs::file_size(out + "/model.safetensors"),
+            0.3 * static_cast<double>(fs::file_size(model + "/model.safetensors")));
   EXPECT_NE(slurp(out + "/README.md").find("--quantize int8"), std::string::npos);
 }
 

@@ -30,8 +30,8 @@ Tensor Tensor::view(const Shape& shape, Dtype dtype, std::byte* data, std::share
   const auto bytes = checked_mul(shape.size(), item_size(dtype));
   check(bytes.has_value(), "shape ", shape, " overflows");
   check(owner != nullptr, "a view needs an owner");
-  check(reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(item_size(dtype)) == 0, "a view of ",
-        name_of(dtype), " must be aligned to ", item_size(dtype), " bytes");
+  check(reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(item_size(dtype)) == 0, "a view of ", name_of(dtype),
+        " must be aligned to ", item_size(dtype), " bytes");
   Tensor out;
   out.shape_ = shape, out.size_ = shape.size(), out.dtype_ = dtype;
   out.storage_ = std::make_shared<Storage>(data, *bytes, std::move(owner));

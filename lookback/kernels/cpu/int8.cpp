@@ -111,7 +111,7 @@ void to_int8_blocks(const Int8Matrix& rows, int8_t* out, int32_t* compensation) 
   parallel_for(down, kElements / (kSide * rows.k + 1) + 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin * kSide; row < end * kSide; ++row) {
       int8_t* to = out + row / kSide * across * kSide * kSide + row % kSide * kFour;
-      const int8_t* from = rows.data + row * rows.ld;
+      const int8_t* from = rows.data + std::min(row, rows.n - 1) * rows.ld;
       const int64_t k_end = row < rows.n ? rows.k : 0, whole = k_end / kFour * kFour;
       int32_t sum = 0;
       for (int64_t k = 0; k < k_end; ++k) sum += from[k];

@@ -118,7 +118,8 @@ TEST(MatmulKernels, Int8RowsPackLikeTheFloatsTheyAreMadeOf) {
   const auto product = [&](const Matmul<float>& from) {
     std::vector<float> c(static_cast<size_t>(m * n));
     const auto packed = cpu_impl::pack(from);
-    cpu_impl::matmul({.m = m, .n = n, .k = k, .a = a.data(), .lda = k, .packed_b = packed.get(), .c = c.data(), .ldc = n});
+    cpu_impl::matmul(
+        {.m = m, .n = n, .k = k, .a = a.data(), .lda = k, .packed_b = packed.get(), .c = c.data(), .ldc = n});
     return c;
   };
   Matmul<float> floats{.n = n, .k = k, .b = b.data(), .ldb = k, .transpose_b = true, .precision = Precision::int8};
