@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
@@ -64,6 +65,8 @@ class Trained final : public train::Trainable {
         batcher_(train_.source_lengths(), train_.target_lengths(), recipe.train.batches,
                  static_cast<uint64_t>(recipe.train.options.seed)) {
     check<FormatError>(valid_.size() > 0, "data.valid: no sentence pair is left after filtering");
+    if (recipe.shortlist.per_token > 0)
+      shortlist_.emplace(train_, tokenizers_.vocabularies(), recipe.shortlist, tokenizers_.joint());
   }
 
   std::vector<NamedVar> parameters() override { return params_of(model_); }
@@ -89,6 +92,7 @@ class Trained final : public train::Trainable {
   data::Corpus train_, valid_;
   Seq2Seq model_;
   data::Batcher batcher_;
+  std::optional<Shortlist> shortlist_;
 };
 
 data::Batch Trained::training_batch(int64_t epoch, int64_t batch) {
@@ -176,6 +180,7 @@ void Trained::save_model_files(const std::string& folder) {
   decode::SearchOptions search = recipe_.decode;
   io::write_file_atomic(folder + "/generation_config.json", io::write_json_fields(fields_of(search)));
   tokenizers_.save(folder);
+  if (shortlist_) shortlist_->save(folder + kShortlistFile);
 }
 
 class TranslateTask final : public Task {

@@ -1,5 +1,6 @@
 // A trained translation model, and search with one or several of them.
 #include <filesystem>
+#include <optional>
 
 #include "lookback/base/line_reader.h"
 #include "lookback/base/utf8.h"
@@ -45,6 +46,8 @@ class TranslateModel final : public TaskModel {
                              tokenizers().target->bytes() == models_[k].tokenizers.target->bytes(),
                          folders[k], ": its tokenizer is not that of ", folders[0],
                          "; an ensemble needs one tokenizer");
+    if (const std::string path = folders[0] + kShortlistFile; std::filesystem::exists(path))
+      shortlist_.emplace(path, tokenizers().vocabularies());
     const std::string generation = folders[0] + "/generation_config.json";
     if (std::filesystem::exists(generation)) read_fields(generation, fields_of(options_.search));
   }
@@ -62,11 +65,17 @@ class TranslateModel final : public TaskModel {
   std::string with_unknowns_replaced(const decode::Hypothesis& h, const std::string& source) const;
 
   std::vector<LoadedModel> models_;
+  std::optional<Shortlist> shortlist_;
   TranslateOptions options_;
 };
 
 void TranslateModel::validate(const LogSink& log) const {
   options_.search.validate();
+  check<ConfigError>(options_.shortlist == 0 || shortlist_, "shortlist = ", options_.shortlist,
+                     " needs a model that was trained with shortlist.per_token of at least that");
+  check<ConfigError>(options_.shortlist == 0 || options_.shortlist <= shortlist_->per_token(),
+                     "shortlist = ", options_.shortlist, ": this model's has ", shortlist_->per_token(),
+                     " tokens for each source token");
   if (const std::string warning = ops::precision_warning(options_.precision); !warning.empty())
     log(Severity::warning, warning);
 }
@@ -118,7 +127,7 @@ std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs) c
   const PrecisionScope scope(ops::available_precision(options_.precision));
   std::vector<const Seq2Seq*> models;
   for (const LoadedModel& m : models_) models.push_back(m.model.get());
-  const auto found = translate(models, jobs, options_);
+  const auto found = translate(models, jobs, options_, shortlist_ ? &*shortlist_ : nullptr);
   std::vector<Prediction> out(inputs.size());
   for (size_t k = 0; k < inputs.size(); ++k) {
     out[k].line = inputs[k].line;
