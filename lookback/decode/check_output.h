@@ -9,8 +9,16 @@
 
 namespace lookback::decode {
 
-// Throws ShapeError unless logits are f32 [rows, vocabulary] and weights f32 [rows, T] or empty.
+// Throws ShapeError unless logits are f32 [rows, vocabulary], or [rows, C] with up to C candidates for each row, and
+// weights f32 [rows, T] or empty.
 inline void check_output(const StepOutput& out, int64_t rows, int64_t vocabulary, const char* who) {
+  if (!out.candidates.empty()) {
+    check(std::ssize(out.candidates) == rows && out.logits.shape().rank() == 2, who,
+          ": the decoder gave candidates for ", out.candidates.size(), " of ", rows, " rows");
+    vocabulary = out.logits.dim(1);
+    for (const auto& c : out.candidates)
+      check(!c.empty() && std::ssize(c) <= vocabulary, who, ": ", c.size(), " candidates for ", vocabulary, " logits");
+  }
   check(out.logits.shape() == Shape{rows, vocabulary} && out.logits.dtype() == Dtype::f32, who,
         ": the decoder's logits must be f32 ", Shape{rows, vocabulary}, ", got ", name_of(out.logits.dtype()), " ",
         out.logits.shape());

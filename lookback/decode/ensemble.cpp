@@ -75,13 +75,16 @@ Ensemble::Ensemble(std::vector<std::unique_ptr<StepDecoder>> decoders, EnsembleM
 }
 
 StepOutput Ensemble::step(std::span<const int32_t> tokens) {
-  const int64_t N = static_cast<int64_t>(tokens.size()), V = vocabulary();
+  const int64_t N = static_cast<int64_t>(tokens.size());
   std::vector<StepOutput> outputs;
   for (const auto& decoder : decoders_) {
     outputs.push_back(decoder->step(tokens));
-    check_output(outputs.back(), N, V, "Ensemble");
+    check_output(outputs.back(), N, vocabulary(), "Ensemble");
+    check(outputs.back().logits.shape() == outputs[0].logits.shape(), "Ensemble: logits differ in shape, ",
+          outputs.back().logits.shape(), " and ", outputs[0].logits.shape());
   }
-  StepOutput mean{Tensor({N, V}), mean_weights(outputs)};
+  const int64_t V = outputs[0].logits.dim(1);
+  StepOutput mean{Tensor({N, V}), mean_weights(outputs), outputs[0].candidates};
   parallel_for(N, 32768 / std::max<int64_t>(1, V), [&](int64_t begin, int64_t end) {
     std::vector<const float*> rows(outputs.size());
     std::vector<float> shifts(outputs.size());

@@ -94,6 +94,7 @@ std::vector<Hypothesis> force_score(StepDecoder& decoder, const std::vector<Sour
     for (const Forced& f : active) tokens.push_back(step == 0 ? options.specials.bos : targets[f.sentence][at - 1]);
     const StepOutput out = decoder.step(tokens);
     check_output(out, static_cast<int64_t>(kept), V, "force_score");
+    check(out.candidates.empty(), "force_score: a decoder with a shortlist cannot score what is given");
     scan_rows(out.logits, active, step, scans);
     const auto T = static_cast<size_t>(out.weights.empty() ? 0 : out.weights.dim(1));
     for (size_t k = 0; k < active.size(); ++k) {

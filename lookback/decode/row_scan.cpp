@@ -97,6 +97,22 @@ struct Pass {
   // Below this nothing is kept; equal ones are if their token is smaller.
   float threshold() const { return full() ? heap.front().logit : -std::numeric_limits<float>::max(); }
 
+  // While fewer than k are kept: among the groups' largest there are k that may be kept, and none of those is less.
+  float least_wanted(const float* maxima) const {
+    constexpr size_t kMost = 16;
+    const size_t n = static_cast<size_t>(k) + excluded.size();
+    float best[kMost];
+    std::fill_n(best, kMost, threshold());
+    if (full() || n > kMost) return best[0];
+    for (int g = 0; g < kStride; ++g) {
+      if (!(maxima[g] > best[n - 1])) continue;
+      size_t at = n - 1;
+      for (; at > 0 && best[at - 1] < maxima[g]; --at) best[at] = best[at - 1];
+      best[at] = maxima[g];
+    }
+    return best[n - 1];
+  }
+
   void offer(const Candidate& c) {
     if (full() && !better(c, heap.front())) return;
     if (std::binary_search(excluded.begin(), excluded.end(), c.token)) return;
@@ -126,10 +142,14 @@ struct Pass {
     }
     run.sum(x, maximum, sums);  // NaN and +inf make it NaN
     if (k == 0 || !(highest >= threshold())) return;
+    float least = least_wanted(maxima);
     for (int g = 0; g < kStride; ++g) {
-      if (!(maxima[g] >= threshold())) continue;
-      for (int j = g; j < kBlock; j += kStride)
-        if (x[j] >= threshold()) offer({x[j], static_cast<int32_t>(first + j)});
+      if (!(maxima[g] >= least)) continue;
+      for (int j = g; j < kBlock; j += kStride) {
+        if (!(x[j] >= least)) continue;
+        offer({x[j], static_cast<int32_t>(first + j)});
+        least = std::max(least, threshold());
+      }
     }
   }
 };

@@ -107,6 +107,25 @@ TEST(RowScan, TopIsTheSortedBeginning) {
     }
 }
 
+TEST(RowScan, TheBestOfAllMayBeExcluded) {
+  Rng rng(9);
+  std::vector<float> row(1500);
+  for (float& x : row) x = static_cast<float>(rng.normal());
+  std::vector<int32_t> order(row.size());
+  for (size_t t = 0; t < order.size(); ++t) order[t] = static_cast<int32_t>(t);
+  std::sort(order.begin(), order.end(),
+            [&](int32_t a, int32_t b) { return row[static_cast<size_t>(a)] > row[static_cast<size_t>(b)]; });
+  for (const size_t best : {1U, 4U, 11U, 12U, 40U}) {
+    std::vector<int32_t> excluded(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(best));
+    std::sort(excluded.begin(), excluded.end());
+    for (const int64_t k : {1, 4, 5, 70}) {
+      const auto top = scan(row, k, excluded).top;
+      ASSERT_EQ(std::ssize(top), k);
+      for (size_t i = 0; i < top.size(); ++i) EXPECT_EQ(top[i].token, order[best + i]) << best << ' ' << k;
+    }
+  }
+}
+
 TEST(RowScan, EqualLogitsGiveTheSmallestTokens) {
   const auto top = scan(std::vector<float>(5000, 0.25f), 3).top;
   ASSERT_EQ(top.size(), 3u);

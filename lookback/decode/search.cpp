@@ -115,7 +115,7 @@ class Batch {
     const StepOutput out = decoder_.step(tokens_);
     check_output(out, rows_, vocabulary_, "search");
     const int64_t T = out.weights.empty() ? 0 : out.weights.dim(1);
-    choose(out.logits);
+    choose(out);
 
     const std::span<const float> weights = weights_of(out);
     from_.clear();
@@ -132,15 +132,20 @@ class Batch {
     leave();
   }
 
-  void choose(const Tensor& logits) {
+  void choose(const StepOutput& out) {
     if (choices_.size() < items_.size()) choices_.resize(items_.size());
-    const float* rows = logits.data<float>();
-    parallel_for(static_cast<int64_t>(items_.size()), kScanGrain / std::max<int64_t>(1, vocabulary_),
+    const float* rows = out.logits.data<float>();
+    const int64_t columns = out.logits.dim(1);
+    parallel_for(static_cast<int64_t>(items_.size()), kScanGrain / std::max<int64_t>(1, columns),
                  [&](int64_t begin, int64_t end) {
                    for (int64_t k = begin; k < end; ++k) {
                      const Item& item = items_[static_cast<size_t>(k)];
                      Choice& choice = choices_[static_cast<size_t>(k)];
-                     choice.logits = {rows + item.row * vocabulary_, static_cast<size_t>(vocabulary_)};
+                     choice.candidates = {};
+                     if (!out.candidates.empty()) choice.candidates = out.candidates[static_cast<size_t>(item.row)];
+                     choice.logits = {rows + item.row * columns, choice.candidates.empty()
+                                                                     ? static_cast<size_t>(columns)
+                                                                     : choice.candidates.size()};
                      item.sentence->choose(item.hypothesis, choice);
                    }
                  });

@@ -22,6 +22,17 @@ void exclude_repeats(const std::vector<int32_t>& history, int64_t n, std::vector
 
 }  // namespace
 
+int32_t Choice::column(int32_t token) const {
+  if (candidates.empty()) return token;
+  const auto at = std::lower_bound(candidates.begin(), candidates.end(), token);
+  return at != candidates.end() && *at == token ? static_cast<int32_t>(at - candidates.begin()) : -1;
+}
+
+double Choice::log_prob(int32_t token) const {
+  const int32_t at = column(token);
+  return at < 0 ? kImpossible : static_cast<double>(logits[static_cast<size_t>(at)]) - scan.log_sum_exp;
+}
+
 SentenceSearch::SentenceSearch(const SearchOptions& options, const Scorer& scorer, const SourceInfo& source,
                                int64_t vocabulary, int64_t index)
     : options_(options),
@@ -57,6 +68,8 @@ void SentenceSearch::constrain(int64_t hypothesis, Choice& choice) const {
     trellis_.tokens(open_[static_cast<size_t>(hypothesis)].node, choice.history);
     exclude_repeats(choice.history, options_.no_repeat_ngram, choice.excluded);
   }
+  for (int32_t& token : choice.excluded) token = choice.column(token);
+  std::erase(choice.excluded, -1);
   std::sort(choice.excluded.begin(), choice.excluded.end());
   choice.excluded.erase(std::unique(choice.excluded.begin(), choice.excluded.end()), choice.excluded.end());
 }
@@ -66,12 +79,13 @@ void SentenceSearch::choose(int64_t hypothesis, Choice& choice) const {
   const int32_t eos = options_.specials.eos;
   const int64_t wanted = choice.forced >= 0 ? 0 : options_.sample ? 1 : options_.beam;
   scan_row(choice.logits, wanted, choice.excluded, choice.scan);
+  for (Candidate& c : choice.scan.top) c.token = choice.token(c.token);
   choice.drawn = choice.forced;
   if (choice.scan.fault != RowFault::none || choice.forced >= 0) return;
   if (choice.scan.top.empty() && eos >= 0) choice.eos_allowed = true;
   if (!options_.sample) return;
 
-  if (choice.eos_allowed) std::erase(choice.excluded, eos);
+  if (choice.eos_allowed) std::erase(choice.excluded, choice.column(eos));
   const int64_t draw_index = open_[static_cast<size_t>(hypothesis)].draw;
   const Stream stream{static_cast<uint64_t>(options_.seed), source_.key};
   const auto words = stream.words((static_cast<uint64_t>(draw_index) << 32) | static_cast<uint64_t>(length_));
@@ -79,6 +93,7 @@ void SentenceSearch::choose(int64_t hypothesis, Choice& choice) const {
   choice.drawn =
       draw(choice.logits, choice.excluded,
            {.temperature = options_.temperature, .top_k = options_.top_k, .top_p = options_.top_p}, u, choice.scratch);
+  if (choice.drawn >= 0) choice.drawn = choice.token(choice.drawn);
 }
 
 int64_t SentenceSearch::extend(const Open& parent, int32_t token, double log_prob) {

@@ -16,18 +16,20 @@ namespace lookback::decode {
 // What one open hypothesis may do next, and what its logits say. Reused from
 // step to step; filled for many rows in parallel.
 struct Choice {
-  std::span<const float> logits;  // [V]
-  int32_t forced = -1;            // the only token allowed, if not -1
+  std::span<const float> logits;        // [V], or of the candidates
+  std::span<const int32_t> candidates;  // ascending tokens; empty: column k is token k
+  int32_t forced = -1;                  // the only token allowed, if not -1
   bool eos_allowed = false;
-  std::vector<int32_t> excluded;  // ascending; eos is always in it
+  std::vector<int32_t> excluded;  // columns, ascending; that of eos is always in it
   std::vector<int32_t> history;
   RowScan scan;
   DrawScratch scratch;
   int32_t drawn = -1;  // sampling: the token, -1 if nothing can happen
 
-  double log_prob(int32_t token) const {
-    return static_cast<double>(logits[static_cast<size_t>(token)]) - scan.log_sum_exp;
-  }
+  int32_t token(int32_t column) const { return candidates.empty() ? column : candidates[static_cast<size_t>(column)]; }
+  // Where a token's logit is; -1 if it is no candidate.
+  int32_t column(int32_t token) const;
+  double log_prob(int32_t token) const;
 };
 
 class SentenceSearch {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "lookback/base/error.h"
 #include "lookback/tensor/tensor.h"
@@ -11,9 +12,12 @@ namespace lookback::decode {
 // What one step of a model gives to search. Both are read before the next call
 // of the decoder, so it may reuse their memory.
 struct StepOutput {
-  Tensor logits;   // f32 [N, V], not normalised; -inf is allowed, NaN and +inf are not
+  Tensor logits;   // f32 [N, V], not normalised; -inf is allowed, NaN and +inf are not. With candidates [N, C]
   Tensor weights;  // f32 [N, T] attention of this step over the source positions (columns past a row's own source are
                    // 0); empty if the model has none. T may change when sentences join
+  // With a shortlist: candidates[n], ascending, are the tokens of row n's first columns. The others are -inf, and the
+  // row's distribution is over these tokens alone. Empty without.
+  std::vector<std::span<const int32_t>> candidates;
 };
 
 // What search needs from a model, and all it may use. A decoder is made for B

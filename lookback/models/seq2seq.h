@@ -93,9 +93,11 @@ class Seq2Seq {
 
   static constexpr int64_t kAllTogether = std::numeric_limits<int64_t>::max();
   // A decoder for search over these source sentences; no gradients. Only `together` of them start: the others
-  // wait, and are read as many at a time when there is room. The model must outlive it.
+  // wait, and are read as many at a time when there is room. candidates[b]: the ascending tokens that sentence b's
+  // outputs may hold; none at all: the whole vocabulary. The model must outlive it.
   std::unique_ptr<decode::StepDecoder> decoder(std::vector<std::vector<int32_t>> sources,
-                                               int64_t together = kAllTogether) const;
+                                               int64_t together = kAllTogether,
+                                               std::vector<std::vector<int32_t>> candidates = {}) const;
 
   void params(ParamVisitor& v);
   const Vocabularies& vocabularies() const { return vocabularies_; }

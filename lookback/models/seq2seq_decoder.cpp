@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "lookback/models/output_shortlist.h"
 #include "lookback/models/sentence_order.h"
 #include "lookback/models/seq2seq.h"
 
@@ -9,9 +10,15 @@ namespace lookback {
 
 class Seq2SeqDecoder final : public decode::StepDecoder {
  public:
-  Seq2SeqDecoder(const Seq2Seq& model, Sentences sources, int64_t together)
-      : model_(model), sources_(std::move(sources)), together_(std::min(together, std::ssize(sources_))) {
+  Seq2SeqDecoder(const Seq2Seq& model, Sentences sources, int64_t together, Sentences candidates)
+      : model_(model),
+        sources_(std::move(sources)),
+        candidates_(std::move(candidates)),
+        together_(std::min(together, std::ssize(sources_))) {
     check_ids(sources_, model.vocabularies_.source, "source");
+    check_ids(candidates_, model.vocabularies_.target, "candidate");
+    check(candidates_.empty() || candidates_.size() == sources_.size(), "decoder: candidates of ", candidates_.size(),
+          " sentences for ", sources_.size());
     const NoGrad off;
     read_sources();
     admit(together_);
@@ -25,7 +32,9 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     const Var embedded =
         ops::gather_rows(model_.target_embedding_.weight, ops::row_ids({tokens.begin(), tokens.end()}));
     const DecoderStep out = pass_->step(pass_->input_part(embedded), embedded, of_, state_);
-    return {model_.project(out.readout).value(), out.weights.value()};
+    if (!candidates_.empty())
+      return {shortlist_.logits(out.readout, *of_), out.weights.value(), shortlist_.candidates(*of_)};
+    return {model_.project(out.readout).value(), out.weights.value(), {}};
   }
 
   void reorder(std::span<const int32_t> from) override {
@@ -72,7 +81,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
         std::make_unique<DecoderPass>(model_.decoder_, encoded, MemoryLayout(order.lengths), DropoutOptions{}, nullptr);
     ready_ = order.rank();
     start_ = pass->start(encoded).gather(ops::row_ids(ready_));
-    read_ += count, taken_ = 0;
+    Sentences own;  // candidates of the pass's sentences
     if (pass_) {
       std::vector<int32_t> kept(*of_), of;
       kept.erase(std::unique(kept.begin(), kept.end()), kept.end());  // rows of a sentence stand together
@@ -81,27 +90,35 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
         of.push_back(k);
       }
       for (int32_t& s : ready_) s += static_cast<int32_t>(kept.size());
+      if (!candidates_.empty())
+        for (const int32_t s : kept) own.push_back(shortlist_.candidates_of(s));
       pass->follow(*pass_, kept);
       of_ = ops::row_ids(std::move(of));
     }
     pass_ = std::move(pass);
+    if (!candidates_.empty()) {
+      for (const int32_t s : order.sentence) own.push_back(std::move(candidates_[static_cast<size_t>(read_ + s)]));
+      shortlist_.assign(model_.output_, std::move(own));
+    }
+    read_ += count, taken_ = 0;
   }
 
   const Seq2Seq& model_;
-  Sentences sources_;
+  Sentences sources_, candidates_;
   int64_t together_;
   int64_t read_ = 0;  // sentences encoded so far
   std::unique_ptr<DecoderPass> pass_;
   ops::RowIds of_ = ops::row_ids({});  // the sentence of pass_ each row looks at
   DecoderState state_;
+  OutputShortlist shortlist_;
   // The sentences read last: where pass_ has them, how they start, and how many have a row.
   std::vector<int32_t> ready_;
   DecoderState start_;
   int64_t taken_ = 0;
 };
 
-std::unique_ptr<decode::StepDecoder> Seq2Seq::decoder(Sentences sources, int64_t together) const {
-  return std::make_unique<Seq2SeqDecoder>(*this, std::move(sources), together);
+std::unique_ptr<decode::StepDecoder> Seq2Seq::decoder(Sentences sources, int64_t together, Sentences candidates) const {
+  return std::make_unique<Seq2SeqDecoder>(*this, std::move(sources), together, std::move(candidates));
 }
 
 }  // namespace lookback

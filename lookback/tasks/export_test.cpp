@@ -51,6 +51,15 @@ TEST_F(ExportTest, WithoutQuantisationTheFilesAreThoseOfTheModel) {
   EXPECT_EQ(said(out), said(model));
 }
 
+TEST_F(ExportTest, AShortlistGoesWithTheModel) {
+  const std::string model = trained("m", {{"shortlist.per_token", "3"}});
+  for (const char* weights : {"as_trained", "int8"}) {
+    const std::string out = exported(model, weights);
+    EXPECT_EQ(slurp(out + "/shortlist.safetensors"), slurp(model + "/shortlist.safetensors"));
+    EXPECT_FALSE(said(out, {{"shortlist", "2"}}).empty());
+  }
+}
+
 TEST_F(ExportTest, Int8ModelsSayWhatTheTrainedOneSaysInInt8) {
   const std::vector<Settings> models = {
       {},

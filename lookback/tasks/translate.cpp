@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 
 #include "lookback/io/atomic_file.h"
 #include "lookback/ops/loss.h"
@@ -63,6 +64,8 @@ class Trained final : public train::Trainable {
         batcher_(train_.source_lengths(), train_.target_lengths(), recipe.train.batches,
                  static_cast<uint64_t>(recipe.train.options.seed)) {
     check<FormatError>(valid_.size() > 0, "data.valid: no sentence pair is left after filtering");
+    if (recipe.shortlist.per_token > 0)
+      shortlist_.emplace(train_, tokenizers_.vocabularies(), recipe.shortlist, tokenizers_.joint());
   }
 
   std::vector<NamedVar> parameters() override { return params_of(model_); }
@@ -88,6 +91,7 @@ class Trained final : public train::Trainable {
   data::Corpus train_, valid_;
   Seq2Seq model_;
   data::Batcher batcher_;
+  std::optional<Shortlist> shortlist_;
 };
 
 data::Batch Trained::training_batch(int64_t epoch, int64_t batch) {
@@ -172,6 +176,7 @@ void Trained::save_model_files(const std::string& folder) {
                          .target_vocabulary = tokenizers_.target->size(),
                          .model = recipe_.model};
   tasks::save_model_files(folder, config, recipe_.decode, tokenizers_);
+  if (shortlist_) shortlist_->save(folder + kShortlistFile);
 }
 
 class TranslateTask final : public Task {

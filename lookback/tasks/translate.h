@@ -9,6 +9,7 @@
 #include "lookback/decode/search_options.h"
 #include "lookback/metrics/registry.h"
 #include "lookback/models/seq2seq.h"
+#include "lookback/tasks/shortlist.h"
 #include "lookback/tasks/task.h"
 #include "lookback/train/train_options.h"
 
@@ -57,6 +58,7 @@ struct TranslateRecipe {
   Train train;
   Valid valid;
   decode::SearchOptions decode;
+  ShortlistOptions shortlist;
 
   void fields(FieldVisitor& v) {
     v("data", data);
@@ -66,6 +68,7 @@ struct TranslateRecipe {
     v("train", train);
     v("valid", valid);
     v("decode", decode);
+    v("shortlist", shortlist);
   }
 };
 

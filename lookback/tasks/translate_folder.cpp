@@ -58,6 +58,7 @@ LoadedModel load_model(const std::string& folder) {
   }
   io::SafetensorsFile weights(folder + "/model.safetensors");
   out.int8 = train::map_parameters(weights, params_of(*out.model));
+  if (const std::string path = folder + kShortlistFile; fs::exists(path)) out.shortlist.emplace(path, sizes);
   return out;
 }
 
@@ -78,6 +79,7 @@ void save_model_files(const std::string& folder, TranslateConfig config, decode:
 void export_translate(const std::string& model, const std::string& folder, const ExportOptions& options) {
   const LoadedModel m = load_model(model);
   save_model_files(folder, m.config, read_generation(model), m.tokenizers);
+  if (m.shortlist) m.shortlist->save(folder + kShortlistFile);
   const std::string weights = model + "/model.safetensors";
   const bool int8 = m.int8 || options.weights == "int8";
   auto metadata = io::SafetensorsFile(weights).metadata();

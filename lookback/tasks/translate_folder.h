@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "lookback/decode/search_options.h"
+#include "lookback/tasks/shortlist.h"
 #include "lookback/tasks/translate_model.h"
 
 namespace lookback::tasks {
@@ -14,6 +16,7 @@ struct LoadedModel {
   Tokenizers tokenizers;
   std::unique_ptr<Seq2Seq> model;  // its values are those of the file, mapped
   bool int8 = false;               // whether matrices are stored as int8 rows
+  std::optional<Shortlist> shortlist;
 };
 
 // Throws FormatError and IoError, as all of this does.

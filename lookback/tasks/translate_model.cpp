@@ -13,10 +13,10 @@ namespace {
 using Sentences = std::vector<std::vector<int32_t>>;
 
 std::unique_ptr<decode::StepDecoder> make_decoder(const std::vector<const Seq2Seq*>& models, Sentences sources,
-                                                  const TranslateOptions& options) {
-  if (models.size() == 1) return models[0]->decoder(std::move(sources), options.batch);
+                                                  const TranslateOptions& options, Sentences candidates = {}) {
+  if (models.size() == 1) return models[0]->decoder(std::move(sources), options.batch, std::move(candidates));
   std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
-  for (const Seq2Seq* m : models) decoders.push_back(m->decoder(sources, options.batch));
+  for (const Seq2Seq* m : models) decoders.push_back(m->decoder(sources, options.batch, candidates));
   return std::make_unique<decode::Ensemble>(std::move(decoders), options.ensemble == "probability"
                                                                      ? decode::EnsembleMean::probabilities
                                                                      : decode::EnsembleMean::log_probabilities);
@@ -66,13 +66,18 @@ Tokenizers Tokenizers::load(const std::string& folder, bool joint) {
 }
 
 std::vector<std::vector<decode::Hypothesis>> translate(const std::vector<const Seq2Seq*>& models,
-                                                       const std::vector<Job>& jobs, const TranslateOptions& options) {
+                                                       const std::vector<Job>& jobs, const TranslateOptions& options,
+                                                       const Shortlist* shortlist) {
   std::vector<std::vector<decode::Hypothesis>> out(jobs.size(), std::vector<decode::Hypothesis>(1));
   const std::vector<size_t> order = by_length(jobs);
   if (order.empty()) return out;
   if (!jobs[order[0]].target) {
     Chosen all(jobs, order);
-    const auto decoder = make_decoder(models, std::move(all.sources), options);
+    Sentences candidates;
+    if (options.shortlist > 0)
+      for (const size_t k : order)
+        candidates.push_back(shortlist->candidates(jobs[k].source, jobs[k].prefix, options.shortlist));
+    const auto decoder = make_decoder(models, std::move(all.sources), options, std::move(candidates));
     auto found = decode::search(*decoder, all.infos, options.search);
     for (size_t k = 0; k < order.size(); ++k) out[order[k]] = std::move(found[k]);
     return out;

@@ -8,6 +8,7 @@
 #include "lookback/data/tokenizer.h"
 #include "lookback/decode/search.h"
 #include "lookback/models/seq2seq.h"
+#include "lookback/tasks/shortlist.h"
 #include "lookback/tasks/task.h"
 
 namespace lookback::tasks {
@@ -50,6 +51,7 @@ struct TranslateOptions {
   bool replace_unk = false;
   std::string ensemble = "probability";
   std::string precision = "f32";
+  int64_t shortlist = 0;
 
   void fields(FieldVisitor& v) {
     search.fields(v);
@@ -61,6 +63,10 @@ struct TranslateOptions {
       "what the factors of matrix products are rounded to: f32; bf16; auto: bf16 where the processor is faster at it, "
       "else f32; int8, with a scale for each row of the weights and of what they meet")
         .choices({"f32", "bf16", "int8", "auto"});
+    v("shortlist", shortlist,
+      "outputs hold only the so many likeliest target tokens of each source token and the most frequent ones: faster, "
+      "and now and then another output; needs a model trained with shortlist.per_token; 0: the whole vocabulary")
+        .range(0, 1000);
   }
 };
 
@@ -71,10 +77,15 @@ struct Job {
   uint64_t key = 0;
 };
 
+// Of a model folder; only where the recipe asked for it.
+constexpr const char* kShortlistFile = "/shortlist.safetensors";
+
 // The best hypotheses of every job, in their order. `batch` of them are searched at once, long ones first. Either
 // all jobs have a target or none has. Empty sources give one empty hypothesis.
+// The shortlist is that of options.shortlist; given targets are scored without one.
 std::vector<std::vector<decode::Hypothesis>> translate(const std::vector<const Seq2Seq*>& models,
-                                                       const std::vector<Job>& jobs, const TranslateOptions& options);
+                                                       const std::vector<Job>& jobs, const TranslateOptions& options,
+                                                       const Shortlist* shortlist = nullptr);
 
 // Sets fields from what a JSON file of a model folder says. Throws FormatError for what does not fit.
 void read_fields(const std::string& path, std::vector<Field> fields);

@@ -40,6 +40,11 @@ class TranslateModel final : public TaskModel {
 
 void TranslateModel::validate(const LogSink& log) const {
   options_.search.validate();
+  check<ConfigError>(options_.shortlist == 0 || models_[0].shortlist, "shortlist = ", options_.shortlist,
+                     " needs a model that was trained with shortlist.per_token of at least that");
+  check<ConfigError>(options_.shortlist == 0 || options_.shortlist <= models_[0].shortlist->per_token(),
+                     "shortlist = ", options_.shortlist, ": this model's has ", models_[0].shortlist->per_token(),
+                     " tokens for each source token");
   if (const std::string warning = ops::precision_warning(options_.precision); !warning.empty())
     log(Severity::warning, warning);
 }
@@ -91,7 +96,7 @@ std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs) c
   const PrecisionScope scope(ops::available_precision(options_.precision));
   std::vector<const Seq2Seq*> models;
   for (const LoadedModel& m : models_) models.push_back(m.model.get());
-  const auto found = translate(models, jobs, options_);
+  const auto found = translate(models, jobs, options_, models_[0].shortlist ? &*models_[0].shortlist : nullptr);
   std::vector<Prediction> out(inputs.size());
   for (size_t k = 0; k < inputs.size(); ++k) {
     out[k].line = inputs[k].line;

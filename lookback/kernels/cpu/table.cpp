@@ -1,3 +1,5 @@
+#include <hwy/targets.h>
+
 #include "lookback/kernels/cpu/attention.h"
 #include "lookback/kernels/cpu/cpu.h"
 #include "lookback/kernels/cpu/dropout.h"
@@ -11,6 +13,9 @@ namespace lookback::kernels {
 
 const Table<float>& cpu() {
   using namespace cpu_impl;
+  // Before any kernel takes the address of one for its rows: until the choice is made, that is the address of the
+  // choosing, which asks the processor every time.
+  if (!hwy::GetChosenTarget().IsInitialized()) hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   static constexpr Table<float> kTable = {
       .name = "cpu",
       .pack = &pack,
