@@ -44,7 +44,10 @@ Table<float> filled(Table<float> t) {
 
 template <>
 const Table<float>& best<float>() {
-  static const Table<float> table = filled(cpu());
+  static const Table<float> table = [] {
+    choose_instruction_set();
+    return filled(cpu());
+  }();
   return table;
 }
 

@@ -1,3 +1,5 @@
+#include <hwy/targets.h>
+
 #include "lookback/kernels/cpu/attention.h"
 #include "lookback/kernels/cpu/cpu.h"
 #include "lookback/kernels/cpu/dropout.h"
@@ -41,5 +43,7 @@ const Table<float>& cpu() {
   };
   return kTable;
 }
+
+void choose_instruction_set() { hwy::GetChosenTarget().Update(hwy::SupportedTargets()); }
 
 }  // namespace lookback::kernels
