@@ -104,7 +104,7 @@ def measured(args, score, steps):
 
 
 def table(done):
-    """A row for each score and length, and how much of the last a source of a sixteenth takes."""
+    """A row for each score and length, and how the last compares with a source of a sixteenth."""
     at = {(r["score"], r["steps"], r["name"]): r for r in done}
     lengths = sorted({r["steps"] for r in done})
     lines = ["| score | source | " + " | ".join(f"{n}: s" for n in CONTENDERS) + " | "
@@ -116,8 +116,10 @@ def table(done):
                          + " | ".join(f"{r['mib']:,.0f}" for r in rows) + " |")
         long, short = lengths[-1], lengths[-1] // 16
         if short in lengths:
-            growth = lambda key: [f"x {at[score, long, n][key] / at[score, short, n][key]:.2f}" for n in CONTENDERS]
-            lines.append(f"| {score} | {long:,} over {short:,} | " + " | ".join(growth("seconds") + growth("mib")) + " |")
+            pairs = [(at[score, long, n], at[score, short, n]) for n in CONTENDERS]
+            lines.append(f"| {score} | {long:,} over {short:,} | "
+                         + " | ".join(f"x {a['seconds'] / b['seconds']:.1f}" for a, b in pairs) + " | "
+                         + " | ".join(f"x {a['mib'] / b['mib']:.2f}, +{a['mib'] - b['mib']:,.0f}" for a, b in pairs) + " |")
     return lines
 
 
@@ -125,8 +127,9 @@ def section(done, args):
     lines = [f"## Long sources: {peers.CPU}, 1 thread", "",
              f"`./x bench lengths --rounds {args.rounds}`: one training step on one pair of N source and 16 target tokens, "
              "every contender a process of its own with one thread,", f"all on core {args.core}, measured in turn. Time is "
-             "the median of the processor time of a step, memory the peak of the process. Checkpointing keeps every",
-             "sqrt(N)-th cell of the encoder (`model.encoder.checkpoint`); weights come out the same to the last bit.", ""]
+             "the median of the processor time of a step (other programs may run beside), memory the peak of the process,",
+             "libraries included. Checkpointing keeps every sqrt(N)-th cell of the encoder (`model.encoder.checkpoint`), and weights "
+             "come out the same to the last bit.", ""]
     if args.picture:
         there = os.path.relpath(args.picture, pathlib.Path(args.page).parent)
         lines += [f"![Time and memory of a training step, by the length of the source]({there})", ""]
