@@ -1,4 +1,3 @@
-#include "hwy/targets.h"
 #include "lookback/kernels/cpu/cpu.h"
 #include "lookback/kernels/cpu/matmul.h"
 
@@ -47,9 +46,7 @@ Table<float> filled(Table<float> t) {
 template <>
 const Table<float>& best<float>() {
   static const Table<float> table = [] {
-    // Else a kernel's first call of each function chooses for itself, and one that keeps the function for a loop over
-    // rows chooses for every row: a cpuid, which traps in a virtual machine.
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    choose_instruction_set();
     return filled(cpu());
   }();
   return table;

@@ -1,3 +1,5 @@
+#include <hwy/targets.h>
+
 #include "lookback/kernels/testing.h"
 
 namespace lookback::kernels {
@@ -18,6 +20,12 @@ TEST(Tables, BestHasEveryKernel) {
   expect_complete(best<double>());
   expect_complete(ref<float>());
   expect_complete(ref<double>());
+}
+
+TEST(Tables, TheInstructionSetIsChosenBeforeTheFirstCall) {
+  hwy::GetChosenTarget().DeInit();
+  choose_instruction_set();
+  EXPECT_TRUE(hwy::GetChosenTarget().IsInitialized());
 }
 
 TEST(Tables, OnlyTheFastOnePacks) {

@@ -222,6 +222,40 @@ TEST(Exact, OneAndTwoThreadsGiveTheSameBits) {
   }
 }
 
+// The weights after a few steps with dropout.
+std::vector<Tensor> trained(const Seq2SeqOptions& o, const Seq2SeqBatch& batch) {
+  Seq2Seq model(o, {kVocabulary, kVocabulary}, 1);
+  testing::Adam adam(params_of(model), 0.01);
+  for (uint64_t step = 1; step <= 4; ++step) {
+    Noise noise{1, step};
+    backward(model.loss(batch, {}, 0.01, &noise).loss);
+    adam.step();
+  }
+  std::vector<Tensor> out;
+  for (const NamedVar& p : params_of(model)) out.push_back(p.var.value());
+  return out;
+}
+
+TEST(Exact, CheckpointingTrainsTheSameWeights) {
+  const Seq2SeqBatch batch = random_batch(12, 40, kVocabulary);
+  for (auto [o, precision] : kinds_and_precisions()) {
+    if (precision == Precision::int8) continue;  // not for gradients
+    const PrecisionScope scope(precision);
+    o.dropout = {.rate = 0.2, .recurrent_weights = 0.2};
+    const auto plain = trained(o, batch);
+    o.encoder.time.checkpoint = 6;
+    if (o.decoder.attention == "luong" && !o.decoder.input_feeding) o.decoder.time.checkpoint = 5;
+    const auto checkpointed = trained(o, batch);
+    for (size_t k = 0; k < plain.size(); ++k) EXPECT_TRUE(same_bits(checkpointed[k], plain[k])) << k;
+    o.encoder.time.bptt = o.decoder.time.bptt = 7;
+    const auto truncated = trained(o, batch);
+    o.encoder.time.checkpoint = o.decoder.time.checkpoint = 0;
+    const auto as_truncated = trained(o, batch);
+    EXPECT_FALSE(same_bits(truncated[3], plain[3])) << "recurrent weights";
+    for (size_t k = 0; k < plain.size(); ++k) EXPECT_TRUE(same_bits(truncated[k], as_truncated[k])) << k;
+  }
+}
+
 TEST(Exact, ThreadsMayShareAModel) {
   const Seq2SeqBatch batch = random_batch(4, 6, kVocabulary);
   const std::vector<size_t> all = {0, 1, 2, 3};

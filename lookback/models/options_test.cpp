@@ -56,6 +56,10 @@ Choice choice(int64_t number) {
   m.encoder.residual = m.encoder.residual != (more(5) == 0);
   if (more(7) == 0) m.encoder.cell = m.encoder.cell == "lstm" ? "gru" : "lstm";
   if (!m.encoder.bidirectional) m.encoder.hidden = 8;
+  m.encoder.time = {.checkpoint = more(3), .bptt = more(3)};
+  m.decoder.time.bptt = more(3);
+  if (m.decoder.attention == "luong" && !m.decoder.input_feeding && c.objective.sampling == "none")
+    m.decoder.time.checkpoint = more(3);
   return c;
 }
 
@@ -129,6 +133,18 @@ TEST(Options, TyingIsRefusedWhereItCannotWork) {
   o.tie = "all";
   EXPECT_EQ(refusal(o), "");
   EXPECT_NE(refusal(o, {kVocabulary, kVocabulary + 1}).find("tokenizer.joint"), std::string::npos);
+}
+
+TEST(Options, CheckpointingADecoderIsRefusedWhereStepsRunOneByOne) {
+  Seq2SeqOptions o = small_options();
+  o.decoder.time.checkpoint = 3;
+  EXPECT_NE(refusal(o).find("model.decoder.checkpoint = 3 needs"), std::string::npos) << refusal(o);
+  o.decoder.input_feeding = false;
+  EXPECT_EQ(refusal(o), "");
+  Seq2Seq model(o, {kVocabulary, kVocabulary}, 1);
+  Noise noise{1, 1};
+  EXPECT_THROW(model.loss({{{4}}, {{5}}}, {.sampling = "constant"}, 1, &noise), ConfigError);
+  EXPECT_NO_THROW(model.loss({{{4}}, {{5}}}, {.sampling = "constant"}, 1, nullptr)) << "validation";
 }
 
 TEST(Options, TiedTablesAreOneParameter) {

@@ -172,6 +172,81 @@ TEST(Decoder, TheFirstStatesComeFromTheBridge) {
   }
 }
 
+TEST(Decoder, CheckpointingChangesNoBit) {
+  for (const char* cell : {"lstm", "gru"}) {
+    const DropoutOptions dropout{.rate = 0.3, .recurrent_weights = 0.2};
+    DecoderOptions o{.cell = cell, .layers = 2, .hidden = 6, .input_feeding = false, .layer_norm = true};
+    Pair plain({.cell = cell, .hidden = 3}, o);
+    o.time.checkpoint = 2;
+    Pair checkpointed({.cell = cell, .hidden = 3}, o);
+    Noise a{7, 3}, b{7, 3};
+    const auto want = parameter_gradients(plain, Pair::How::teach, dropout, &a);
+    const auto got = parameter_gradients(checkpointed, Pair::How::teach, dropout, &b);
+    for (size_t k = 0; k < want.size(); ++k) EXPECT_TRUE(testing::same_bits(got[k], want[k])) << k;
+  }
+}
+
+TEST(Decoder, CheckpointingIsRefusedWhereStepsRunOneByOne) {
+  for (const char* attention : {"luong", "bahdanau"})
+    for (const bool feeding : {false, true}) {
+      const DecoderOptions o{.hidden = 6, .attention = attention, .input_feeding = feeding, .time = {.checkpoint = 2}};
+      if (std::string(attention) == "luong" && !feeding) continue;
+      EXPECT_THROW(Pair({.hidden = 3}, o), ConfigError);
+    }
+}
+
+// A pass whose states are made constants by hand after every second step.
+Var cut_by_hand(const Pair& s) {
+  const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
+  const DecoderPass pass(s.decoder, encoded, MemoryLayout(s.source_lengths), {}, nullptr);
+  DecoderState state = pass.start(encoded).gather(ops::row_ids(s.of));
+  const Steps steps(s.target_lengths);
+  std::vector<Var> readouts;
+  for (int64_t t = 0; t < steps.T(); ++t) {
+    state = state.first(steps.alive(t));
+    if (t == 2) {
+      for (CellState& layer : state.layers) layer = {Var(layer.h.value()), layer.c ? Var(layer.c.value()) : Var()};
+      if (state.feed) state.feed = Var(state.feed.value());
+    }
+    const Var x = ops::slice_rows(s.target, steps.begin(t), steps.begin(t + 1));
+    const auto looks_at = ops::row_ids({s.of.begin(), s.of.begin() + steps.alive(t)});
+    readouts.push_back(pass.step(pass.input_part(x), x, looks_at, state).readout);
+  }
+  return ops::concat_rows(readouts);
+}
+
+TEST(Decoder, TruncatedGradientsAreThoseOfStatesCutByHand) {
+  for (const char* cell : {"lstm", "gru"})
+    for (const char* attention : {"luong", "bahdanau"})
+      for (const bool feeding : {false, true}) {
+        SCOPED_TRACE(text(cell, " ", attention, " feeding ", feeding));
+        DecoderOptions o{.cell = cell,
+                         .layers = 2,
+                         .hidden = 6,
+                         .attention = attention,
+                         .input_feeding = feeding,
+                         .time = {.bptt = 2}};
+        Pair s({.cell = cell, .hidden = 3}, o);
+        o.time.bptt = 0;
+        Pair whole({.cell = cell, .hidden = 3}, o);
+        EXPECT_TRUE(testing::same_bits(s.readouts(Pair::How::teach).value(), whole.readouts(Pair::How::teach).value()));
+        for (const NamedVar& p : s.params()) p.var.clear_grad();
+        backward(testing::uneven(cut_by_hand(s)));
+        std::vector<Tensor> want;
+        for (const NamedVar& p : s.params()) want.push_back(p.var.grad().clone());
+        double changed = 0;
+        const auto all = parameter_gradients(whole, Pair::How::teach, {}, nullptr);
+        for (const Pair::How how : {Pair::How::teach, Pair::How::unroll}) {
+          const auto got = parameter_gradients(s, how, {}, nullptr);
+          for (size_t k = 0; k < want.size(); ++k) {
+            EXPECT_LT(distance(got[k], want[k]), 1e-5) << s.params()[k].name;
+            changed = std::max(changed, distance(got[k], all[k]));
+          }
+        }
+        EXPECT_GT(changed, 1e-3);
+      }
+}
+
 TEST(Decoder, CopyNeedsEqualWidths) { EXPECT_THROW(Pair({.hidden = 4}, {.hidden = 6, .bridge = "copy"}), ConfigError); }
 
 }  // namespace

@@ -22,7 +22,7 @@ Encoder::Encoder(const EncoderOptions& options, int64_t input_width) : options_(
 
 Encoded Encoder::operator()(const Var& embedded, const Steps& steps, const DropoutOptions& dropout,
                             Noise* noise) const {
-  const auto sequences = ops::row_ids(steps.sequence_of_rows());
+  const auto sequences = ops::row_ids(steps.sequence_of_rows()), by_sentence = ops::row_ids(steps.rows_by_sequence());
   const auto run = cell_kind(options_.cell) == CellKind::gru ? &ops::gru : &ops::lstm;
   Encoded out;
   Var x = DropoutSite(dropout, noise).sequence(embedded, sequences);
@@ -38,12 +38,17 @@ Encoded Encoder::operator()(const Var& embedded, const Steps& steps, const Dropo
       h.push_back(one.h), last_h.push_back(one.last_h);
       if (one.last_c) last_c.push_back(one.last_c);
     }
+    out.final.push_back({side_by_side(last_h), last_c.empty() ? Var() : side_by_side(last_c)});
+    const bool adds = options_.residual && x.dim(1) == options_.width();
+    if (k + 1 == layers_.size() && !adds && !options_.layer_norm) {  // one copy of a long source instead of two
+      out.memory = ops::concat_columns(h, by_sentence);
+      return out;
+    }
     Var y = side_by_side(h);
     if (options_.layer_norm) y = ops::layer_norm(y, layer.norm.gamma, layer.norm.beta);
-    x = options_.residual && x.dim(1) == y.dim(1) ? ops::add(x, y) : y;
-    out.final.push_back({side_by_side(last_h), last_c.empty() ? Var() : side_by_side(last_c)});
+    x = adds ? ops::add(x, y) : y;
   }
-  out.memory = ops::gather_rows(x, ops::row_ids(steps.rows_by_sequence()));
+  out.memory = ops::gather_rows(x, by_sentence);
   return out;
 }
 

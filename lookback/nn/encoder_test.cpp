@@ -80,6 +80,47 @@ TEST(Encoder, NoNoiseMeansNoDropout) {
   EXPECT_FALSE(same_bits(a, e(embedded(), Steps(kLengths), heavy, &later).memory.value()));
 }
 
+// The memory, and the gradients of every parameter and of the embeddings.
+std::vector<Tensor> results(const EncoderOptions& o, const DropoutOptions& dropout) {
+  Encoder e = drawn(o);
+  const Var x = Var::parameter(embedded().value());
+  Noise noise{1, 1};
+  const Encoded out = e(x, Steps(kLengths), dropout, &noise);
+  Var loss = testing::uneven(out.memory);
+  for (const CellState& s : out.final)
+    for (const Var& v : {s.h, s.c})
+      if (v) loss = ops::add(loss, testing::uneven(v, 5));
+  backward(loss);
+  std::vector<Tensor> all = {out.memory.value(), x.grad()};
+  for (const NamedVar& p : params_of(e)) all.push_back(p.var.grad());
+  return all;
+}
+
+TEST(Encoder, CheckpointingChangesNoBitAndTruncationNoState) {
+  for (const char* cell : {"lstm", "gru"})
+    for (const bool both : {false, true})
+      for (const bool extras : {false, true})
+        for (const bool locked : {false, true}) {
+          SCOPED_TRACE(text(cell, " bidirectional ", both, " extras ", extras, " locked ", locked));
+          EncoderOptions o{.cell = cell,
+                           .layers = 2,
+                           .hidden = both ? 3 : 6,
+                           .bidirectional = both,
+                           .residual = extras,
+                           .layer_norm = extras};
+          const DropoutOptions dropout{.rate = 0.3, .locked = locked, .recurrent_weights = 0.2};
+          const auto plain = results(o, dropout);
+          for (o.time.checkpoint = 1; o.time.checkpoint < 6; ++o.time.checkpoint) {
+            const auto got = results(o, dropout);
+            for (size_t k = 0; k < plain.size(); ++k) EXPECT_TRUE(same_bits(got[k], plain[k])) << k;
+          }
+          o.time = {.bptt = 2};
+          const auto cut = results(o, dropout);
+          EXPECT_TRUE(same_bits(cut[0], plain[0]));
+          EXPECT_FALSE(same_bits(cut[1], plain[1])) << "the gradient of the embeddings";
+        }
+}
+
 TEST(DropoutSite, ALockedMaskIsThatOfTheSequence) {
   Noise noise{1, 1};
   const DropoutSite site({.rate = 0.5, .locked = true}, &noise);

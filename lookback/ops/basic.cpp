@@ -214,31 +214,38 @@ Var concat_rows(const std::vector<Var>& parts) {
   })[0];
 }
 
-Var concat_columns(const std::vector<Var>& parts) {
+Var concat_columns(const std::vector<Var>& parts, const RowIds& ids) {
   check(!parts.empty(), "concat_columns: nothing to join");
-  const int64_t N = parts[0].dim(0);
+  const int64_t rows = parts[0].dim(0), N = ids ? std::ssize(*ids) : rows;
   int64_t C = 0;
   for (const Var& p : parts) {
-    check(p.shape().rank() == 2 && p.dim(0) == N, "concat_columns: expected [", N, ",*], got ", p.shape());
+    check(p.shape().rank() == 2 && p.dim(0) == rows, "concat_columns: expected [", rows, ",*], got ", p.shape());
     C += p.dim(1);
   }
+  if (ids)
+    for (const int32_t id : *ids) check(0 <= id && id < rows, "concat_columns: no row ", id, " among ", rows);
+  const auto source = [ids](int64_t n) { return ids ? (*ids)[static_cast<size_t>(n)] : n; };
   Tensor y({N, C}, parts[0].dtype());
   with_float(y.dtype(), [&]<class R>() {
     int64_t at = 0;
     for (const Var& p : parts) {
       const int64_t width = p.dim(1);
-      for (int64_t n = 0; n < N; ++n) std::copy_n(p.value().data<R>() + n * width, width, y.data<R>() + n * C + at);
+      for (int64_t n = 0; n < N; ++n)
+        std::copy_n(p.value().data<R>() + source(n) * width, width, y.data<R>() + n * C + at);
       at += width;
     }
   });
-  return record({y}, parts, [N, C](Node& node) {
+  return record({y}, parts, [N, C, source](Node& node) {
     with_float(node.grads[0].dtype(), [&]<class R>() {
       int64_t at = 0;
       for (const Var& in : node.inputs) {
         const int64_t width = in.dim(1);
         if (R* dx = grad_or_null<R>(in))
-          for (int64_t n = 0; n < N; ++n)
-            for (int64_t k = 0; k < width; ++k) dx[n * width + k] += node.grads[0].data<R>()[n * C + at + k];
+          for (int64_t n = 0; n < N; ++n) {
+            const R* dy = node.grads[0].data<R>() + n * C + at;
+            R* row = dx + source(n) * width;
+            for (int64_t k = 0; k < width; ++k) row[k] += dy[k];
+          }
         at += width;
       }
     });

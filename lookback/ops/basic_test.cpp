@@ -6,6 +6,7 @@ namespace lookback {
 namespace {
 
 using testing::check_op;
+using testing::distance;
 using testing::Inputs;
 using testing::random_param;
 using testing::random_tensor;
@@ -131,6 +132,15 @@ TEST(Basic, ConcatenatedRowsDoNotShareGradients) {
 TEST(Basic, ConcatenateColumns) {
   check_op({random_param({3, 2}, 1), random_param({3, 1}, 2), random_param({3, 5}, 3)},
            [](const Inputs& in) { return uneven(ops::concat_columns(in)); });
+  const auto ids = ops::row_ids({1, 0, 1});
+  check_op({random_param({2, 3}, 1), random_param({2, 1}, 2)},
+           [&](const Inputs& in) { return uneven(ops::concat_columns(in, ids)); });
+  const Var a = random_param({2, 3}, 1), b = random_param({2, 1}, 2);
+  EXPECT_EQ(
+      distance(ops::concat_columns({a, b}, ids).value(), ops::gather_rows(ops::concat_columns({a, b}), ids).value()),
+      0);
+  EXPECT_THROW(ops::concat_columns({a}, ops::row_ids({2})), ShapeError);
+  EXPECT_THROW(ops::concat_columns({a}, ops::row_ids({-1})), ShapeError);
   EXPECT_THROW(ops::concat_columns({random_param({2, 3}, 1), random_param({3, 3}, 1)}), ShapeError);
 }
 

@@ -52,6 +52,9 @@ Tensor stacked(const std::vector<Tensor>& parts) {
   return out;
 }
 
+// Of rows a product needs to be as fast as it gets.
+constexpr int64_t kEnoughRows = 4096;
+
 // dw[:, columns] += dy^T x
 void add_product(Node& w, Columns columns, const Tensor& x, const Tensor& dy) {
   const Tensor& value = w.outputs[0];
@@ -136,15 +139,12 @@ template kernels::Weight<double> weight<double>(const Var&, Columns, Packing);
 
 void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tensor& dy) {
   if (!w.needs_grad()) return;
+  if (x.dim(0) >= kEnoughRows) return add_product(w.node(), columns, x, dy);
   auto& pending = w.node().pending;
   if (!pending) pending = std::make_unique<PendingProducts>();
   auto& parts = static_cast<PendingProducts&>(*pending).parts[columns];
   parts.x.push_back(x);
   parts.dy.push_back(dy);
-}
-
-void give_weight_grad(const Var& w, const Tensor& x, const Tensor& dy) {
-  if (w.needs_grad()) add_product(w.node(), {0, w.dim(1)}, x, dy);
 }
 
 void add_bias_grad(const Var& b, const Tensor& dy) {

@@ -96,11 +96,9 @@ void transposed_product(int64_t rows, const R* y, const kernels::Weight<R>& w, R
                              .accumulate = write == Write::onto});
 }
 
-// dw[:, columns] += dy^T x, put off until all users of w have added theirs: one product instead of many.
+// dw[:, columns] += dy^T x. Put off until all users of w have added theirs, one product instead of many, unless
+// there are so many rows that waiting would gain nothing and keep them in memory.
 void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tensor& dy);
-
-// The same at once, for whole sequences: there is nothing to wait for, and the rows need not stay in memory.
-void give_weight_grad(const Var& w, const Tensor& x, const Tensor& dy);
 
 // db += column sums of dy
 void add_bias_grad(const Var& b, const Tensor& dy);

@@ -36,7 +36,7 @@ void input_part_backward(const Var& x, const Var& w_ih, const Tensor& dgates) {
     if (const auto dx = grad_target<R>(x); dx.data)
       transposed_product(dgates.dim(0), dgates.data<R>(), weight<R>(w_ih, Packing::backward), dx.data, dx.write);
   });
-  give_weight_grad(w_ih, x.value(), dgates);
+  add_weight_grad(w_ih, {0, w_ih.dim(1)}, x.value(), dgates);
 }
 
 template <class R>
@@ -168,7 +168,7 @@ RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, c
                                               .dc_carry = dc0.data<R>()});
             hand_back(k.at, dh0, dh_carry), hand_back(k.at, dc0, dc_carry);
           }
-          give_weight_grad(in[2], before, dgates);
+          add_weight_grad(in[2], {0, H}, before, dgates);
         });
         input_part_backward(in[0], in[1], dgates);
         add_bias_grad(in[3], dgates);
@@ -224,7 +224,7 @@ RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, co
                                          .dh_carry = dh0.data<R>()});
         hand_back(k.at, dh0, dh_carry);
       }
-      give_weight_grad(in[2], before, dgates_h);
+      add_weight_grad(in[2], {0, H}, before, dgates_h);
     });
     input_part_backward(in[0], in[1], dgates_x);
     add_bias_grad(in[3], dgates_x);

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
 #include <map>
 #include <mutex>
@@ -14,6 +15,8 @@ namespace {
 constexpr std::align_val_t kAlignment{64};
 // Freed blocks beyond this many bytes go back to the system.
 constexpr int64_t kMaxCached = int64_t{256} << 20;
+// What the pool may take up beyond the most that was ever in use at once.
+constexpr int64_t kSlack = int64_t{64} << 20;
 // Blocks of this size and more are mappings of their own: in the heap, where ragged batches free
 // and ask for other sizes all the time, they would leave holes that add up to gigabytes.
 constexpr int64_t kMapped = int64_t{1} << 20;
@@ -67,6 +70,7 @@ class Pool {
         cached_ -= bytes, in_use_ += bytes;
         return p;
       }
+      make_room(bytes);
       in_use_ += bytes;
       ++system_allocations_;
     }
@@ -82,6 +86,7 @@ class Pool {
 
   void give(std::byte* p, int64_t bytes) {
     const std::lock_guard lock(mutex_);
+    most_in_use_ = std::max(most_in_use_, in_use_);  // it was never more between this and the last time
     in_use_ -= bytes;
     if (cached_ + bytes > kMaxCached) return to_system(p, bytes);
     cached_ += bytes;
@@ -94,9 +99,22 @@ class Pool {
   }
 
  private:
+  // Before the system is asked for more: free mappings that do not fit go back to it, the largest first, so that a long
+  // sequence does not cost its blocks and, beside them, those of all the sizes before.
+  void make_room(int64_t bytes) {
+    const int64_t wanted = in_use_ + bytes, most = std::max(most_in_use_, wanted) + kSlack;
+    while (wanted + cached_ > most && !free_.empty() && is_mapped(free_.rbegin()->first)) {
+      const auto largest = std::prev(free_.end());
+      cached_ -= largest->first;
+      to_system(largest->second.back(), largest->first);
+      largest->second.pop_back();
+      if (largest->second.empty()) free_.erase(largest);
+    }
+  }
+
   std::mutex mutex_;
   std::map<int64_t, std::vector<std::byte*>> free_;
-  int64_t system_allocations_ = 0, in_use_ = 0, cached_ = 0;
+  int64_t system_allocations_ = 0, in_use_ = 0, most_in_use_ = 0, cached_ = 0;
 };
 
 // Never destroyed: storages held by statics of the embedding program may outlive everything else.

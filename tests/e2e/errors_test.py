@@ -51,6 +51,9 @@ class Usage(p.Case):  # exit code 2
         self.fails(2, "train", broken("max_steps = 60", ""), *out, says="max_minutes, max_steps, max_epochs")
         self.fails(2, "train", broken('keep = "loss"', 'keep = "blue"'), "--data", p.WORK / "data", *out,
                    says=["train.keep", "loss"])
+        self.fails(2, "train", self.recipe, "--data", p.WORK / "data", *out, "--set", "model.decoder.checkpoint=4",
+                   says=["model.decoder.checkpoint = 4", "model.encoder.checkpoint"])
+        self.fails(2, "train", self.recipe, *out, "--set", "model.encoder.bptt=-1", says=["model.encoder.bptt", "outside"])
         self.assertFalse((p.WORK / "never" / "config.json").exists())
 
     def test_errors_are_json_where_the_log_is(self):

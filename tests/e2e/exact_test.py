@@ -35,6 +35,15 @@ class Exact(p.Case):
             self.assertEqual(digests[0], digests[2])
             self.assertEqual(logs[0], logs[1])
 
+    def test_weights_do_not_depend_on_checkpointing(self):
+        digests = []
+        for every in (0, 1, 3):
+            model = self.fresh("checkpointing")
+            self.ok("train", p.WORK / "data/recipe.toml", "--out", model, "--quiet", "--set", "train.max_steps=30",
+                    "--set", f"model.encoder.checkpoint={every}", "--set", "model.dropout=0.2")
+            digests.append(p.sha256(model / "model.safetensors"))
+        self.assertEqual(digests, 3 * digests[:1])
+
     def test_outputs_do_not_depend_on_threads(self):
         text = self.text(self.lines)
         for precision in ("f32", "auto", "int8"):

@@ -11,4 +11,8 @@ namespace lookback::kernels {
 // What this machine has; the gaps are null.
 const Table<float>& cpu();
 
+// To be called before the first of them. Highway chooses the instruction set in the first call of a kernel
+// otherwise, and a loop that has fetched the function before goes on choosing in every round.
+void choose_instruction_set();
+
 }  // namespace lookback::kernels

@@ -49,4 +49,6 @@ const Table<float>& cpu() {
   return kTable;
 }
 
+void choose_instruction_set() { hwy::GetChosenTarget().Update(hwy::SupportedTargets()); }
+
 }  // namespace lookback::kernels
