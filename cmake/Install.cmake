@@ -28,11 +28,13 @@ install(TARGETS lookback_library EXPORT lookbackTargets)
 install(EXPORT lookbackTargets NAMESPACE lookback:: DESTINATION ${package})
 foreach(layer ${layers})
   if(NOT layer STREQUAL kernels)  # private to ops, and through internal.h only
-    # What only tests include stays here too, and what is private to a folder.
-    install(DIRECTORY lookback/${layer} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lookback
-      FILES_MATCHING PATTERN internal.h EXCLUDE PATTERN testing.h EXCLUDE PATTERN temp_folder.h EXCLUDE
-      PATTERN test_maps.h EXCLUDE PATTERN "fake_*.h" EXCLUDE PATTERN trainer_run.h EXCLUDE PATTERN update_rules.h EXCLUDE
-      PATTERN "*.h")
+    file(GLOB headers RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS lookback/${layer}/*.h)
+    foreach(header ${headers})
+      file(STRINGS ${header} purpose LIMIT_COUNT 1)
+      if(NOT purpose MATCHES "^// (Private to|For tests)")  # what opens so stays here
+        install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lookback/${layer})
+      endif()
+    endforeach()
   endif()
 endforeach()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

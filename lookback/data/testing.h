@@ -1,4 +1,4 @@
-// Shared by the tests of this folder.
+// For tests of data: files in a folder that goes away.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// exp and log that compilers turn into SIMD code: no branch, no call, no table.
-// Private to decode. The same bits on every instruction set, as long as products
+// Private to decode: exp and log that compilers turn into SIMD code: no branch, no call, no table.
+// The same bits on every instruction set, as long as products
 // and sums are not contracted (-ffp-contract=off).
 #pragma once
 

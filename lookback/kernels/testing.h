@@ -1,4 +1,4 @@
-// Shared by the tests of this layer: numbers that do not repeat, comparison of
+// For tests of kernels: numbers that do not repeat, comparison of
 // whole sets of outputs, and a fixture that runs a test once per instruction set.
 #pragma once
 

@@ -1,4 +1,4 @@
-#include "lookback/ops/recurrent_cases.h"
+#include "lookback/ops/recurrent_testing.h"
 
 namespace lookback {
 namespace {

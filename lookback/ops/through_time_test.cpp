@@ -1,7 +1,7 @@
 // Gradient checkpointing and truncated backpropagation through time.
 #include "lookback/base/parallel.h"
 #include "lookback/ops/precision.h"
-#include "lookback/ops/recurrent_cases.h"
+#include "lookback/ops/recurrent_testing.h"
 
 namespace lookback {
 namespace {

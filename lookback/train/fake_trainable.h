@@ -1,4 +1,4 @@
-// A model for tests: y = W x + b with noise on x, squared error, gradients by hand, data drawn
+// For tests: a model, y = W x + b with noise on x, squared error, gradients by hand, data drawn
 // from numbered streams. Small enough that a run takes no time, with everything a trainer can get wrong.
 #pragma once
 

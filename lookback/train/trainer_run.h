@@ -1,4 +1,4 @@
-// The training loop's state, private to this folder.
+// Private to train: the training loop's state.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The update equations, private to this folder: one pass over one block of one parameter.
+// Private to train: the update equations, one pass over one block of one parameter.
 // w: value, g: gradient, s, t: state of the same size (null where a kind needs none).
 #pragma once
 

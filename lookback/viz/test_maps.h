@@ -1,4 +1,4 @@
-// Maps the tests of this folder draw.
+// For tests: maps to draw.
 #pragma once
 
 #include <cmath>
