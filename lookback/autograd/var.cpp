@@ -67,7 +67,7 @@ void Var::set_int8_rows(Tensor rows, Tensor scales) const {
 
 const Tensor& Var::row_scales() const { return node_->row_scales; }
 
-void Var::touch() const { node_->prepared.reset(); }
+void Var::touch() const { ++node_->version; }
 
 Tensor& Node::grad_buffer(int k) {
   Tensor& g = grads[static_cast<size_t>(k)];

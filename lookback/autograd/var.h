@@ -72,6 +72,7 @@ struct Node {
   std::unique_ptr<PendingGrad> pending;
   Tensor row_scales;               // of a leaf that is kept as int8 rows
   std::shared_ptr<void> prepared;  // what ops keep about this value, such as rearranged weights
+  uint64_t version = 0;            // of the value; what was prepared from another is out of date
 
   Node() = default;
   Node(const Node&) = delete;

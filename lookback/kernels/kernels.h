@@ -339,8 +339,9 @@ struct QuantiseRows {
 template <class R>
 struct Table {
   const char* name;
-  // b packed for products whose left side has any number of rows; null if packing gains nothing.
-  std::shared_ptr<const Packed> (*pack)(const Matmul<R>&);
+  // b packed for products whose left side has any number of rows; null if packing gains nothing. It may take over the
+  // memory of `old`: null, or one packed for the same sizes and precision.
+  std::unique_ptr<Packed> (*pack)(const Matmul<R>&, std::unique_ptr<Packed> old);
   void (*matmul)(const Matmul<R>&);
   void (*lstm_forward)(const LstmForward<R>&);
   void (*lstm_backward)(const LstmBackward<R>&);

@@ -12,8 +12,13 @@ namespace {
 
 // What is kept with one weight, made when it is needed.
 struct Prepared {
-  std::map<std::tuple<Columns, Packing, Precision>, std::shared_ptr<const kernels::Packed>> packed;
+  struct Copy {
+    std::unique_ptr<kernels::Packed> packed;
+    uint64_t version = 0;  // of the weight it was made from
+  };
+  std::map<std::tuple<Columns, Packing, Precision>, Copy> copies;
   Tensor floats;  // of int8 rows that met a product of another precision
+  uint64_t floats_version = 0;
 };
 
 // Calls f(what is kept). Threads that predict with one model meet here.
@@ -34,7 +39,8 @@ template <class R>
 const R* elements(const Var& w) {
   if (w.dtype() != Dtype::i8) return w.value().data<R>();
   return with_prepared(w.node(), [&](Prepared& kept) {
-    if (kept.floats.empty()) kept.floats = to_floats(int8_rows(w));
+    if (kept.floats.empty() || kept.floats_version != w.node().version) kept.floats = to_floats(int8_rows(w));
+    kept.floats_version = w.node().version;
     return kept.floats.data<R>();
   });
 }
@@ -118,8 +124,10 @@ kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing) {
   if (!int8) out.data = elements<R>(w) + columns.begin;
   if (!pack) return out;
   (forward ? out.packed : out.packed_transposed) = with_prepared(w.node(), [&](Prepared& prepared) {
-    auto& kept = prepared.packed[{columns, packing, precision}];
-    if (kept) return kept.get();
+    auto& kept = prepared.copies[{columns, packing, precision}];
+    const uint64_t version = w.node().version, before = kept.version;
+    if (kept.packed && before == version) return kept.packed.get();
+    std::erase_if(prepared.copies, [&](const auto& copy) { return copy.second.version < before; });
     kernels::Matmul<R> b{.n = forward ? out.rows : out.cols,
                          .k = forward ? out.cols : out.rows,
                          .b = out.data,
@@ -128,8 +136,8 @@ kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing) {
                          .precision = precision};
     const Int8Rows quantised = int8 ? int8_rows(w) : Int8Rows{};
     if (int8) b.b_int8 = quantised.rows.data<int8_t>() + columns.begin, b.b_scales = quantised.scales.data<float>();
-    kept = pack(b);
-    return kept.get();
+    kept = {pack(b, std::move(kept.packed)), version};
+    return kept.packed.get();
   });
   return out;
 }

@@ -159,12 +159,13 @@ int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 
 }  // namespace
 
-std::shared_ptr<const Packed> gemm_pack(const Matmul<float>& p) {
+std::unique_ptr<Packed> gemm_pack(const Matmul<float>& p, std::unique_ptr<Packed> old) {
   const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
-  auto out = std::make_shared<Panels>();
-  out->data.resize(static_cast<size_t>(up(p.n, W) * W * p.k));
-  HWY_DYNAMIC_DISPATCH(GemmPack)(p, out->data.data());
-  return out;
+  if (!old) old = std::make_unique<Panels>();
+  auto& data = static_cast<Panels&>(*old).data;
+  data.resize(static_cast<size_t>(up(p.n, W) * W * p.k));
+  HWY_DYNAMIC_DISPATCH(GemmPack)(p, data.data());
+  return old;
 }
 
 void gemm(const Matmul<float>& whole) {

@@ -7,7 +7,7 @@
 
 namespace lookback::kernels::cpu_impl {
 
-std::shared_ptr<const Packed> gemm_pack(const Matmul<float>&);
+std::unique_ptr<Packed> gemm_pack(const Matmul<float>&, std::unique_ptr<Packed> old);
 // packed_b must be null or come from gemm_pack. m, n and k are at least 1.
 void gemm(const Matmul<float>&);
 

@@ -1,11 +1,12 @@
-// Matrix products by oneDNN, with one primitive kept per shape.
+// Matrix products: cut, padded and rounded so that every row of the result depends on its own inputs alone, then
+// oneDNN's, or our own where its are not exact.
 #pragma once
 
 #include "lookback/kernels/kernels.h"
 
 namespace lookback::kernels::cpu_impl {
 
-std::shared_ptr<const Packed> pack(const Matmul<float>&);
+std::unique_ptr<Packed> pack(const Matmul<float>&, std::unique_ptr<Packed> old);
 void matmul(const Matmul<float>&);
 // Whether the processor multiplies such factors by itself: bf16 with AVX512-BF16 or AMX, int8 with AVX512-VNNI.
 bool has_products(Precision precision);

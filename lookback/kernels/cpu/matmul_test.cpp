@@ -13,7 +13,7 @@ namespace {
 // What is tested: the table's products, which may be the library's, and our own.
 struct Maker {
   const char* name;
-  std::shared_ptr<const Packed> (*pack)(const Matmul<float>&);
+  std::unique_ptr<Packed> (*pack)(const Matmul<float>&, std::unique_ptr<Packed>);
   void (*matmul)(const Matmul<float>&);
   Precision precision = Precision::f32;
 };
@@ -71,7 +71,7 @@ Outputs run(const Table<R>& table, const Maker& maker, const Case& c) {
               .precision = maker.precision};
   if constexpr (std::is_same_v<R, float>) {
     if (&table == &cpu()) {
-      const auto packed = c.packed ? maker.pack(p) : nullptr;
+      const auto packed = c.packed ? maker.pack(p, nullptr) : nullptr;
       p.packed_b = packed.get();
       maker.matmul(p);
     } else {
@@ -117,7 +117,7 @@ TEST(MatmulKernels, Int8RowsPackLikeTheFloatsTheyAreMadeOf) {
   cpu().quantise_rows({n, k, b.data(), q.data(), scales.data()});
   const auto product = [&](const Matmul<float>& from) {
     std::vector<float> c(static_cast<size_t>(m * n));
-    const auto packed = cpu_impl::pack(from);
+    const auto packed = cpu_impl::pack(from, nullptr);
     cpu_impl::matmul(
         {.m = m, .n = n, .k = k, .a = a.data(), .lda = k, .packed_b = packed.get(), .c = c.data(), .ldc = n});
     return c;
@@ -166,7 +166,7 @@ TEST(MatmulKernels, PackedWeightTakesAnyNumberOfRows) {
       p.ldc = n, p.accumulate = true, p.precision = maker.precision;
       p.c = want.data();
       ref<float>().matmul(p);
-      const auto packed = maker.pack(p);
+      const auto packed = maker.pack(p, nullptr);
       ASSERT_NE(packed, nullptr);
       p.packed_b = packed.get();
       std::vector<int64_t> rows = {100, 1024};
@@ -211,7 +211,7 @@ void expect_rows_alone(const Maker& maker, const Weights& w, const std::vector<i
                   .accumulate = form == 3,
                   .bias = form == 4 ? b.data() : nullptr,
                   .precision = maker.precision};
-  const auto kept = packed ? maker.pack(p) : nullptr;
+  const auto kept = packed ? maker.pack(p, nullptr) : nullptr;
   p.packed_b = kept.get();
   std::vector<float> together = before;
   p.c = together.data();

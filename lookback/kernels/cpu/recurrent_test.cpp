@@ -63,13 +63,13 @@ struct TestWeight {
     for (R& x : data) x = static_cast<R>(static_cast<float>(x) / std::sqrt(static_cast<float>(cols)));
     w = {.data = data.data(), .rows = rows, .cols = cols, .ld = cols + 3};
     if (!table.pack) return;
-    forward = table.pack({.n = rows, .k = cols, .b = w.data, .ldb = w.ld, .transpose_b = true});
-    backward = table.pack({.n = cols, .k = rows, .b = w.data, .ldb = w.ld, .transpose_b = false});
+    forward = table.pack({.n = rows, .k = cols, .b = w.data, .ldb = w.ld, .transpose_b = true}, nullptr);
+    backward = table.pack({.n = cols, .k = rows, .b = w.data, .ldb = w.ld, .transpose_b = false}, nullptr);
     w.packed = forward.get(), w.packed_transposed = backward.get();
   }
   std::vector<R> data;
   Weight<R> w;
-  std::shared_ptr<const Packed> forward, backward;
+  std::unique_ptr<Packed> forward, backward;
 };
 
 template <class R>

@@ -1,0 +1,255 @@
+#include "lookback/kernels/cpu/onednn.h"
+
+#include <omp.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+#include <new>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lookback/base/error.h"
+#include "lookback/kernels/cpu/int8.h"
+
+namespace lookback::kernels::cpu_impl::onednn {
+namespace {
+
+using dnnl::memory;
+using Type = memory::data_type;
+
+const dnnl::engine& engine() {
+  static const dnnl::engine instance(dnnl::engine::kind::cpu, 0);
+  return instance;
+}
+
+dnnl::stream& stream() {
+  thread_local dnnl::stream instance(engine());
+  return instance;
+}
+
+memory::desc strided(int64_t rows, int64_t cols, int64_t ld, bool transposed, Type type = Type::f32) {
+  return transposed ? memory::desc({rows, cols}, type, memory::dims{1, ld})
+                    : memory::desc({rows, cols}, type, memory::dims{ld, 1});
+}
+
+Type type_of(Factors f) { return f == Factors::i8 ? Type::s8 : f == Factors::bf16 ? Type::bf16 : Type::f32; }
+
+Type sums_of(Type factors) { return factors == Type::s8 ? Type::s32 : Type::f32; }
+
+// oneDNN 3 dropped the operation descriptor that version 2 put between; this is the one place that knows.
+dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc& b, const memory::desc& c,
+                                      bool accumulate, bool bias = false) {
+  dnnl::primitive_attr attributes;
+  if (accumulate) {
+    dnnl::post_ops ops;
+    ops.append_sum(1.0f);
+    attributes.set_post_ops(ops);
+  }
+  const memory::desc added = bias ? strided(1, c.dims()[1], c.dims()[1], false) : memory::desc();
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine(), a, b, added, c, attributes};
+#else
+  return {{a, b, added, c}, attributes, engine()};
+#endif
+}
+
+// Memory for a packed weight, in large pages where it fills one: a decoder reads all of its weights
+// for every token, and would spend a good part of that time on finding the pages.
+struct Pages {
+  explicit Pages(size_t bytes) : alignment{bytes < kLargePage ? kPage : kLargePage} {
+    data = ::operator new(bytes, alignment);
+    if (bytes >= kLargePage) ::madvise(data, bytes / kPage * kPage, MADV_HUGEPAGE);
+  }
+  ~Pages() { ::operator delete(data, alignment); }
+  Pages(const Pages&) = delete;
+  Pages& operator=(const Pages&) = delete;
+
+  static constexpr size_t kPage = 4096, kLargePage = size_t{2} << 20;
+  std::align_val_t alignment;
+  void* data;
+};
+
+struct PackedB final : Packed {
+  std::unique_ptr<Pages> pages;
+  memory data;
+  std::vector<float> scales;  // int8: of every column
+};
+
+// Whether to_int8_blocks writes this layout.
+bool is_int8_blocks([[maybe_unused]] const memory::desc& d) {
+#if DNNL_VERSION_MAJOR >= 3
+  return false;  // it does not tell all about its layouts
+#else
+  const auto& b = d.data.format_desc.blocking;
+  const auto flags = d.data.extra.flags;
+  return d.data.format_kind == dnnl_blocked && b.inner_nblks == 3 && b.inner_blks[0] == 16 && b.inner_blks[1] == 64 &&
+         b.inner_blks[2] == 4 && b.inner_idxs[0] == 0 && b.inner_idxs[1] == 1 && b.inner_idxs[2] == 0 &&
+         b.strides[0] == 4096 && b.strides[1] == d.data.padded_dims[0] * 64 &&
+         (flags == dnnl_memory_extra_flag_none ||
+          (flags == dnnl_memory_extra_flag_compensation_conv_s8s8 && d.data.extra.compensation_mask == 2));
+#endif
+}
+
+// Everything a primitive depends on. Two packed weights of one [k,n] share their layout.
+struct Key {
+  std::array<int64_t, 6> sizes;  // m n k lda ldb ldc
+  int flags;                     // transpose_a, transpose_b, accumulate, packed, bias
+  Type type;
+  int threads;
+  auto operator<=>(const Key&) const = default;
+};
+
+// Ragged batches meet many row counts, but a bounded number of them.
+constexpr size_t kMaxPrimitives = 8192;
+
+// Empty if the library has no fast kernel for this.
+dnnl::matmul make_primitive(const memory::desc& a, const memory::desc& b, const memory::desc& c, bool accumulate,
+                            bool bias) try {
+  const auto description = describe(a, b, c, accumulate, bias);
+  if (std::string_view(description.impl_info_str()).starts_with("ref")) return {};
+  return dnnl::matmul(description);
+} catch (const dnnl::error& e) {
+  if (e.status == dnnl_out_of_memory) throw;
+  return {};
+}
+
+// Runs f, with the library's errors as ours.
+template <class F>
+decltype(auto) translated(F&& f) try {
+  return f();
+} catch (const dnnl::error& e) {
+  if (e.status == dnnl_out_of_memory) throw std::bad_alloc();
+  throw DeviceError(text("matrix product: oneDNN failed: ", e.what()));
+}
+
+void rearrange(memory from, memory to) {
+  dnnl::reorder(from, to).execute(stream(), from, to);
+  stream().wait();
+}
+
+bool processor_has(dnnl::cpu_isa wanted) {
+  const int isa = static_cast<int>(dnnl::get_effective_cpu_isa()), bits = static_cast<int>(wanted);
+  return (isa & bits) == bits;
+}
+
+// For b in p.precision, with nothing in it yet.
+std::unique_ptr<Packed> empty_pack(const Matmul<float>& p) {
+  auto out = std::make_unique<PackedB>();
+  out->precision = p.precision;
+  const Type type = type_of(p.precision == Precision::int8   ? Factors::i8
+                            : p.precision == Precision::bf16 ? Factors::bf16
+                                                             : Factors::f32);
+  const memory::desc any({p.k, p.n}, type, memory::format_tag::any);
+  const auto layout =
+      describe(strided(64, p.k, p.k, false, type), any, strided(64, p.n, p.n, false, sums_of(type)), false)
+          .weights_desc();
+  out->pages = std::make_unique<Pages>(layout.get_size());
+  out->data = memory(layout, engine(), out->pages->data);
+  return out;
+}
+
+// p.b as int8 rows with their scales, made here unless p brings them.
+void pack_int8(const Matmul<float>& p, PackedB& out) {
+  std::vector<int8_t> dense;
+  Int8Matrix rows{.data = p.b_int8, .n = p.n, .k = p.k, .ld = p.ldb};
+  if (p.b_int8) {
+    out.scales.assign(p.b_scales, p.b_scales + p.n);
+  } else {
+    dense.resize(static_cast<size_t>(p.n * p.k)), out.scales.resize(static_cast<size_t>(p.n));
+    to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, dense.data(), out.scales.data());
+    rows.data = dense.data(), rows.ld = p.k;
+  }
+  const memory::desc layout = out.data.get_desc();
+  if (is_int8_blocks(layout)) {
+    const auto blocks = static_cast<size_t>((p.n + 63) / 64 * 64 * ((p.k + 63) / 64 * 64));
+    auto* const bytes = static_cast<int8_t*>(out.pages->data);
+    std::memset(bytes + blocks, 0, layout.get_size() - blocks);
+    return to_int8_blocks(rows, bytes,
+                          layout.get_size() > blocks ? reinterpret_cast<int32_t*>(bytes + blocks) : nullptr);
+  }
+  if (rows.ld != p.k) {  // the library reorders dense rows only
+    dense.resize(static_cast<size_t>(p.n * p.k));
+    for (int64_t n = 0; n < p.n; ++n) std::copy_n(rows.data + n * rows.ld, p.k, dense.data() + n * p.k);
+    rows.data = dense.data();
+  }
+  rearrange(memory(strided(p.k, p.n, p.k, true, Type::s8), engine(), const_cast<int8_t*>(rows.data)), out.data);
+}
+
+}  // namespace
+
+bool multiply(const Product& p) {
+  return translated([&] {
+    const Type type = type_of(p.factors);
+    const auto* const packed = static_cast<const PackedB*>(p.packed_b);
+    const Key key{
+        {p.m, p.n, p.k, p.lda, packed ? 0 : p.ldb, p.ldc},
+        p.transpose_a | p.transpose_b << 1 | p.accumulate << 2 | (packed != nullptr) << 3 | (p.bias != nullptr) << 4,
+        type,
+        omp_get_max_threads()};
+    const memory::desc a = strided(p.m, p.k, p.lda, p.transpose_a, type);
+    const memory::desc b = packed ? packed->data.get_desc() : strided(p.k, p.n, p.ldb, p.transpose_b, type);
+    const memory::desc c = strided(p.m, p.n, p.ldc, false, sums_of(type));
+    thread_local std::map<Key, dnnl::matmul> cache;
+    auto at = cache.find(key);
+    if (at == cache.end()) {
+      if (cache.size() >= kMaxPrimitives) cache.clear();
+      at = cache.emplace(key, make_primitive(a, b, c, p.accumulate, p.bias != nullptr)).first;
+    }
+    if (!at->second) return false;
+    const memory am(a, engine(), const_cast<void*>(p.a));
+    const memory bm = packed ? packed->data : memory(b, engine(), const_cast<void*>(p.b));
+    const memory cm(c, engine(), p.c);
+    std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}};
+    if (p.bias)
+      arguments.emplace(DNNL_ARG_BIAS, memory(strided(1, p.n, p.n, false), engine(), const_cast<float*>(p.bias)));
+    at->second.execute(stream(), arguments);
+    stream().wait();
+    return true;
+  });
+}
+
+std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old) {
+  return translated([&] {
+    if (!old) old = empty_pack(p);
+    auto& out = static_cast<PackedB&>(*old);
+    if (out.precision == Precision::int8)
+      pack_int8(p, out);
+    else
+      rearrange(memory(strided(p.k, p.n, p.ldb, p.transpose_b), engine(), const_cast<float*>(p.b)), out.data);
+    return std::move(old);
+  });
+}
+
+const float* scales(const Packed& b) { return static_cast<const PackedB&>(b).scales.data(); }
+
+// By the source of the AVX-512 kernels of these versions, and by the test that sweeps the shapes. Other
+// kernels cut k by the number of threads, or take another path for few rows.
+bool is_exact() {
+  static const bool exact = [] {
+    const dnnl::version_t* v = dnnl::version();
+    return processor_has(dnnl::cpu_isa::avx512_core) && (v->major == 2 || (v->major == 3 && v->minor < 2));
+  }();
+  return exact;
+}
+
+bool has_bf16() {
+  static const bool has = processor_has(dnnl::cpu_isa::avx512_core_bf16);
+  return has;
+}
+
+bool has_vnni() {
+  static const bool has = processor_has(dnnl::cpu_isa::avx512_core_vnni);
+  return has;
+}
+
+bool has_tiles() {
+  static const bool has = processor_has(dnnl::cpu_isa::avx512_core_amx);
+  return has;
+}
+
+}  // namespace lookback::kernels::cpu_impl::onednn

@@ -1,0 +1,49 @@
+// The products and the packed weights of oneDNN; no other file knows the library.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "lookback/kernels/kernels.h"
+
+namespace lookback::kernels::cpu_impl::onednn {
+
+// What a and b hold; c holds i32 for i8, else floats.
+enum class Factors { f32, bf16, i8 };
+
+// c[m,n] = a[m,k] b[k,n] (+ bias[n]) (+ c), with the transposes of kernels::Matmul.
+struct Product {
+  int64_t m, n, k;
+  Factors factors;
+  const void* a;
+  int64_t lda;
+  bool transpose_a;
+  const void* b;
+  int64_t ldb;
+  bool transpose_b;
+  const Packed* packed_b;  // instead of b, from pack; or null
+  void* c;
+  int64_t ldc;
+  bool accumulate;
+  const float* bias;
+};
+
+// False, and nothing done, if the library has no fast kernel for this. Keeps one primitive for each shape.
+bool multiply(const Product& p);
+
+// p.b in p.precision, in the layout that is asked for at 64 rows, which is also taken at any other number.
+// The memory of `old` is used again: null, or one packed for the same sizes and precision.
+std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old);
+
+// Of the columns of a b packed in int8.
+const float* scales(const Packed& b);
+
+// Whether a row's product with a packed weight, and any product on one thread, depends on
+// that row alone: not on how many there are, nor on threads.
+bool is_exact();
+
+bool has_bf16();   // AVX512-BF16 or AMX
+bool has_vnni();   // AVX512-VNNI: fast int8
+bool has_tiles();  // AMX
+
+}  // namespace lookback::kernels::cpu_impl::onednn
