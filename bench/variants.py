@@ -38,11 +38,11 @@ def ladder():
     yield "two layers", {"model.encoder.layers": "2", "model.decoder.layers": "2"}
     yield "locked dropout", {"model.locked_dropout": "true"}
     yield "no running mean of the weights", {"train.ema": "0"}
-    yield "mean of the best 5 instead", {"train.ema": "0", "train.average_best": "5", "train.validate_every_epochs": "0", "train.validate_every": "100"}
+    yield "mean of the best 5 instead", {
+        "train.ema": "0", "train.average_best": "5", "train.validate_every_epochs": "0", "train.validate_every": "100"}
     yield "score dot", {"model.score": "dot"}
     yield "weight drop 0.2", {"model.weight_drop": "0.2"}
     yield "dropout 0.2", {"model.dropout": "0.2"}
-    yield "input feeding", {"model.decoder.input_feeding": "true"}
 
 
 # What there is to compare, and the set that it is scored on.
