@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "lookback/data/prefetcher.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/ops/loss.h"
 #include "lookback/tasks/model_card.h"
@@ -61,7 +62,9 @@ class Trained final : public train::Trainable {
         valid_(located(recipe.data.valid, data_root), *tokenizers_.source, *tokenizers_.target, recipe.data.corpus,
                data::Keep::tokens_and_text),
         model_(recipe.model, tokenizers_.vocabularies(), static_cast<uint64_t>(recipe.train.options.seed)),
-        batcher_(train_.source_lengths(), train_.target_lengths(), recipe.train.batches,
+        batches_(train_,
+                 {train_.source_lengths(), train_.target_lengths(), recipe.train.batches,
+                  static_cast<uint64_t>(recipe.train.options.seed)},
                  static_cast<uint64_t>(recipe.train.options.seed)) {
     check<FormatError>(valid_.size() > 0, "data.valid: no sentence pair is left after filtering");
     if (recipe.shortlist.per_token > 0)
@@ -69,9 +72,9 @@ class Trained final : public train::Trainable {
   }
 
   std::vector<NamedVar> parameters() override { return params_of(model_); }
-  int64_t batches(int64_t epoch) override { return batcher_.batches_in(epoch); }
+  int64_t batches(int64_t epoch) override { return batches_.batches_in(epoch); }
   int64_t target_tokens(int64_t epoch, int64_t batch) override {
-    const data::Batch b = training_batch(epoch, batch);
+    const data::Batch& b = batches_.look({epoch, batch});
     return b.target_tokens + static_cast<int64_t>(b.target.size());
   }
   train::BatchResult run(int64_t epoch, int64_t batch, double scale, Noise& noise) override;
@@ -83,24 +86,18 @@ class Trained final : public train::Trainable {
   const data::Corpus& validation_corpus() const { return valid_; }
 
  private:
-  data::Batch training_batch(int64_t epoch, int64_t batch);
   void score_translations(train::Validation& out);
 
   const TranslateRecipe& recipe_;
   Tokenizers tokenizers_;
   data::Corpus train_, valid_;
   Seq2Seq model_;
-  data::Batcher batcher_;
+  data::Prefetcher batches_;
   std::optional<Shortlist> shortlist_;
 };
 
-data::Batch Trained::training_batch(int64_t epoch, int64_t batch) {
-  data::Cursor cursor{epoch, batch};
-  return train_.batch(batcher_.next(cursor), static_cast<uint64_t>(recipe_.train.options.seed), epoch);
-}
-
 train::BatchResult Trained::run(int64_t epoch, int64_t batch, double scale, Noise& noise) {
-  data::Batch b = training_batch(epoch, batch);
+  data::Batch b = batches_.take({epoch, batch});
   const auto loss = model_.loss({std::move(b.source), std::move(b.target)}, recipe_.loss, scale, &noise);
   backward(loss.loss);
   return {.loss = loss.loss_sum,
