@@ -140,12 +140,14 @@ TEST(Int8, SumsBecomeFloats) {
                 c.data(), ldc, add);
       for (int64_t r = 0; r < m; ++r)
         for (int64_t k = 0; k < ldc; ++k) {
-          const auto at = static_cast<size_t>(r * ldc + k);
-          const float product = k < n ? static_cast<float>(sums[static_cast<size_t>(r * n + k)]) *
-                                            a[static_cast<size_t>(r)] * b[static_cast<size_t>(k)]
-                                      : 0;
-          const float added = (add ? before[at] : 0) + (with_bias ? b[static_cast<size_t>(k)] : 0);
-          const float want = k >= n ? before[at] : product + added;
+          const auto at = static_cast<size_t>(r * ldc + k), column = static_cast<size_t>(k);
+          if (k >= n) {
+            EXPECT_EQ(c[at], before[at]) << target << ": beyond the columns";
+            continue;
+          }
+          const float product =
+              static_cast<float>(sums[static_cast<size_t>(r * n + k)]) * a[static_cast<size_t>(r)] * b[column];
+          const float want = product + (add ? before[at] : 0) + (with_bias ? b[column] : 0);
           EXPECT_NEAR(c[at], want, 1e-5 * std::max(1.0f, std::abs(product))) << target;
         }
     }
