@@ -225,21 +225,22 @@ def main():
     args.program = str(pathlib.Path(args.program).resolve())
     wanted = lambda name: not args.only or any(word in name for word in args.only)
     done = []
+
+    def add(row):  # and keep what there is: a run may be stopped
+        done.append(row)
+        say(row)
+        if args.page:
+            write_section(args.page, section(done, args.rounds, CPU, ALL))
+        if args.json:
+            pathlib.Path(args.json).write_text(json.dumps(done, indent=2) + "\n")
+
     with tempfile.TemporaryDirectory() as folder:
         for row in rows(args, folder):
             if wanted(row.name):
-                done.append(row.measure(args.rounds))
-                say(done[-1])
+                add(row.measure(args.rounds))
     for name, measure in SINGLE.items():
         if wanted(name):
-            done.append(measure(args))
-            say(done[-1])
-    if args.page:
-        write_section(args.page, section(done, args.rounds, CPU, ALL))
-    if args.json:
-        with open(args.json, "w") as out:
-            json.dump(done, out, indent=2)
-            out.write("\n")
+            add(measure(args))
 
 
 if __name__ == "__main__":
