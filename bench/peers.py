@@ -12,6 +12,7 @@ that of the medians; ratio_min and ratio_max are the least and the most of one r
 """
 
 import argparse
+import functools
 import gzip
 import json
 import pathlib
@@ -164,7 +165,7 @@ max_steps = 1
 """
 
 
-def startup_row(args):
+def startup_row(args, exported=()):
     """From process start to the first translated sentence, with a model of 20 million parameters."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -173,10 +174,15 @@ def startup_row(args):
         (folder / "recipe.toml").write_text(STARTUP_RECIPE)
         subprocess.run([args.program, "train", folder / "recipe.toml", "--out", folder / "model", "--quiet"], check=True)
         size = (folder / "model/model.safetensors").stat().st_size / 4e6
+        model = folder / "model"
+        if exported:
+            model = folder / "exported"
+            subprocess.run([args.program, "export", folder / "model", "--out", model, *exported], check=True,
+                           stdout=subprocess.DEVNULL)
         times = []
         for _ in range(3 * args.rounds):
             begin = time.perf_counter()
-            process = subprocess.Popen([args.program, "predict", folder / "model", "--max-length", "8"],
+            process = subprocess.Popen([args.program, "predict", model, "--max-length", "8"],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             process.stdin.write(b"w1 w2 w3 w4 w5 w6 w7 w8\n")
             process.stdin.close()
@@ -184,7 +190,7 @@ def startup_row(args):
             times.append(1e3 * (time.perf_counter() - begin))
             process.wait()
     median = statistics.median(times)
-    return {"name": "startup_ms", "unit": f"ms, {size:.1f} million parameters", "cpu": CPU, "ours": median,
+    return {"name": "startup_int8_ms" if exported else "startup_ms", "unit": f"ms, {size:.1f} million parameters", "cpu": CPU, "ours": median,
             "peer": median, "peer_name": "-", "ratio": median, "ratio_min": min(times), "ratio_max": max(times)}
 
 
@@ -208,6 +214,7 @@ def minutes_row(args):
 
 
 SINGLE = {"train_share_f32": share_row, "train_memory": memory_row, "startup_ms": startup_row,
+          "startup_int8_ms": functools.partial(startup_row, exported=("--quantize", "int8")),
           "long_memory": long_memory_row, "program_mb": size_row, "bleu36_minutes": minutes_row}
 
 
