@@ -107,12 +107,30 @@ struct Key {
 // Ragged batches meet many row counts, but a bounded number of them.
 constexpr size_t kMaxPrimitives = 8192;
 
-// Empty if the library has no fast kernel for this.
-dnnl::matmul make_primitive(const memory::desc& a, const memory::desc& b, const memory::desc& c, bool accumulate,
-                            bool bias) try {
-  const auto description = describe(a, b, c, accumulate, bias);
+// A product and what it is made of, but for where they lie: a call only has to fill that in.
+struct Ready {
+  dnnl::matmul run;  // empty if the library has no fast kernel for this
+  memory a, b, c, bias;
+  std::unordered_map<int, memory> arguments;  // the same four, or a packed weight instead of b
+};
+
+Ready make_ready(const Product& p) try {
+  const Type type = type_of(p.factors);
+  const auto* const packed = static_cast<const PackedB*>(p.packed_b);
+  const memory::desc a = strided(p.m, p.k, p.lda, p.transpose_a, type);
+  const memory::desc b = packed ? packed->data.get_desc() : strided(p.k, p.n, p.ldb, p.transpose_b, type);
+  const memory::desc c = strided(p.m, p.n, p.ldc, false, sums_of(type));
+  const auto description = describe(a, b, c, p.accumulate, p.bias != nullptr);
   if (std::string_view(description.impl_info_str()).starts_with("ref")) return {};
-  return dnnl::matmul(description);
+  Ready out{.run = dnnl::matmul(description)};
+  const auto nowhere = [](const memory::desc& d) { return memory(d, engine(), DNNL_MEMORY_NONE); };
+  out.a = nowhere(a), out.b = nowhere(b), out.c = nowhere(c);
+  out.arguments = {{DNNL_ARG_SRC, out.a}, {DNNL_ARG_WEIGHTS, out.b}, {DNNL_ARG_DST, out.c}};
+  if (p.bias) {
+    out.bias = nowhere(strided(1, p.n, p.n, false));
+    out.arguments.emplace(DNNL_ARG_BIAS, out.bias);
+  }
+  return out;
 } catch (const dnnl::error& e) {
   if (e.status == dnnl_out_of_memory) throw;
   return {};
@@ -184,30 +202,28 @@ void pack_int8(const Matmul<float>& p, PackedB& out) {
 
 bool multiply(const Product& p) {
   return translated([&] {
-    const Type type = type_of(p.factors);
     const auto* const packed = static_cast<const PackedB*>(p.packed_b);
     const Key key{
         {p.m, p.n, p.k, p.lda, packed ? 0 : p.ldb, p.ldc},
         p.transpose_a | p.transpose_b << 1 | p.accumulate << 2 | (packed != nullptr) << 3 | (p.bias != nullptr) << 4,
-        type,
+        type_of(p.factors),
         omp_get_max_threads()};
-    const memory::desc a = strided(p.m, p.k, p.lda, p.transpose_a, type);
-    const memory::desc b = packed ? packed->data.get_desc() : strided(p.k, p.n, p.ldb, p.transpose_b, type);
-    const memory::desc c = strided(p.m, p.n, p.ldc, false, sums_of(type));
-    thread_local std::map<Key, dnnl::matmul> cache;
+    thread_local std::map<Key, Ready> cache;
     auto at = cache.find(key);
     if (at == cache.end()) {
       if (cache.size() >= kMaxPrimitives) cache.clear();
-      at = cache.emplace(key, make_primitive(a, b, c, p.accumulate, p.bias != nullptr)).first;
+      at = cache.emplace(key, make_ready(p)).first;
     }
-    if (!at->second) return false;
-    const memory am(a, engine(), const_cast<void*>(p.a));
-    const memory bm = packed ? packed->data : memory(b, engine(), const_cast<void*>(p.b));
-    const memory cm(c, engine(), p.c);
-    std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}};
-    if (p.bias)
-      arguments.emplace(DNNL_ARG_BIAS, memory(strided(1, p.n, p.n, false), engine(), const_cast<float*>(p.bias)));
-    at->second.execute(stream(), arguments);
+    Ready& ready = at->second;
+    if (!ready.run) return false;
+    ready.a.set_data_handle(const_cast<void*>(p.a));
+    if (packed)
+      ready.arguments.insert_or_assign(DNNL_ARG_WEIGHTS, packed->data);
+    else
+      ready.b.set_data_handle(const_cast<void*>(p.b));
+    ready.c.set_data_handle(p.c);
+    if (p.bias) ready.bias.set_data_handle(const_cast<float*>(p.bias));
+    ready.run.execute(stream(), ready.arguments);
     stream().wait();
     return true;
   });
