@@ -31,7 +31,7 @@ void float_product(const Matmul<float>& p, const Rounded& rounded) {
   onednn::Product wanted{.m = p.m,
                          .n = p.n,
                          .k = p.k,
-                         .factors = onednn::Factors::f32,
+                         .precision = Precision::f32,
                          .a = p.a,
                          .lda = p.lda,
                          .transpose_a = p.transpose_a,
@@ -44,7 +44,7 @@ void float_product(const Matmul<float>& p, const Rounded& rounded) {
                          .accumulate = p.accumulate,
                          .bias = p.bias};
   if (rounded.a) {
-    wanted.factors = onednn::Factors::bf16;
+    wanted.precision = Precision::bf16;
     wanted.a = rounded.a, wanted.lda = rounded.lda, wanted.b = rounded.b, wanted.ldb = rounded.ldb;
   }
   if (onednn::multiply(wanted)) return;
@@ -159,7 +159,7 @@ void int8_product(const Matmul<float>& p) {
   const bool done = onednn::multiply({.m = p.m,
                                       .n = p.n,
                                       .k = p.k,
-                                      .factors = onednn::Factors::i8,
+                                      .precision = Precision::int8,
                                       .a = a.data(),
                                       .lda = p.k,
                                       .packed_b = p.packed_b,

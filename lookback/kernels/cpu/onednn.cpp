@@ -37,7 +37,7 @@ memory::desc strided(int64_t rows, int64_t cols, int64_t ld, bool transposed, Ty
                     : memory::desc({rows, cols}, type, memory::dims{ld, 1});
 }
 
-Type type_of(Factors f) { return f == Factors::i8 ? Type::s8 : f == Factors::bf16 ? Type::bf16 : Type::f32; }
+Type type_of(Precision p) { return p == Precision::int8 ? Type::s8 : p == Precision::bf16 ? Type::bf16 : Type::f32; }
 
 Type sums_of(Type factors) { return factors == Type::s8 ? Type::s32 : Type::f32; }
 
@@ -99,7 +99,7 @@ bool is_int8_blocks([[maybe_unused]] const memory::desc& d) {
 struct Key {
   std::array<int64_t, 6> sizes;  // m n k lda ldb ldc
   int flags;                     // transpose_a, transpose_b, accumulate, packed, bias
-  Type type;
+  Precision precision;
   int threads;
   auto operator<=>(const Key&) const = default;
 };
@@ -115,7 +115,7 @@ struct Ready {
 };
 
 Ready make_ready(const Product& p) try {
-  const Type type = type_of(p.factors);
+  const Type type = type_of(p.precision);
   const auto* const packed = static_cast<const PackedB*>(p.packed_b);
   const memory::desc a = strided(p.m, p.k, p.lda, p.transpose_a, type);
   const memory::desc b = packed ? packed->data.get_desc() : strided(p.k, p.n, p.ldb, p.transpose_b, type);
@@ -159,9 +159,7 @@ bool processor_has(dnnl::cpu_isa wanted) {
 std::unique_ptr<Packed> empty_pack(const Matmul<float>& p) {
   auto out = std::make_unique<PackedB>();
   out->precision = p.precision;
-  const Type type = type_of(p.precision == Precision::int8   ? Factors::i8
-                            : p.precision == Precision::bf16 ? Factors::bf16
-                                                             : Factors::f32);
+  const Type type = type_of(p.precision);
   const memory::desc any({p.k, p.n}, type, memory::format_tag::any);
   const auto layout =
       describe(strided(64, p.k, p.k, false, type), any, strided(64, p.n, p.n, false, sums_of(type)), false)
@@ -206,7 +204,7 @@ bool multiply(const Product& p) {
     const Key key{
         {p.m, p.n, p.k, p.lda, packed ? 0 : p.ldb, p.ldc},
         p.transpose_a | p.transpose_b << 1 | p.accumulate << 2 | (packed != nullptr) << 3 | (p.bias != nullptr) << 4,
-        type_of(p.factors),
+        p.precision,
         omp_get_max_threads()};
     thread_local std::map<Key, Ready> cache;
     auto at = cache.find(key);

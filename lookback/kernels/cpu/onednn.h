@@ -8,13 +8,11 @@
 
 namespace lookback::kernels::cpu_impl::onednn {
 
-// What a and b hold; c holds i32 for i8, else floats.
-enum class Factors { f32, bf16, i8 };
-
 // c[m,n] = a[m,k] b[k,n] (+ bias[n]) (+ c), with the transposes of kernels::Matmul.
+// a and b hold numbers of the precision; c holds i32 for int8, else floats.
 struct Product {
   int64_t m, n, k;
-  Factors factors;
+  Precision precision;
   const void* a;
   int64_t lda;
   bool transpose_a;
