@@ -11,13 +11,13 @@
 
 namespace lookback::data {
 
-// What it gives is a function of the corpus, the batcher, the seed and the cursor, which names a batch of its
+// What it gives is a function of the corpus, the options, the seed and the cursor, which names a batch of its
 // epoch: what was made ahead changes no result and belongs to no saved state. Not for two threads at once.
 class Prefetcher {
  public:
   // The corpus must outlive it.
-  Prefetcher(const Corpus& corpus, Batcher batcher, uint64_t seed)
-      : corpus_(corpus), batcher_(std::move(batcher)), seed_(seed) {}
+  Prefetcher(const Corpus& corpus, const BatchOptions& options, uint64_t seed)
+      : corpus_(corpus), batcher_(corpus.source_lengths(), corpus.target_lengths(), options, seed), seed_(seed) {}
 
   int64_t batches_in(int64_t epoch) { return batcher_.batches_in(epoch); }
   // The batch at the cursor; it stays here until it or a later one is taken.

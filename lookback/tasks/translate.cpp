@@ -62,10 +62,7 @@ class Trained final : public train::Trainable {
         valid_(located(recipe.data.valid, data_root), *tokenizers_.source, *tokenizers_.target, recipe.data.corpus,
                data::Keep::tokens_and_text),
         model_(recipe.model, tokenizers_.vocabularies(), static_cast<uint64_t>(recipe.train.options.seed)),
-        batches_(train_,
-                 {train_.source_lengths(), train_.target_lengths(), recipe.train.batches,
-                  static_cast<uint64_t>(recipe.train.options.seed)},
-                 static_cast<uint64_t>(recipe.train.options.seed)) {
+        batches_(train_, recipe.train.batches, static_cast<uint64_t>(recipe.train.options.seed)) {
     check<FormatError>(valid_.size() > 0, "data.valid: no sentence pair is left after filtering");
     if (recipe.shortlist.per_token > 0)
       shortlist_.emplace(train_, tokenizers_.vocabularies(), recipe.shortlist, tokenizers_.joint());
