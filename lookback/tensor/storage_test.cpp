@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <thread>
 #include <vector>
@@ -102,6 +103,21 @@ TEST(Storage, FreeBlocksThatDoNotFitGoBackBeforeMoreIsAskedFor) {
   const Storage b(int64_t{100} << 20);
   // Instead of 260: no more than was in use at once, and what may lie idle beside it.
   EXPECT_LE(pool_stats().bytes_in_use + pool_stats().bytes_cached - before, int64_t{225} << 20);
+}
+
+TEST(Storage, TakesUpNoMoreThanWasInUseAtOnceAndItsSlack) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "under the address sanitizer blocks lie in the heap";
+#endif
+  // Never touched, so these cost address space only.
+  constexpr int64_t kMiB = int64_t{1} << 20;
+  const int64_t most = pool_stats().bytes_in_use + 801 * kMiB;
+  auto a = std::make_unique<Storage>(400 * kMiB);
+  const Storage between(kMiB);
+  auto b = std::make_unique<Storage>(400 * kMiB);
+  a.reset(), b.reset();
+  const Storage fits_in_neither(600 * kMiB);
+  EXPECT_LE(pool_stats().bytes_in_use + pool_stats().bytes_cached, most + 66 * kMiB);
 }
 
 TEST(Storage, RaggedSizesShareMemoryHoweverTheyDiffer) {
