@@ -1,6 +1,5 @@
 // Private to decode: exp and log that compilers turn into SIMD code: no branch, no call, no table.
-// The same bits on every instruction set, as long as products
-// and sums are not contracted (-ffp-contract=off).
+// The same bits on every instruction set, as long as products and sums are not contracted (-ffp-contract=off).
 #pragma once
 
 #include <bit>
