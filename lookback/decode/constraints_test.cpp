@@ -192,7 +192,7 @@ TEST(Search, PrefixTheModelHoldsImpossible) {
 TEST(Search, CoveragePenaltyPrefersOutputsThatLookEverywhere) {
   // Attention is on position 0 unless token 5 has been said; 4 is a little likelier than 5.
   struct Look final : StepDecoder {
-    StepOutput step(std::span<const int32_t> tokens) override {
+    StepOutput step(std::span<const int32_t> tokens, int64_t) override {
       const int64_t N = static_cast<int64_t>(tokens.size());
       StepOutput out{Tensor::full({N, 6}, -9), Tensor::zeros({N, 2})};
       for (int64_t k = 0; k < N; ++k) {

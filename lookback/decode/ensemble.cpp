@@ -74,7 +74,7 @@ Ensemble::Ensemble(std::vector<std::unique_ptr<StepDecoder>> decoders, EnsembleM
                        decoder->vocabulary(), " tokens cannot be averaged");
 }
 
-StepOutput Ensemble::step(std::span<const int32_t> tokens) {
+StepOutput Ensemble::step(std::span<const int32_t> tokens, int64_t) {
   const int64_t N = static_cast<int64_t>(tokens.size());
   std::vector<StepOutput> outputs;
   for (const auto& decoder : decoders_) {

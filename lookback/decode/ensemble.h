@@ -21,7 +21,7 @@ class Ensemble final : public StepDecoder {
   // Throws ConfigError if there are no decoders or their vocabularies differ.
   Ensemble(std::vector<std::unique_ptr<StepDecoder>> decoders, EnsembleMean mean);
 
-  StepOutput step(std::span<const int32_t> tokens) override;
+  StepOutput step(std::span<const int32_t> tokens, int64_t) override;
   void reorder(std::span<const int32_t> from) override;
   int64_t vocabulary() const override { return decoders_.front()->vocabulary(); }
   int64_t waiting() const override { return decoders_.front()->waiting(); }

@@ -56,7 +56,7 @@ class FakeDecoder final : public StepDecoder {
     add_rows(together < 0 ? all : std::min(together, all));
   }
 
-  StepOutput step(std::span<const int32_t> tokens) override {
+  StepOutput step(std::span<const int32_t> tokens, int64_t) override {
     const int64_t N = static_cast<int64_t>(tokens.size()), V = model_.V;
     EXPECT_EQ(N, static_cast<int64_t>(rows_.size()));
     rows_per_step.push_back(N);

@@ -109,7 +109,7 @@ TEST(Ensemble, MeansAgreeWithDouble) {
   for (const EnsembleMean mean : {EnsembleMean::probabilities, EnsembleMean::log_probabilities}) {
     Ensemble ensemble(models_of(models, {3, 4}), mean);
     const std::vector<int32_t> bos = {1};
-    const StepOutput out = ensemble.step(bos);
+    const StepOutput out = ensemble.step(bos, StepDecoder::kAll);
     EXPECT_EQ(out.weights.shape(), (Shape{1, 4}));
     std::vector<double> p(700), log_p(700);
     for (const FakeModel& m : models) {
@@ -162,7 +162,7 @@ TEST(Ensemble, AttentionOfThoseThatHaveIt) {
     mixed.push_back(std::make_unique<FakeDecoder>(model, std::vector<FakeSentence>{{3, 4}}, attention));
   Ensemble ensemble(std::move(mixed), EnsembleMean::probabilities);
   const std::vector<int32_t> bos = {1};
-  const auto weights = ensemble.step(bos).weights;
+  const auto weights = ensemble.step(bos, StepDecoder::kAll).weights;
   const auto expected = model.weights(3, {1}, 4);
   EXPECT_TRUE(std::equal(expected.begin(), expected.end(), weights.data<float>()));
 }
@@ -176,7 +176,7 @@ TEST(Ensemble, RefusesWhatCannotBeAveraged) {
   narrow.push_back(std::make_unique<FakeDecoder>(small, std::vector<FakeSentence>{{3, 5}}));
   Ensemble uneven(std::move(narrow), EnsembleMean::probabilities);
   const std::vector<int32_t> bos = {1};
-  EXPECT_THROW(uneven.step(bos), ShapeError);
+  EXPECT_THROW(uneven.step(bos, StepDecoder::kAll), ShapeError);
 
   FakeModel bad;
   bad.edit = [](uint64_t, const std::vector<int32_t>&, std::vector<float>& logits) { logits[4] = kInfinity; };

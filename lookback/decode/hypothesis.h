@@ -7,7 +7,8 @@
 
 namespace lookback::decode {
 
-// One output of a model. U is the number of scored steps: tokens.size(), plus 1
+// One output of a model. If SearchOptions::scores is off, a greedy one has no token_log_probs, and NaN for the other
+// scores. U is the number of scored steps: tokens.size(), plus 1
 // for the end of sentence when `finished`.
 struct Hypothesis {
   std::vector<int32_t> tokens;          // without bos and eos

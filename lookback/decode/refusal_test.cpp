@@ -28,7 +28,7 @@ void expect_in(const std::string& message, const std::vector<std::string>& words
 
 TEST(Search, NotANumberInAttentionIsNamedWhereItMatters) {
   struct Bad final : StepDecoder {
-    StepOutput step(std::span<const int32_t> tokens) override {
+    StepOutput step(std::span<const int32_t> tokens, int64_t) override {
       const int64_t N = static_cast<int64_t>(tokens.size());
       return {Tensor::zeros({N, 6}), Tensor::full({N, 2}, std::numeric_limits<double>::quiet_NaN())};
     }
@@ -116,7 +116,7 @@ struct Wrong final : StepDecoder {
   int kind;
   int steps = 0;
   explicit Wrong(int k) : kind(k) {}
-  StepOutput step(std::span<const int32_t> tokens) override {
+  StepOutput step(std::span<const int32_t> tokens, int64_t) override {
     const int64_t N = static_cast<int64_t>(tokens.size());
     ++steps;
     switch (kind) {

@@ -50,19 +50,34 @@ template <int Half>
   for (int64_t k = 0; k < n; ++k) out[k] = exp_clamped(out[k]);
 }
 
+// Zero if all are finite or -inf, else no number: x - x is none for infinities and NaN.
+[[gnu::always_inline]] inline float odd_body(const float* x) {
+  float odd[kStride] = {};
+  for (int j = 0; j < kDepth; ++j)
+    for (int g = 0; g < kStride; ++g) {
+      const float v = x[j * kStride + g];
+      odd[g] += v == -kInfinity ? 0.0f : v - v;
+    }
+  float sum = 0;
+  for (const float v : odd) sum += v;
+  return sum;
+}
+
 struct Loops {
   float (*maxima)(const float*, float*);
+  float (*odd)(const float*);
   void (*sum)(const float*, float, double*);
   void (*exp)(const float*, int64_t, float, float, float*);
 };
 
 #define LOOKBACK_LOOPS(NAME, TARGET)                                                        \
   TARGET float maxima_##NAME(const float* x, float* m) { return maxima_body(x, m); }        \
+  TARGET float odd_##NAME(const float* x) { return odd_body(x); }                           \
   TARGET void sum_##NAME(const float* x, float shift, double* s) { sum_body(x, shift, s); } \
   TARGET void exp_##NAME(const float* x, int64_t n, float shift, float scale, float* out) { \
     exp_body(x, n, shift, scale, out);                                                      \
   }                                                                                         \
-  constexpr Loops k_##NAME = {&maxima_##NAME, &sum_##NAME, &exp_##NAME};
+  constexpr Loops k_##NAME = {&maxima_##NAME, &odd_##NAME, &sum_##NAME, &exp_##NAME};
 
 LOOKBACK_LOOPS(plain, )
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -89,6 +104,7 @@ struct Pass {
   int64_t k;
   std::span<const int32_t> excluded;
   std::vector<Candidate>& heap;  // the worst kept candidate at the front
+  ScanFor what;
   float maximum = -kInfinity;
   double sums[kLanes] = {};
   bool nan = false;
@@ -130,7 +146,10 @@ struct Pass {
     const Loops& run = loops();
     float maxima[kStride];
     const float highest = run.maxima(x, maxima);
-    if (highest > maximum) {
+    if (what == ScanFor::best) {
+      sums[0] += static_cast<double>(run.odd(x));
+      maximum = std::max(maximum, highest);
+    } else if (highest > maximum) {
       // Sums so far were relative to the old maximum. e^-inf = 0 while there was none.
       const double factor = std::exp(static_cast<double>(maximum) - static_cast<double>(highest));
       for (double& s : sums) s *= factor;
@@ -140,7 +159,7 @@ struct Pass {
       for (int j = 0; j < kBlock; ++j) nan |= std::isnan(x[j]);
       return;
     }
-    run.sum(x, maximum, sums);  // NaN and +inf make it NaN
+    if (what == ScanFor::best_and_sum) run.sum(x, maximum, sums);  // NaN and +inf make it NaN
     if (k == 0 || !(highest >= threshold())) return;
     float least = least_wanted(maxima);
     for (int g = 0; g < kStride; ++g) {
@@ -156,10 +175,11 @@ struct Pass {
 
 }  // namespace
 
-void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t> excluded, RowScan& out) {
+void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t> excluded, RowScan& out,
+              ScanFor what) {
   out.top.clear();
   out.fault = RowFault::none;
-  Pass pass{.k = k, .excluded = excluded, .heap = out.top};
+  Pass pass{.k = k, .excluded = excluded, .heap = out.top, .what = what};
   const int64_t V = static_cast<int64_t>(logits.size()), whole = V / kBlock * kBlock;
   for (int64_t at = 0; at < whole; at += kBlock) pass.block(logits.data() + at, at);
   if (whole < V) {
@@ -173,7 +193,7 @@ void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t>
     out.fault = RowFault::not_a_number;
   else if (pass.maximum == -kInfinity)
     out.fault = RowFault::all_impossible;
-  out.log_sum_exp = static_cast<double>(pass.maximum) + std::log(sum);
+  out.log_sum_exp = static_cast<double>(pass.maximum) + (what == ScanFor::best ? 0 : std::log(sum));
   std::sort_heap(out.top.begin(), out.top.end(), better);
 }
 

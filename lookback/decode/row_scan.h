@@ -20,14 +20,16 @@ inline bool better(const Candidate& a, const Candidate& b) {
 enum class RowFault { none, not_a_number, all_impossible };
 
 struct RowScan {
-  double log_sum_exp = 0;           // over the whole row; error about 3e-7
+  double log_sum_exp = 0;           // over the whole row; error about 3e-7. The largest logit if it was not asked for
   RowFault fault = RowFault::none;  // not_a_number: NaN or +inf; all_impossible: nothing but -inf
   std::vector<Candidate> top;       // best first; never -inf, never excluded
 };
 
 // Reads `logits` [V] once and finds the k best of those not `excluded`
 // (ascending). Depends on the row alone. `out` is reused, not reallocated.
-void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t> excluded, RowScan& out);
+enum class ScanFor { best_and_sum, best };
+void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t> excluded, RowScan& out,
+              ScanFor what = ScanFor::best_and_sum);
 
 // out[i] = e^((x[i] - shift) * scale), for x[i] <= shift; returns the sum.
 double exponentials(std::span<const float> x, float shift, float scale, float* out);

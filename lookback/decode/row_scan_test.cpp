@@ -69,6 +69,32 @@ TEST(RowScan, LogSumExpAgreesWithDouble) {
     }
 }
 
+TEST(RowScan, TheBestAloneAreTheSame) {
+  for (const int64_t V : {1, 2, 63, 1023, 1024, 1025, 5000}) {
+    auto row = random_row(V, 4, -2, static_cast<uint64_t>(V));
+    if (V > 10) row[3] = row[static_cast<size_t>(V - 2)] = -kInfinity;
+    RowScan best;
+    for (const int64_t k : {0, 1, 5}) {
+      scan_row(row, k, {}, best, ScanFor::best);
+      const auto want = scan(row, k);
+      ASSERT_EQ(best.top.size(), want.top.size());
+      for (size_t c = 0; c < best.top.size(); ++c) EXPECT_EQ(best.top[c].token, want.top[c].token);
+      EXPECT_EQ(best.fault, RowFault::none);
+      EXPECT_EQ(best.log_sum_exp, static_cast<double>(*std::max_element(row.begin(), row.end())));
+    }
+    for (const float odd : {kNan, kInfinity})
+      for (const int64_t at : {int64_t{0}, V / 2, V - 1}) {
+        auto bad = row;
+        bad[static_cast<size_t>(at)] = odd;
+        scan_row(bad, 1, {}, best, ScanFor::best);
+        EXPECT_EQ(best.fault, RowFault::not_a_number) << V << ' ' << at;
+      }
+    std::fill(row.begin(), row.end(), -kInfinity);
+    scan_row(row, 1, {}, best, ScanFor::best);
+    EXPECT_EQ(best.fault, RowFault::all_impossible);
+  }
+}
+
 TEST(RowScan, LogProbabilitiesAreNeverPositive) {
   // The largest logit alone far above the rest: log-sum-exp must not fall below it.
   for (uint64_t seed = 0; seed < 50; ++seed) {

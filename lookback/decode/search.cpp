@@ -112,7 +112,7 @@ class Batch {
       for (int64_t row = 0; row < s->rows(); ++row) tokens_.push_back(s->previous(row));
       for (int64_t h = 0; h < s->open(); ++h) items_.push_back({s.get(), h, first + s->row_of(h)});
     }
-    const StepOutput out = decoder_.step(tokens_);
+    const StepOutput out = decoder_.step(tokens_, best_needed());
     check_output(out, rows_, vocabulary_, "search");
     const int64_t T = out.weights.empty() ? 0 : out.weights.dim(1);
     choose(out);
@@ -130,6 +130,13 @@ class Batch {
       row += s_rows, item += s_open;
     }
     leave();
+  }
+
+  int64_t best_needed() const {
+    int64_t most = StepDecoder::kAll;
+    if (options_.only_best())
+      for (const auto& s : active_) most = std::max(most, s->best_needed());
+    return most;
   }
 
   void choose(const StepOutput& out) {

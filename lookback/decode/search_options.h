@@ -37,6 +37,9 @@ struct SearchOptions {
   int64_t seed = 1;
 
   Specials specials;  // set by whoever knows the vocabulary, not by the user
+  // Whether anybody looks at scores and log-probabilities. Greedy search then need not know how likely the other
+  // tokens are: it is faster, its outputs are the same, and their scores are NaN. No option either.
+  bool scores = true;
 
   void fields(FieldVisitor& v) {
     v("beam", beam, "hypotheses kept per sentence; 1 is greedy").range(1, 100000);
@@ -66,6 +69,9 @@ struct SearchOptions {
     v("top_p", top_p, "sampling: only the fewest tokens whose probabilities sum to p (after top_k)").range(0, 1);
     v("seed", seed, "sampling: seed of the random numbers");
   }
+
+  // Whether only the likeliest token of each step counts, and not how likely it is.
+  bool only_best() const { return beam == 1 && !sample && !scores; }
 
   // Throws ConfigError, naming the options, for a value out of range or a
   // combination that cannot work.

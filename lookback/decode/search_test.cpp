@@ -36,6 +36,85 @@ TEST(Search, GreedyTakesTheLikeliestTokenEveryTime) {
   }
 }
 
+// Gives no more than the tokens that were asked for, as a decoder may.
+class BestOnly final : public StepDecoder {
+ public:
+  BestOnly(const FakeModel& model, std::vector<FakeSentence> sentences) : all_(model, std::move(sentences)) {}
+  StepOutput step(std::span<const int32_t> tokens, int64_t best) override {
+    asked.push_back(best);
+    const StepOutput all = all_.step(tokens, best);
+    const int64_t N = all.logits.dim(0), V = all.logits.dim(1);
+    StepOutput out{Tensor({N, best}), all.weights, {}};
+    kept_.assign(static_cast<size_t>(N), {});
+    for (int64_t n = 0; n < N; ++n) {
+      const float* const row = all.logits.data<float>() + n * V;
+      auto& kept = kept_[static_cast<size_t>(n)];
+      for (int32_t v = 0; v < V; ++v) kept.push_back(v);
+      std::stable_sort(kept.begin(), kept.end(), [&](int32_t a, int32_t b) { return row[a] > row[b]; });
+      kept.resize(static_cast<size_t>(best));
+      std::sort(kept.begin(), kept.end());
+      for (int64_t c = 0; c < best; ++c) out.logits.data<float>()[n * best + c] = row[kept[static_cast<size_t>(c)]];
+      out.candidates.emplace_back(kept);
+    }
+    return out;
+  }
+  void reorder(std::span<const int32_t> from) override { all_.reorder(from); }
+  int64_t vocabulary() const override { return all_.vocabulary(); }
+
+  std::vector<int64_t> asked;
+
+ private:
+  FakeDecoder all_;
+  std::vector<std::vector<int32_t>> kept_;
+};
+
+TEST(Search, GreedyWithoutScoresFindsTheSameOutputsFromTheLikeliestTokensAlone) {
+  FakeModel model;
+  model.V = 40;
+  std::vector<SearchOptions> kinds(6, beam_of(1));
+  kinds[1].min_length = 4;
+  kinds[2].no_repeat_ngram = 2, kinds[2].allow_unk = false;
+  kinds[3].no_repeat_ngram = 1;
+  kinds[4].coverage_penalty = 0.3, kinds[4].length_norm = "gnmt";
+  kinds[5].max_length = 3, kinds[5].max_length_factor = 0;
+  for (const bool prefixed : {false, true})
+    for (SearchOptions& o : kinds) {
+      std::vector<FakeSentence> sentences;
+      for (uint64_t key = 1; key < 12; ++key) sentences.push_back({key, 4});
+      auto infos = sources_of(sentences);
+      if (prefixed) infos[2].prefix = {9, 9, 30}, infos[5].prefix = {8};
+      FakeDecoder whole(model, sentences), again(model, sentences);
+      BestOnly few(model, sentences);
+      o.scores = true;
+      const auto want = search(whole, infos, o);
+      o.scores = false;
+      const auto found = search(few, infos, o), from_all = search(again, infos, o);
+      for (size_t b = 0; b < sentences.size(); ++b)
+        for (const Hypothesis* h : {&found[b].at(0), &from_all[b].at(0)}) {
+          EXPECT_EQ(h->tokens, want[b][0].tokens) << b;
+          EXPECT_EQ(h->finished, want[b][0].finished);
+          EXPECT_EQ(h->alignment.shape(), want[b][0].alignment.shape());
+          const auto a = h->alignment.span<float>(), w = want[b][0].alignment.span<float>();
+          EXPECT_TRUE(std::equal(a.begin(), a.end(), w.begin(), w.end()));
+          EXPECT_TRUE(std::isnan(h->score) && std::isnan(h->log_prob) && h->token_log_probs.empty());
+        }
+      EXPECT_EQ(few.asked[0], 5);
+      EXPECT_EQ(few.asked.back() > 5, o.no_repeat_ngram > 0 && few.asked.size() > 1);
+    }
+}
+
+TEST(Search, OnlyGreedySearchDoesWithoutScores) {
+  const FakeModel model;
+  for (SearchOptions o : {beam_of(3), beam_of(1)}) {
+    o.sample = o.beam == 1;
+    FakeDecoder whole(model, kSentences), again(model, kSentences);
+    const auto want = search(whole, sources_of(kSentences), o);
+    o.scores = false;
+    const auto found = search(again, sources_of(kSentences), o);
+    for (size_t b = 0; b < found.size(); ++b) expect_same_bits(found[b][0], want[b][0]);
+  }
+}
+
 TEST(Search, BestFirstAndDistinct) {
   FakeModel model;
   model.V = 30;

@@ -78,7 +78,8 @@ void SentenceSearch::choose(int64_t hypothesis, Choice& choice) const {
   constrain(hypothesis, choice);
   const int32_t eos = options_.specials.eos;
   const int64_t wanted = choice.forced >= 0 ? 0 : options_.sample ? 1 : options_.beam;
-  scan_row(choice.logits, wanted, choice.excluded, choice.scan);
+  scan_row(choice.logits, wanted, choice.excluded, choice.scan,
+           options_.only_best() ? ScanFor::best : ScanFor::best_and_sum);
   for (Candidate& c : choice.scan.top) c.token = choice.token(c.token);
   choice.drawn = choice.forced;
   if (choice.scan.fault != RowFault::none || choice.forced >= 0) return;
@@ -94,6 +95,11 @@ void SentenceSearch::choose(int64_t hypothesis, Choice& choice) const {
       draw(choice.logits, choice.excluded,
            {.temperature = options_.temperature, .top_k = options_.top_k, .top_p = options_.top_p}, u, choice.scratch);
   if (choice.drawn >= 0) choice.drawn = choice.token(choice.drawn);
+}
+
+int64_t SentenceSearch::best_needed() const {
+  constexpr int64_t kSpecials = 4;
+  return kSpecials + (options_.no_repeat_ngram > 0 ? length_ : 0) + 1;
 }
 
 int64_t SentenceSearch::extend(const Open& parent, int32_t token, double log_prob) {
@@ -170,7 +176,9 @@ void SentenceSearch::advance_beam(std::span<const Choice> choices, std::vector<i
       keep({node, true, score(node, e.total)});
       ++finished_;
     } else if (!last) {
-      next_.push_back({extend(parent, e.token, log_prob), e.total, static_cast<int64_t>(next_.size()), 0});
+      // What a greedy output is worth so far changes nothing about how it goes on.
+      const double total = options_.only_best() ? 0 : e.total;
+      next_.push_back({extend(parent, e.token, log_prob), total, static_cast<int64_t>(next_.size()), 0});
       from.push_back(parent.row);
     }
   }
@@ -220,6 +228,10 @@ std::vector<Hypothesis> SentenceSearch::results() {
   for (const Ended& ended : ended_) {
     Hypothesis& h = out.emplace_back(trellis_.hypothesis(ended.node));
     h.score = ended.score;
+    if (options_.only_best()) {
+      h.score = h.log_prob = std::numeric_limits<double>::quiet_NaN();
+      h.token_log_probs.clear();
+    }
     h.finished = ended.finished;
     if (ended.finished) h.tokens.pop_back();
   }

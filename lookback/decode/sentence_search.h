@@ -48,6 +48,8 @@ class SentenceSearch {
   // Open hypotheses: one per row, but for the first step of sampling, where all draws share row 0.
   int64_t open() const { return static_cast<int64_t>(open_.size()); }
   int64_t row_of(int64_t hypothesis) const { return open_[static_cast<size_t>(hypothesis)].row; }
+  // So many of the likeliest tokens decide this step, if nothing else is wanted: those that may be forbidden, and one.
+  int64_t best_needed() const;
 
   // Fills `choice` for an open hypothesis; its logits are set. Thread-safe and without exceptions of its own.
   void choose(int64_t hypothesis, Choice& choice) const;

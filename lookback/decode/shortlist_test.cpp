@@ -27,8 +27,8 @@ class Shortened final : public StepDecoder {
     for (size_t b = 0; b < sentences.size(); ++b)
       lists_.push_back(candidates_of(sentences[b].key)), row_of_.push_back(static_cast<int32_t>(b));
   }
-  StepOutput step(std::span<const int32_t> tokens) override {
-    StepOutput out = all_.step(tokens);
+  StepOutput step(std::span<const int32_t> tokens, int64_t) override {
+    StepOutput out = all_.step(tokens, kAll);
     const Tensor full = out.logits;
     out.logits = Tensor::full({full.dim(0), 40}, -std::numeric_limits<double>::infinity());
     for (int64_t n = 0; n < full.dim(0); ++n) {

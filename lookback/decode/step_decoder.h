@@ -15,8 +15,9 @@ struct StepOutput {
   Tensor logits;   // f32 [N, V], not normalised; -inf is allowed, NaN and +inf are not. With candidates [N, C]
   Tensor weights;  // f32 [N, T] attention of this step over the source positions (columns past a row's own source are
                    // 0); empty if the model has none. T may change when sentences join
-  // With a shortlist: candidates[n], ascending, are the tokens of row n's first columns. The others are -inf, and the
-  // row's distribution is over these tokens alone. Empty without.
+  // With a shortlist, or if only the best were asked for: candidates[n], ascending, are the tokens of row n's first
+  // columns, and the other columns are -inf. Of a shortlist, the row's distribution is over these tokens alone. Empty:
+  // column k is token k.
   std::vector<std::span<const int32_t>> candidates;
 };
 
@@ -24,9 +25,11 @@ struct StepOutput {
 // sentences and starts with a row for each of the first of them, row b for
 // sentence b; `waiting` sentences at the end have none yet.
 struct StepDecoder {
+  static constexpr int64_t kAll = 0;
   virtual ~StepDecoder() = default;
-  // One previous token per current row.
-  virtual StepOutput step(std::span<const int32_t> tokens) = 0;
+  // One previous token per current row. Of each row, at least the `best` likeliest tokens are wanted, equals included,
+  // and a decoder that can save time may leave out others; kAll: the whole distribution is.
+  virtual StepOutput step(std::span<const int32_t> tokens, int64_t best = kAll) = 0;
   // Row k continues old row from[k]. Rows may repeat or vanish and N may change;
   // rows stay grouped by sentence, in the order of the sentences.
   virtual void reorder(std::span<const int32_t> from) = 0;

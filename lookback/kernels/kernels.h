@@ -68,6 +68,23 @@ struct Matmul {
   Precision precision = Precision::f32;
 };
 
+// Of each row of a b^T + bias, columns that hold its `count` largest values, and those values as matmul computes
+// them, bit for bit; found without reading all of b. See cpu/largest.h.
+template <class R>
+struct Largest {
+  int64_t m, n, k;
+  const R* a;  // [m, k]
+  const R* b;  // [n, k], ldb elements from row to row
+  int64_t ldb;
+  const Packed* sketch;  // of b
+  const R* bias;         // [n] or null
+  int64_t count;
+  int64_t capacity;  // columns that can be kept of a row
+  int32_t* columns;  // [m, capacity] out, ascending
+  R* values;         // [m, capacity] out
+  int64_t* kept;     // [m] out
+};
+
 template <class R>
 struct LstmForward {
   Steps steps;
@@ -343,6 +360,10 @@ struct Table {
   // memory of `old`: null, or one packed for the same sizes and precision.
   std::unique_ptr<Packed> (*pack)(const Matmul<R>&, std::unique_ptr<Packed> old);
   void (*matmul)(const Matmul<R>&);
+  // What `largest` needs of b, stored [n, k]; null if this machine or these sizes do without.
+  std::unique_ptr<Packed> (*sketch)(const Matmul<R>&);
+  // False if more than `capacity` columns of a row may be among its largest: matmul is the better way then.
+  bool (*largest)(const Largest<R>&);
   void (*lstm_forward)(const LstmForward<R>&);
   void (*lstm_backward)(const LstmBackward<R>&);
   void (*lstm_cell)(const LstmCell<R>&);
@@ -370,7 +391,8 @@ struct Table {
   void (*column_sums)(const ColumnSums<R>&);
 };
 
-// The reference: one obvious loop nest each. It has every kernel.
+// The reference: one obvious loop nest each. It has every kernel but those that only prepare for others or stand for
+// less of them (pack, sketch, largest).
 template <class R>
 const Table<R>& ref();
 

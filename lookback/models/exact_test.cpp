@@ -4,6 +4,7 @@
 
 #include "lookback/base/parallel.h"
 #include "lookback/data/vocab.h"
+#include "lookback/decode/search.h"
 #include "lookback/models/testing.h"
 #include "lookback/ops/precision.h"
 
@@ -182,6 +183,25 @@ TEST(Exact, SentencesMayJoinARunningSearch) {
           << k;
     }
     EXPECT_THROW(decoder->admit(1), ShapeError);
+  }
+}
+
+TEST(Exact, GreedyWithoutScoresSaysTheSame) {
+  constexpr int64_t V = 1500;  // enough for ops::largest
+  const Seq2SeqBatch batch = random_batch(9, 6, V, 5);
+  for (const auto& [o, precision] : kinds_and_precisions()) {
+    const PrecisionScope scope(precision);
+    Seq2Seq model(o, {V, V}, 1);
+    std::vector<decode::SourceInfo> infos;
+    for (const auto& s : batch.source) infos.push_back({.source_length = std::ssize(s)});
+    decode::SearchOptions search{.beam = 1, .max_length = 12, .no_repeat_ngram = 2};
+    const auto want = decode::search(*model.decoder(batch.source, 4), infos, search);
+    search.scores = false;
+    const auto found = decode::search(*model.decoder(batch.source, 4), infos, search);
+    for (size_t k = 0; k < want.size(); ++k) {
+      EXPECT_EQ(found[k][0].tokens, want[k][0].tokens);
+      EXPECT_TRUE(same_bits(found[k][0].alignment, want[k][0].alignment));
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include "lookback/models/output_shortlist.h"
 #include "lookback/models/sentence_order.h"
 #include "lookback/models/seq2seq.h"
+#include "lookback/ops/largest.h"
 
 namespace lookback {
 
@@ -24,7 +25,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     admit(together_);
   }
 
-  decode::StepOutput step(std::span<const int32_t> tokens) override {
+  decode::StepOutput step(std::span<const int32_t> tokens, int64_t best) override {
     const NoGrad off;
     check(tokens.size() == of_->size(), "decoder: ", tokens.size(), " tokens for ", of_->size(), " rows");
     for (const int32_t id : tokens)
@@ -34,6 +35,13 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     const DecoderStep out = pass_->step(pass_->input_part(embedded), embedded, of_, state_);
     if (!candidates_.empty())
       return {shortlist_.logits(out.readout, *of_), out.weights.value(), shortlist_.candidates(*of_)};
+    if (best != kAll && few_decide_) {
+      if (auto few = ops::largest(out.readout, model_.output_.weight, model_.output_.bias, best)) {
+        likeliest_ = std::move(few->columns);
+        return {few->values, out.weights.value(), {likeliest_.begin(), likeliest_.end()}};
+      }
+      few_decide_ = false;
+    }
     return {model_.project(out.readout).value(), out.weights.value(), {}};
   }
 
@@ -115,6 +123,8 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
   std::vector<int32_t> ready_;
   DecoderState start_;
   int64_t taken_ = 0;
+  std::vector<std::vector<int32_t>> likeliest_;  // of the last step's rows
+  bool few_decide_ = true;                       // no step so far had to look at all tokens to find the best
 };
 
 std::unique_ptr<decode::StepDecoder> Seq2Seq::decoder(Sentences sources, int64_t together, Sentences candidates) const {

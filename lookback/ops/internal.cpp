@@ -17,6 +17,7 @@ struct Prepared {
     uint64_t version = 0;  // of the weight it was made from
   };
   std::map<std::tuple<Columns, Packing, Precision>, Copy> copies;
+  Copy sketch;
   Tensor floats;  // of int8 rows that met a product of another precision
   uint64_t floats_version = 0;
 };
@@ -137,6 +138,21 @@ kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing) {
     const Int8Rows quantised = int8 ? int8_rows(w) : Int8Rows{};
     if (int8) b.b_int8 = quantised.rows.data<int8_t>() + columns.begin, b.b_scales = quantised.scales.data<float>();
     kept = {pack(b, std::move(kept.packed)), version};
+    return kept.packed.get();
+  });
+  return out;
+}
+
+kernels::Weight<float> sketched_weight(const Var& w) {
+  const auto sketch = kernels::best<float>().sketch;
+  kernels::Weight<float> out{.rows = w.dim(0), .cols = w.dim(1), .ld = w.dim(1)};
+  if (!sketch) return out;
+  out.data = elements<float>(w);
+  out.packed = with_prepared(w.node(), [&](Prepared& prepared) {
+    Prepared::Copy& kept = prepared.sketch;
+    if (!kept.packed || kept.version != w.node().version)
+      kept = {sketch({.n = out.rows, .k = out.cols, .b = out.data, .ldb = out.ld, .transpose_b = true}),
+              w.node().version};
     return kept.packed.get();
   });
   return out;

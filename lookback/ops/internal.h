@@ -62,6 +62,9 @@ kernels::Weight<R> weight(const Var& w, Packing packing) {
   return weight<R>(w, {0, w.dim(1)}, packing);
 }
 
+// w with what kernels::Largest needs of it as `packed`, kept like the copies above; null if there is none.
+kernels::Weight<float> sketched_weight(const Var& w);
+
 // out = x w^T (+ bias) for rows of x [rows, columns of w], w packed forward.
 template <class R>
 void product(int64_t rows, const R* x, const kernels::Weight<R>& w, R* out, Write write, const R* bias = nullptr) {

@@ -124,6 +124,7 @@ class Decoding final : public BenchWork {
     for (decode::SourceInfo& s : infos_) s.source_length = o.source;
     search_ = {
         .beam = o.beam, .min_length = o.target, .max_length = o.target, .max_length_factor = 0, .length_norm = "none"};
+    search_.scores = o.beam > 1;  // as predict does
   }
 
   double run() override {

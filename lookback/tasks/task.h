@@ -80,8 +80,11 @@ class TaskModel {
   virtual std::vector<Field> predict_fields() = 0;
   // Throws ConfigError for predict options that do not go together; says what this machine cannot do as asked.
   virtual void validate(const LogSink& log) const = 0;
-  // One prediction per input, in order. The result for an input does not depend on the others.
-  virtual std::vector<Prediction> predict(std::span<const Input> inputs) const = 0;
+  // One prediction per input, in order. The result for an input does not depend on the others. Where only texts are
+  // asked for, scores and log-probabilities may be left out (NaN and empty), which makes greedy search faster.
+  enum class Asked { everything, texts };
+  virtual std::vector<Prediction> predict(std::span<const Input> inputs, Asked asked) const = 0;
+  std::vector<Prediction> predict(std::span<const Input> inputs) const { return predict(inputs, Asked::everything); }
   // Task metrics of the model on files as the task's recipe would name them for validation.
   virtual std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files) const = 0;
 };

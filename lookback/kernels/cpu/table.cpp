@@ -5,6 +5,7 @@
 #include "lookback/kernels/cpu/dropout.h"
 #include "lookback/kernels/cpu/elementwise.h"
 #include "lookback/kernels/cpu/int8.h"
+#include "lookback/kernels/cpu/largest.h"
 #include "lookback/kernels/cpu/layer_norm.h"
 #include "lookback/kernels/cpu/matmul.h"
 #include "lookback/kernels/cpu/recurrent.h"
@@ -20,6 +21,8 @@ const Table<float>& cpu() {
       .name = "cpu",
       .pack = &pack,
       .matmul = &matmul,
+      .sketch = &sketch,
+      .largest = &largest,
       .lstm_forward = &lstm_forward,
       .lstm_backward = &lstm_backward,
       .lstm_cell = &lstm_cell,

@@ -9,6 +9,8 @@ const Table<R>& ref() {
       .name = "ref",
       .pack = nullptr,
       .matmul = &matmul<R>,
+      .sketch = nullptr,
+      .largest = nullptr,
       .lstm_forward = &lstm_forward<R>,
       .lstm_backward = &lstm_backward<R>,
       .lstm_cell = &lstm_cell<R>,

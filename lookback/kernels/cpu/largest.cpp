@@ -1,0 +1,278 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "lookback/kernels/cpu/largest.cpp"
+#include "lookback/kernels/cpu/targets.h"
+// The above must come first.
+#include "hwy/foreach_target.h"
+#include "lookback/kernels/cpu/largest.h"
+#include "lookback/kernels/cpu/simd-inl.h"
+
+#ifndef LOOKBACK_LARGEST_ROW_
+#define LOOKBACK_LARGEST_ROW_
+namespace lookback::kernels {
+
+// What bounds the sums of one row x with all n rows w.
+struct LargestRow {
+  int64_t n;
+  const int32_t* sums;      // [n] p.q
+  const float* scales;      // [n] s
+  const float* bias;        // [n]
+  const float* left_out;    // [n] |e|
+  const float* norms;       // [n] |w|
+  float scale;              // t
+  float rounded;            // |t p|
+  float of_norms;           // |d| + g |x|
+  int64_t count, capacity;  // as in Largest
+};
+
+constexpr int64_t kLargestGroups = 64;  // the largest lower bound of each is looked at
+constexpr int64_t kSketchChain = 512;   // products that oneDNN adds up one after another
+
+}  // namespace lookback::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace lookback::kernels::HWY_NAMESPACE {
+
+// The `count`-th largest of maxima; not larger than the count-th largest of all that they are the maxima of.
+float NthLargest(const float* maxima, int64_t count) {
+  float best[kLargestGroups];
+  std::fill_n(best, count, -std::numeric_limits<float>::infinity());
+  for (int64_t g = 0; g < kLargestGroups; ++g) {
+    if (!(maxima[g] > best[count - 1])) continue;
+    int64_t at = count - 1;
+    for (; at > 0 && best[at - 1] < maxima[g]; --at) best[at] = best[at - 1];
+    best[at] = maxima[g];
+  }
+  return best[count - 1];
+}
+
+// Columns that may be among the largest, ascending; -1 if they are more than a.capacity. upper: [n] scratch.
+int64_t LargestColumns(const LargestRow& a, float* HWY_RESTRICT upper, int32_t* HWY_RESTRICT columns) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const int64_t L = lanes();
+  HWY_ALIGN float maxima[kLargestGroups];
+  std::fill_n(maxima, kLargestGroups, -std::numeric_limits<float>::infinity());
+  const V scale = hn::Set(d, a.scale), of_left_out = hn::Set(d, 1.001f * a.rounded),
+          of_norms = hn::Set(d, 1.001f * a.of_norms), least = hn::Set(d, 1e-30f);
+  // 16 units in the last place of each, for the roundings of the sum, of its scale and bias, and of these bounds.
+  const V roundings = hn::Set(d, 0x1p-20f);
+  const auto bounds = [&](hn::Vec<decltype(di)> sum, V s, V bias, V left_out, V norm, float* group) {
+    const V middle = hn::Add(hn::Mul(hn::ConvertTo(d, sum), hn::Mul(scale, s)), bias);
+    V away = hn::MulAdd(roundings, hn::Add(hn::Abs(middle), hn::Abs(bias)), least);
+    away = hn::MulAdd(of_left_out, left_out, away);
+    away = hn::MulAdd(of_norms, norm, away);
+    hn::Store(hn::Max(hn::Load(d, group), hn::Sub(middle, away)), d, group);
+    return hn::Add(middle, away);
+  };
+  const int64_t whole = a.n / kLargestGroups * kLargestGroups;
+  for (int64_t block = 0; block < whole; block += kLargestGroups)
+    for (int64_t g = 0; g < kLargestGroups; g += L) {
+      const int64_t v = block + g;
+      hn::StoreU(bounds(hn::LoadU(di, a.sums + v), hn::LoadU(d, a.scales + v), hn::LoadU(d, a.bias + v),
+                        hn::LoadU(d, a.left_out + v), hn::LoadU(d, a.norms + v), maxima + g),
+                 d, upper + v);
+    }
+  for (int64_t v = whole; v < a.n; ++v) {
+    HWY_ALIGN int32_t sum[HWY_MAX_BYTES / sizeof(int32_t)] = {a.sums[v]};
+    HWY_ALIGN float group[HWY_MAX_BYTES / sizeof(float)];
+    std::fill_n(group, L, -std::numeric_limits<float>::infinity());
+    const V up = bounds(hn::Load(di, sum), hn::Set(d, a.scales[v]), hn::Set(d, a.bias[v]), hn::Set(d, a.left_out[v]),
+                        hn::Set(d, a.norms[v]), group);
+    upper[v] = hn::GetLane(up);
+    float& mine = maxima[v - whole];
+    mine = group[0] > mine ? group[0] : mine;
+  }
+  // What is no number is kept too, so that its reader finds it.
+  const float enough = NthLargest(maxima, a.count);
+  const V from = hn::Set(d, enough);
+  int64_t kept = 0;
+  for (int64_t v = 0; v < a.n; v += L) {
+    if (v + L <= a.n && hn::AllTrue(d, hn::Lt(hn::LoadU(d, upper + v), from))) continue;
+    for (int64_t u = v; u < std::min(v + L, a.n); ++u) {
+      if (upper[u] < enough) continue;
+      if (kept == a.capacity) return -1;
+      columns[kept++] = static_cast<int32_t>(u);
+    }
+  }
+  return kept;
+}
+
+// |w| and |w - scale q|, each within a millionth for every k they are used for.
+void SketchRow(const float* HWY_RESTRICT w, const int8_t* HWY_RESTRICT q, float scale, int64_t k, float* norm,
+               float* left_out) {
+  const D d;
+  const hn::Rebind<int8_t, D> narrow;
+  const hn::RebindToSigned<D> di;
+  const V s = hn::Set(d, scale);
+  V squares = hn::Zero(d), rest = squares;
+  const auto add = [&](V x, hn::Vec<decltype(narrow)> rounded) {
+    const V e = hn::NegMulAdd(s, hn::ConvertTo(d, hn::PromoteTo(di, rounded)), x);
+    squares = hn::MulAdd(x, x, squares);
+    rest = hn::MulAdd(e, e, rest);
+  };
+  int64_t i = 0;
+  for (; i + lanes() <= k; i += lanes()) add(hn::LoadU(d, w + i), hn::LoadU(narrow, q + i));
+  if (i < k) {
+    HWY_ALIGN int8_t tail[HWY_MAX_BYTES] = {};
+    std::copy_n(q + i, k - i, tail);
+    add(load(w + i, k - i), hn::Load(narrow, tail));
+  }
+  *norm = std::sqrt(hn::GetLane(hn::SumOfLanes(d, squares)));
+  *left_out = std::sqrt(hn::GetLane(hn::SumOfLanes(d, rest)));
+}
+
+// a.values of a.columns of one row, by the chain of sums of oneDNN's products. False without fused multiply-add.
+bool LargestValues([[maybe_unused]] const Largest<float>& a, [[maybe_unused]] int64_t row) {
+#if HWY_TARGET > HWY_AVX2
+  return false;
+#else
+  constexpr int64_t kTogether = 8;
+  const float* HWY_RESTRICT x = a.a + row * a.k;
+  const int32_t* columns = a.columns + row * a.capacity;
+  float* values = a.values + row * a.capacity;
+  for (int64_t first = 0; first < a.kept[row]; first += kTogether) {
+    const int64_t some = std::min(kTogether, a.kept[row] - first);
+    const float* w[kTogether];
+    for (int64_t c = 0; c < kTogether; ++c) w[c] = a.b + columns[first + std::min(c, some - 1)] * a.ldb;
+    float total[kTogether];
+    for (int64_t k = 0; k < a.k; k += kSketchChain) {
+      float sum[kTogether] = {};
+      for (int64_t i = k; i < std::min(a.k, k + kSketchChain); ++i)
+        for (int64_t c = 0; c < kTogether; ++c) sum[c] = __builtin_fmaf(x[i], w[c][i], sum[c]);
+      for (int64_t c = 0; c < kTogether; ++c) total[c] = k ? total[c] + sum[c] : sum[c];
+    }
+    for (int64_t c = 0; c < some; ++c)
+      values[first + c] = a.bias ? total[c] + a.bias[columns[first + c]] : total[c];
+  }
+  return true;
+#endif
+}
+
+}  // namespace lookback::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <atomic>
+#include <vector>
+
+#include "lookback/base/parallel.h"
+#include "lookback/kernels/cpu/int8.h"
+#include "lookback/kernels/cpu/onednn.h"
+
+namespace lookback::kernels {
+HWY_EXPORT(LargestColumns);
+HWY_EXPORT(SketchRow);
+HWY_EXPORT(LargestValues);
+
+namespace cpu_impl {
+namespace {
+
+struct Sketch final : Packed {
+  std::unique_ptr<Packed> int8;
+  std::vector<float> norms, left_out;  // of every row
+  float largest_norm = 0;
+};
+
+// Up to here oneDNN's f32 products are known to add kSketchChain products one after another, from zero, then such
+// sums, then the bias.
+constexpr int64_t kMostDepth = 2 * kSketchChain;
+constexpr int64_t kFewest = 1024;   // rows of a weight for which it pays
+constexpr int64_t kRowsAtOnce = 64;  // of the left side
+
+float norm_of(const std::vector<float>& x) {
+  double sum = 0;
+  for (const float v : x) sum += static_cast<double>(v) * static_cast<double>(v);
+  return static_cast<float>(std::sqrt(sum));
+}
+
+template <class T>
+void grow(std::vector<T>& buffer, int64_t size) {
+  if (std::ssize(buffer) < size) buffer.resize(static_cast<size_t>(size));
+}
+
+}  // namespace
+
+std::unique_ptr<Packed> sketch(const Matmul<float>& p) {
+  if (!onednn::is_exact() || !onednn::has_vnni() || p.k > kMostDepth || p.n < kFewest) return nullptr;
+  auto out = std::make_unique<Sketch>();
+  std::vector<int8_t> q(static_cast<size_t>(p.n * p.k));
+  std::vector<float> scales(static_cast<size_t>(p.n));
+  to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, q.data(), scales.data());
+  out->norms.resize(scales.size()), out->left_out.resize(scales.size());
+  const auto row = &HWY_DYNAMIC_DISPATCH(SketchRow);
+  parallel_for(p.n, 256, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n)
+      row(p.b + n * p.ldb, q.data() + n * p.k, scales[static_cast<size_t>(n)], p.k, &out->norms[static_cast<size_t>(n)],
+          &out->left_out[static_cast<size_t>(n)]);
+  });
+  for (const float norm : out->norms)
+    if (norm > out->largest_norm) out->largest_norm = norm;
+  Matmul<float> whole = p;
+  whole.precision = Precision::int8, whole.b_int8 = q.data(), whole.b_scales = scales.data(), whole.ldb = p.k;
+  out->int8 = onednn::pack(whole, nullptr);
+  return out;
+}
+
+bool largest(const Largest<float>& p) {
+  const auto& sketch = static_cast<const Sketch&>(*p.sketch);
+  if (p.count < 1 || p.count > kLargestGroups) return false;
+  thread_local std::vector<int8_t> q;
+  thread_local std::vector<float> scales, none;
+  thread_local std::vector<int32_t> sums;
+  grow(q, p.m * p.k), grow(scales, p.m), grow(sums, p.m * p.n);
+  if (!p.bias) none.assign(static_cast<size_t>(p.n), 0);
+  to_int8({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.k}, q.data(), scales.data());
+  for (int64_t row = 0; row < p.m; row += kRowsAtOnce)
+    if (!onednn::multiply({.m = std::min(kRowsAtOnce, p.m - row),
+                           .n = p.n,
+                           .k = p.k,
+                           .precision = Precision::int8,
+                           .a = q.data() + row * p.k,
+                           .lda = p.k,
+                           .packed_b = sketch.int8.get(),
+                           .c = sums.data() + row * p.n,
+                           .ldc = p.n}))
+      return false;
+  std::atomic<bool> good = true;
+  const auto find = &HWY_DYNAMIC_DISPATCH(LargestColumns);
+  const auto compute = &HWY_DYNAMIC_DISPATCH(LargestValues);
+  const float *b_scales = onednn::scales(*sketch.int8), *bias = p.bias ? p.bias : none.data();
+  const int8_t* const rounded = q.data();
+  const float* const a_scales = scales.data();
+  const int32_t* const all_sums = sums.data();
+  parallel_for(p.m, 4, [&](int64_t begin, int64_t end) {
+    thread_local std::vector<float> upper, kept, left_out;
+    grow(upper, p.n), kept.resize(static_cast<size_t>(p.k)), left_out.resize(static_cast<size_t>(p.k));
+    for (int64_t row = begin; row < end; ++row) {
+      const float scale = a_scales[row];
+      for (int64_t k = 0; k < p.k; ++k) {
+        const auto at = static_cast<size_t>(k);
+        kept[at] = scale * static_cast<float>(rounded[row * p.k + k]);
+        left_out[at] = p.a[row * p.k + k] - kept[at];
+      }
+      const float here = norm_of(kept), lost = norm_of(left_out), all = here + lost;
+      const bool bounded = all * sketch.largest_norm < 1e30f;  // else sums in f32 may pass the largest float
+      const float g = static_cast<float>(p.k + 8) * 0x1p-24f;
+      p.kept[row] = bounded ? find({.n = p.n,
+                                    .sums = all_sums + row * p.n,
+                                    .scales = b_scales,
+                                    .bias = bias,
+                                    .left_out = sketch.left_out.data(),
+                                    .norms = sketch.norms.data(),
+                                    .scale = scale,
+                                    .rounded = here,
+                                    .of_norms = lost + g * all,
+                                    .count = p.count,
+                                    .capacity = p.capacity},
+                                   upper.data(), p.columns + row * p.capacity)
+                            : -1;
+      if (p.kept[row] < 0 || !compute(p, row)) good = false;
+    }
+  });
+  return good;
+}
+
+}  // namespace cpu_impl
+}  // namespace lookback::kernels
+#endif  // HWY_ONCE
