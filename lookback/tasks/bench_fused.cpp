@@ -1,6 +1,8 @@
 // Every fusion against what it stands for: both sides give the same values and gradients, and are measured in turn.
+#include "lookback/nn/decoder.h"
 #include "lookback/ops/attention.h"
 #include "lookback/ops/basic.h"
+#include "lookback/ops/largest.h"
 #include "lookback/ops/linear.h"
 #include "lookback/ops/loss.h"
 #include "lookback/tasks/bench_works.h"
@@ -112,6 +114,29 @@ std::unique_ptr<BenchWork> weight_gradient(const Inputs& in) {
     }
     if (!each) backward(sum);
     w.clear_grad();
+  });
+}
+
+// All steps of a decoder with attention and input feeding, as one op or step by step: truncated BPTT, here with a
+// stretch that is never full, is what makes it run by steps.
+template <bool by_step>
+std::unique_ptr<BenchWork> attentive_decoder(const Inputs& in) {
+  DecoderOptions o{.hidden = in.H, .bridge = "zeros"};
+  if (by_step) o.time.bptt = in.U + 1;
+  const auto decoder = std::make_shared<Decoder>(o, EncoderOptions{}, "general", DecoderSizes{in.H, in.H, in.H, in.H});
+  const Encoded source{in.parameter({in.B * in.T, in.H}), {{in.parameter({in.B, in.H}), in.parameter({in.B, in.H})}}};
+  const Var embedded = in.parameter({in.U * in.B, in.H});
+  Vars params = {source.memory, embedded};
+  for (const NamedVar& p : params_of(*decoder)) {
+    p.var.set_value(random_tensor(p.var.shape(), in.rng));
+    params.push_back(p.var);
+  }
+  const MemoryLayout memory(std::vector<int64_t>(static_cast<size_t>(in.B), in.T));
+  std::vector<int32_t> of;
+  for (int32_t b = 0; b < in.B; ++b) of.push_back(b);
+  return both_ways(in, embedded.shape(), params, [=, steps = Steps::dense(in.U, in.B)] {
+    const DecoderPass pass(*decoder, source, memory, {}, nullptr);
+    return pass.teach(embedded, steps, pass.start(source), of);
   });
 }
 
@@ -243,19 +268,48 @@ std::unique_ptr<BenchWork> product_and_sums(const Inputs& in) {
                    [=] { return ops::add(ops::add(ops::linear(x, w), onto), ops::gather_rows(b, every_row)); });
 }
 
+constexpr int64_t kBest = 5;  // tokens a greedy search asks for
+
+std::unique_ptr<BenchWork> best_by_bounds(const Inputs& in) {
+  const Var x = in.draw({1, in.H}), w = in.parameter({in.V, in.H}), b = in.parameter({in.V});
+  return std::make_unique<Call>(in.precision, Cost{}, [=] {
+    const NoGrad off;
+    check<ConfigError>(ops::largest(x, w, b, kBest).has_value(), "bench fused: this processor has no such kernel");
+  });
+}
+
+std::unique_ptr<BenchWork> all_logits(const Inputs& in) {
+  const Var x = in.draw({1, in.H}), w = in.parameter({in.V, in.H}), b = in.parameter({in.V});
+  return std::make_unique<Call>(in.precision, Cost{}, [=] {
+    const NoGrad off;
+    ops::linear(x, w, {.bias = b});
+  });
+}
+
+// Whether `largest` is there for a weight of this size.
+bool has_bounds(const Inputs& in) {
+  const PrecisionScope scope(in.precision);
+  return ops::largest(in.draw({1, in.H}), in.parameter({in.V, in.H}), {}, kBest).has_value();
+}
+
 }  // namespace
 
 std::vector<BenchCase> fused(const BenchOptions& o) {
-  return {against(o, "LSTM layer / cells", &layer<CellKind::lstm>, &cells<CellKind::lstm>),
-          against(o, "GRU layer / cells", &layer<CellKind::gru>, &cells<CellKind::gru>),
-          against(o, "inputs of all steps / of each", &all_rows, &rows_by_step),
-          against(o, "weight gradient after all steps / each", &weight_gradient<false>, &weight_gradient<true>),
-          against(o, "output and loss / three ops", &loss_at_once, &loss_in_parts),
-          against(o, "dot score / rows side by side", &dot_score, &dot_of_pairs),
-          against(o, "additive score / rows side by side", &additive_score, &tanh_of_pairs),
-          against(o, "attend / softmax and products, forward", &attended, &softmax_then_products),
-          against(o, "dropout / mask and product", &dropout, &mask_and_product),
-          against(o, "linear with sums / sums after it", &linear, &product_and_sums)};
+  std::vector<BenchCase> out = {
+      against(o, "LSTM layer / cells", &layer<CellKind::lstm>, &cells<CellKind::lstm>),
+      against(o, "GRU layer / cells", &layer<CellKind::gru>, &cells<CellKind::gru>),
+      against(o, "inputs of all steps / of each", &all_rows, &rows_by_step),
+      against(o, "weight gradient after all steps / each", &weight_gradient<false>, &weight_gradient<true>),
+      against(o, "output and loss / three ops", &loss_at_once, &loss_in_parts),
+      against(o, "dot score / rows side by side", &dot_score, &dot_of_pairs),
+      against(o, "additive score / rows side by side", &additive_score, &tanh_of_pairs),
+      against(o, "attend / softmax and products, forward", &attended, &softmax_then_products),
+      against(o, "dropout / mask and product", &dropout, &mask_and_product),
+      against(o, "linear with sums / sums after it", &linear, &product_and_sums),
+      against(o, "attentive decoder / its steps", &attentive_decoder<false>, &attentive_decoder<true>)};
+  if (has_bounds(Inputs(o)))
+    out.push_back(against(o, "best tokens of a row / all logits, forward", &best_by_bounds, &all_logits));
+  return out;
 }
 
 }  // namespace lookback::tasks::bench
