@@ -5,14 +5,14 @@
 namespace lookback::kernels {
 namespace {
 
-// A Table is a name, pack, and then nothing but kernels: every word after pack must be set.
+// A Table is a name, three kernels that may be missing, and then nothing but kernels that may not.
 template <class R>
 void expect_complete(const Table<R>& table) {
   constexpr size_t kWords = sizeof(Table<R>) / sizeof(void*);
   static_assert(sizeof(Table<R>) == kWords * sizeof(void*));
   const void* words[kWords];
   std::memcpy(words, &table, sizeof(table));
-  for (size_t k = 0; k < kWords; ++k) EXPECT_TRUE(words[k] || k == 1) << table.name << " entry " << k;
+  for (size_t k = 0; k < kWords; ++k) EXPECT_TRUE(words[k] || (1 <= k && k <= 3)) << table.name << " entry " << k;
 }
 
 TEST(Tables, BestHasEveryKernel) {

@@ -359,11 +359,11 @@ struct Table {
   // b packed for products whose left side has any number of rows; null if packing gains nothing. It may take over the
   // memory of `old`: null, or one packed for the same sizes and precision.
   std::unique_ptr<Packed> (*pack)(const Matmul<R>&, std::unique_ptr<Packed> old);
-  void (*matmul)(const Matmul<R>&);
   // What `largest` needs of b, stored [n, k]; null if this machine or these sizes do without.
   std::unique_ptr<Packed> (*sketch)(const Matmul<R>&);
   // False if more than `capacity` columns of a row may be among its largest: matmul is the better way then.
   bool (*largest)(const Largest<R>&);
+  void (*matmul)(const Matmul<R>&);
   void (*lstm_forward)(const LstmForward<R>&);
   void (*lstm_backward)(const LstmBackward<R>&);
   void (*lstm_cell)(const LstmCell<R>&);

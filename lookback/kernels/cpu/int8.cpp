@@ -118,7 +118,7 @@ void to_int8_blocks(const Int8Matrix& rows, int8_t* out, int32_t* compensation) 
       for (int64_t k = 0; k < whole; k += kFour) std::memcpy(to + k * kSide, from + k, kFour);
       for (int64_t k = whole; k < across * kSide; ++k)
         to[k / kFour * kFour * kSide + k % kFour] = k < k_end ? from[k] : 0;
-      if (compensation && row < rows.n) compensation[row] = -128 * sum;
+      if (row < rows.n) compensation[row] = -128 * sum;
     }
   });
 }

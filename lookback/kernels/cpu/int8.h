@@ -13,7 +13,7 @@ void quantise_rows(const QuantiseRows<float>& a);
 void to_int8(const FloatMatrix& x, int8_t* q, float* scales);
 
 // Rows [n, k] in the order that oneDNN calls BA16a64b4a: blocks of 64 rows by 64 of k, a block [16, 64, 4], with zeros
-// past the ends. compensation [n], or null: -128 times the sum of each row. Its own reorder takes 3 ns an element.
+// past the ends. compensation [n]: -128 times the sum of each row. Its own reorder takes 3 ns an element.
 struct Int8Matrix {
   const int8_t* data;  // [n, k], ld elements from row to row
   int64_t n, k, ld;

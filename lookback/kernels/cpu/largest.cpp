@@ -4,6 +4,7 @@
 // The above must come first.
 #include "hwy/foreach_target.h"
 #include "lookback/kernels/cpu/largest.h"
+#include "lookback/kernels/cpu/onednn.h"
 #include "lookback/kernels/cpu/simd-inl.h"
 
 #ifndef LOOKBACK_LARGEST_ROW_
@@ -25,7 +26,6 @@ struct LargestRow {
 };
 
 constexpr int64_t kLargestGroups = 64;  // the largest lower bound of each is looked at
-constexpr int64_t kSketchChain = 512;   // products that oneDNN adds up one after another
 
 }  // namespace lookback::kernels
 #endif
@@ -136,14 +136,13 @@ bool LargestValues([[maybe_unused]] const Largest<float>& a, [[maybe_unused]] in
     const float* w[kTogether];
     for (int64_t c = 0; c < kTogether; ++c) w[c] = a.b + columns[first + std::min(c, some - 1)] * a.ldb;
     float total[kTogether];
-    for (int64_t k = 0; k < a.k; k += kSketchChain) {
+    for (int64_t k = 0; k < a.k; k += cpu_impl::onednn::kChain) {
       float sum[kTogether] = {};
-      for (int64_t i = k; i < std::min(a.k, k + kSketchChain); ++i)
+      for (int64_t i = k; i < std::min(a.k, k + cpu_impl::onednn::kChain); ++i)
         for (int64_t c = 0; c < kTogether; ++c) sum[c] = __builtin_fmaf(x[i], w[c][i], sum[c]);
       for (int64_t c = 0; c < kTogether; ++c) total[c] = k ? total[c] + sum[c] : sum[c];
     }
-    for (int64_t c = 0; c < some; ++c)
-      values[first + c] = a.bias ? total[c] + a.bias[columns[first + c]] : total[c];
+    for (int64_t c = 0; c < some; ++c) values[first + c] = a.bias ? total[c] + a.bias[columns[first + c]] : total[c];
   }
   return true;
 #endif
@@ -157,8 +156,8 @@ HWY_AFTER_NAMESPACE();
 #include <vector>
 
 #include "lookback/base/parallel.h"
+#include "lookback/kernels/cpu/few_rows.h"
 #include "lookback/kernels/cpu/int8.h"
-#include "lookback/kernels/cpu/onednn.h"
 
 namespace lookback::kernels {
 HWY_EXPORT(LargestColumns);
@@ -174,16 +173,31 @@ struct Sketch final : Packed {
   float largest_norm = 0;
 };
 
-// Up to here oneDNN's f32 products are known to add kSketchChain products one after another, from zero, then such
-// sums, then the bias.
-constexpr int64_t kMostDepth = 2 * kSketchChain;
-constexpr int64_t kFewest = 1024;   // rows of a weight for which it pays
+constexpr int64_t kFewest = 1024;    // rows of a weight for which it pays
 constexpr int64_t kRowsAtOnce = 64;  // of the left side
 
 float norm_of(const std::vector<float>& x) {
   double sum = 0;
   for (const float v : x) sum += static_cast<double>(v) * static_cast<double>(v);
   return static_cast<float>(std::sqrt(sum));
+}
+
+// sums [m, n] of rows q and the sketch.
+bool int8_sums(const Largest<float>& p, const int8_t* q, int32_t* sums) {
+  const Packed& b = *static_cast<const Sketch&>(*p.sketch).int8;
+  if (few_rows_int8_sums({.m = p.m, .n = p.n, .k = p.k, .b = onednn::blocks(b)}, q, sums)) return true;
+  for (int64_t row = 0; row < p.m; row += kRowsAtOnce)
+    if (!onednn::multiply({.m = std::min(kRowsAtOnce, p.m - row),
+                           .n = p.n,
+                           .k = p.k,
+                           .precision = Precision::int8,
+                           .a = q + row * p.k,
+                           .lda = p.k,
+                           .packed_b = &b,
+                           .c = sums + row * p.n,
+                           .ldc = p.n}))
+      return false;
+  return true;
 }
 
 template <class T>
@@ -194,7 +208,7 @@ void grow(std::vector<T>& buffer, int64_t size) {
 }  // namespace
 
 std::unique_ptr<Packed> sketch(const Matmul<float>& p) {
-  if (!onednn::is_exact() || !onednn::has_vnni() || p.k > kMostDepth || p.n < kFewest) return nullptr;
+  if (!onednn::is_exact() || !onednn::has_vnni() || p.k > onednn::kKnownDepth || p.n < kFewest) return nullptr;
   auto out = std::make_unique<Sketch>();
   std::vector<int8_t> q(static_cast<size_t>(p.n * p.k));
   std::vector<float> scales(static_cast<size_t>(p.n));
@@ -223,17 +237,7 @@ bool largest(const Largest<float>& p) {
   grow(q, p.m * p.k), grow(scales, p.m), grow(sums, p.m * p.n);
   if (!p.bias) none.assign(static_cast<size_t>(p.n), 0);
   to_int8({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.k}, q.data(), scales.data());
-  for (int64_t row = 0; row < p.m; row += kRowsAtOnce)
-    if (!onednn::multiply({.m = std::min(kRowsAtOnce, p.m - row),
-                           .n = p.n,
-                           .k = p.k,
-                           .precision = Precision::int8,
-                           .a = q.data() + row * p.k,
-                           .lda = p.k,
-                           .packed_b = sketch.int8.get(),
-                           .c = sums.data() + row * p.n,
-                           .ldc = p.n}))
-      return false;
+  if (!int8_sums(p, q.data(), sums.data())) return false;
   std::atomic<bool> good = true;
   const auto find = &HWY_DYNAMIC_DISPATCH(LargestColumns);
   const auto compute = &HWY_DYNAMIC_DISPATCH(LargestValues);

@@ -8,6 +8,7 @@
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
 #include "lookback/kernels/cpu/bf16.h"
+#include "lookback/kernels/cpu/few_rows.h"
 #include "lookback/kernels/cpu/gemm.h"
 #include "lookback/kernels/cpu/int8.h"
 #include "lookback/kernels/cpu/onednn.h"
@@ -25,6 +26,17 @@ struct Rounded {
   const uint16_t *a = nullptr, *b = nullptr;
   int64_t lda = 0, ldb = 0;
 };
+
+FewRows few_rows_of(const Matmul<float>& p) {
+  return {.m = p.m,
+          .n = p.n,
+          .k = p.k,
+          .b = onednn::blocks(*p.packed_b),
+          .c = p.c,
+          .ldc = p.ldc,
+          .accumulate = p.accumulate,
+          .bias = p.bias};
+}
 
 // p, with its factors as `rounded` has them, if any.
 void float_product(const Matmul<float>& p, const Rounded& rounded) {
@@ -47,6 +59,7 @@ void float_product(const Matmul<float>& p, const Rounded& rounded) {
     wanted.precision = Precision::bf16;
     wanted.a = rounded.a, wanted.lda = rounded.lda, wanted.b = rounded.b, wanted.ldb = rounded.ldb;
   }
+  if (p.packed_b && !rounded.a && few_rows(few_rows_of(p), p.a, p.lda)) return;
   if (onednn::multiply(wanted)) return;
   Matmul<float> plain = p;
   plain.packed_b = nullptr;
@@ -154,8 +167,10 @@ void int8_product(const Matmul<float>& p) {
   thread_local std::vector<int8_t> a;
   thread_local std::vector<float> scales;
   thread_local std::vector<int32_t> sums;
-  grow(a, p.m * p.k), grow(scales, p.m), grow(sums, p.m * p.n);
+  grow(a, p.m * p.k), grow(scales, p.m);
   to_int8({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, a.data(), scales.data());
+  if (few_rows_int8(few_rows_of(p), a.data(), scales.data(), onednn::scales(*p.packed_b))) return;
+  grow(sums, p.m * p.n);
   const bool done = onednn::multiply({.m = p.m,
                                       .n = p.n,
                                       .k = p.k,

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <numeric>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string_view>
 #include <unordered_map>
@@ -77,21 +78,48 @@ struct Pages {
 struct PackedB final : Packed {
   std::unique_ptr<Pages> pages;
   memory data;
-  std::vector<float> scales;  // int8: of every column
+  int64_t stride = 0;                 // of the blocks it lies in, in bytes; 0: it does not lie as `blocks` says
+  std::vector<float> scales;          // int8: of every column
+  std::vector<int32_t> compensation;  // int8, in blocks: of every column
 };
 
-// Whether to_int8_blocks writes this layout.
-bool is_int8_blocks([[maybe_unused]] const memory::desc& d) {
+// What the two versions of the library tell about a layout.
+struct Layout {
+  std::vector<int64_t> sizes, dimensions, strides;  // of the inner blocks; of those between blocks
+  int64_t depth;                                    // k, rounded up
+
+  explicit Layout(const memory::desc& d) {
 #if DNNL_VERSION_MAJOR >= 3
-  return false;  // it does not tell all about its layouts
+    if (d.get_format_kind() != memory::format_kind::blocked) return;
+    sizes = d.get_inner_blks(), dimensions = d.get_inner_idxs(), strides = d.get_strides();
+    depth = d.get_padded_dims()[0];
 #else
-  const auto& b = d.data.format_desc.blocking;
+    if (d.data.format_kind != dnnl_blocked) return;
+    const auto& b = d.data.format_desc.blocking;
+    sizes.assign(b.inner_blks, b.inner_blks + b.inner_nblks);
+    dimensions.assign(b.inner_idxs, b.inner_idxs + b.inner_nblks);
+    strides.assign(b.strides, b.strides + 2);
+    depth = d.data.padded_dims[0];
+#endif
+  }
+  bool is(const std::vector<int64_t>& s, const std::vector<int64_t>& of) const {
+    return sizes == s && dimensions == of && strides[0] == s[0] * 64 * (s.size() > 2 ? s[2] : 1) &&
+           strides[1] == depth * 64;
+  }
+  // The library's names: BA16a64b, BA16a64b4a.
+  bool in_blocks(Precision p) const {
+    return p == Precision::f32 ? is({16, 64}, {0, 1}) : p == Precision::int8 && is({16, 64, 4}, {0, 1, 0});
+  }
+};
+
+// Whether the layout of int8 in blocks goes on with the compensation, or with nothing; version 3 does not tell.
+bool is_known_to_the_end([[maybe_unused]] const memory::desc& d) {
+#if DNNL_VERSION_MAJOR >= 3
+  return false;
+#else
   const auto flags = d.data.extra.flags;
-  return d.data.format_kind == dnnl_blocked && b.inner_nblks == 3 && b.inner_blks[0] == 16 && b.inner_blks[1] == 64 &&
-         b.inner_blks[2] == 4 && b.inner_idxs[0] == 0 && b.inner_idxs[1] == 1 && b.inner_idxs[2] == 0 &&
-         b.strides[0] == 4096 && b.strides[1] == d.data.padded_dims[0] * 64 &&
-         (flags == dnnl_memory_extra_flag_none ||
-          (flags == dnnl_memory_extra_flag_compensation_conv_s8s8 && d.data.extra.compensation_mask == 2));
+  return flags == dnnl_memory_extra_flag_none ||
+         (flags == dnnl_memory_extra_flag_compensation_conv_s8s8 && d.data.extra.compensation_mask == 2);
 #endif
 }
 
@@ -166,6 +194,8 @@ std::unique_ptr<Packed> empty_pack(const Matmul<float>& p) {
           .weights_desc();
   out->pages = std::make_unique<Pages>(layout.get_size());
   out->data = memory(layout, engine(), out->pages->data);
+  if (const Layout l(layout); l.in_blocks(p.precision))
+    out->stride = l.strides[1] * (p.precision == Precision::f32 ? sizeof(float) : 1);
   return out;
 }
 
@@ -181,12 +211,19 @@ void pack_int8(const Matmul<float>& p, PackedB& out) {
     rows.data = dense.data(), rows.ld = p.k;
   }
   const memory::desc layout = out.data.get_desc();
-  if (is_int8_blocks(layout)) {
+  out.compensation.resize(static_cast<size_t>(out.stride ? p.n : 0));
+  if (out.stride && is_known_to_the_end(layout)) {
     const auto blocks = static_cast<size_t>((p.n + 63) / 64 * 64 * ((p.k + 63) / 64 * 64));
     auto* const bytes = static_cast<int8_t*>(out.pages->data);
     std::memset(bytes + blocks, 0, layout.get_size() - blocks);
-    return to_int8_blocks(rows, bytes,
-                          layout.get_size() > blocks ? reinterpret_cast<int32_t*>(bytes + blocks) : nullptr);
+    to_int8_blocks(rows, bytes, out.compensation.data());
+    if (layout.get_size() > blocks)
+      std::memcpy(bytes + blocks, out.compensation.data(), out.compensation.size() * sizeof(int32_t));
+    return;
+  }
+  for (size_t n = 0; n < out.compensation.size(); ++n) {
+    const int8_t* const row = rows.data + static_cast<int64_t>(n) * rows.ld;
+    out.compensation[n] = -128 * std::accumulate(row, row + p.k, 0);
   }
   if (rows.ld != p.k) {  // the library reorders dense rows only
     dense.resize(static_cast<size_t>(p.n * p.k));
@@ -237,6 +274,12 @@ std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old
       rearrange(memory(strided(p.k, p.n, p.ldb, p.transpose_b), engine(), const_cast<float*>(p.b)), out.data);
     return std::move(old);
   });
+}
+
+Blocks blocks(const Packed& b) {
+  const auto& packed = static_cast<const PackedB&>(b);
+  if (!packed.stride) return {};
+  return {packed.pages->data, packed.stride, packed.compensation.data()};
 }
 
 const float* scales(const Packed& b) { return static_cast<const PackedB&>(b).scales.data(); }

@@ -20,9 +20,9 @@ const Table<float>& cpu() {
   static constexpr Table<float> kTable = {
       .name = "cpu",
       .pack = &pack,
-      .matmul = &matmul,
       .sketch = &sketch,
       .largest = &largest,
+      .matmul = &matmul,
       .lstm_forward = &lstm_forward,
       .lstm_backward = &lstm_backward,
       .lstm_cell = &lstm_cell,

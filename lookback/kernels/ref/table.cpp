@@ -8,9 +8,9 @@ const Table<R>& ref() {
   static constexpr Table<R> kTable = {
       .name = "ref",
       .pack = nullptr,
-      .matmul = &matmul<R>,
       .sketch = nullptr,
       .largest = nullptr,
+      .matmul = &matmul<R>,
       .lstm_forward = &lstm_forward<R>,
       .lstm_backward = &lstm_backward<R>,
       .lstm_cell = &lstm_cell<R>,
