@@ -156,8 +156,8 @@ HWY_AFTER_NAMESPACE();
 #include <vector>
 
 #include "lookback/base/parallel.h"
-#include "lookback/kernels/cpu/few_rows.h"
 #include "lookback/kernels/cpu/int8.h"
+#include "lookback/kernels/cpu/packed_product.h"
 
 namespace lookback::kernels {
 HWY_EXPORT(LargestColumns);
@@ -185,7 +185,7 @@ float norm_of(const std::vector<float>& x) {
 // sums [m, n] of rows q and the sketch.
 bool int8_sums(const Largest<float>& p, const int8_t* q, int32_t* sums) {
   const Packed& b = *static_cast<const Sketch&>(*p.sketch).int8;
-  if (few_rows_int8_sums({.m = p.m, .n = p.n, .k = p.k, .b = onednn::blocks(b)}, q, sums)) return true;
+  if (packed_sums_int8({.m = p.m, .n = p.n, .k = p.k, .b = onednn::blocks(b)}, q, sums)) return true;
   for (int64_t row = 0; row < p.m; row += kRowsAtOnce)
     if (!onednn::multiply({.m = std::min(kRowsAtOnce, p.m - row),
                            .n = p.n,

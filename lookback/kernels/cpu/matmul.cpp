@@ -8,10 +8,10 @@
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
 #include "lookback/kernels/cpu/bf16.h"
-#include "lookback/kernels/cpu/few_rows.h"
 #include "lookback/kernels/cpu/gemm.h"
 #include "lookback/kernels/cpu/int8.h"
 #include "lookback/kernels/cpu/onednn.h"
+#include "lookback/kernels/cpu/packed_product.h"
 
 namespace lookback::kernels::cpu_impl {
 namespace {
@@ -27,7 +27,7 @@ struct Rounded {
   int64_t lda = 0, ldb = 0;
 };
 
-FewRows few_rows_of(const Matmul<float>& p) {
+PackedProduct packed_product_of(const Matmul<float>& p) {
   return {.m = p.m,
           .n = p.n,
           .k = p.k,
@@ -59,7 +59,7 @@ void float_product(const Matmul<float>& p, const Rounded& rounded) {
     wanted.precision = Precision::bf16;
     wanted.a = rounded.a, wanted.lda = rounded.lda, wanted.b = rounded.b, wanted.ldb = rounded.ldb;
   }
-  if (p.packed_b && !rounded.a && few_rows(few_rows_of(p), p.a, p.lda)) return;
+  if (p.packed_b && !rounded.a && packed_product(packed_product_of(p), p.a, p.lda)) return;
   if (onednn::multiply(wanted)) return;
   Matmul<float> plain = p;
   plain.packed_b = nullptr;
@@ -169,7 +169,7 @@ void int8_product(const Matmul<float>& p) {
   thread_local std::vector<int32_t> sums;
   grow(a, p.m * p.k), grow(scales, p.m);
   to_int8({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, a.data(), scales.data());
-  if (few_rows_int8(few_rows_of(p), a.data(), scales.data(), onednn::scales(*p.packed_b))) return;
+  if (packed_product_int8(packed_product_of(p), a.data(), scales.data(), onednn::scales(*p.packed_b))) return;
   grow(sums, p.m * p.n);
   const bool done = onednn::multiply({.m = p.m,
                                       .n = p.n,

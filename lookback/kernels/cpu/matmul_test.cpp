@@ -236,8 +236,8 @@ TEST(MatmulExactness, RowsOfTheTableDependOnThemselvesAlone) {
   for (const Maker& maker : {kTable, kTableBf16, kTableInt8})
     for (const Weights& w : kWeights)
       for (int form = 0; form < 5; ++form)
-        expect_rows_alone(maker, w, {1, 2, 3, 4, 5, 6, 7, 8, 13, 16, 17, 31, 33, 48, 64, 100, w.n * w.k > 70000 ? 257 : 1024},
-                          form);
+        expect_rows_alone(
+            maker, w, {1, 2, 3, 4, 5, 6, 7, 8, 13, 16, 17, 31, 33, 48, 64, 100, w.n * w.k > 70000 ? 257 : 1024}, form);
 }
 
 TEST(MatmulExactness, RowsOfOurOwnDependOnThemselvesAlone) {
