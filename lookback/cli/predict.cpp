@@ -99,9 +99,9 @@ class Predictor {
       input.text = std::move(lines[k]);
     }
     std::string results;
-    const auto asked =
-        flags_.format == "text" ? tasks::TaskModel::Asked::texts : tasks::TaskModel::Asked::everything;
-    for (const tasks::Prediction& p : model_.predict(inputs, asked)) results += tasks::format_prediction(p, flags_.format);
+    const auto asked = flags_.format == "text" ? tasks::TaskModel::Asked::texts : tasks::TaskModel::Asked::everything;
+    for (const tasks::Prediction& p : model_.predict(inputs, asked))
+      results += tasks::format_prediction(p, flags_.format);
     output_.write(results);
   }
 
