@@ -25,9 +25,11 @@ struct RowScan {
   std::vector<Candidate> top;       // best first; never -inf, never excluded
 };
 
+// Without the sum nothing is known about probabilities, and a row is read in less time.
+enum class ScanFor { best_and_sum, best };
+
 // Reads `logits` [V] once and finds the k best of those not `excluded`
 // (ascending). Depends on the row alone. `out` is reused, not reallocated.
-enum class ScanFor { best_and_sum, best };
 void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t> excluded, RowScan& out,
               ScanFor what = ScanFor::best_and_sum);
 

@@ -25,6 +25,11 @@ struct LargestRow {
   int64_t count, capacity;  // as in Largest
 };
 
+// Of a row x = scale q + rest: |x|, |scale q| and |rest|.
+struct RowNorms {
+  float whole, rounded, left_out;
+};
+
 constexpr int64_t kLargestGroups = 64;  // the largest lower bound of each is looked at
 
 }  // namespace lookback::kernels
@@ -98,28 +103,34 @@ int64_t LargestColumns(const LargestRow& a, float* HWY_RESTRICT upper, int32_t* 
   return kept;
 }
 
-// |w| and |w - scale q|, each within a millionth for every k they are used for.
-void SketchRow(const float* HWY_RESTRICT w, const int8_t* HWY_RESTRICT q, float scale, int64_t k, float* norm,
-               float* left_out) {
+// Each is off by much less than the thousandth that LargestColumns adds. Sums of squares are taken in units of the
+// scale, so that nothing over- or underflows.
+RowNorms NormsOfRow(const float* HWY_RESTRICT x, const int8_t* HWY_RESTRICT q, float scale, int64_t k) {
   const D d;
   const hn::Rebind<int8_t, D> narrow;
   const hn::RebindToSigned<D> di;
-  const V s = hn::Set(d, scale);
-  V squares = hn::Zero(d), rest = squares;
-  const auto add = [&](V x, hn::Vec<decltype(narrow)> rounded) {
-    const V e = hn::NegMulAdd(s, hn::ConvertTo(d, hn::PromoteTo(di, rounded)), x);
-    squares = hn::MulAdd(x, x, squares);
+  if (scale == 0) {  // no element is larger than this; see int8_scale
+    const float most = 1e-30f * std::sqrt(static_cast<float>(k));
+    return {.whole = most, .rounded = 0, .left_out = most};
+  }
+  const V s = hn::Set(d, scale), inverse = hn::Set(d, 1 / scale);
+  V whole = hn::Zero(d), kept = whole, rest = whole;
+  const auto add = [&](V v, hn::Vec<decltype(narrow)> rounded) {
+    const V r = hn::ConvertTo(d, hn::PromoteTo(di, rounded)), e = hn::Mul(hn::NegMulAdd(s, r, v), inverse);
+    v = hn::Mul(v, inverse);
+    whole = hn::MulAdd(v, v, whole);
+    kept = hn::MulAdd(r, r, kept);
     rest = hn::MulAdd(e, e, rest);
   };
   int64_t i = 0;
-  for (; i + lanes() <= k; i += lanes()) add(hn::LoadU(d, w + i), hn::LoadU(narrow, q + i));
+  for (; i + lanes() <= k; i += lanes()) add(hn::LoadU(d, x + i), hn::LoadU(narrow, q + i));
   if (i < k) {
     HWY_ALIGN int8_t tail[HWY_MAX_BYTES] = {};
     std::copy_n(q + i, k - i, tail);
-    add(load(w + i, k - i), hn::Load(narrow, tail));
+    add(load(x + i, k - i), hn::Load(narrow, tail));
   }
-  *norm = std::sqrt(hn::GetLane(hn::SumOfLanes(d, squares)));
-  *left_out = std::sqrt(hn::GetLane(hn::SumOfLanes(d, rest)));
+  const auto norm = [&](V squares) { return scale * std::sqrt(hn::GetLane(hn::SumOfLanes(d, squares))); };
+  return {.whole = norm(whole), .rounded = norm(kept), .left_out = norm(rest)};
 }
 
 // a.values of a.columns of one row, by the chain of sums of oneDNN's products. False without fused multiply-add.
@@ -158,10 +169,11 @@ HWY_AFTER_NAMESPACE();
 #include "lookback/base/parallel.h"
 #include "lookback/kernels/cpu/int8.h"
 #include "lookback/kernels/cpu/packed_product.h"
+#include "lookback/kernels/cpu/scratch.h"
 
 namespace lookback::kernels {
 HWY_EXPORT(LargestColumns);
-HWY_EXPORT(SketchRow);
+HWY_EXPORT(NormsOfRow);
 HWY_EXPORT(LargestValues);
 
 namespace cpu_impl {
@@ -175,12 +187,6 @@ struct Sketch final : Packed {
 
 constexpr int64_t kFewest = 1024;    // rows of a weight for which it pays
 constexpr int64_t kRowsAtOnce = 64;  // of the left side
-
-float norm_of(const std::vector<float>& x) {
-  double sum = 0;
-  for (const float v : x) sum += static_cast<double>(v) * static_cast<double>(v);
-  return static_cast<float>(std::sqrt(sum));
-}
 
 // sums [m, n] of rows q and the sketch.
 bool int8_sums(const Largest<float>& p, const int8_t* q, int32_t* sums) {
@@ -200,11 +206,6 @@ bool int8_sums(const Largest<float>& p, const int8_t* q, int32_t* sums) {
   return true;
 }
 
-template <class T>
-void grow(std::vector<T>& buffer, int64_t size) {
-  if (std::ssize(buffer) < size) buffer.resize(static_cast<size_t>(size));
-}
-
 }  // namespace
 
 std::unique_ptr<Packed> sketch(const Matmul<float>& p) {
@@ -214,11 +215,13 @@ std::unique_ptr<Packed> sketch(const Matmul<float>& p) {
   std::vector<float> scales(static_cast<size_t>(p.n));
   to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, q.data(), scales.data());
   out->norms.resize(scales.size()), out->left_out.resize(scales.size());
-  const auto row = &HWY_DYNAMIC_DISPATCH(SketchRow);
+  const auto norms_of = &HWY_DYNAMIC_DISPATCH(NormsOfRow);
   parallel_for(p.n, 256, [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n)
-      row(p.b + n * p.ldb, q.data() + n * p.k, scales[static_cast<size_t>(n)], p.k, &out->norms[static_cast<size_t>(n)],
-          &out->left_out[static_cast<size_t>(n)]);
+    for (int64_t n = begin; n < end; ++n) {
+      const auto at = static_cast<size_t>(n);
+      const RowNorms norms = norms_of(p.b + n * p.ldb, q.data() + n * p.k, scales[at], p.k);
+      out->norms[at] = norms.whole, out->left_out[at] = norms.left_out;
+    }
   });
   for (const float norm : out->norms)
     if (norm > out->largest_norm) out->largest_norm = norm;
@@ -241,22 +244,17 @@ bool largest(const Largest<float>& p) {
   std::atomic<bool> good = true;
   const auto find = &HWY_DYNAMIC_DISPATCH(LargestColumns);
   const auto compute = &HWY_DYNAMIC_DISPATCH(LargestValues);
+  const auto norms_of = &HWY_DYNAMIC_DISPATCH(NormsOfRow);
   const float *b_scales = onednn::scales(*sketch.int8), *bias = p.bias ? p.bias : none.data();
   const int8_t* const rounded = q.data();
   const float* const a_scales = scales.data();
   const int32_t* const all_sums = sums.data();
   parallel_for(p.m, 4, [&](int64_t begin, int64_t end) {
-    thread_local std::vector<float> upper, kept, left_out;
-    grow(upper, p.n), kept.resize(static_cast<size_t>(p.k)), left_out.resize(static_cast<size_t>(p.k));
+    thread_local std::vector<float> upper;
+    grow(upper, p.n);
     for (int64_t row = begin; row < end; ++row) {
-      const float scale = a_scales[row];
-      for (int64_t k = 0; k < p.k; ++k) {
-        const auto at = static_cast<size_t>(k);
-        kept[at] = scale * static_cast<float>(rounded[row * p.k + k]);
-        left_out[at] = p.a[row * p.k + k] - kept[at];
-      }
-      const float here = norm_of(kept), lost = norm_of(left_out), all = here + lost;
-      const bool bounded = all * sketch.largest_norm < 1e30f;  // else sums in f32 may pass the largest float
+      const RowNorms norms = norms_of(p.a + row * p.k, rounded + row * p.k, a_scales[row], p.k);
+      const bool bounded = norms.whole * sketch.largest_norm < 1e30f;  // else sums in f32 may pass the largest float
       const float g = static_cast<float>(p.k + 8) * 0x1p-24f;
       p.kept[row] = bounded ? find({.n = p.n,
                                     .sums = all_sums + row * p.n,
@@ -264,9 +262,9 @@ bool largest(const Largest<float>& p) {
                                     .bias = bias,
                                     .left_out = sketch.left_out.data(),
                                     .norms = sketch.norms.data(),
-                                    .scale = scale,
-                                    .rounded = here,
-                                    .of_norms = lost + g * all,
+                                    .scale = a_scales[row],
+                                    .rounded = norms.rounded,
+                                    .of_norms = norms.left_out + g * norms.whole,
                                     .count = p.count,
                                     .capacity = p.capacity},
                                    upper.data(), p.columns + row * p.capacity)

@@ -12,14 +12,10 @@
 #include "lookback/kernels/cpu/int8.h"
 #include "lookback/kernels/cpu/onednn.h"
 #include "lookback/kernels/cpu/packed_product.h"
+#include "lookback/kernels/cpu/scratch.h"
 
 namespace lookback::kernels::cpu_impl {
 namespace {
-
-template <class T>
-void grow(std::vector<T>& buffer, int64_t size) {
-  if (std::ssize(buffer) < size) buffer.resize(static_cast<size_t>(size));
-}
 
 // The factors of a product in bf16, each as it was stored; null where there is none.
 struct Rounded {
