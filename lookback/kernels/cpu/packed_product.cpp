@@ -21,55 +21,59 @@ constexpr int64_t kMostRows = 6;  // that the registers hold sums of
 constexpr int64_t kSide = onednn::Blocks::kColumns, kLanes = 16, kVectors = kSide / kLanes;
 constexpr int64_t kWorth = 1 << 18;  // bytes that are worth waking the other threads
 
-// The innermost loops: sums of kRows rows with one block. They write to memory and do nothing else, since the compiler
-// keeps all 24 sums in registers only if nothing else happens around them.
-template <int kRows>
-LOOKBACK_AVX512 void add_floats(const float* a, int64_t lda, const float* b, int64_t depth, float* out) {
-  __m512 sum[kRows][kVectors];
+// What the innermost loop is made of, a vector at a time: products of floats, one of k in a word; or of bytes, four of
+// k in a word. Bytes of a are 128 above what they stand for: the instruction wants them unsigned.
+struct Floats {
+  using Word = float;
+  using Vector = __m512;
+  LOOKBACK_AVX512 static Vector zero() { return _mm512_setzero_ps(); }
+  LOOKBACK_AVX512 static Vector all(float x) { return _mm512_set1_ps(x); }
+  LOOKBACK_AVX512 static Vector load(const float* p) { return _mm512_load_ps(p); }
+  LOOKBACK_AVX512 static void store(float* p, Vector v) { _mm512_store_ps(p, v); }
+  LOOKBACK_AVX512 static Vector add_product(Vector a, Vector b, Vector sum) { return _mm512_fmadd_ps(a, b, sum); }
+};
+
+struct Bytes {
+  using Word = int32_t;
+  using Vector = __m512i;
+  LOOKBACK_AVX512 static Vector zero() { return _mm512_setzero_si512(); }
+  LOOKBACK_AVX512 static Vector all(int32_t x) { return _mm512_set1_epi32(x); }
+  LOOKBACK_AVX512 static Vector load(const int32_t* p) { return _mm512_load_si512(p); }
+  LOOKBACK_AVX512 static void store(int32_t* p, Vector v) { _mm512_store_si512(p, v); }
+  LOOKBACK_AVX512 static Vector add_product(Vector a, Vector b, Vector sum) { return _mm512_dpbusd_epi32(sum, a, b); }
+};
+
+// sums[kRows, kSide] of rows a, `row` words from one to the next, with `depth` words of one block b. It writes to
+// memory and does nothing else, since the compiler keeps all 24 sums in registers only if nothing else happens around
+// them.
+template <class Kind, int kRows, class Word = typename Kind::Word>
+LOOKBACK_AVX512 void tile(const Word* a, int64_t row, const Word* b, int64_t depth, Word* sums) {
+  typename Kind::Vector sum[kRows][kVectors];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm512_setzero_ps();
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = Kind::zero();
   for (int64_t k = 0; k < depth; ++k, b += kSide) {
-    __m512 column[kVectors];
+    typename Kind::Vector column[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) column[v] = _mm512_load_ps(b + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) column[v] = Kind::load(b + v * kLanes);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      const __m512 x = _mm512_set1_ps(a[r * lda + k]);
+      const typename Kind::Vector x = Kind::all(a[r * row + k]);
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm512_fmadd_ps(x, column[v], sum[r][v]);
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = Kind::add_product(x, column[v], sum[r][v]);
     }
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) _mm512_store_ps(out + r * kSide + v * kLanes, sum[r][v]);
+    for (int v = 0; v < kVectors; ++v) Kind::store(sums + r * kSide + v * kLanes, sum[r][v]);
 }
 
-// A word of a is four of k, 128 above what they stand for: the instruction wants them unsigned.
-template <int kRows>
-LOOKBACK_AVX512 void add_bytes(const int32_t* a, int64_t lda, const int8_t* b, int64_t words, int32_t* out) {
-  __m512i sum[kRows][kVectors];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm512_setzero_si512();
-  for (int64_t k = 0; k < words; ++k, b += 4 * kSide) {
-    __m512i column[kVectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) column[v] = _mm512_load_si512(b + 4 * v * kLanes);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      const __m512i x = _mm512_set1_epi32(a[r * lda + k]);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm512_dpbusd_epi32(sum[r][v], x, column[v]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) _mm512_store_si512(out + r * kSide + v * kLanes, sum[r][v]);
+// The words of one block of b.
+template <class Word>
+const Word* words_of(const PackedProduct& p, int64_t block) {
+  return reinterpret_cast<const Word*>(static_cast<const std::byte*>(p.b.data) + block * p.b.stride);
 }
 
 // Calls the instance of f for 1 to kMostRows rows.
@@ -104,10 +108,10 @@ LOOKBACK_AVX512 void finish(const PackedProduct& p, __m512 sum, int64_t row, int
 
 template <int kRows>
 LOOKBACK_AVX512 void float_block(const PackedProduct& p, const float* a, int64_t lda, int64_t block) {
-  const float* b = reinterpret_cast<const float*>(static_cast<const std::byte*>(p.b.data) + block * p.b.stride);
+  const auto* const b = words_of<float>(p, block);
   alignas(64) float sums[2][kRows * kSide];
   for (int64_t k = 0; k < p.k; k += onednn::kChain)
-    add_floats<kRows>(a + k, lda, b + k * kSide, std::min(onednn::kChain, p.k - k), sums[k > 0]);
+    tile<Floats, kRows>(a + k, lda, b + k * kSide, std::min(onednn::kChain, p.k - k), sums[k > 0]);
   for (int64_t r = 0; r < kRows; ++r)
     for (int64_t v = 0; v < kVectors; ++v) {
       const int64_t at = r * kSide + v * kLanes;
@@ -127,8 +131,7 @@ struct Int8Rows {
 template <int kRows>
 LOOKBACK_AVX512 void int8_block(const PackedProduct& p, const Int8Rows& a, int64_t first, int64_t block) {
   alignas(64) int32_t sums[kRows * kSide];
-  add_bytes<kRows>(a.words + first * a.row, a.row, static_cast<const int8_t*>(p.b.data) + block * p.b.stride, a.row,
-                   sums);
+  tile<Bytes, kRows>(a.words + first * a.row, a.row, words_of<int32_t>(p, block), a.row, sums);
   for (int64_t v = 0; v < kVectors; ++v) {
     const int64_t column = block * kSide + v * kLanes;
     const __mmask16 mask = lanes_of(p, block, v);
