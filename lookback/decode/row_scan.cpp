@@ -175,8 +175,7 @@ struct Pass {
 
 }  // namespace
 
-void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t> excluded, RowScan& out,
-              ScanFor what) {
+void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t> excluded, RowScan& out, ScanFor what) {
   out.top.clear();
   out.fault = RowFault::none;
   Pass pass{.k = k, .excluded = excluded, .heap = out.top, .what = what};

@@ -1,24 +1,33 @@
-// Goto and van de Geijn (2008), "Anatomy of high-performance matrix multiplication":
-// a panel of b stays in the first cache while the rows of a block of a pass by.
+// Goto and van de Geijn (2008), "Anatomy of high-performance matrix multiplication": a stretch of a panel of b comes
+// from the second cache while the rows of a band of a pass by, and the next one is fetched there meanwhile. Rows of a
+// are read where they lie; only a transposed a, and a b that was not packed, are copied first.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lookback/kernels/cpu/gemm.cpp"
 #include "lookback/kernels/cpu/targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
+#include "lookback/kernels/cpu/gemm.h"
 #include "lookback/kernels/cpu/simd-inl.h"
-#include "lookback/kernels/kernels.h"
 
 #ifndef LOOKBACK_GEMM_BLOCK_
 #define LOOKBACK_GEMM_BLOCK_
 namespace lookback::kernels {
 
-// The part of c that one thread computes; columns start at a panel's border.
+using cpu_impl::kGemmChain;
+
+constexpr int64_t kGemmRows = 252;  // of a, in the second cache
+
+// The terms [k, k_end) of a part of c; its columns are whole panels.
 struct GemmBlock {
-  int64_t row, row_end, panel, panel_end;
+  int64_t row, row_end, panel, panel_end, k, k_end;
 };
 
-constexpr int64_t kGemmRows = 192;   // of a, in the second cache
-constexpr int64_t kGemmDepth = 256;  // of k; also where partial sums are added to c
+// b, or a stretch of its k: panels [terms, columns of a panel], `stride` floats from one to the next.
+struct GemmPanels {
+  const float* data;
+  int64_t stride;
+  int64_t k = 0;  // of the first term
+};
 
 }  // namespace lookback::kernels
 #endif
@@ -26,110 +35,181 @@ constexpr int64_t kGemmDepth = 256;  // of k; also where partial sums are added 
 HWY_BEFORE_NAMESPACE();
 namespace lookback::kernels::HWY_NAMESPACE {
 
-// A tile is as many rows by two vectors as the registers hold.
-#if HWY_TARGET <= HWY_AVX3
-constexpr int kTileRows = 12;
-#else
+// A tile is as many rows by vectors as the registers hold.
 constexpr int kTileRows = 6;
+#if HWY_TARGET <= HWY_AVX3
+constexpr int kTileVectors = 4;
+#else
+constexpr int kTileVectors = 2;
 #endif
+static_assert(kGemmRows % kTileRows == 0);
+constexpr int64_t kAhead = 8;  // terms of a panel that are fetched before their turn
+constexpr int64_t kLine = 16;  // floats of a cache line
 
-HWY_INLINE int64_t panel_width() { return 2 * lanes(); }
+HWY_INLINE int64_t panel_width() { return kTileVectors * lanes(); }
 
-// c[rows, 2 vectors] (+)= a b over `depth` terms. a: [depth, rows]; b: [depth, panel].
-template <int kRows>
-void tile(int64_t depth, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, const Matmul<float>& p, float* c,
-          int64_t columns, bool add) {
+// What the second cache shall hold soon: `lines` lines from `from`.
+struct Fetch {
+  const float* from = nullptr;
+  int64_t lines = 0;
+};
+
+// sums[rows, panel] = a b over `depth` terms. b: [depth, panel]. a: [depth, kTileRows] side by side, or rows that lie
+// lda apart. It only writes to memory: the compiler keeps all sums in registers if nothing else happens around them.
+template <int kRows, bool kSideBySide>
+HWY_NOINLINE void tile(int64_t depth, const float* HWY_RESTRICT a, int64_t lda, const float* HWY_RESTRICT b,
+                       float* HWY_RESTRICT sums, Fetch fetch) {
   const D d;
   const int64_t L = lanes();
-  V left[kRows], right[kRows];
-  HWY_UNROLL(16) for (int r = 0; r < kRows; ++r) left[r] = right[r] = hn::Zero(d);
-  for (int64_t k = 0; k < depth; ++k, a += kRows, b += 2 * L) {
-    const V b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + L);
-    HWY_UNROLL(16) for (int r = 0; r < kRows; ++r) {
-      const V ar = hn::Set(d, a[r]);
-      left[r] = hn::MulAdd(ar, b0, left[r]);
-      right[r] = hn::MulAdd(ar, b1, right[r]);
+  V sum[kRows][kTileVectors];
+  HWY_UNROLL(8)
+  for (int r = 0; r < kRows; ++r) HWY_UNROLL(4)
+  for (int v = 0; v < kTileVectors; ++v) sum[r][v] = hn::Zero(d);
+  const auto add_term = [&](int64_t k) HWY_ATTR {
+    V column[kTileVectors];
+    HWY_UNROLL(4) for (int v = 0; v < kTileVectors; ++v) {
+      column[v] = hn::LoadU(d, b + (k * kTileVectors + v) * L);
+      if (v * L % kLine == 0) __builtin_prefetch(b + ((k + kAhead) * kTileVectors + v) * L);
     }
+    HWY_UNROLL(8) for (int r = 0; r < kRows; ++r) {
+      const V x = hn::Set(d, kSideBySide ? a[k * kTileRows + r] : a[r * lda + k]);
+      HWY_UNROLL(4) for (int v = 0; v < kTileVectors; ++v) sum[r][v] = hn::MulAdd(x, column[v], sum[r][v]);
+    }
+  };
+  int64_t k = 0;
+  for (; k < fetch.lines; ++k) {
+    __builtin_prefetch(fetch.from + k * kLine, 0, 2);
+    add_term(k);
   }
-  HWY_UNROLL(16) for (int r = 0; r < kRows; ++r) {
-    float* out = c + r * p.ldc;
-    store(add ? hn::Add(load(out, columns), left[r]) : left[r], out, columns);
-    if (columns <= L) continue;
-    store(add ? hn::Add(load(out + L, columns - L), right[r]) : right[r], out + L, columns - L);
-  }
+  for (; k < depth; ++k) add_term(k);
+  HWY_UNROLL(8)
+  for (int r = 0; r < kRows; ++r) HWY_UNROLL(4)
+  for (int v = 0; v < kTileVectors; ++v) hn::StoreU(sum[r][v], d, sums + (r * kTileVectors + v) * L);
 }
 
 // The tile of exactly `rows` rows.
-template <int kRows = kTileRows>
-HWY_INLINE void any_tile(int64_t rows, int64_t depth, const float* a, const float* b, const Matmul<float>& p, float* c,
-                         int64_t columns, bool add) {
-  if (rows == kRows) return tile<kRows>(depth, a, b, p, c, columns, add);
-  if constexpr (kRows > 1) any_tile<kRows - 1>(rows, depth, a, b, p, c, columns, add);
+template <bool kSideBySide, int kRows = kTileRows>
+HWY_INLINE void any_tile(int64_t rows, int64_t depth, const float* a, int64_t lda, const float* b, float* sums,
+                         Fetch fetch) {
+  if (rows == kRows) return tile<kRows, kSideBySide>(depth, a, lda, b, sums, fetch);
+  if constexpr (kRows > 1) any_tile<kSideBySide, kRows - 1>(rows, depth, a, lda, b, sums, fetch);
 }
 
-// [depth, rows] of a, from (row, k). A whole tile has a constant number of rows, which compiles better.
-template <class Rows>
-HWY_INLINE void pack_a_rows(const Matmul<float>& p, int64_t row, Rows rows, int64_t k, int64_t depth, float* out) {
-  const int64_t step = p.transpose_a ? p.lda : 1, next = p.transpose_a ? 1 : p.lda;
-  const float* from = p.a + row * next + k * step;
-  for (int64_t i = 0; i < depth; ++i, from += step, out += rows)
-    for (int64_t r = 0; r < rows; ++r) out[r] = from[r * next];
+// Whatever c holds at a tile is about to be read and written.
+HWY_INLINE void fetch_tile(const Matmul<float>& p, int64_t row, int64_t rows, int64_t column) {
+  const int64_t columns = std::min(panel_width(), p.n - column);
+  for (int64_t r = row; r < row + rows; ++r)
+    for (int64_t n = 0; n < columns; n += kLine) __builtin_prefetch(p.c + r * p.ldc + column + n, 1);
 }
 
-void pack_a(const Matmul<float>& p, int64_t row, int64_t rows, int64_t k, int64_t depth, float* out) {
-  if (rows == kTileRows)
-    pack_a_rows(p, row, std::integral_constant<int64_t, kTileRows>(), k, depth, out);
-  else
-    pack_a_rows(p, row, rows, k, depth, out);
-}
-
-// [depth, panel] of b, from k; columns past the end are zero.
-void pack_b(const Matmul<float>& p, int64_t panel, int64_t k, int64_t depth, float* out) {
+// Sums of a tile become part of c.
+HWY_INLINE void finish_tile(const Matmul<float>& p, const float* sums, int64_t row, int64_t rows, int64_t column,
+                            bool first) {
   const D d;
-  const int64_t L = lanes(), W = 2 * L, column = panel * W, columns = std::min(W, p.n - column);
-  if (!p.transpose_b) {
-    const float* from = p.b + k * p.ldb + column;
-    for (int64_t i = 0; i < depth; ++i, from += p.ldb, out += W) {
-      hn::StoreU(load(from, columns), d, out);
-      hn::StoreU(columns > L ? load(from + L, columns - L) : hn::Zero(d), d, out + L);
+  const int64_t L = lanes(), columns = std::min(panel_width(), p.n - column);
+  for (int64_t r = row; r < row + rows; ++r, sums += panel_width()) {
+    float* const c = p.c + r * p.ldc + column;
+    for (int64_t v = 0; v < columns; v += L) {
+      V sum = hn::LoadU(d, sums + v);
+      if (first && p.bias) sum = hn::Add(sum, load(p.bias + column + v, columns - v));
+      if (!first || p.accumulate) sum = hn::Add(sum, load(c + v, columns - v));
+      store(sum, c + v, columns - v);
     }
-    return;
   }
-  if (columns < W) std::fill_n(out, depth * W, 0.0f);
-  for (int64_t c = 0; c < columns; ++c) {
-    const float* from = p.b + (column + c) * p.ldb + k;
-    for (int64_t i = 0; i < depth; ++i) out[i * W + c] = from[i];
+}
+
+// Rows [row, row_end) of a transposed a as tiles one behind the other, each [depth, kTileRows], and two floats that
+// the last one may write past its end.
+void pack_a(const Matmul<float>& p, int64_t row, int64_t row_end, int64_t k, int64_t depth, float* HWY_RESTRICT out) {
+  const hn::CappedTag<float, 8> d8;  // two more than a tile has, which the next term writes over
+  const int64_t L8 = static_cast<int64_t>(hn::Lanes(d8));
+  constexpr int64_t kTogether = 8;  // terms: few enough for lines that lie a power of two apart to stay
+  for (int64_t first = 0; first < depth; first += kTogether) {
+    const int64_t end = std::min(depth, first + kTogether);
+    for (int64_t r = row; r < row_end; r += kTileRows) {
+      float* const to = out + (r - row) * depth;
+      // The last term of a tile lies before the first of the next, which is written already.
+      const bool wide = r + 8 <= row_end && end < depth;
+      for (int64_t i = first; i < end; ++i) {
+        const float* const from = p.a + (k + i) * p.lda + r;
+        if (wide)
+          for (int64_t j = 0; j < kTileRows; j += L8) hn::StoreU(hn::LoadU(d8, from + j), d8, to + i * kTileRows + j);
+        else
+          for (int64_t j = 0; j < std::min<int64_t>(kTileRows, row_end - r); ++j) to[i * kTileRows + j] = from[j];
+      }
+    }
   }
+}
+
+// 4 x 4 of `from`, transposed.
+HWY_INLINE void transpose(const float* from, int64_t ld, float* out, int64_t ld_out) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int64_t i = 0; i < 16; ++i) out[i / 4 * ld_out + i % 4] = from[i % 4 * ld + i / 4];
+#else
+  const hn::Full128<float> d;
+  const hn::Repartition<double, decltype(d)> pairs;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + ld), r2 = hn::LoadU(d, from + 2 * ld),
+             r3 = hn::LoadU(d, from + 3 * ld);
+  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1)),
+             low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3)),
+             high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)),
+             high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, out);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, out + ld_out);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)), d, out + 2 * ld_out);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23)), d, out + 3 * ld_out);
+#endif
 }
 
 int64_t GemmPanelWidth() { return panel_width(); }
 
-// Packed b: for each stretch of kGemmDepth, its panels one after another.
-void GemmPack(const Matmul<float>& p, float* out) {
-  const int64_t W = panel_width(), panels = (p.n + W - 1) / W;
-  for (int64_t k = 0; k < p.k; k += kGemmDepth) {
-    const int64_t depth = std::min(kGemmDepth, p.k - k);
-    for (int64_t panel = 0; panel < panels; ++panel, out += depth * W) pack_b(p, panel, k, depth, out);
+// One panel of b, `depth` terms from k on: [depth, panel], zero in columns past the end.
+void GemmPack(const Matmul<float>& p, int64_t panel, int64_t k, int64_t depth, float* HWY_RESTRICT out) {
+  const D d;
+  const int64_t L = lanes(), W = panel_width(), column = panel * W, columns = std::min(W, p.n - column);
+  if (!p.transpose_b) {
+    const float* from = p.b + k * p.ldb + column;
+    for (int64_t i = 0; i < depth; ++i, from += p.ldb, out += W)
+      for (int64_t v = 0; v < W; v += L)
+        hn::StoreU(v < columns ? load(from + v, columns - v) : hn::Zero(d), d, out + v);
+    return;
   }
+  if (columns < W) std::fill_n(out, depth * W, 0.0f);
+  const float* const from = p.b + column * p.ldb + k;
+  constexpr int64_t kSide = 4;
+  const int64_t whole_columns = columns / kSide * kSide, whole_depth = depth / kSide * kSide;
+  for (int64_t first = 0; first < whole_columns; first += kLine)
+    for (int64_t i = 0; i < whole_depth; i += kSide)
+      for (int64_t c = first; c < std::min(first + kLine, whole_columns); c += kSide)
+        transpose(from + c * p.ldb + i, p.ldb, out + i * W + c, W);
+  for (int64_t c = 0; c < columns; ++c)
+    for (int64_t i = c < whole_columns ? whole_depth : 0; i < depth; ++i) out[i * W + c] = from[c * p.ldb + i];
 }
 
-// packed: what GemmPack wrote, or null.
-void GemmRun(const Matmul<float>& p, const float* packed, const GemmBlock& block) {
-  HWY_ALIGN float a[kGemmRows * kGemmDepth];
-  HWY_ALIGN float b[kGemmDepth * 2 * HWY_MAX_BYTES / sizeof(float)];
-  const int64_t W = panel_width(), panels = (p.n + W - 1) / W, rows = block.row_end - block.row;
-  for (int64_t k = 0; k < p.k; k += kGemmDepth) {
-    const int64_t depth = std::min(kGemmDepth, p.k - k);
-    const bool add = p.accumulate || k > 0;
-    for (int64_t r = 0; r < rows; r += kTileRows)
-      pack_a(p, block.row + r, std::min<int64_t>(kTileRows, rows - r), k, depth, a + r * depth);
+// scratch: for a transposed a, [kGemmRows, kGemmChain].
+void GemmRun(const Matmul<float>& p, const GemmPanels& b, const GemmBlock& block, float* scratch) {
+  HWY_ALIGN float sums[kTileRows * kTileVectors * HWY_MAX_BYTES / sizeof(float)];
+  const int64_t W = panel_width(), rows = block.row_end - block.row, tiles = (rows + kTileRows - 1) / kTileRows;
+  for (int64_t k = block.k; k < block.k_end; k += kGemmChain) {
+    const int64_t depth = std::min(kGemmChain, block.k_end - k);
+    const int64_t lines = tiles > 1 ? depth * W / kLine : 0;  // of the next panel; a single tile is there as soon
+    const int64_t lines_of_tile = std::min(depth, (lines + tiles - 1) / tiles);
+    if (p.transpose_a) pack_a(p, block.row, block.row_end, k, depth, scratch);
     for (int64_t panel = block.panel; panel < block.panel_end; ++panel) {
-      const float* bp = packed ? packed + k * panels * W + panel * depth * W : b;
-      if (!packed) pack_b(p, panel, k, depth, b);
-      float* c = p.c + block.row * p.ldc + panel * W;
-      for (int64_t r = 0; r < rows; r += kTileRows)
-        any_tile(std::min<int64_t>(kTileRows, rows - r), depth, a + r * depth, bp, p, c + r * p.ldc, p.n - panel * W,
-                 add);
+      const float* const terms = b.data + panel * b.stride + (k - b.k) * W;
+      const bool is_last = panel + 1 == block.panel_end;
+      for (int64_t r = 0, fetched = 0; r < rows; r += kTileRows, fetched += lines_of_tile) {
+        const int64_t row = block.row + r, some = std::min<int64_t>(kTileRows, rows - r);
+        fetch_tile(p, row, some, panel * W);
+        Fetch next;
+        if (!is_last && fetched < lines)
+          next = {terms + b.stride + fetched * kLine, std::min(lines_of_tile, lines - fetched)};
+        if (p.transpose_a)
+          any_tile<true>(some, depth, scratch + r * depth, 0, terms, sums, next);
+        else
+          any_tile<false>(some, depth, p.a + row * p.lda + k, p.lda, terms, sums, next);
+        finish_tile(p, sums, row, some, panel * W, k == 0);
+      }
     }
   }
 }
@@ -138,10 +218,8 @@ void GemmRun(const Matmul<float>& p, const float* packed, const GemmBlock& block
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <vector>
-
 #include "lookback/base/parallel.h"
-#include "lookback/kernels/cpu/gemm.h"
+#include "lookback/kernels/cpu/pages.h"
 
 namespace lookback::kernels {
 HWY_EXPORT(GemmPanelWidth);
@@ -152,42 +230,74 @@ namespace cpu_impl {
 namespace {
 
 struct Panels final : Packed {
-  std::vector<float> data;
+  std::unique_ptr<Pages> pages;
 };
 
 int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
+
+// Products that are worth waking another thread.
+constexpr int64_t kWorth = 1 << 16;
+
+float* grown(std::unique_ptr<Pages>& buffer, int64_t floats) {
+  const size_t bytes = static_cast<size_t>(floats) * sizeof(float);
+  if (!buffer || buffer->bytes() < bytes) buffer = std::make_unique<Pages>(bytes);
+  return buffer->as<float>();
+}
+
+float* scratch_of_thread() {
+  thread_local std::unique_ptr<Pages> buffer;
+  return grown(buffer, kGemmRows * kGemmChain);
+}
+
+// All panels of b, `depth` terms from k on.
+void pack_panels(const Matmul<float>& p, int64_t k, int64_t depth, float* out) {
+  const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
+  const auto pack = &HWY_DYNAMIC_DISPATCH(GemmPack);
+  parallel_for(up(p.n, W), 1 + kWorth / (W * depth), [&](int64_t begin, int64_t end) {
+    for (int64_t panel = begin; panel < end; ++panel) pack(p, panel, k, depth, out + panel * depth * W);
+  });
+}
+
+// The terms [k, k_end) of every sum. Bands of rows by panels are cut into one part for each thread; how c is cut
+// changes no bit of it.
+void run_blocks(const Matmul<float>& p, const GemmPanels& b, int64_t k, int64_t k_end) {
+  const auto run = &HWY_DYNAMIC_DISPATCH(GemmRun);
+  constexpr int64_t kTileRows = 6;
+  const int64_t panels = up(p.n, HWY_DYNAMIC_DISPATCH(GemmPanelWidth)()), bands = up(p.m, kGemmRows);
+  const int64_t band = up(up(p.m, bands), kTileRows) * kTileRows, units = bands * panels;
+  const int64_t worth = up(p.m, kTileRows) * p.n * (k_end - k) / kWorth;
+  const int64_t parts = std::clamp<int64_t>(worth, 1, std::min<int64_t>(units, thread_count()));
+  parallel_for(parts, 1, [&](int64_t part, int64_t) {
+    float* const scratch = p.transpose_a ? scratch_of_thread() : nullptr;
+    const int64_t end = units * (part + 1) / parts;
+    for (int64_t unit = units * part / parts; unit < end;) {
+      const int64_t row = unit / panels * band, panel = unit % panels, some = std::min(panels - panel, end - unit);
+      if (row < p.m) run(p, b, {row, std::min(row + band, p.m), panel, panel + some, k, k_end}, scratch);
+      unit += some;
+    }
+  });
+}
 
 }  // namespace
 
 std::unique_ptr<Packed> gemm_pack(const Matmul<float>& p, std::unique_ptr<Packed> old) {
   const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
   if (!old) old = std::make_unique<Panels>();
-  auto& data = static_cast<Panels&>(*old).data;
-  data.resize(static_cast<size_t>(up(p.n, W) * W * p.k));
-  HWY_DYNAMIC_DISPATCH(GemmPack)(p, data.data());
+  auto& pages = static_cast<Panels&>(*old).pages;
+  pack_panels(p, 0, p.k, grown(pages, up(p.n, W) * W * p.k));
   return old;
 }
 
-void gemm(const Matmul<float>& whole) {
-  Matmul<float> p = whole;
-  if (p.bias) {
-    for (int64_t m = 0; m < p.m; ++m)
-      for (int64_t n = 0; n < p.n; ++n) p.c[m * p.ldc + n] = p.bias[n] + (p.accumulate ? p.c[m * p.ldc + n] : 0);
-    p.accumulate = true;
+void gemm(const Matmul<float>& p) {
+  const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
+  if (p.packed_b) return run_blocks(p, {static_cast<const Panels*>(p.packed_b)->pages->as<float>(), p.k * W}, 0, p.k);
+  thread_local std::unique_ptr<Pages> buffer;
+  for (int64_t k = 0; k < p.k; k += kGemmChain) {
+    const int64_t depth = std::min(kGemmChain, p.k - k);
+    float* const stretch = grown(buffer, up(p.n, W) * W * depth);
+    pack_panels(p, k, depth, stretch);
+    run_blocks(p, {stretch, depth * W, k}, k, k + depth);
   }
-  const auto run = &HWY_DYNAMIC_DISPATCH(GemmRun);
-  const float* packed = p.packed_b ? static_cast<const Panels*>(p.packed_b)->data.data() : nullptr;
-  const int64_t panels = up(p.n, HWY_DYNAMIC_DISPATCH(GemmPanelWidth)()), bands = up(p.m, kGemmRows);
-  // A few pieces per thread, each worth one; how c is cut changes no bit of it.
-  const int64_t worth = std::max<int64_t>(1, p.m * p.n * p.k / (1 << 17));
-  const int64_t pieces = std::min<int64_t>(worth, thread_count() == 1 ? 1 : 3 * thread_count());
-  const int64_t wide = up(panels, std::clamp<int64_t>(pieces / bands, 1, panels)), across = up(panels, wide);
-  parallel_for(bands * across, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) {
-      const int64_t row = k / across * kGemmRows, panel = k % across * wide;
-      run(p, packed, {row, std::min(row + kGemmRows, p.m), panel, std::min(panel + wide, panels)});
-    }
-  });
 }
 
 }  // namespace cpu_impl

@@ -1,11 +1,13 @@
-// Our own matrix product, for machines where the library's depends on rows or
-// threads. Every element is the same chain of multiply-adds whatever tile it
-// falls in, so its bits depend on its own row and column alone.
+// The matrix product of floats. Every element is the same chain of multiply-adds whatever tile, block or thread it
+// falls to, so its bits depend on its own row and column alone: kGemmChain products are added up from zero, one after
+// another; to the first such sum come the bias and what was in c, then the other sums.
 #pragma once
 
 #include "lookback/kernels/kernels.h"
 
 namespace lookback::kernels::cpu_impl {
+
+constexpr int64_t kGemmChain = 512;
 
 std::unique_ptr<Packed> gemm_pack(const Matmul<float>&, std::unique_ptr<Packed> old);
 // packed_b must be null or come from gemm_pack. m, n and k are at least 1.

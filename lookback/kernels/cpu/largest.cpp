@@ -3,8 +3,8 @@
 #include "lookback/kernels/cpu/targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
+#include "lookback/kernels/cpu/gemm.h"
 #include "lookback/kernels/cpu/largest.h"
-#include "lookback/kernels/cpu/onednn.h"
 #include "lookback/kernels/cpu/simd-inl.h"
 
 #ifndef LOOKBACK_LARGEST_ROW_
@@ -133,7 +133,7 @@ RowNorms NormsOfRow(const float* HWY_RESTRICT x, const int8_t* HWY_RESTRICT q, f
   return {.whole = norm(whole), .rounded = norm(kept), .left_out = norm(rest)};
 }
 
-// a.values of a.columns of one row, by the chain of sums of oneDNN's products. False without fused multiply-add.
+// a.values of a.columns of one row, by the chain of sums of gemm. False without fused multiply-add.
 bool LargestValues([[maybe_unused]] const Largest<float>& a, [[maybe_unused]] int64_t row) {
 #if HWY_TARGET > HWY_AVX2
   return false;
@@ -146,14 +146,16 @@ bool LargestValues([[maybe_unused]] const Largest<float>& a, [[maybe_unused]] in
     const int64_t some = std::min(kTogether, a.kept[row] - first);
     const float* w[kTogether];
     for (int64_t c = 0; c < kTogether; ++c) w[c] = a.b + columns[first + std::min(c, some - 1)] * a.ldb;
-    float total[kTogether];
-    for (int64_t k = 0; k < a.k; k += cpu_impl::onednn::kChain) {
+    for (int64_t k = 0; k < a.k; k += cpu_impl::kGemmChain) {
       float sum[kTogether] = {};
-      for (int64_t i = k; i < std::min(a.k, k + cpu_impl::onednn::kChain); ++i)
+      for (int64_t i = k; i < std::min(a.k, k + cpu_impl::kGemmChain); ++i)
         for (int64_t c = 0; c < kTogether; ++c) sum[c] = __builtin_fmaf(x[i], w[c][i], sum[c]);
-      for (int64_t c = 0; c < kTogether; ++c) total[c] = k ? total[c] + sum[c] : sum[c];
+      for (int64_t c = 0; c < some; ++c)
+        if (k > 0)
+          values[first + c] += sum[c];
+        else
+          values[first + c] = a.bias ? sum[c] + a.bias[columns[first + c]] : sum[c];
     }
-    for (int64_t c = 0; c < some; ++c) values[first + c] = a.bias ? total[c] + a.bias[columns[first + c]] : total[c];
   }
   return true;
 #endif
@@ -168,7 +170,8 @@ HWY_AFTER_NAMESPACE();
 
 #include "lookback/base/parallel.h"
 #include "lookback/kernels/cpu/int8.h"
-#include "lookback/kernels/cpu/packed_product.h"
+#include "lookback/kernels/cpu/int8_product.h"
+#include "lookback/kernels/cpu/onednn.h"
 #include "lookback/kernels/cpu/scratch.h"
 
 namespace lookback::kernels {
@@ -191,7 +194,7 @@ constexpr int64_t kRowsAtOnce = 64;  // of the left side
 // sums [m, n] of rows q and the sketch.
 bool int8_sums(const Largest<float>& p, const int8_t* q, int32_t* sums) {
   const Packed& b = *static_cast<const Sketch&>(*p.sketch).int8;
-  if (packed_sums_int8({.m = p.m, .n = p.n, .k = p.k, .b = onednn::blocks(b)}, q, sums)) return true;
+  if (int8_product({.m = p.m, .n = p.n, .k = p.k, .a = q, .b = onednn::blocks(b), .sums = sums})) return true;
   for (int64_t row = 0; row < p.m; row += kRowsAtOnce)
     if (!onednn::multiply({.m = std::min(kRowsAtOnce, p.m - row),
                            .n = p.n,
@@ -209,7 +212,7 @@ bool int8_sums(const Largest<float>& p, const int8_t* q, int32_t* sums) {
 }  // namespace
 
 std::unique_ptr<Packed> sketch(const Matmul<float>& p) {
-  if (!onednn::is_exact() || !onednn::has_vnni() || p.k > onednn::kKnownDepth || p.n < kFewest) return nullptr;
+  if (!onednn::has_vnni() || p.n < kFewest) return nullptr;
   auto out = std::make_unique<Sketch>();
   std::vector<int8_t> q(static_cast<size_t>(p.n * p.k));
   std::vector<float> scales(static_cast<size_t>(p.n));

@@ -97,7 +97,7 @@ void expect_largest(const Weights& w, const std::vector<float>& a, int64_t count
 
 TEST(Largest, HoldsTheLargestWithTheBitsOfTheProduct) {
   SKIP_WITHOUT_SKETCHES;
-  for (const int64_t k : {1, 7, 64, 300, 512, 513, 640, 1000, 1024})
+  for (const int64_t k : {1, 7, 64, 300, 512, 513, 640, 1000, 1024, 1500})
     for (const int64_t n : {1024, 1500, 8000}) {
       if (n * k > 4'000'000) continue;
       const Weights w(n, k, static_cast<uint64_t>(n + k));
@@ -215,10 +215,8 @@ TEST(Largest, HidesNothingThatIsNotFinite) {
 }
 
 TEST(Largest, NeedsNoSketchOfWhatItCannotSpeedUp) {
-  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{100, 64}, {2000, 1025}}) {
-    const auto w = numbers(n * k, 1);
-    EXPECT_EQ(cpu().sketch({.n = n, .k = k, .b = w.data(), .ldb = k, .transpose_b = true}), nullptr);
-  }
+  const auto w = numbers(100 * 64, 1);
+  EXPECT_EQ(cpu().sketch({.n = 100, .k = 64, .b = w.data(), .ldb = 64, .transpose_b = true}), nullptr);
 }
 
 }  // namespace

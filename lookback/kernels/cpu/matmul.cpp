@@ -10,53 +10,37 @@
 #include "lookback/kernels/cpu/bf16.h"
 #include "lookback/kernels/cpu/gemm.h"
 #include "lookback/kernels/cpu/int8.h"
+#include "lookback/kernels/cpu/int8_product.h"
 #include "lookback/kernels/cpu/onednn.h"
-#include "lookback/kernels/cpu/packed_product.h"
 #include "lookback/kernels/cpu/scratch.h"
 
 namespace lookback::kernels::cpu_impl {
 namespace {
 
-// The factors of a product in bf16, each as it was stored; null where there is none.
+// The factors of a product in bf16, each as it was stored.
 struct Rounded {
-  const uint16_t *a = nullptr, *b = nullptr;
-  int64_t lda = 0, ldb = 0;
+  const uint16_t *a, *b;
+  int64_t lda, ldb;
 };
 
-PackedProduct packed_product_of(const Matmul<float>& p) {
-  return {.m = p.m,
-          .n = p.n,
-          .k = p.k,
-          .b = onednn::blocks(*p.packed_b),
-          .c = p.c,
-          .ldc = p.ldc,
-          .accumulate = p.accumulate,
-          .bias = p.bias};
-}
-
-// p, with its factors as `rounded` has them, if any.
-void float_product(const Matmul<float>& p, const Rounded& rounded) {
-  onednn::Product wanted{.m = p.m,
-                         .n = p.n,
-                         .k = p.k,
-                         .precision = Precision::f32,
-                         .a = p.a,
-                         .lda = p.lda,
-                         .transpose_a = p.transpose_a,
-                         .b = p.b,
-                         .ldb = p.ldb,
-                         .transpose_b = p.transpose_b,
-                         .packed_b = p.packed_b,
-                         .c = p.c,
-                         .ldc = p.ldc,
-                         .accumulate = p.accumulate,
-                         .bias = p.bias};
-  if (rounded.a) {
-    wanted.precision = Precision::bf16;
-    wanted.a = rounded.a, wanted.lda = rounded.lda, wanted.b = rounded.b, wanted.ldb = rounded.ldb;
-  }
-  if (p.packed_b && !rounded.a && packed_product(packed_product_of(p), p.a, p.lda)) return;
-  if (onednn::multiply(wanted)) return;
+// p, with its factors as `rounded` has them.
+void bf16_product(const Matmul<float>& p, const Rounded& rounded) {
+  const bool done = onednn::multiply({.m = p.m,
+                                      .n = p.n,
+                                      .k = p.k,
+                                      .precision = Precision::bf16,
+                                      .a = rounded.a,
+                                      .lda = rounded.lda,
+                                      .transpose_a = p.transpose_a,
+                                      .b = rounded.b,
+                                      .ldb = rounded.ldb,
+                                      .transpose_b = p.transpose_b,
+                                      .packed_b = p.packed_b,
+                                      .c = p.c,
+                                      .ldc = p.ldc,
+                                      .accumulate = p.accumulate,
+                                      .bias = p.bias});
+  if (done) return;
   Matmul<float> plain = p;
   plain.packed_b = nullptr;
   gemm(plain);
@@ -75,18 +59,10 @@ void blocked_product(const Matmul<float>& p, const Rounded& rounded) {
       const ThreadScope alone(1);
       const int64_t row = begin / across * kBlockRows, column = begin % across * kBlockColumns;
       Matmul<float> block = p;
-      block.packed_b = nullptr;
       block.m = std::min(kBlockRows, p.m - row), block.n = std::min(kBlockColumns, p.n - column);
-      block.a += row * (p.transpose_a ? 1 : p.lda);
-      block.b += column * (p.transpose_b ? p.ldb : 1);
-      block.c += row * p.ldc + column;
+      block.a += row, block.b += column, block.c += row * p.ldc + column;
       if (block.bias) block.bias += column;
-      Rounded factors = rounded;
-      if (factors.a) {
-        factors.a += row * (p.transpose_a ? 1 : factors.lda);
-        factors.b += column * (p.transpose_b ? factors.ldb : 1);
-      }
-      float_product(block, factors);
+      bf16_product(block, {rounded.a + row, rounded.b + column, rounded.lda, rounded.ldb});
     } catch (...) {
       const std::lock_guard lock(mutex);
       failed = std::current_exception();
@@ -106,37 +82,19 @@ void padded_product(const Matmul<float>& p, const Rounded& rounded) {
     for (int64_t m = 0; m < p.m; ++m) std::copy_n(p.c + m * p.ldc, p.n, c.data() + m * p.n);
   Matmul<float> whole = p;
   whole.m = kTileRows, whole.c = c.data(), whole.ldc = p.n;
-  float_product(whole, rounded);
+  bf16_product(whole, rounded);
   for (int64_t m = 0; m < p.m; ++m) std::copy_n(c.data() + m * p.n, p.n, p.c + m * p.ldc);
 }
 
-// Ragged batches have any number of rows, and every one of them would be a kernel of its own, made
-// at some cost and kept. So long sums and many rows are cut into whole units, for which there are few
-// kernels, and the rest.
+// Ragged batches have any number of rows, and every one of them would be a kernel of the library's of its own, made
+// at some cost and kept. So long sums and many rows are cut into whole units, for which there are few kernels, and
+// the rest.
 constexpr int64_t kUnit = 64;
 int64_t whole_units(int64_t n) { return n / kUnit * kUnit; }
 int64_t padded_to_units(int64_t n) { return whole_units(n + kUnit - 1); }
 
-// The sum over all rows of a^T b. The last rows are followed by zeros.
-void gradient_product(const Matmul<float>& p) {
-  Matmul<float> part = p;
-  part.k = whole_units(p.k);
-  if (part.k) blocked_product(part, {});
-  if (part.k == p.k) return;
-  thread_local std::vector<float> a, b;
-  a.assign(static_cast<size_t>(kUnit * p.m), 0), b.assign(static_cast<size_t>(kUnit * p.n), 0);
-  for (int64_t k = part.k; k < p.k; ++k) {
-    std::copy_n(p.a + k * p.lda, p.m, a.data() + (k - part.k) * p.m);
-    std::copy_n(p.b + k * p.ldb, p.n, b.data() + (k - part.k) * p.n);
-  }
-  Matmul<float> rest = p;
-  rest.k = kUnit, rest.accumulate = p.accumulate || part.k > 0;
-  if (part.k) rest.bias = nullptr;
-  rest.a = a.data(), rest.lda = p.m, rest.b = b.data(), rest.ldb = p.n;
-  blocked_product(rest, {});
-}
-
-void bf16_gradient_product(const Matmul<float>& p) {
+// The sum over all rows of a^T b.
+void bf16_gradient(const Matmul<float>& p) {
   thread_local std::vector<uint16_t> a, b;
   Matmul<float> whole = p;
   whole.k = padded_to_units(p.k);
@@ -146,7 +104,7 @@ void bf16_gradient_product(const Matmul<float>& p) {
                           .ldb = p.n});
 }
 
-void bf16_product(const Matmul<float>& p) {
+void bf16_rows(const Matmul<float>& p) {
   thread_local std::vector<uint16_t> a, b;
   const bool pad = p.m < kTileRows && onednn::has_tiles();
   Rounded rounded{.lda = p.k, .ldb = p.transpose_b ? p.k : p.n};
@@ -155,17 +113,28 @@ void bf16_product(const Matmul<float>& p) {
     const int64_t b_rows = p.transpose_b ? p.n : p.k;
     rounded.b = to_bf16({.data = p.b, .rows = b_rows, .cols = rounded.ldb, .ld = p.ldb}, b_rows, b);
   }
-  pad ? padded_product(p, rounded) : float_product(p, rounded);
+  pad ? padded_product(p, rounded) : bf16_product(p, rounded);
 }
 
 // Sums of int8 products are whole numbers: nothing about them depends on their order.
-void int8_product(const Matmul<float>& p) {
+void int8_rows(const Matmul<float>& p) {
   thread_local std::vector<int8_t> a;
   thread_local std::vector<float> scales;
   thread_local std::vector<int32_t> sums;
   grow(a, p.m * p.k), grow(scales, p.m);
   to_int8({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, a.data(), scales.data());
-  if (packed_product_int8(packed_product_of(p), a.data(), scales.data(), onednn::scales(*p.packed_b))) return;
+  if (int8_product({.m = p.m,
+                    .n = p.n,
+                    .k = p.k,
+                    .a = a.data(),
+                    .a_scales = scales.data(),
+                    .b = onednn::blocks(*p.packed_b),
+                    .b_scales = onednn::scales(*p.packed_b),
+                    .c = p.c,
+                    .ldc = p.ldc,
+                    .accumulate = p.accumulate,
+                    .bias = p.bias}))
+    return;
   grow(sums, p.m * p.n);
   const bool done = onednn::multiply({.m = p.m,
                                       .n = p.n,
@@ -186,23 +155,16 @@ void int8_product(const Matmul<float>& p) {
             p.c, p.ldc, p.accumulate);
 }
 
-// c = a^T b
-void transposed_product(const Matmul<float>& p, Precision precision) {
-  if (p.transpose_b) return blocked_product(p, {});
-  precision == Precision::bf16 ? bf16_gradient_product(p) : gradient_product(p);
-}
-
-// c = a b, where no row depends on another.
-void row_product(const Matmul<float>& p, Precision precision) {
+// c = a b, where no row depends on another. precision: bf16 or int8
+void rows(const Matmul<float>& p, Precision precision) {
   if (p.m > 2 * kUnit && p.m % kUnit != 0) {
     Matmul<float> first = p, rest = p;
     first.m = whole_units(p.m), rest.m = p.m - first.m;
     rest.a += first.m * p.lda, rest.c += first.m * p.ldc;
-    row_product(first, precision);
-    return row_product(rest, precision);
+    rows(first, precision);
+    return rows(rest, precision);
   }
-  if (precision == Precision::int8) return int8_product(p);
-  precision == Precision::bf16 ? bf16_product(p) : float_product(p, {});
+  precision == Precision::bf16 ? bf16_rows(p) : int8_rows(p);
 }
 
 // A packed b was packed for its precision. Without one there is no int8.
@@ -229,18 +191,19 @@ std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old
   if (p.n == 0 || p.k == 0) return nullptr;
   // The scales of int8 belong to rows as stored.
   const bool as_asked = has_products(p.precision) && (p.precision != Precision::int8 || p.transpose_b);
-  Matmul<float> wanted = p;
-  if (!as_asked) wanted.precision = Precision::f32;
-  return wanted.precision == Precision::f32 && !onednn::is_exact() ? gemm_pack(wanted, std::move(old))
-                                                                   : onednn::pack(wanted, std::move(old));
+  if (p.precision == Precision::f32 || !as_asked) return gemm_pack(p, std::move(old));
+  return onednn::pack(p, std::move(old));
 }
 
 void matmul(const Matmul<float>& p) {
   if (p.m == 0 || p.n == 0) return;
   if (p.k == 0) return ref<float>().matmul(p);  // no library has a product of nothing
   const Precision precision = precision_of(p);
-  if (!onednn::is_exact() && precision != Precision::int8) return gemm(p);
-  p.transpose_a ? transposed_product(p, precision) : row_product(p, precision);
+  if (precision == Precision::f32) return gemm(p);
+  if (!p.transpose_a) return rows(p, precision);
+  Matmul<float> plain = p;
+  plain.packed_b = nullptr;
+  p.transpose_b ? gemm(plain) : bf16_gradient(plain);
 }
 
 }  // namespace lookback::kernels::cpu_impl

@@ -105,7 +105,52 @@ TEST(MatmulKernels, TableAgrees) {
 TEST(MatmulKernels, OwnAgrees) {
   expect_products_agree(kOwn, {{1, 1, 1}, {5, 7, 3}, {12, 32, 16}, {13, 33, 20}, {25, 65, 100}});
   // Past the blocks of rows and of depth.
-  expect_products_agree(kOwn, {{200, 9, 5}, {3, 40, 600}});
+  expect_products_agree(kOwn, {{260, 9, 5}, {3, 40, 530}});
+}
+
+// The order of every sum is a promise: models give the same bits on every processor that multiplies and adds at once.
+TEST(MatmulKernels, OwnSumsAreTheChainTheyAreSaidToBe) {
+  each_target([](const std::string& target) {
+    if (target == "baseline") return;  // multiplies, rounds, adds
+    for (const auto& [m, n, k] :
+         {std::array<int64_t, 3>{1, 70, 3}, {7, 130, 512}, {13, 65, 513}, {260, 9, 1100}, {5, 200, 1536}})
+      for (int flags = 0; flags < 32; ++flags) {
+        const bool transpose_a = flags & 1, transpose_b = flags & 2, packed = flags & 4;
+        const auto a = numbers(m * k, 1), b = numbers(n * k, 2), before = numbers(m * n, 3), bias = numbers(n, 4);
+        auto c = before;
+        Matmul<float> p{.m = m,
+                        .n = n,
+                        .k = k,
+                        .a = a.data(),
+                        .lda = transpose_a ? m : k,
+                        .transpose_a = transpose_a,
+                        .b = b.data(),
+                        .ldb = transpose_b ? k : n,
+                        .transpose_b = transpose_b,
+                        .c = c.data(),
+                        .ldc = n,
+                        .accumulate = (flags & 8) != 0,
+                        .bias = flags & 16 ? bias.data() : nullptr};
+        const auto kept = packed ? cpu_impl::gemm_pack(p, nullptr) : nullptr;
+        p.packed_b = kept.get();
+        cpu_impl::gemm(p);
+        for (int64_t i = 0; i < m * n; ++i) {
+          const int64_t row = i / n, column = i % n;
+          float want = 0;
+          for (int64_t first = 0; first < k; first += cpu_impl::kGemmChain) {
+            float sum = 0;
+            for (int64_t t = first; t < std::min(k, first + cpu_impl::kGemmChain); ++t)
+              sum = std::fma(a[static_cast<size_t>(transpose_a ? t * m + row : row * k + t)],
+                             b[static_cast<size_t>(transpose_b ? column * k + t : t * n + column)], sum);
+            if (first == 0 && p.bias) sum += bias[static_cast<size_t>(column)];
+            if (first == 0) want = p.accumulate ? sum + before[static_cast<size_t>(i)] : sum;
+            if (first > 0) want += sum;
+          }
+          ASSERT_EQ(std::bit_cast<uint32_t>(c[static_cast<size_t>(i)]), std::bit_cast<uint32_t>(want))
+              << target << " m " << m << ", n " << n << ", k " << k << ", flags " << flags << ", element " << i;
+        }
+      }
+  });
 }
 
 TEST(MatmulKernels, Int8RowsPackLikeTheFloatsTheyAreMadeOf) {

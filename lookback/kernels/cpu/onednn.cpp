@@ -1,7 +1,6 @@
 #include "lookback/kernels/cpu/onednn.h"
 
 #include <omp.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
@@ -16,6 +15,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/kernels/cpu/int8.h"
+#include "lookback/kernels/cpu/pages.h"
 
 namespace lookback::kernels::cpu_impl::onednn {
 namespace {
@@ -59,58 +59,32 @@ dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc&
 #endif
 }
 
-// Memory for a packed weight, in large pages where it fills one: a decoder reads all of its weights
-// for every token, and would spend a good part of that time on finding the pages.
-struct Pages {
-  explicit Pages(size_t bytes) : alignment{bytes < kLargePage ? kPage : kLargePage} {
-    data = ::operator new(bytes, alignment);
-    if (bytes >= kLargePage) ::madvise(data, bytes / kPage * kPage, MADV_HUGEPAGE);
-  }
-  ~Pages() { ::operator delete(data, alignment); }
-  Pages(const Pages&) = delete;
-  Pages& operator=(const Pages&) = delete;
-
-  static constexpr size_t kPage = 4096, kLargePage = size_t{2} << 20;
-  std::align_val_t alignment;
-  void* data;
-};
-
 struct PackedB final : Packed {
   std::unique_ptr<Pages> pages;
   memory data;
-  int64_t stride = 0;                 // of the blocks it lies in, in bytes; 0: it does not lie as `blocks` says
-  std::vector<float> scales;          // int8: of every column
-  std::vector<int32_t> compensation;  // int8, in blocks: of every column
+  // Of int8:
+  int64_t stride = 0;  // from block to block; 0: it does not lie as `blocks` says
+  std::vector<float> scales;
+  std::vector<int32_t> compensation;  // only in blocks
 };
 
-// What the two versions of the library tell about a layout.
-struct Layout {
-  std::vector<int64_t> sizes, dimensions, strides;  // of the inner blocks; of those between blocks
-  int64_t depth;                                    // k, rounded up
-
-  explicit Layout(const memory::desc& d) {
+// Of a layout that is as Blocks says (the library's BA16a64b4a): bytes from block to block. Else 0.
+int64_t block_stride(const memory::desc& d) {
 #if DNNL_VERSION_MAJOR >= 3
-    if (d.get_format_kind() != memory::format_kind::blocked) return;
-    sizes = d.get_inner_blks(), dimensions = d.get_inner_idxs(), strides = d.get_strides();
-    depth = d.get_padded_dims()[0];
+  if (d.get_format_kind() != memory::format_kind::blocked) return 0;
+  const auto sizes = d.get_inner_blks(), dimensions = d.get_inner_idxs(), strides = d.get_strides();
+  const int64_t depth = d.get_padded_dims()[0];
 #else
-    if (d.data.format_kind != dnnl_blocked) return;
-    const auto& b = d.data.format_desc.blocking;
-    sizes.assign(b.inner_blks, b.inner_blks + b.inner_nblks);
-    dimensions.assign(b.inner_idxs, b.inner_idxs + b.inner_nblks);
-    strides.assign(b.strides, b.strides + 2);
-    depth = d.data.padded_dims[0];
+  if (d.data.format_kind != dnnl_blocked) return 0;
+  const auto& b = d.data.format_desc.blocking;
+  const std::vector<int64_t> sizes(b.inner_blks, b.inner_blks + b.inner_nblks),
+      dimensions(b.inner_idxs, b.inner_idxs + b.inner_nblks), strides(b.strides, b.strides + 2);
+  const int64_t depth = d.data.padded_dims[0];
 #endif
-  }
-  bool is(const std::vector<int64_t>& s, const std::vector<int64_t>& of) const {
-    return sizes == s && dimensions == of && strides[0] == s[0] * 64 * (s.size() > 2 ? s[2] : 1) &&
-           strides[1] == depth * 64;
-  }
-  // The library's names: BA16a64b, BA16a64b4a.
-  bool in_blocks(Precision p) const {
-    return p == Precision::f32 ? is({16, 64}, {0, 1}) : p == Precision::int8 && is({16, 64, 4}, {0, 1, 0});
-  }
-};
+  const bool known = sizes == std::vector<int64_t>{16, 64, 4} && dimensions == std::vector<int64_t>{0, 1, 0} &&
+                     strides[0] == 16 * 64 * 4 && strides[1] == depth * 64;
+  return known ? strides[1] : 0;
+}
 
 // Whether the layout of int8 in blocks goes on with the compensation, or with nothing; version 3 does not tell.
 bool is_known_to_the_end([[maybe_unused]] const memory::desc& d) {
@@ -193,9 +167,8 @@ std::unique_ptr<Packed> empty_pack(const Matmul<float>& p) {
       describe(strided(64, p.k, p.k, false, type), any, strided(64, p.n, p.n, false, sums_of(type)), false)
           .weights_desc();
   out->pages = std::make_unique<Pages>(layout.get_size());
-  out->data = memory(layout, engine(), out->pages->data);
-  if (const Layout l(layout); l.in_blocks(p.precision))
-    out->stride = l.strides[1] * (p.precision == Precision::f32 ? sizeof(float) : 1);
+  out->data = memory(layout, engine(), out->pages->as<void>());
+  if (p.precision == Precision::int8) out->stride = block_stride(layout);
   return out;
 }
 
@@ -214,7 +187,7 @@ void pack_int8(const Matmul<float>& p, PackedB& out) {
   out.compensation.resize(static_cast<size_t>(out.stride ? p.n : 0));
   if (out.stride && is_known_to_the_end(layout)) {
     const auto blocks = static_cast<size_t>((p.n + 63) / 64 * 64 * ((p.k + 63) / 64 * 64));
-    auto* const bytes = static_cast<int8_t*>(out.pages->data);
+    auto* const bytes = out.pages->as<int8_t>();
     std::memset(bytes + blocks, 0, layout.get_size() - blocks);
     to_int8_blocks(rows, bytes, out.compensation.data());
     if (layout.get_size() > blocks)
@@ -279,7 +252,7 @@ std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old
 Blocks blocks(const Packed& b) {
   const auto& packed = static_cast<const PackedB&>(b);
   if (!packed.stride) return {};
-  return {packed.pages->data, packed.stride, packed.compensation.data()};
+  return {packed.pages->as<int8_t>(), packed.stride, packed.compensation.data()};
 }
 
 const float* scales(const Packed& b) { return static_cast<const PackedB&>(b).scales.data(); }

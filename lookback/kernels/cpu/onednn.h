@@ -36,19 +36,15 @@ std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old
 // Of the columns of a b packed in int8.
 const float* scales(const Packed& b);
 
-// How a packed b lies in memory: blocks of 64 columns one behind the other, a block with the 64 elements (int8: 64
-// times 4 of k) of each k one behind the other, zeros past the ends.
+// How a b packed in int8 lies in memory: blocks of 64 columns one behind the other, in a block the 64 columns of each
+// four of k, zeros past the ends.
 struct Blocks {
   static constexpr int64_t kColumns = 64;
-  const void* data = nullptr;             // null: in another way
+  const int8_t* data = nullptr;           // null: in another way
   int64_t stride = 0;                     // bytes from block to block
-  const int32_t* compensation = nullptr;  // int8: [n] -128 times the sum of each column
+  const int32_t* compensation = nullptr;  // [n] -128 times the sum of each column
 };
 Blocks blocks(const Packed& b);
-
-// f32 products with a packed b, where they are exact, add so many terms one after another, from zero; then such sums;
-// then the bias; then what was in c. Known for k up to kKnownDepth: beyond, the library cuts k another way.
-constexpr int64_t kChain = 512, kKnownDepth = 2 * kChain;
 
 // Whether a row's product with a packed weight, and any product on one thread, depends on
 // that row alone: not on how many there are, nor on threads.

@@ -1,0 +1,29 @@
+// Products of int8 rows with a packed weight, where AVX512-VNNI is the fastest there is: sums become floats in
+// registers, without a detour through memory.
+#pragma once
+
+#include <cstdint>
+
+#include "lookback/kernels/cpu/onednn.h"
+
+namespace lookback::kernels::cpu_impl {
+
+// c[m,n] = a_scales[m] b_scales[n] sum_k a[m,k] b[k,n] (+ bias[n]) (+ c), as from_int8 gives it.
+struct Int8Product {
+  int64_t m, n, k;
+  const int8_t* a;        // [m, k]
+  const float* a_scales;  // [m]
+  onednn::Blocks b;
+  const float* b_scales;  // [n]
+  float* c;
+  int64_t ldc;
+  bool accumulate;
+  const float* bias;  // [n] or null
+  int32_t* sums;      // [m, n], instead of c: the sums alone; or null
+};
+
+// False, and nothing done, if it does not know the blocks, without AVX512-VNNI, and for many rows where the processor
+// has tiles (AMX), with which the library is faster.
+bool int8_product(const Int8Product& p);
+
+}  // namespace lookback::kernels::cpu_impl
