@@ -62,13 +62,9 @@ Tensor stacked(const std::vector<Tensor>& parts) {
 // Of rows a product needs to be as fast as it gets.
 constexpr int64_t kEnoughRows = 4096;
 
-// dw[:, columns] += dy^T x
-void add_product(Node& w, Columns columns, const Tensor& x, const Tensor& dy) {
-  const Tensor& value = w.outputs[0];
-  const bool whole = columns == Columns{0, value.dim(1)};
-  const bool fresh = whole && w.grads[0].empty();
-  if (fresh) w.grads[0] = Tensor(value.shape(), value.dtype());
-  const Tensor dw = w.grad_buffer(0);
+// dw[:, columns] (+)= dy^T x
+void add_product(Node& w, Columns columns, const Tensor& x, const Tensor& dy, Write write) {
+  const Tensor &value = w.outputs[0], &dw = w.grads[0];
   with_float(value.dtype(), [&]<class R>() {
     kernels::best<R>().matmul({.m = value.dim(0),
                                .n = columns.size(),
@@ -80,7 +76,7 @@ void add_product(Node& w, Columns columns, const Tensor& x, const Tensor& dy) {
                                .ldb = x.dim(1),
                                .c = dw.data<R>() + columns.begin,
                                .ldc = value.dim(1),
-                               .accumulate = !fresh,
+                               .accumulate = write == Write::onto,
                                .precision = product_precision()});
   });
 }
@@ -92,11 +88,23 @@ struct PendingProducts final : PendingGrad {
   std::map<Columns, Parts> parts;
 
   void flush(Node& node) override {
+    const Write write = prepare_grad(node);
     for (auto& [columns, p] : parts) {
       const Tensor x = stacked(p.x), dy = stacked(p.dy);
       p = {};
-      add_product(node, columns, x, dy);
+      add_product(node, columns, x, dy, write);
     }
+  }
+
+ private:
+  // The first products need no zeros to be added to, if every column gets one.
+  Write prepare_grad(Node& node) const {
+    const Tensor& value = node.outputs[0];
+    int64_t end = 0;
+    for (const auto& [columns, _] : parts) end = columns.begin == end ? columns.end : -1;
+    if (!node.grads[0].empty() || end != value.dim(1)) return node.grad_buffer(0), Write::onto;
+    node.grads[0] = Tensor(value.shape(), value.dtype());
+    return Write::over;
   }
 };
 
@@ -163,7 +171,10 @@ template kernels::Weight<double> weight<double>(const Var&, Columns, Packing);
 
 void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tensor& dy) {
   if (!w.needs_grad()) return;
-  if (x.dim(0) >= kEnoughRows) return add_product(w.node(), columns, x, dy);
+  if (x.dim(0) >= kEnoughRows) {
+    w.node().grad_buffer(0);
+    return add_product(w.node(), columns, x, dy, Write::onto);
+  }
   auto& pending = w.node().pending;
   if (!pending) pending = std::make_unique<PendingProducts>();
   auto& parts = static_cast<PendingProducts&>(*pending).parts[columns];

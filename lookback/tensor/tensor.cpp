@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "lookback/base/parallel.h"
+
 namespace lookback {
 namespace {
 
@@ -99,7 +101,10 @@ Tensor Tensor::to(Dtype dtype) const {
 }
 
 void Tensor::fill_zero() const {
-  if (size_ > 0) std::memset(bytes(), 0, static_cast<size_t>(byte_size()));
+  constexpr int64_t kBlock = 1 << 18;
+  std::byte* const all = bytes();
+  parallel_for(byte_size(), kBlock,
+               [&](int64_t begin, int64_t end) { std::memset(all + begin, 0, static_cast<size_t>(end - begin)); });
 }
 
 }  // namespace lookback

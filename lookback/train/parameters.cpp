@@ -10,6 +10,7 @@
 #include "lookback/base/error.h"
 #include "lookback/base/fields.h"
 #include "lookback/base/parallel.h"
+#include "lookback/base/simd_clones.h"
 
 namespace lookback::train {
 namespace {
@@ -17,14 +18,17 @@ namespace {
 constexpr int64_t kBlock = 4096;
 
 template <class R>
-double square_sum(const R* __restrict g, int64_t n) {
-  // Eight sums side by side: the compiler may not reorder one, but keeps these in registers.
-  double lane[8] = {};
+LOOKBACK_SIMD_CLONES double square_sum(const R* __restrict g, int64_t n) {
+  // Sums side by side: the compiler may not reorder one, but keeps these in registers.
+  constexpr int kLanes = 32;
+  double lane[kLanes] = {};
   int64_t k = 0;
-  for (; k + 8 <= n; k += 8)
-    for (int j = 0; j < 8; ++j) lane[j] += static_cast<double>(g[k + j]) * static_cast<double>(g[k + j]);
-  for (; k < n; ++k) lane[k % 8] += static_cast<double>(g[k]) * static_cast<double>(g[k]);
-  return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
+  for (; k + kLanes <= n; k += kLanes)
+    for (int j = 0; j < kLanes; ++j) lane[j] += static_cast<double>(g[k + j]) * static_cast<double>(g[k + j]);
+  for (; k < n; ++k) lane[k % kLanes] += static_cast<double>(g[k]) * static_cast<double>(g[k]);
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int j = 0; j < half; ++j) lane[j] += lane[j + half];
+  return lane[0];
 }
 
 bool all_finite(const Tensor& t) {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "lookback/base/simd_clones.h"
+
 namespace lookback::train::detail {
 
 struct UpdateScalars {
@@ -15,15 +17,16 @@ struct UpdateScalars {
 
 // Every rule works on its own copies of the scalars, in the type of the elements, as torch does.
 template <class R>
-void sgd(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict, R* __restrict, const UpdateScalars& a) {
+LOOKBACK_SIMD_CLONES void sgd(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict, R* __restrict,
+                              const UpdateScalars& a) {
   const R lr = R(a.lr), scale = R(a.grad_scale), decay = R(a.weight_decay);
   for (int64_t k = 0; k < n; ++k) w[k] -= lr * (g[k] * scale + decay * w[k]);
 }
 
 // s: momentum buffer
 template <class R>
-void sgd_momentum(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict,
-                  const UpdateScalars& a) {
+LOOKBACK_SIMD_CLONES void sgd_momentum(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s,
+                                       R* __restrict, const UpdateScalars& a) {
   const R lr = R(a.lr), scale = R(a.grad_scale), decay = R(a.weight_decay), momentum = R(a.momentum);
   const R own = a.nesterov ? R(1) : R(0), ahead = a.nesterov ? momentum : R(1);
   for (int64_t k = 0; k < n; ++k) {
@@ -36,8 +39,8 @@ void sgd_momentum(int64_t n, R* __restrict w, const R* __restrict g, R* __restri
 
 // s: sum of squares
 template <class R>
-void adagrad(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict,
-             const UpdateScalars& a) {
+LOOKBACK_SIMD_CLONES void adagrad(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict,
+                                  const UpdateScalars& a) {
   const R lr = R(a.lr), scale = R(a.grad_scale), decay = R(a.weight_decay), eps = R(a.epsilon);
   for (int64_t k = 0; k < n; ++k) {
     const R d = g[k] * scale + decay * w[k];
@@ -49,8 +52,8 @@ void adagrad(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s,
 
 // s: running mean of squared gradients, t: of squared updates
 template <class R>
-void adadelta(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
-              const UpdateScalars& a) {
+LOOKBACK_SIMD_CLONES void adadelta(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
+                                   const UpdateScalars& a) {
   const R lr = R(a.lr), scale = R(a.grad_scale), decay = R(a.weight_decay), eps = R(a.epsilon);
   const R rho = R(a.rho), rest = R(1 - a.rho);
   for (int64_t k = 0; k < n; ++k) {
@@ -74,8 +77,8 @@ struct Moments {
 
 // s: m, t: v. Adam with L2 weight decay, or (decoupled) AdamW.
 template <class R>
-void adam_update(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
-                 const UpdateScalars& a, bool decoupled) {
+[[gnu::always_inline]] inline void adam_update(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s,
+                                               R* __restrict t, const UpdateScalars& a, bool decoupled) {
   const double correction1 = 1 - std::pow(a.beta1, static_cast<double>(a.step));
   const double correction2 = 1 - std::pow(a.beta2, static_cast<double>(a.step));
   const R size = R(a.lr / correction1), spread = R(std::sqrt(correction2)), eps = R(a.epsilon);
@@ -91,19 +94,20 @@ void adam_update(int64_t n, R* __restrict w, const R* __restrict g, R* __restric
   }
 }
 template <class R>
-void adam(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t, const UpdateScalars& a) {
+LOOKBACK_SIMD_CLONES void adam(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
+                               const UpdateScalars& a) {
   adam_update(n, w, g, s, t, a, false);
 }
 template <class R>
-void adamw(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
-           const UpdateScalars& a) {
+LOOKBACK_SIMD_CLONES void adamw(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
+                                const UpdateScalars& a) {
   adam_update(n, w, g, s, t, a, true);
 }
 
 // s: m, t: v. The adaptive part is used once its variance is known well enough (rho_t > 5).
 template <class R>
-void radam(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
-           const UpdateScalars& a) {
+LOOKBACK_SIMD_CLONES void radam(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
+                                const UpdateScalars& a) {
   const double step = static_cast<double>(a.step), power2 = std::pow(a.beta2, step);
   const double correction1 = 1 - std::pow(a.beta1, step), correction2 = 1 - power2;
   const double rho_inf = 2 / (1 - a.beta2) - 1, rho = rho_inf - 2 * step * power2 / correction2;

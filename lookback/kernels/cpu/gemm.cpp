@@ -253,7 +253,8 @@ float* scratch_of_thread() {
 void pack_panels(const Matmul<float>& p, int64_t k, int64_t depth, float* out) {
   const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
   const auto pack = &HWY_DYNAMIC_DISPATCH(GemmPack);
-  parallel_for(up(p.n, W), 1 + kWorth / (W * depth), [&](int64_t begin, int64_t end) {
+  const int64_t panels = up(p.n, W);
+  parallel_for(panels, panels * W * depth < kWorth ? panels : 1, [&](int64_t begin, int64_t end) {
     for (int64_t panel = begin; panel < end; ++panel) pack(p, panel, k, depth, out + panel * depth * W);
   });
 }

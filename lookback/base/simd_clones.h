@@ -1,0 +1,10 @@
+// Loops that the compiler turns into SIMD by itself, outside the kernels.
+#pragma once
+
+// Before a function: it is compiled once for each generation of x86-64, and the program takes the best that the
+// processor has. The bits are the same, since products and sums are never contracted (-ffp-contract=off).
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define LOOKBACK_SIMD_CLONES [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#else
+#define LOOKBACK_SIMD_CLONES
+#endif
