@@ -66,7 +66,18 @@ struct Matmul {
   // What a and b are rounded to, if this machine has such products of floats: int8 by packing only.
   // A packed b brings its own.
   Precision precision = Precision::f32;
+  // A second product of as many rows and columns, and perhaps more after it, added to the same c in this order. Of
+  // these, m, n, c, ldc and accumulate are not looked at.
+  const Matmul* also = nullptr;
 };
+
+// The product that p.also stands for.
+template <class R>
+Matmul<R> second(const Matmul<R>& p) {
+  Matmul<R> out = *p.also;
+  out.m = p.m, out.n = p.n, out.c = p.c, out.ldc = p.ldc, out.accumulate = true;
+  return out;
+}
 
 // Of each row of a b^T + bias, columns that hold its `count` largest values, and those values as matmul computes
 // them, bit for bit; found without reading all of b. See cpu/largest.h.

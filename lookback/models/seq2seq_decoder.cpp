@@ -32,7 +32,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
       check(0 <= id && id < vocabulary(), "target token ", id, " is not in a vocabulary of ", vocabulary());
     const Var embedded =
         ops::gather_rows(model_.target_embedding_.weight, ops::row_ids({tokens.begin(), tokens.end()}));
-    const DecoderStep out = pass_->step(pass_->input_part(embedded), embedded, of_, state_);
+    const DecoderStep out = pass_->step({}, embedded, of_, state_);
     if (!candidates_.empty())
       return {shortlist_.logits(out.readout, *of_), out.weights.value(), shortlist_.candidates(*of_)};
     if (best != kAll && few_decide_) {

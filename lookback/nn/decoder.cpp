@@ -115,8 +115,13 @@ DecoderState DecoderPass::start(const Encoded& source) const {
   return out;
 }
 
+ops::LinearTerm DecoderPass::reads_embedding(const Var& embedded) const {
+  return {embedded, layers_[0].w_ih, layers_[0].b_ih, {{0, embedded.dim(1)}}};
+}
+
 Var DecoderPass::input_part(const Var& embedded) const {
-  return ops::linear(embedded, layers_[0].w_ih, {.bias = layers_[0].b_ih, .columns = {{0, embedded.dim(1)}}});
+  const ops::LinearTerm term = reads_embedding(embedded);
+  return ops::linear_sum({&term, 1});
 }
 
 ops::Attended DecoderPass::look(const Var& query, const ops::RowIds& of) const {
@@ -127,9 +132,10 @@ ops::Attended DecoderPass::look(const Var& query, const ops::RowIds& of) const {
 Var DecoderPass::read_out(const Var& top, const Var& context, const Var& embedded) const {
   const Linear& w = decoder_.readout_;
   const int64_t M = context.dim(1), H = top.dim(1);
-  Var x = ops::linear(context, w.weight, {.bias = w.bias, .columns = {{0, M}}});
-  x = w.part(top, M, x);
-  if (!decoder_.luong()) x = w.part(embedded, M + H, x);
+  std::vector<ops::LinearTerm> reads{w.part(context, 0), w.part(top, M)};
+  if (!decoder_.luong()) reads.push_back(w.part(embedded, M + H));
+  reads[0].bias = w.bias;
+  const Var x = ops::linear_sum(reads);
   return decoder_.options_.readout == "maxout" ? ops::maxout(x) : ops::tanh(x);
 }
 
@@ -144,11 +150,11 @@ Var DecoderPass::raise(size_t layer, const Var& h, const Var& below) const {
 DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops::RowIds& of,
                               DecoderState& state) const {
   const CellKind kind = cell_kind(decoder_.options_.cell);
-  const Var& w_first = layers_[0].w_ih;
+  std::vector<ops::LinearTerm> reads;
+  if (!x_part) reads.push_back(reads_embedding(embedded));
   int64_t column = embedded.dim(1);
-  Var gates = x_part;
   auto also_reads = [&](const Var& x) {
-    gates = ops::linear(x, w_first, {.onto = gates, .columns = {{column, column + x.dim(1)}}});
+    reads.push_back({x, layers_[0].w_ih, {}, {{column, column + x.dim(1)}}});
     column += x.dim(1);
   };
   if (decoder_.options_.input_feeding) also_reads(state.feed);
@@ -159,8 +165,8 @@ DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops:
   }
   Var top;
   for (size_t k = 0; k < layers_.size(); ++k) {
-    if (k > 0) gates = ops::linear(between_[k - 1].step(top), layers_[k].w_ih, {.bias = layers_[k].b_ih});
-    state.layers[k] = cell_step(kind, layers_[k], gates, state.layers[k]);
+    if (k > 0) reads = {{between_[k - 1].step(top), layers_[k].w_ih, layers_[k].b_ih}};
+    state.layers[k] = cell_step(kind, layers_[k], reads, k > 0 ? Var() : x_part, state.layers[k]);
     top = raise(k, state.layers[k].h, top);
   }
   if (decoder_.luong()) seen = look(top, of);

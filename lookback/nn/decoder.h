@@ -87,7 +87,7 @@ class DecoderPass {
   // Looks at more sentences from now on: first those of `before`, a pass of the same decoder without noise, that
   // are in `kept` (in its order), then its own.
   void follow(const DecoderPass& before, const std::vector<int32_t>& kept);
-  // One step. Row n looks at sentence of[n]; x_part [N, G*H] = input_part(embedded), embedded [N, E].
+  // One step. Row n looks at sentence of[n]; embedded [N, E]; x_part [N, G*H] = input_part(embedded), or absent.
   DecoderStep step(const Var& x_part, const Var& embedded, const ops::RowIds& of, DecoderState& state) const;
 
   struct Input {
@@ -101,6 +101,7 @@ class DecoderPass {
   Var teach(const Var& embedded, const Steps& steps, const DecoderState& state, const std::vector<int32_t>& of) const;
 
  private:
+  ops::LinearTerm reads_embedding(const Var& embedded) const;
   ops::Attended look(const Var& query, const ops::RowIds& of) const;
   Var read_out(const Var& top, const Var& context, const Var& embedded) const;
   Var raise(size_t layer, const Var& h, const Var& below) const;

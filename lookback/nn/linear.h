@@ -17,9 +17,11 @@ struct Linear {
         bias(with_bias == Bias::yes ? Var::parameter(Tensor::zeros({O})) : Var()) {}
 
   Var operator()(const Var& x) const { return ops::linear(x, weight, {.bias = bias}); }
-  // The product of the weight's columns from `first` on with x alone, added to `onto`; no bias.
-  Var part(const Var& x, int64_t first, const Var& onto = {}) const {
-    return ops::linear(x, weight, {.onto = onto, .columns = {{first, first + x.dim(1)}}});
+  // The product of the weight's columns from `first` on with x alone; no bias.
+  ops::LinearTerm part(const Var& x, int64_t first) const { return {x, weight, {}, {{first, first + x.dim(1)}}}; }
+  Var operator()(const Var& x, int64_t first) const {
+    const ops::LinearTerm term = part(x, first);
+    return ops::linear_sum({&term, 1});
   }
   void params(ParamVisitor& v) { v("weight", weight), v("bias", bias); }
 };

@@ -1,7 +1,5 @@
 #include "lookback/nn/recurrent.h"
 
-#include "lookback/ops/linear.h"
-
 namespace lookback {
 
 ops::RecurrentWeights recurrent_weights(CellKind kind, int64_t I, int64_t H) {
@@ -19,9 +17,17 @@ void recurrent_params(ParamVisitor& v, ops::RecurrentWeights& w, size_t layer, o
 }
 
 CellState cell_step(CellKind kind, const ops::RecurrentWeights& w, const Var& x_part, const CellState& before) {
-  if (kind == CellKind::gru)
-    return {ops::gru_cell(x_part, ops::linear(before.h, w.w_hh, {.bias = w.b_hh}), before.h), Var()};
-  const auto out = ops::lstm_cell(ops::linear(before.h, w.w_hh, {.bias = w.b_hh, .onto = x_part}), before.c);
+  return cell_step(kind, w, {}, x_part, before);
+}
+
+CellState cell_step(CellKind kind, const ops::RecurrentWeights& w, std::vector<ops::LinearTerm> reads,
+                    const Var& x_part, const CellState& before) {
+  if (kind == CellKind::gru) {
+    const Var x = reads.empty() ? x_part : ops::linear_sum(reads, x_part);
+    return {ops::gru_cell(x, ops::linear(before.h, w.w_hh, {.bias = w.b_hh}), before.h), Var()};
+  }
+  reads.push_back({before.h, w.w_hh, w.b_hh});
+  const auto out = ops::lstm_cell(ops::linear_sum(reads, x_part), before.c);
   return {out.h, out.c};
 }
 

@@ -47,9 +47,9 @@ struct ConcatScore final : Score {
       : query_width(n.query),
         both(n.query + n.memory, n.attention, Linear::Bias::no),
         v(Var::parameter(Tensor::zeros({n.attention}))) {}
-  Var keys(const Var& memory) const override { return both.part(memory, query_width); }
+  Var keys(const Var& memory) const override { return both(memory, query_width); }
   Var energies(const Var& query, const Var& keys, const ops::Attention& at) const override {
-    return ops::score_additive(both.part(query, 0), keys, v, at);
+    return ops::score_additive(both(query, 0), keys, v, at);
   }
   std::optional<ops::ScoreForm> form() const override { return ops::ScoreForm{.w_query = both.weight, .v = v}; }
   void params(ParamVisitor& p) override { p("both", both), p("v", v); }

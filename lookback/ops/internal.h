@@ -67,20 +67,26 @@ kernels::Weight<float> sketched_weight(const Var& w);
 
 // out = x w^T (+ bias) for rows of x [rows, columns of w], w packed forward.
 template <class R>
+kernels::Matmul<R> product_of(int64_t rows, const R* x, const kernels::Weight<R>& w, R* out, Write write,
+                              const R* bias = nullptr) {
+  return {.m = rows,
+          .n = w.rows,
+          .k = w.cols,
+          .a = x,
+          .lda = w.cols,
+          .b = w.data,
+          .ldb = w.ld,
+          .transpose_b = true,
+          .packed_b = w.packed,
+          .c = out,
+          .ldc = w.rows,
+          .accumulate = write == Write::onto,
+          .bias = bias};
+}
+
+template <class R>
 void product(int64_t rows, const R* x, const kernels::Weight<R>& w, R* out, Write write, const R* bias = nullptr) {
-  kernels::best<R>().matmul({.m = rows,
-                             .n = w.rows,
-                             .k = w.cols,
-                             .a = x,
-                             .lda = w.cols,
-                             .b = w.data,
-                             .ldb = w.ld,
-                             .transpose_b = true,
-                             .packed_b = w.packed,
-                             .c = out,
-                             .ldc = w.rows,
-                             .accumulate = write == Write::onto,
-                             .bias = bias});
+  kernels::best<R>().matmul(product_of(rows, x, w, out, write, bias));
 }
 
 // out = y w for rows of y [rows, rows of w], w packed backward.

@@ -5,38 +5,75 @@
 #include "lookback/ops/internal.h"
 
 namespace lookback::ops {
+namespace {
 
-Var linear(const Var& x, const Var& w, const LinearOptions& options) {
-  check(x.shape().rank() == 2 && w.shape().rank() == 2, "linear: x and w must be matrices, got ", x.shape(), " and ",
-        w.shape());
-  const auto range = options.columns.value_or(std::pair<int64_t, int64_t>{0, w.dim(1)});
-  const Columns columns{range.first, range.second};
-  const int64_t N = x.dim(0), I = x.dim(1), O = w.dim(0);
-  check(0 <= columns.begin && columns.begin <= columns.end && columns.end <= w.dim(1), "linear: columns [",
-        columns.begin, ",", columns.end, ") of w ", w.shape());
-  check(columns.size() == I, "linear: x ", x.shape(), " does not fit ", columns.size(), " columns of w ", w.shape());
-  check(!options.bias || options.bias.shape() == Shape{O}, "linear: bias must be ", Shape{O});
-  check(!options.onto || options.onto.shape() == Shape{N, O}, "linear: onto must be ", Shape{N, O});
-  Tensor y({N, O}, x.dtype());
-  with_float(x.dtype(), [&]<class R>() {
-    if (options.onto) std::memcpy(y.bytes(), options.onto.value().bytes(), static_cast<size_t>(y.byte_size()));
-    product(N, x.value().data<R>(), weight<R>(w, columns, Packing::forward), y.data<R>(),
-            options.onto ? Write::onto : Write::over, data_or_null<R>(options.bias));
+// The columns of w that a term uses.
+Columns columns_of(const LinearTerm& t) {
+  const auto range = t.columns.value_or(std::pair<int64_t, int64_t>{0, t.w.dim(1)});
+  return {range.first, range.second};
+}
+
+void check_term(const LinearTerm& t, int64_t N, int64_t O) {
+  check(t.x.shape().rank() == 2 && t.w.shape().rank() == 2, "linear: x and w must be matrices, got ", t.x.shape(),
+        " and ", t.w.shape());
+  const Columns c = columns_of(t);
+  check(0 <= c.begin && c.begin <= c.end && c.end <= t.w.dim(1), "linear: columns [", c.begin, ",", c.end, ") of w ",
+        t.w.shape());
+  check(c.size() == t.x.dim(1), "linear: x ", t.x.shape(), " does not fit ", c.size(), " columns of w ", t.w.shape());
+  check(t.x.dim(0) == N && t.w.dim(0) == O, "linear: terms x ", t.x.shape(), " and w ", t.w.shape(),
+        " cannot be part of y ", Shape{N, O});
+  check(!t.bias || t.bias.shape() == Shape{O}, "linear: bias must be ", Shape{O});
+}
+
+// y (+)= the sum of the terms
+template <class R>
+void add_up(std::span<const LinearTerm> terms, int64_t N, Write write, R* y) {
+  thread_local std::vector<kernels::Matmul<R>> products;
+  products.clear();
+  for (const LinearTerm& t : terms)
+    products.push_back(product_of(N, t.x.value().data<R>(), weight<R>(t.w, columns_of(t), Packing::forward), y, write,
+                                  data_or_null<R>(t.bias)));
+  for (size_t k = 1; k < products.size(); ++k) products[k - 1].also = &products[k];
+  kernels::best<R>().matmul(products[0]);
+}
+
+}  // namespace
+
+Var linear_sum(std::span<const LinearTerm> terms, const Var& onto) {
+  check(!terms.empty() && terms[0].x.shape().rank() == 2 && terms[0].w.shape().rank() == 2,
+        "linear: x and w must be matrices");
+  const int64_t N = terms[0].x.dim(0), O = terms[0].w.dim(0);
+  for (const LinearTerm& t : terms) check_term(t, N, O);
+  check(!onto || onto.shape() == Shape{N, O}, "linear: onto must be ", Shape{N, O});
+  Tensor y({N, O}, terms[0].x.dtype());
+  with_float(y.dtype(), [&]<class R>() {
+    if (onto) std::memcpy(y.bytes(), onto.value().bytes(), static_cast<size_t>(y.byte_size()));
+    add_up(terms, N, onto ? Write::onto : Write::over, y.data<R>());
   });
-  return record({y}, {x, w, options.bias, options.onto}, [=](Node& node) {
+  if (!grad_enabled()) return Var(y);
+  std::vector<Var> inputs{onto};
+  for (const LinearTerm& t : terms) inputs.insert(inputs.end(), {t.x, t.w, t.bias});
+  return record({y}, std::move(inputs), [=, terms = std::vector(terms.begin(), terms.end())](Node& node) {
     const Tensor dy = node.grads[0];
     if (dy.empty()) return;
-    const Var &in_x = node.inputs[0], &in_w = node.inputs[1], &bias = node.inputs[2], &onto = node.inputs[3];
     with_float(dy.dtype(), [&]<class R>() {
-      // forward: y = x w^T
-      if (const auto dx = grad_target<R>(in_x); dx.data)
-        transposed_product(N, dy.data<R>(), weight<R>(in_w, columns, Packing::backward), dx.data, dx.write);
-      if (R* d = grad_or_null<R>(onto))
+      if (R* d = grad_or_null<R>(node.inputs[0]))
         kernels::best<R>().axpy({.size = dy.size(), .alpha = R{1}, .x = dy.data<R>(), .y = d});
+      for (const LinearTerm& t : terms)
+        // forward: y = x w^T
+        if (const auto dx = grad_target<R>(t.x); dx.data)
+          transposed_product(N, dy.data<R>(), weight<R>(t.w, columns_of(t), Packing::backward), dx.data, dx.write);
     });
-    add_weight_grad(in_w, columns, in_x.value(), dy);
-    add_bias_grad(bias, dy);
+    for (const LinearTerm& t : terms) {
+      add_weight_grad(t.w, columns_of(t), t.x.value(), dy);
+      add_bias_grad(t.bias, dy);
+    }
   })[0];
+}
+
+Var linear(const Var& x, const Var& w, const LinearOptions& options) {
+  const LinearTerm term{x, w, options.bias, options.columns};
+  return linear_sum({&term, 1}, options.onto);
 }
 
 }  // namespace lookback::ops

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <utility>
 
 #include "lookback/autograd/var.h"
 
@@ -17,5 +19,15 @@ struct LinearOptions {
 // y = x w^T + bias + onto. x [N, I], w [O, I] -> [N, O]. Throws ShapeError.
 // The weight's gradient is one product for all uses of w in the graph.
 Var linear(const Var& x, const Var& w, const LinearOptions& options = {});
+
+struct LinearTerm {
+  Var x, w;                                                 // [N, I], [O, I]
+  Var bias;                                                 // [O] or absent
+  std::optional<std::pair<int64_t, int64_t>> columns = {};  // as above
+};
+
+// The sum of x w^T + bias of several x, added up in this order onto `onto`, if any: the bits of as many calls of
+// linear, but faster for few rows. All have the same N and O; there is at least one. Throws ShapeError.
+Var linear_sum(std::span<const LinearTerm> terms, const Var& onto = {});
 
 }  // namespace lookback::ops

@@ -1,5 +1,8 @@
 #include "lookback/ops/linear.h"
 
+#include <cstring>
+
+#include "lookback/base/precision.h"
 #include "lookback/ops/testing.h"
 
 namespace lookback {
@@ -66,6 +69,52 @@ TEST(Linear, SomeColumnsLeaveTheOthersWithoutGradient) {
   for (int64_t o = 0; o < 3; ++o)
     for (const int64_t column : {0, 3, 4}) EXPECT_EQ(w.grad().data<double>()[o * 5 + column], 0);
   EXPECT_NE(w.grad().data<double>()[1], 0);
+}
+
+TEST(LinearSum, IsTheBitsOfItsTermsOneByOne) {
+  const auto numbers = [](const Shape& shape, uint64_t seed) {
+    return Var(testing::random_tensor(shape, seed).to(Dtype::f32));
+  };
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int8})
+    for (const int64_t N : {1, 5, 70}) {
+      const PrecisionScope scope(precision);
+      const NoGrad off;
+      const Var w = numbers({130, 300}, 1), u = numbers({130, 600}, 2), bias = numbers({130}, 3);
+      const Var x = numbers({N, 300}, 4), y = numbers({N, 600}, 5), onto = numbers({N, 130}, 6);
+      const Var left = ops::slice_rows(numbers({N, 100}, 7), 0, N);
+      const std::vector<ops::LinearTerm> terms{{x, w, bias}, {left, w, {}, {{100, 200}}}, {y, u, bias}};
+      for (const Var& before : {Var(), onto}) {
+        Var want = before;
+        for (const ops::LinearTerm& t : terms)
+          want = ops::linear(t.x, t.w, {.bias = t.bias, .onto = want, .columns = t.columns});
+        const Var got = ops::linear_sum(terms, before);
+        EXPECT_EQ(std::memcmp(got.value().bytes(), want.value().bytes(), static_cast<size_t>(want.value().byte_size())),
+                  0)
+            << "precision " << static_cast<int>(precision) << ", " << N << " rows" << (before ? ", onto" : "");
+      }
+    }
+}
+
+TEST(LinearSum, Gradients) {
+  check_op({random_param({3, 4}, 1), random_param({5, 4}, 2), random_param({3, 2}, 3), random_param({5, 3}, 4),
+            random_param({5}, 5), random_param({3, 5}, 6)},
+           [](const Inputs& in) {
+             const std::vector<ops::LinearTerm> terms{
+                 {in[0], in[1], in[4]}, {in[2], in[3], {}, {{1, 3}}}, {in[2], in[3], in[4], {{0, 2}}}};
+             return uneven(ops::add(ops::linear_sum(terms, in[5]), ops::linear_sum(terms)));
+           });
+}
+
+TEST(LinearSum, RefusesTermsThatDoNotFit) {
+  const Var x = random_param({3, 4}, 1), w = random_param({5, 4}, 2);
+  const auto refused = [](const std::vector<ops::LinearTerm>& terms, const Var& onto = {}) {
+    EXPECT_THROW(ops::linear_sum(terms, onto), ShapeError);
+  };
+  refused({});
+  refused({{x, w}, {random_param({2, 4}, 3), w}});
+  refused({{x, w}, {x, random_param({6, 4}, 3)}});
+  refused({{x, w}, {x, w, {}, {{1, 4}}}});
+  refused({{x, w}}, random_param({3, 4}, 3));
 }
 
 TEST(Linear, OneWeightUsedManyTimes) {

@@ -218,6 +218,8 @@ void GemmRun(const Matmul<float>& p, const GemmPanels& b, const GemmBlock& block
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include <vector>
+
 #include "lookback/base/parallel.h"
 #include "lookback/kernels/cpu/pages.h"
 
@@ -259,24 +261,41 @@ void pack_panels(const Matmul<float>& p, int64_t k, int64_t depth, float* out) {
   });
 }
 
-// The terms [k, k_end) of every sum. Bands of rows by panels are cut into one part for each thread; how c is cut
-// changes no bit of it.
-void run_blocks(const Matmul<float>& p, const GemmPanels& b, int64_t k, int64_t k_end) {
+// The terms [k, k_end) of the sums of a product.
+struct Stretch {
+  Matmul<float> p;
+  GemmPanels b;
+  int64_t k, k_end;
+};
+
+// Products with one c. Bands of rows by panels are cut into one part for each thread; how c is cut changes no bit of
+// it.
+void run_blocks(std::span<const Stretch> products) {
   const auto run = &HWY_DYNAMIC_DISPATCH(GemmRun);
   constexpr int64_t kTileRows = 6;
-  const int64_t panels = up(p.n, HWY_DYNAMIC_DISPATCH(GemmPanelWidth)()), bands = up(p.m, kGemmRows);
-  const int64_t band = up(up(p.m, bands), kTileRows) * kTileRows, units = bands * panels;
-  const int64_t worth = up(p.m, kTileRows) * p.n * (k_end - k) / kWorth;
+  const int64_t m = products[0].p.m, n = products[0].p.n;
+  const int64_t panels = up(n, HWY_DYNAMIC_DISPATCH(GemmPanelWidth)()), bands = up(m, kGemmRows);
+  const int64_t band = up(up(m, bands), kTileRows) * kTileRows, units = bands * panels;
+  int64_t terms = 0;
+  for (const Stretch& s : products) terms += s.k_end - s.k;
+  const int64_t worth = up(m, kTileRows) * n * terms / kWorth;
   const int64_t parts = std::clamp<int64_t>(worth, 1, std::min<int64_t>(units, thread_count()));
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
-    float* const scratch = p.transpose_a ? scratch_of_thread() : nullptr;
+    float* const scratch = products[0].p.transpose_a ? scratch_of_thread() : nullptr;
     const int64_t end = units * (part + 1) / parts;
     for (int64_t unit = units * part / parts; unit < end;) {
       const int64_t row = unit / panels * band, panel = unit % panels, some = std::min(panels - panel, end - unit);
-      if (row < p.m) run(p, b, {row, std::min(row + band, p.m), panel, panel + some, k, k_end}, scratch);
+      if (row < m)
+        for (const Stretch& s : products)
+          run(s.p, s.b, {row, std::min(row + band, m), panel, panel + some, s.k, s.k_end}, scratch);
       unit += some;
     }
   });
+}
+
+Stretch whole(const Matmul<float>& p) {
+  const float* const panels = static_cast<const Panels*>(p.packed_b)->pages->as<float>();
+  return {p, {panels, p.k * HWY_DYNAMIC_DISPATCH(GemmPanelWidth)()}, 0, p.k};
 }
 
 }  // namespace
@@ -290,15 +309,26 @@ std::unique_ptr<Packed> gemm_pack(const Matmul<float>& p, std::unique_ptr<Packed
 }
 
 void gemm(const Matmul<float>& p) {
+  if (p.packed_b) {
+    const Stretch all = whole(p);
+    return run_blocks({&all, 1});
+  }
   const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
-  if (p.packed_b) return run_blocks(p, {static_cast<const Panels*>(p.packed_b)->pages->as<float>(), p.k * W}, 0, p.k);
   thread_local std::unique_ptr<Pages> buffer;
   for (int64_t k = 0; k < p.k; k += kGemmChain) {
     const int64_t depth = std::min(kGemmChain, p.k - k);
-    float* const stretch = grown(buffer, up(p.n, W) * W * depth);
-    pack_panels(p, k, depth, stretch);
-    run_blocks(p, {stretch, depth * W, k}, k, k + depth);
+    float* const panels = grown(buffer, up(p.n, W) * W * depth);
+    pack_panels(p, k, depth, panels);
+    const Stretch some{p, {panels, depth * W, k}, k, k + depth};
+    run_blocks({&some, 1});
   }
+}
+
+void gemm_sum(std::span<const Matmul<float>> products) {
+  thread_local std::vector<Stretch> all;
+  all.clear();
+  for (const Matmul<float>& p : products) all.push_back(whole(p));
+  run_blocks(all);
 }
 
 }  // namespace cpu_impl

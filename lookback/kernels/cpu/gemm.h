@@ -3,6 +3,8 @@
 // another; to the first such sum come the bias and what was in c, then the other sums.
 #pragma once
 
+#include <span>
+
 #include "lookback/kernels/kernels.h"
 
 namespace lookback::kernels::cpu_impl {
@@ -10,7 +12,9 @@ namespace lookback::kernels::cpu_impl {
 constexpr int64_t kGemmChain = 512;
 
 std::unique_ptr<Packed> gemm_pack(const Matmul<float>&, std::unique_ptr<Packed> old);
-// packed_b must be null or come from gemm_pack. m, n and k are at least 1.
-void gemm(const Matmul<float>&);
+// packed_b must be null or come from gemm_pack. m, n and k are at least 1. Not p.also.
+void gemm(const Matmul<float>& p);
+// Products that are added up in one c, all of packed b.
+void gemm_sum(std::span<const Matmul<float>> products);
 
 }  // namespace lookback::kernels::cpu_impl

@@ -1,6 +1,7 @@
 #include "lookback/kernels/cpu/int8_product.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <vector>
 
@@ -21,6 +22,9 @@ constexpr int64_t kMostRows = 6;  // that the registers hold sums of
 constexpr int64_t kSide = onednn::Blocks::kColumns, kLanes = 16, kVectors = kSide / kLanes;
 constexpr int64_t kLine = 64;        // bytes of a cache line
 constexpr int64_t kWorth = 1 << 18;  // bytes that are worth waking the other threads, for each tile of rows
+// So many bytes of few rows only pass through the caches. Memory serves no two threads alike, so they share what there
+// is to do as they go.
+constexpr int64_t kPassing = 2 << 20;
 
 // sums[kRows, kSide] of rows a and one block b. A word of a, of which a row has `row`, is four of k, 128 above what
 // they stand for: the instruction wants them unsigned, and the blocks' compensation takes that away again. It only
@@ -59,6 +63,8 @@ void any_tile(int64_t rows, const int32_t* a, int64_t row, const int8_t* b, int3
   if constexpr (kRows > 1) any_tile<kRows - 1>(rows, a, row, b, sums, next, lines);
 }
 
+int64_t words_of_row(const Int8Product& p) { return (p.k + 3) / 4; }
+
 // Sums of a tile of rows from `first` on become part of c.
 LOOKBACK_VNNI void finish(const Int8Product& p, const int32_t* sums, int64_t first, int64_t rows, int64_t block) {
   for (int64_t v = 0; v < kVectors; ++v) {
@@ -86,38 +92,59 @@ LOOKBACK_VNNI void finish(const Int8Product& p, const int32_t* sums, int64_t fir
 
 }  // namespace
 
-bool int8_product(const Int8Product& p) {
-  if (!p.b.data || !onednn::has_vnni() || (p.m > kMostRows && onednn::has_tiles())) return false;
+bool has_int8_product(int64_t m) { return onednn::has_vnni() && (m <= kMostRows || !onednn::has_tiles()); }
+
+bool int8_product(std::span<const Int8Product> products) {
+  const int64_t m = products[0].m, n = products[0].n;
+  if (!has_int8_product(m)) return false;
+  const int64_t blocks = (n + kSide - 1) / kSide, tiles = (m + kMostRows - 1) / kMostRows;
+  int64_t size = 0, work = 0;
+  for (const Int8Product& p : products) {
+    if (!p.b.data) return false;
+    size += m * words_of_row(p), work += blocks * p.b.stride * tiles;
+  }
   thread_local std::vector<int32_t> words;
-  const int64_t row = (p.k + 3) / 4;
-  words.assign(static_cast<size_t>(p.m * row), 0);
-  for (int64_t m = 0; m < p.m; ++m) std::memcpy(words.data() + m * row, p.a + m * p.k, static_cast<size_t>(p.k));
+  words.assign(static_cast<size_t>(size), 0);
+  int32_t* to = words.data();
+  for (const Int8Product& p : products)
+    for (int64_t row = 0; row < m; ++row, to += words_of_row(p))
+      std::memcpy(to, p.a + row * p.k, static_cast<size_t>(p.k));
   for (int32_t& word : words) word = static_cast<int32_t>(static_cast<uint32_t>(word) ^ 0x80808080u);
 
-  const int64_t blocks = (p.n + kSide - 1) / kSide, tiles = (p.m + kMostRows - 1) / kMostRows;
-  const int64_t lines_of_tile = (p.b.stride / kLine + tiles - 1) / tiles;
-  const int32_t* const a = words.data();
-  // A thread's blocks lie one behind the other.
-  parallel_for(blocks, blocks * p.b.stride * tiles < kWorth ? blocks : 1, [&](int64_t begin, int64_t end) {
+  const int32_t* const all = words.data();
+  const auto compute = [&](int64_t block, int64_t after) {
     alignas(64) int32_t sums[kMostRows * kSide];
-    for (int64_t block = begin; block < end; ++block) {
-      const int8_t* const b = p.b.data + block * p.b.stride;
-      const int8_t* next = b + p.b.stride;
-      int64_t lines = block + 1 < blocks ? p.b.stride / kLine : 0;
-      for (int64_t first = 0; first < p.m; first += kMostRows) {
-        const int64_t rows = std::min(kMostRows, p.m - first), some = std::min(lines, lines_of_tile);
+    const int32_t* a = all;
+    for (const Int8Product& p : products) {
+      const int64_t row = words_of_row(p), lines_of_tile = (p.b.stride / kLine + tiles - 1) / tiles;
+      const int8_t *const b = p.b.data + block * p.b.stride, *next = p.b.data + after * p.b.stride;
+      int64_t lines = after < blocks ? p.b.stride / kLine : 0;
+      for (int64_t first = 0; first < m; first += kMostRows) {
+        const int64_t rows = std::min(kMostRows, m - first), some = std::min(lines, lines_of_tile);
         any_tile(rows, a + first * row, row, b, sums, next, some);
         finish(p, sums, first, rows, block);
         next += some * kLine, lines -= some;
       }
+      a += m * row;
     }
+  };
+  if (tiles > 1 || work < kPassing) {  // a thread's blocks lie one behind the other, perhaps still in its cache
+    parallel_for(blocks, work < kWorth ? blocks : 1, [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block) compute(block, block + 1);
+    });
+    return true;
+  }
+  std::atomic<int64_t> taken = 0;
+  parallel_for(std::min<int64_t>(blocks, thread_count()), 1, [&](int64_t, int64_t) {
+    for (int64_t block = taken++, after; block < blocks; block = after) after = taken++, compute(block, after);
   });
   return true;
 }
 
 #else
 
-bool int8_product(const Int8Product&) { return false; }
+bool has_int8_product(int64_t) { return false; }
+bool int8_product(std::span<const Int8Product>) { return false; }
 
 #endif
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "lookback/kernels/cpu/onednn.h"
 
@@ -22,8 +23,11 @@ struct Int8Product {
   int32_t* sums;      // [m, n], instead of c: the sums alone; or null
 };
 
-// False, and nothing done, if it does not know the blocks, without AVX512-VNNI, and for many rows where the processor
-// has tiles (AMX), with which the library is faster.
-bool int8_product(const Int8Product& p);
+// Whether int8_product is there for m rows: not without AVX512-VNNI, nor for many rows where the processor has tiles
+// (AMX), with which the library is faster.
+bool has_int8_product(int64_t m);
+// Products of one m and n, one after another into the same c. False, and nothing done, if there is none for them or b
+// lies in memory in another way than Blocks says.
+bool int8_product(std::span<const Int8Product> products);
 
 }  // namespace lookback::kernels::cpu_impl

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "lookback/base/error.h"
@@ -116,26 +117,44 @@ void bf16_rows(const Matmul<float>& p) {
   pad ? padded_product(p, rounded) : bf16_product(p, rounded);
 }
 
-// Sums of int8 products are whole numbers: nothing about them depends on their order.
+// Products whose sums of int8 are added up in one c; they are whole numbers: nothing about them depends on their order.
+// False, and nothing done, if these are not products for our own kernel.
+bool int8_sum(std::span<const Matmul<float>> products) {
+  if (!has_int8_product(products[0].m)) return false;
+  thread_local std::vector<int8_t> rounded;
+  thread_local std::vector<float> scales;
+  thread_local std::vector<Int8Product> out;
+  out.clear();
+  int64_t size = 0;
+  for (const Matmul<float>& p : products) size += p.m * p.k;
+  grow(rounded, size), grow(scales, std::ssize(products) * products[0].m);
+  int8_t* a = rounded.data();
+  float* a_scales = scales.data();
+  for (const Matmul<float>& p : products) {
+    to_int8({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, a, a_scales);
+    out.push_back({.m = p.m,
+                   .n = p.n,
+                   .k = p.k,
+                   .a = a,
+                   .a_scales = a_scales,
+                   .b = onednn::blocks(*p.packed_b),
+                   .b_scales = onednn::scales(*p.packed_b),
+                   .c = p.c,
+                   .ldc = p.ldc,
+                   .accumulate = p.accumulate,
+                   .bias = p.bias});
+    a += p.m * p.k, a_scales += p.m;
+  }
+  return int8_product(out);
+}
+
 void int8_rows(const Matmul<float>& p) {
+  if (int8_sum({&p, 1})) return;
   thread_local std::vector<int8_t> a;
   thread_local std::vector<float> scales;
   thread_local std::vector<int32_t> sums;
-  grow(a, p.m * p.k), grow(scales, p.m);
+  grow(a, p.m * p.k), grow(scales, p.m), grow(sums, p.m * p.n);
   to_int8({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, a.data(), scales.data());
-  if (int8_product({.m = p.m,
-                    .n = p.n,
-                    .k = p.k,
-                    .a = a.data(),
-                    .a_scales = scales.data(),
-                    .b = onednn::blocks(*p.packed_b),
-                    .b_scales = onednn::scales(*p.packed_b),
-                    .c = p.c,
-                    .ldc = p.ldc,
-                    .accumulate = p.accumulate,
-                    .bias = p.bias}))
-    return;
-  grow(sums, p.m * p.n);
   const bool done = onednn::multiply({.m = p.m,
                                       .n = p.n,
                                       .k = p.k,
@@ -167,10 +186,38 @@ void rows(const Matmul<float>& p, Precision precision) {
   precision == Precision::bf16 ? bf16_rows(p) : int8_rows(p);
 }
 
+// No library has a product of nothing.
+void no_terms(Matmul<float> p) {
+  p.also = nullptr;
+  ref<float>().matmul(p);
+}
+
 // A packed b was packed for its precision. Without one there is no int8.
 Precision precision_of(const Matmul<float>& p) {
   if (p.packed_b) return p.packed_b->precision;
   return p.precision == Precision::bf16 && has_products(p.precision) ? Precision::bf16 : Precision::f32;
+}
+
+void single(const Matmul<float>& p) {
+  if (p.k == 0) return no_terms(p);
+  const Precision precision = precision_of(p);
+  if (precision == Precision::f32) return gemm(p);
+  if (!p.transpose_a) return rows(p, precision);
+  Matmul<float> plain = p;
+  plain.packed_b = nullptr;
+  p.transpose_b ? gemm(plain) : bf16_gradient(plain);
+}
+
+// Products with one c at once, as the threads are woken once then. False, and nothing done, where they are better one
+// by one.
+bool sum(std::span<const Matmul<float>> products) {
+  const auto all = [&](Precision precision) {
+    return std::ranges::all_of(products, [&](const Matmul<float>& p) {
+      return p.packed_b && p.packed_b->precision == precision && !p.transpose_a;
+    });
+  };
+  if (all(Precision::f32)) return gemm_sum(products), true;
+  return all(Precision::int8) && int8_sum(products);
 }
 
 }  // namespace
@@ -197,13 +244,12 @@ std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old
 
 void matmul(const Matmul<float>& p) {
   if (p.m == 0 || p.n == 0) return;
-  if (p.k == 0) return ref<float>().matmul(p);  // no library has a product of nothing
-  const Precision precision = precision_of(p);
-  if (precision == Precision::f32) return gemm(p);
-  if (!p.transpose_a) return rows(p, precision);
-  Matmul<float> plain = p;
-  plain.packed_b = nullptr;
-  p.transpose_b ? gemm(plain) : bf16_gradient(plain);
+  if (!p.also) return single(p);
+  thread_local std::vector<Matmul<float>> products;
+  products.assign(1, p);
+  while (products.back().also) products.push_back(second(products.back()));
+  if (sum(products)) return;
+  for (const Matmul<float>& each : products) single(each);
 }
 
 }  // namespace lookback::kernels::cpu_impl

@@ -14,6 +14,7 @@ void matmul(const Matmul<R>& a) {
       R& c = a.c[m * a.ldc + n];
       c = a.accumulate ? c + sum : sum;
     }
+  if (a.also) matmul(second(a));
 }
 
 }  // namespace lookback::kernels::ref_impl
