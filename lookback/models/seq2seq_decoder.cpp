@@ -30,9 +30,10 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     check(tokens.size() == of_->size(), "decoder: ", tokens.size(), " tokens for ", of_->size(), " rows");
     for (const int32_t id : tokens)
       check(0 <= id && id < vocabulary(), "target token ", id, " is not in a vocabulary of ", vocabulary());
-    const Var embedded =
-        ops::gather_rows(model_.target_embedding_.weight, ops::row_ids({tokens.begin(), tokens.end()}));
-    const DecoderStep out = pass_->step({}, embedded, of_, state_);
+    const Var& table = model_.target_embedding_.weight;
+    const ops::RowIds ids = ops::row_ids({tokens.begin(), tokens.end()});
+    const Var x_part = std::ssize(tokens) <= kFewRows ? pass_->input_part(table, ids) : Var();
+    const DecoderStep out = pass_->step(x_part, ops::gather_rows(table, ids), of_, state_);
     if (!candidates_.empty())
       return {shortlist_.logits(out.readout, *of_), out.weights.value(), shortlist_.candidates(*of_)};
     if (best != kAll && few_decide_) {
@@ -76,6 +77,8 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
   }
 
  private:
+  static constexpr int64_t kFewRows = 6;  // for which reading a weight takes longer than computing with it
+
   // Encodes the next sentences, at once because products of many rows are cheaper. What was kept of sentences
   // that no row looks at any more goes.
   void read_sources() {

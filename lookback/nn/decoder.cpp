@@ -115,13 +115,12 @@ DecoderState DecoderPass::start(const Encoded& source) const {
   return out;
 }
 
-ops::LinearTerm DecoderPass::reads_embedding(const Var& embedded) const {
-  return {embedded, layers_[0].w_ih, layers_[0].b_ih, {{0, embedded.dim(1)}}};
+Var DecoderPass::input_part(const Var& embedded) const {
+  return ops::linear(embedded, layers_[0].w_ih, {.bias = layers_[0].b_ih, .columns = {{0, embedded.dim(1)}}});
 }
 
-Var DecoderPass::input_part(const Var& embedded) const {
-  const ops::LinearTerm term = reads_embedding(embedded);
-  return ops::linear_sum({&term, 1});
+Var DecoderPass::input_part(const Var& table, const ops::RowIds& ids) const {
+  return (*decoder_.input_parts_)(table, ids, layers_[0].w_ih, layers_[0].b_ih, {0, table.dim(1)});
 }
 
 ops::Attended DecoderPass::look(const Var& query, const ops::RowIds& of) const {
@@ -151,7 +150,7 @@ DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops:
                               DecoderState& state) const {
   const CellKind kind = cell_kind(decoder_.options_.cell);
   std::vector<ops::LinearTerm> reads;
-  if (!x_part) reads.push_back(reads_embedding(embedded));
+  if (!x_part) reads.push_back({embedded, layers_[0].w_ih, layers_[0].b_ih, {{0, embedded.dim(1)}}});
   int64_t column = embedded.dim(1);
   auto also_reads = [&](const Var& x) {
     reads.push_back({x, layers_[0].w_ih, {}, {{column, column + x.dim(1)}}});

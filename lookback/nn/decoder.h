@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lookback/nn/encoder.h"
+#include "lookback/nn/kept_rows.h"
 #include "lookback/nn/score.h"
 
 namespace lookback {
@@ -84,6 +85,8 @@ class DecoderPass {
   DecoderState start(const Encoded& source) const;
   // The part of the first layer's gates that depends on the embedding alone, for any number of rows.
   Var input_part(const Var& embedded) const;
+  // The same of rows of a table of embeddings, as a constant; those met before are not computed again.
+  Var input_part(const Var& table, const ops::RowIds& ids) const;
   // Looks at more sentences from now on: first those of `before`, a pass of the same decoder without noise, that
   // are in `kept` (in its order), then its own.
   void follow(const DecoderPass& before, const std::vector<int32_t>& kept);
@@ -101,7 +104,6 @@ class DecoderPass {
   Var teach(const Var& embedded, const Steps& steps, const DecoderState& state, const std::vector<int32_t>& of) const;
 
  private:
-  ops::LinearTerm reads_embedding(const Var& embedded) const;
   ops::Attended look(const Var& query, const ops::RowIds& of) const;
   Var read_out(const Var& top, const Var& context, const Var& embedded) const;
   Var raise(size_t layer, const Var& h, const Var& below) const;
@@ -140,6 +142,7 @@ class Decoder {
   std::unique_ptr<Score> score_;
   Linear readout_;  // reads [context; state; embedding (bahdanau)]
   std::vector<Linear> bridge_h_, bridge_c_;
+  std::shared_ptr<KeptRows> input_parts_ = std::make_shared<KeptRows>();
 };
 
 }  // namespace lookback

@@ -1,7 +1,6 @@
-// The fast kernels: oneDNN for the products (our own where its bits would depend on
-// rows or threads), Highway for the rest, OpenMP for threads. On f32; products may round
-// their factors. Results do not depend on the number of threads, and a row's result does
-// not depend on the other rows.
+// The fast kernels: Highway for SIMD, oneDNN for products that have instructions of their own
+// (bf16; int8 on AMX), OpenMP for threads. On f32; products may round their factors. Results do
+// not depend on the number of threads, and a row's result does not depend on the other rows.
 #pragma once
 
 #include "lookback/kernels/kernels.h"

@@ -1,5 +1,5 @@
-// Matrix products: cut, padded and rounded so that every row of the result depends on its own inputs alone, then
-// oneDNN's, or our own where its are not exact.
+// Matrix products: our own in f32, and in int8 without AMX; oneDNN's in bf16, and in int8 with AMX, cut and padded so
+// that every row of the result depends on its own inputs alone.
 #pragma once
 
 #include "lookback/kernels/kernels.h"
