@@ -15,7 +15,8 @@ namespace lookback::kernels {
 
 using cpu_impl::kGemmChain;
 
-constexpr int64_t kGemmRows = 252;  // of a, in the second cache
+constexpr int64_t kGemmTileRows = 6;
+constexpr int64_t kGemmRows = 42 * kGemmTileRows;  // of a, in the second cache
 
 // The terms [k, k_end) of a part of c; its columns are whole panels.
 struct GemmBlock {
@@ -36,13 +37,12 @@ HWY_BEFORE_NAMESPACE();
 namespace lookback::kernels::HWY_NAMESPACE {
 
 // A tile is as many rows by vectors as the registers hold.
-constexpr int kTileRows = 6;
+constexpr int kTileRows = kGemmTileRows;
 #if HWY_TARGET <= HWY_AVX3
 constexpr int kTileVectors = 4;
 #else
 constexpr int kTileVectors = 2;
 #endif
-static_assert(kGemmRows % kTileRows == 0);
 constexpr int64_t kAhead = 8;  // terms of a panel that are fetched before their turn
 constexpr int64_t kLine = 16;  // floats of a cache line
 
@@ -246,11 +246,6 @@ float* grown(std::unique_ptr<Pages>& buffer, int64_t floats) {
   return buffer->as<float>();
 }
 
-float* scratch_of_thread() {
-  thread_local std::unique_ptr<Pages> buffer;
-  return grown(buffer, kGemmRows * kGemmChain);
-}
-
 // All panels of b, `depth` terms from k on.
 void pack_panels(const Matmul<float>& p, int64_t k, int64_t depth, float* out) {
   const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
@@ -272,22 +267,24 @@ struct Stretch {
 // it.
 void run_blocks(std::span<const Stretch> products) {
   const auto run = &HWY_DYNAMIC_DISPATCH(GemmRun);
-  constexpr int64_t kTileRows = 6;
   const int64_t m = products[0].p.m, n = products[0].p.n;
   const int64_t panels = up(n, HWY_DYNAMIC_DISPATCH(GemmPanelWidth)()), bands = up(m, kGemmRows);
-  const int64_t band = up(up(m, bands), kTileRows) * kTileRows, units = bands * panels;
+  const int64_t tiles = up(m, kGemmTileRows), band = up(tiles, bands) * kGemmTileRows, units = bands * panels;
   int64_t terms = 0;
   for (const Stretch& s : products) terms += s.k_end - s.k;
-  const int64_t worth = up(m, kTileRows) * n * terms / kWorth;
+  const int64_t worth = tiles * n * terms / kWorth;
   const int64_t parts = std::clamp<int64_t>(worth, 1, std::min<int64_t>(units, thread_count()));
+  constexpr int64_t kScratch = kGemmRows * kGemmChain;
+  thread_local std::unique_ptr<Pages> buffer;
+  float* const scratch = products[0].p.transpose_a ? grown(buffer, parts * kScratch) : nullptr;
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
-    float* const scratch = products[0].p.transpose_a ? scratch_of_thread() : nullptr;
+    float* const mine = scratch ? scratch + part * kScratch : nullptr;
     const int64_t end = units * (part + 1) / parts;
     for (int64_t unit = units * part / parts; unit < end;) {
       const int64_t row = unit / panels * band, panel = unit % panels, some = std::min(panels - panel, end - unit);
       if (row < m)
         for (const Stretch& s : products)
-          run(s.p, s.b, {row, std::min(row + band, m), panel, panel + some, s.k, s.k_end}, scratch);
+          run(s.p, s.b, {row, std::min(row + band, m), panel, panel + some, s.k, s.k_end}, mine);
       unit += some;
     }
   });
