@@ -79,6 +79,40 @@ Matmul<R> second(const Matmul<R>& p) {
   return out;
 }
 
+// out (+)= x W^T (+ bias) for rows of x [rows, columns of W].
+template <class R>
+Matmul<R> product_of(int64_t rows, const R* x, const Weight<R>& w, R* out, bool accumulate, const R* bias = nullptr) {
+  return {.m = rows,
+          .n = w.rows,
+          .k = w.cols,
+          .a = x,
+          .lda = w.cols,
+          .b = w.data,
+          .ldb = w.ld,
+          .transpose_b = true,
+          .packed_b = w.packed,
+          .c = out,
+          .ldc = w.rows,
+          .accumulate = accumulate,
+          .bias = bias};
+}
+
+// out (+)= y W for rows of y [rows, rows of W].
+template <class R>
+Matmul<R> transposed_product_of(int64_t rows, const R* y, const Weight<R>& w, R* out, bool accumulate) {
+  return {.m = rows,
+          .n = w.cols,
+          .k = w.rows,
+          .a = y,
+          .lda = w.rows,
+          .b = w.data,
+          .ldb = w.ld,
+          .packed_b = w.packed_transposed,
+          .c = out,
+          .ldc = w.cols,
+          .accumulate = accumulate};
+}
+
 // Of each row of a b^T + bias, columns that hold its `count` largest values, and those values as matmul computes
 // them, bit for bit; found without reading all of b. See cpu/largest.h.
 template <class R>

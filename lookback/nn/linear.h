@@ -20,8 +20,7 @@ struct Linear {
   // The product of the weight's columns from `first` on with x alone; no bias.
   ops::LinearTerm part(const Var& x, int64_t first) const { return {x, weight, {}, {{first, first + x.dim(1)}}}; }
   Var operator()(const Var& x, int64_t first) const {
-    const ops::LinearTerm term = part(x, first);
-    return ops::linear_sum({&term, 1});
+    return ops::linear(x, weight, {.columns = {{first, first + x.dim(1)}}});
   }
   void params(ParamVisitor& v) { v("weight", weight), v("bias", bias); }
 };

@@ -67,42 +67,14 @@ kernels::Weight<float> sketched_weight(const Var& w);
 
 // out = x w^T (+ bias) for rows of x [rows, columns of w], w packed forward.
 template <class R>
-kernels::Matmul<R> product_of(int64_t rows, const R* x, const kernels::Weight<R>& w, R* out, Write write,
-                              const R* bias = nullptr) {
-  return {.m = rows,
-          .n = w.rows,
-          .k = w.cols,
-          .a = x,
-          .lda = w.cols,
-          .b = w.data,
-          .ldb = w.ld,
-          .transpose_b = true,
-          .packed_b = w.packed,
-          .c = out,
-          .ldc = w.rows,
-          .accumulate = write == Write::onto,
-          .bias = bias};
-}
-
-template <class R>
 void product(int64_t rows, const R* x, const kernels::Weight<R>& w, R* out, Write write, const R* bias = nullptr) {
-  kernels::best<R>().matmul(product_of(rows, x, w, out, write, bias));
+  kernels::best<R>().matmul(kernels::product_of(rows, x, w, out, write == Write::onto, bias));
 }
 
 // out = y w for rows of y [rows, rows of w], w packed backward.
 template <class R>
 void transposed_product(int64_t rows, const R* y, const kernels::Weight<R>& w, R* out, Write write) {
-  kernels::best<R>().matmul({.m = rows,
-                             .n = w.cols,
-                             .k = w.rows,
-                             .a = y,
-                             .lda = w.rows,
-                             .b = w.data,
-                             .ldb = w.ld,
-                             .packed_b = w.packed_transposed,
-                             .c = out,
-                             .ldc = w.cols,
-                             .accumulate = write == Write::onto});
+  kernels::best<R>().matmul(kernels::transposed_product_of(rows, y, w, out, write == Write::onto));
 }
 
 // dw[:, columns] += dy^T x. Put off until all users of w have added theirs, one product instead of many, unless

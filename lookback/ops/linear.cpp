@@ -13,9 +13,12 @@ Columns columns_of(const LinearTerm& t) {
   return {range.first, range.second};
 }
 
-void check_term(const LinearTerm& t, int64_t N, int64_t O) {
+void check_matrices(const LinearTerm& t) {
   check(t.x.shape().rank() == 2 && t.w.shape().rank() == 2, "linear: x and w must be matrices, got ", t.x.shape(),
         " and ", t.w.shape());
+}
+
+void check_fits(const LinearTerm& t, int64_t N, int64_t O) {
   const Columns c = columns_of(t);
   check(0 <= c.begin && c.begin <= c.end && c.end <= t.w.dim(1), "linear: columns [", c.begin, ",", c.end, ") of w ",
         t.w.shape());
@@ -31,8 +34,8 @@ void add_up(std::span<const LinearTerm> terms, int64_t N, Write write, R* y) {
   thread_local std::vector<kernels::Matmul<R>> products;
   products.clear();
   for (const LinearTerm& t : terms)
-    products.push_back(product_of(N, t.x.value().data<R>(), weight<R>(t.w, columns_of(t), Packing::forward), y, write,
-                                  data_or_null<R>(t.bias)));
+    products.push_back(kernels::product_of(N, t.x.value().data<R>(), weight<R>(t.w, columns_of(t), Packing::forward), y,
+                                           write == Write::onto, data_or_null<R>(t.bias)));
   for (size_t k = 1; k < products.size(); ++k) products[k - 1].also = &products[k];
   kernels::best<R>().matmul(products[0]);
 }
@@ -40,10 +43,10 @@ void add_up(std::span<const LinearTerm> terms, int64_t N, Write write, R* y) {
 }  // namespace
 
 Var linear_sum(std::span<const LinearTerm> terms, const Var& onto) {
-  check(!terms.empty() && terms[0].x.shape().rank() == 2 && terms[0].w.shape().rank() == 2,
-        "linear: x and w must be matrices");
+  check(!terms.empty(), "linear: a sum of no terms");
+  for (const LinearTerm& t : terms) check_matrices(t);
   const int64_t N = terms[0].x.dim(0), O = terms[0].w.dim(0);
-  for (const LinearTerm& t : terms) check_term(t, N, O);
+  for (const LinearTerm& t : terms) check_fits(t, N, O);
   check(!onto || onto.shape() == Shape{N, O}, "linear: onto must be ", Shape{N, O});
   Tensor y({N, O}, terms[0].x.dtype());
   with_float(y.dtype(), [&]<class R>() {

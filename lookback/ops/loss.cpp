@@ -20,19 +20,9 @@ void chunk_grads(const Tensor& hidden, const Var& w, const Tensor& dlogits, cons
   const int64_t n = dlogits.dim(0), V = dlogits.dim(1), H = w.dim(1);
   const auto& table = kernels::best<R>();
   // forward: logits = hidden w^T + bias
-  if (!g.dhidden.empty()) {
-    const auto weights = weight<R>(w, Packing::backward);
-    table.matmul({.m = n,
-                  .n = H,
-                  .k = V,
-                  .a = dlogits.data<R>(),
-                  .lda = V,
-                  .b = weights.data,
-                  .ldb = weights.ld,
-                  .packed_b = weights.packed_transposed,
-                  .c = g.dhidden.data<R>() + first * H,
-                  .ldc = H});
-  }
+  if (!g.dhidden.empty())
+    transposed_product(n, dlogits.data<R>(), weight<R>(w, Packing::backward), g.dhidden.data<R>() + first * H,
+                       Write::over);
   if (!g.dw.empty())
     table.matmul({.m = V,
                   .n = H,
@@ -81,18 +71,7 @@ XentOut projected_xent(const Var& hidden, const Var& w, const Var& bias, const s
     for (int64_t first = 0; first < N; first += chunk) {
       const int64_t n = std::min(chunk, N - first);
       Tensor logits({n, V}, d);
-      kernels::best<R>().matmul({.m = n,
-                                 .n = V,
-                                 .k = H,
-                                 .a = hidden.value().data<R>() + first * H,
-                                 .lda = H,
-                                 .b = weights.data,
-                                 .ldb = weights.ld,
-                                 .transpose_b = true,
-                                 .packed_b = weights.packed,
-                                 .c = logits.data<R>(),
-                                 .ldc = V,
-                                 .bias = data_or_null<R>(bias)});
+      product(n, hidden.value().data<R>() + first * H, weights, logits.data<R>(), Write::over, data_or_null<R>(bias));
       kernels::best<R>().softmax_xent({.N = n,
                                        .V = V,
                                        .smoothing = options.smoothing,

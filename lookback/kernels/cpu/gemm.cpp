@@ -118,8 +118,7 @@ HWY_INLINE void finish_tile(const Matmul<float>& p, const float* sums, int64_t r
   }
 }
 
-// Rows [row, row_end) of a transposed a as tiles one behind the other, each [depth, kTileRows], and two floats that
-// the last one may write past its end.
+// Rows [row, row_end) of a transposed a as tiles one behind the other, each [depth, kTileRows].
 void pack_a(const Matmul<float>& p, int64_t row, int64_t row_end, int64_t k, int64_t depth, float* HWY_RESTRICT out) {
   const hn::CappedTag<float, 8> d8;  // two more than a tile has, which the next term writes over
   const int64_t L8 = static_cast<int64_t>(hn::Lanes(d8));
@@ -128,7 +127,7 @@ void pack_a(const Matmul<float>& p, int64_t row, int64_t row_end, int64_t k, int
     const int64_t end = std::min(depth, first + kTogether);
     for (int64_t r = row; r < row_end; r += kTileRows) {
       float* const to = out + (r - row) * depth;
-      // The last term of a tile lies before the first of the next, which is written already.
+      // Not the last term, behind which the next tile begins.
       const bool wide = r + 8 <= row_end && end < depth;
       for (int64_t i = first; i < end; ++i) {
         const float* const from = p.a + (k + i) * p.lda + r;
@@ -306,10 +305,7 @@ std::unique_ptr<Packed> gemm_pack(const Matmul<float>& p, std::unique_ptr<Packed
 }
 
 void gemm(const Matmul<float>& p) {
-  if (p.packed_b) {
-    const Stretch all = whole(p);
-    return run_blocks({&all, 1});
-  }
+  if (p.packed_b) return gemm_sum({&p, 1});
   const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
   thread_local std::unique_ptr<Pages> buffer;
   for (int64_t k = 0; k < p.k; k += kGemmChain) {

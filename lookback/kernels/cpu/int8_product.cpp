@@ -92,17 +92,15 @@ LOOKBACK_VNNI void finish(const Int8Product& p, const int32_t* sums, int64_t fir
 
 }  // namespace
 
-bool has_int8_product(int64_t m) { return onednn::has_vnni() && (m <= kMostRows || !onednn::has_tiles()); }
+bool has_int8_product(int64_t m, const onednn::Blocks& b) {
+  return b.data && onednn::has_vnni() && (m <= kMostRows || !onednn::has_tiles());
+}
 
-bool int8_product(std::span<const Int8Product> products) {
+void int8_product(std::span<const Int8Product> products) {
   const int64_t m = products[0].m, n = products[0].n;
-  if (!has_int8_product(m)) return false;
   const int64_t blocks = (n + kSide - 1) / kSide, tiles = (m + kMostRows - 1) / kMostRows;
   int64_t size = 0, work = 0;
-  for (const Int8Product& p : products) {
-    if (!p.b.data) return false;
-    size += m * words_of_row(p), work += blocks * p.b.stride * tiles;
-  }
+  for (const Int8Product& p : products) size += m * words_of_row(p), work += blocks * p.b.stride * tiles;
   thread_local std::vector<int32_t> words;
   words.assign(static_cast<size_t>(size), 0);
   int32_t* to = words.data();
@@ -132,19 +130,18 @@ bool int8_product(std::span<const Int8Product> products) {
     parallel_for(blocks, work < kWorth ? blocks : 1, [&](int64_t begin, int64_t end) {
       for (int64_t block = begin; block < end; ++block) compute(block, block + 1);
     });
-    return true;
+    return;
   }
   std::atomic<int64_t> taken = 0;
   parallel_for(std::min<int64_t>(blocks, thread_count()), 1, [&](int64_t, int64_t) {
     for (int64_t block = taken++, after; block < blocks; block = after) after = taken++, compute(block, after);
   });
-  return true;
 }
 
 #else
 
-bool has_int8_product(int64_t) { return false; }
-bool int8_product(std::span<const Int8Product>) { return false; }
+bool has_int8_product(int64_t, const onednn::Blocks&) { return false; }
+void int8_product(std::span<const Int8Product>) {}
 
 #endif
 

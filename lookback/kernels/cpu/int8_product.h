@@ -23,11 +23,10 @@ struct Int8Product {
   int32_t* sums;      // [m, n], instead of c: the sums alone; or null
 };
 
-// Whether int8_product is there for m rows: not without AVX512-VNNI, nor for many rows where the processor has tiles
-// (AMX), with which the library is faster.
-bool has_int8_product(int64_t m);
-// Products of one m and n, one after another into the same c. False, and nothing done, if there is none for them or b
-// lies in memory in another way than Blocks says.
-bool int8_product(std::span<const Int8Product> products);
+// Whether int8_product is there for m rows and b: not without AVX512-VNNI, nor for many rows where the processor has
+// tiles (AMX), with which the library is faster, nor if b lies in memory in another way than Blocks says.
+bool has_int8_product(int64_t m, const onednn::Blocks& b);
+// Products of one m and n, one after another into the same c. There must be one for each of them.
+void int8_product(std::span<const Int8Product> products);
 
 }  // namespace lookback::kernels::cpu_impl

@@ -120,7 +120,8 @@ void bf16_rows(const Matmul<float>& p) {
 // Products whose sums of int8 are added up in one c; they are whole numbers: nothing about them depends on their order.
 // False, and nothing done, if these are not products for our own kernel.
 bool int8_sum(std::span<const Matmul<float>> products) {
-  if (!has_int8_product(products[0].m)) return false;
+  for (const Matmul<float>& p : products)
+    if (!has_int8_product(p.m, onednn::blocks(*p.packed_b))) return false;
   thread_local std::vector<int8_t> rounded;
   thread_local std::vector<float> scales;
   thread_local std::vector<Int8Product> out;
@@ -145,11 +146,11 @@ bool int8_sum(std::span<const Matmul<float>> products) {
                    .bias = p.bias});
     a += p.m * p.k, a_scales += p.m;
   }
-  return int8_product(out);
+  int8_product(out);
+  return true;
 }
 
 void int8_rows(const Matmul<float>& p) {
-  if (int8_sum({&p, 1})) return;
   thread_local std::vector<int8_t> a;
   thread_local std::vector<float> scales;
   thread_local std::vector<int32_t> sums;
@@ -174,7 +175,7 @@ void int8_rows(const Matmul<float>& p) {
             p.c, p.ldc, p.accumulate);
 }
 
-// c = a b, where no row depends on another. precision: bf16 or int8
+// c = a b by the library, where no row depends on another. precision: bf16 or int8
 void rows(const Matmul<float>& p, Precision precision) {
   if (p.m > 2 * kUnit && p.m % kUnit != 0) {
     Matmul<float> first = p, rest = p;
@@ -202,6 +203,7 @@ void single(const Matmul<float>& p) {
   if (p.k == 0) return no_terms(p);
   const Precision precision = precision_of(p);
   if (precision == Precision::f32) return gemm(p);
+  if (precision == Precision::int8 && !p.transpose_a && int8_sum({&p, 1})) return;
   if (!p.transpose_a) return rows(p, precision);
   Matmul<float> plain = p;
   plain.packed_b = nullptr;

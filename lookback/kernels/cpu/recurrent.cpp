@@ -109,37 +109,6 @@ namespace {
 // Rows of one step per block: enough work to be worth a thread.
 int64_t rows_per_block(int64_t H) { return std::max<int64_t>(1, 4096 / std::max<int64_t>(1, H)); }
 
-// out (+)= x W^T for the first rows.
-void product(int64_t rows, const float* x, const Weight<float>& w, float* out, bool accumulate) {
-  matmul({.m = rows,
-          .n = w.rows,
-          .k = w.cols,
-          .a = x,
-          .lda = w.cols,
-          .b = w.data,
-          .ldb = w.ld,
-          .transpose_b = true,
-          .packed_b = w.packed,
-          .c = out,
-          .ldc = w.rows,
-          .accumulate = accumulate});
-}
-
-// out (+)= y W for the first rows.
-void transposed_product(int64_t rows, const float* y, const Weight<float>& w, float* out, bool accumulate) {
-  matmul({.m = rows,
-          .n = w.cols,
-          .k = w.rows,
-          .a = y,
-          .lda = w.rows,
-          .b = w.data,
-          .ldb = w.ld,
-          .packed_b = w.packed_transposed,
-          .c = out,
-          .ldc = w.cols,
-          .accumulate = accumulate});
-}
-
 // Where a step's rows come from: `going` of them ran at the step before.
 struct Step {
   int64_t begin, rows, before_begin, going;
@@ -189,9 +158,10 @@ void lstm_forward(const LstmForward<float>& a) {
   const int64_t H = a.H;
   for (int64_t s = 0; s < a.steps.T; ++s) {
     const Step step = step_at(a.steps, a.reverse, s);
-    product(step.going, a.h + step.before_begin * H, a.wh, a.gates + step.begin * 4 * H, true);
+    matmul(product_of(step.going, a.h + step.before_begin * H, a.wh, a.gates + step.begin * 4 * H, true));
     if (a.h0)
-      product(step.rows - step.going, a.h0 + step.going * H, a.wh, a.gates + (step.begin + step.going) * 4 * H, true);
+      matmul(product_of(step.rows - step.going, a.h0 + step.going * H, a.wh,
+                        a.gates + (step.begin + step.going) * 4 * H, true));
     parallel_for(step.rows, rows_per_block(H), [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n)
         row(H, a.gates + (step.begin + n) * 4 * H, state_before(step, n, H, a.c, a.c0), a.h + (step.begin + n) * H,
@@ -221,7 +191,7 @@ void lstm_backward(const LstmBackward<float>& a) {
                 .dc_out = a.dc_carry + n * H,
                 .add_c = false});
     });
-    transposed_product(step.rows, a.dgates + step.begin * 4 * H, a.f.wh, a.dh_carry, false);
+    matmul(transposed_product_of(step.rows, a.dgates + step.begin * 4 * H, a.f.wh, a.dh_carry, false));
   }
 }
 
@@ -258,8 +228,8 @@ void gru_forward(const GruForward<float>& a) {
   for (int64_t s = 0; s < a.steps.T; ++s) {
     const Step step = step_at(a.steps, a.reverse, s);
     for (int64_t n = 0; n < step.rows; ++n) std::copy_n(a.bh, 3 * H, gh + n * 3 * H);
-    product(step.going, a.h + step.before_begin * H, a.wh, gh, true);
-    if (a.h0) product(step.rows - step.going, a.h0 + step.going * H, a.wh, gh + step.going * 3 * H, true);
+    matmul(product_of(step.going, a.h + step.before_begin * H, a.wh, gh, true));
+    if (a.h0) matmul(product_of(step.rows - step.going, a.h0 + step.going * H, a.wh, gh + step.going * 3 * H, true));
     parallel_for(step.rows, rows_per_block(H), [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
         row(H, a.gates + (step.begin + n) * 3 * H, gh + n * 3 * H, state_before(step, n, H, a.h, a.h0),
@@ -291,7 +261,7 @@ void gru_backward(const GruBackward<float>& a) {
                 .add_h = false});
       }
     });
-    transposed_product(step.rows, a.dgates_h + step.begin * 3 * H, a.f.wh, a.dh_carry, true);
+    matmul(transposed_product_of(step.rows, a.dgates_h + step.begin * 3 * H, a.f.wh, a.dh_carry, true));
   }
 }
 

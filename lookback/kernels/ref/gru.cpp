@@ -65,17 +65,7 @@ void gru_forward(const GruForward<R>& a) {
     for (int64_t n = 0; n < rows * H; ++n)
       h0[n] = n < going * H ? a.h[a.steps.begin[before] * H + n] : a.h0 ? a.h0[n] : 0;
     for (int64_t n = 0; n < rows; ++n) std::copy_n(a.bh, 3 * H, gh + n * 3 * H);
-    matmul<R>({.m = rows,
-               .n = 3 * H,
-               .k = H,
-               .a = h0,
-               .lda = H,
-               .b = a.wh.data,
-               .ldb = a.wh.ld,
-               .transpose_b = true,
-               .c = gh,
-               .ldc = 3 * H,
-               .accumulate = true});
+    matmul(product_of<R>(rows, h0, a.wh, gh, true));
     gru_cell<R>({rows, H, a.gates + begin * 3 * H, gh, h0, a.h + begin * H});
     for (int64_t n = 0; n < rows; ++n) std::copy_n(gh + n * 3 * H + 2 * H, H, a.hn + (begin + n) * H);
   }
@@ -112,16 +102,7 @@ void gru_backward(const GruBackward<R>& a) {
       }
     }
     // forward: gates_h = h Wh^T + bh
-    matmul<R>({.m = rows,
-               .n = H,
-               .k = 3 * H,
-               .a = a.dgates_h + begin * 3 * H,
-               .lda = 3 * H,
-               .b = a.f.wh.data,
-               .ldb = a.f.wh.ld,
-               .c = a.dh_carry,
-               .ldc = H,
-               .accumulate = true});
+    matmul(transposed_product_of<R>(rows, a.dgates_h + begin * 3 * H, a.f.wh, a.dh_carry, true));
   }
 }
 

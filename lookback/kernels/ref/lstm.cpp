@@ -12,29 +12,6 @@ R sigmoid(R x) {
   return 1 / (1 + std::exp(-x));
 }
 
-// out[n] += x[n] W^T for N rows.
-template <class R>
-void add_product(int64_t N, const R* x, const Weight<R>& w, R* out) {
-  matmul<R>({.m = N,
-             .n = w.rows,
-             .k = w.cols,
-             .a = x,
-             .lda = w.cols,
-             .b = w.data,
-             .ldb = w.ld,
-             .transpose_b = true,
-             .c = out,
-             .ldc = w.rows,
-             .accumulate = true});
-}
-
-// out[n] = y[n] W for N rows.
-template <class R>
-void transposed_product(int64_t N, const R* y, const Weight<R>& w, R* out) {
-  matmul<R>(
-      {.m = N, .n = w.cols, .k = w.rows, .a = y, .lda = w.rows, .b = w.data, .ldb = w.ld, .c = out, .ldc = w.cols});
-}
-
 }  // namespace
 
 template <class R>
@@ -88,9 +65,9 @@ void lstm_forward(const LstmForward<R>& a) {
     for (int64_t n = 0; n < rows * H; ++n) c0[n] = a.c0 ? a.c0[n] : 0;
     if (going) {
       std::copy_n(a.c + a.steps.begin[before] * H, going * H, c0);
-      add_product(going, a.h + a.steps.begin[before] * H, a.wh, a.gates + begin * 4 * H);
+      matmul(product_of(going, a.h + a.steps.begin[before] * H, a.wh, a.gates + begin * 4 * H, true));
     }
-    if (a.h0) add_product(rows - going, a.h0 + going * H, a.wh, a.gates + (begin + going) * 4 * H);
+    if (a.h0) matmul(product_of(rows - going, a.h0 + going * H, a.wh, a.gates + (begin + going) * 4 * H, true));
     lstm_cell<R>({rows, H, a.gates + begin * 4 * H, c0, a.h + begin * H, a.c + begin * H});
   }
 }
@@ -128,7 +105,7 @@ void lstm_backward(const LstmBackward<R>& a) {
         dc = (dc + a.dh_carry[n * H + k] * o * (1 - tc * tc)) * gates[n * 4 * H + H + k];
       }
     // forward: gates += h Wh^T
-    transposed_product(rows, dgates, a.f.wh, a.dh_carry);
+    matmul(transposed_product_of<R>(rows, dgates, a.f.wh, a.dh_carry, false));
   }
 }
 
