@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <map>
 #include <utility>
 
@@ -38,12 +39,15 @@ const Tensor& Var::value() const { return node_->outputs[static_cast<size_t>(out
 
 bool Var::needs_grad() const { return node_ && node_->needs_grad; }
 
-const Tensor& Var::grad() const { return node_->grads[static_cast<size_t>(output_)]; }
+const Tensor& Var::grad() const { return node_->whole_grad(output_); }
+
+const RowGrad* Var::row_grad() const { return node_->row_grad.get(); }
 
 Tensor Var::grad_buffer() const { return node_->grad_buffer(output_); }
 
 void Var::clear_grad() const {
   node_->grads[static_cast<size_t>(output_)] = Tensor();
+  node_->row_grad.reset();
   node_->pending.reset();
 }
 
@@ -69,8 +73,20 @@ const Tensor& Var::row_scales() const { return node_->row_scales; }
 
 void Var::touch() const { ++node_->version; }
 
-Tensor& Node::grad_buffer(int k) {
+Tensor& Node::whole_grad(int k) {
   Tensor& g = grads[static_cast<size_t>(k)];
+  if (!row_grad) return g;
+  g = Tensor::zeros(outputs[0].shape(), outputs[0].dtype());
+  const auto row_bytes = static_cast<size_t>(g.dim(1) * item_size(g.dtype()));
+  for (size_t n = 0; n < row_grad->ids.size(); ++n)
+    std::memcpy(g.bytes() + static_cast<size_t>(row_grad->ids[n]) * row_bytes, row_grad->rows.bytes() + n * row_bytes,
+                row_bytes);
+  row_grad.reset();
+  return g;
+}
+
+Tensor& Node::grad_buffer(int k) {
+  Tensor& g = whole_grad(k);
   const Tensor& value = outputs[static_cast<size_t>(k)];
   if (g.empty()) g = Tensor::zeros(value.shape(), value.dtype());
   return g;

@@ -14,6 +14,12 @@ namespace lookback {
 
 struct Node;
 
+// The gradient of a table [N, C] of which only some rows were used: the others are zero.
+struct RowGrad {
+  std::vector<int32_t> ids;  // of the rows, ascending, each once
+  Tensor rows;               // [ids, C]
+};
+
 // A value on the tape: one output of a node. Copies are handles to the same value.
 class Var {
  public:
@@ -31,6 +37,9 @@ class Var {
   bool needs_grad() const;
   // What has flowed in so far; empty if nothing has.
   const Tensor& grad() const;
+  // The gradient as long as it is that of some rows of a table, else null. Asking for the whole of it, by grad() or
+  // grad_buffer(), makes it one.
+  const RowGrad* row_grad() const;
   // The gradient to add to: zeros the first time.
   Tensor grad_buffer() const;
   // Forgets what has flowed in, pending contributions included.
@@ -64,7 +73,8 @@ struct PendingGrad {
 // One op that ran: its outputs, and how to send their gradients to its inputs.
 struct Node {
   uint64_t id = 0;                     // creation order; inputs have smaller ids
-  std::vector<Tensor> outputs, grads;  // grads[k] is empty until something flows in
+  std::vector<Tensor> outputs, grads;  // grads[k] is empty until something flows in; whole_grad() reads a leaf's
+  std::unique_ptr<RowGrad> row_grad;   // of a leaf, instead of grads[0]
   std::vector<Var> inputs;
   std::function<void(Node&)> backward;  // empty for leaves
   bool needs_grad = false;
@@ -79,7 +89,9 @@ struct Node {
   Node& operator=(const Node&) = delete;
   ~Node();
 
-  // Gradient of output k, to add to: zeros the first time.
+  // Gradient of output k, with row_grad in it; empty if nothing has flowed in.
+  Tensor& whole_grad(int k);
+  // The same, to add to: zeros the first time.
   Tensor& grad_buffer(int k);
 };
 

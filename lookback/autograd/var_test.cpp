@@ -63,6 +63,28 @@ TEST(Var, LeavesAddUpOverPathsAndCalls) {
   EXPECT_EQ(number(x.grad()), 1.0f);
 }
 
+TEST(Var, AGradientOfRowsIsWholeWhenItIsAskedFor) {
+  const Var table = Var::parameter(Tensor::zeros({4, 2}));
+  const auto set = [&] {
+    table.node().row_grad = std::make_unique<RowGrad>(RowGrad{{1, 3}, Tensor::of<float>({2, 2}, {5, 6, 7, 8})});
+  };
+  const auto numbers = [&] {
+    const auto all = table.grad().span<float>();
+    return std::vector<float>(all.begin(), all.end());
+  };
+  set();
+  ASSERT_NE(table.row_grad(), nullptr);
+  EXPECT_EQ(numbers(), (std::vector<float>{0, 0, 5, 6, 0, 0, 7, 8}));
+  EXPECT_EQ(table.row_grad(), nullptr);
+  table.clear_grad(), set();
+  table.grad_buffer().data<float>()[0] += 1;
+  EXPECT_EQ(numbers(), (std::vector<float>{1, 0, 5, 6, 0, 0, 7, 8}));
+  table.clear_grad(), set();
+  table.clear_grad();
+  EXPECT_EQ(table.row_grad(), nullptr);
+  EXPECT_TRUE(table.grad().empty());
+}
+
 // A node runs once, after all its users, however they are ordered.
 TEST(Var, BackwardRunsOncePerNodeAfterItsUsers) {
   const Var x = leaf(1);

@@ -151,7 +151,7 @@ struct LstmBackward {
   const R* dh_last;  // [B, H] gradient of each sequence's last h, or null
   const R* dc_last;  // [B, H] gradient of each sequence's last c, or null
   R* dgates;         // [N, 4H] written, not added: gradient before the nonlinearity
-  R* dh_carry;       // [B, H] scratch; on return the gradient of h0
+  R* dh_carry;       // [B, H] scratch; on return the gradient of h0, if there is one
   R* dc_carry;       // [B, H] scratch; on return the gradient of c0
 };
 
@@ -195,7 +195,7 @@ struct GruBackward {
   const R* dh_last;  // [B, H] or null
   R* dgates_x;       // [N, 3H] written: gradient of x Wx^T + bx
   R* dgates_h;       // [N, 3H] written: gradient of h Wh^T + bh
-  R* dh_carry;       // [B, H] scratch; on return the gradient of h0
+  R* dh_carry;       // [B, H] scratch; on return the gradient of h0, if there is one
 };
 
 template <class R>

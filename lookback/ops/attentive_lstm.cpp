@@ -105,26 +105,36 @@ void Loop::look(const std::vector<Var>& in, int64_t t, const R* state, const Ten
 template <class R>
 void Loop::forward(const std::vector<Var>& in) {
   const auto& table = kernels::best<R>();
-  auto part = [&](Input w, Columns columns) { return weight<R>(in[w], columns, Packing::forward); };
+  auto part = [&](Input w, Columns columns, int64_t rows = 0) {
+    return weight<R>(in[w], columns, Packing::forward, rows);
+  };
   const R *embedded = in[kEmbedded].value().data<R>(), *b_readout = in[kBReadout].value().data<R>();
   const Tensor energies({n.B, n.T}, gates.dtype());
-  product(n.N, embedded, part(kWIh, embedding()), gates.data<R>(), Write::over, in[kBIh].value().data<R>());
-  if (!luong()) product(n.N, embedded, part(kWReadout, read_embedding()), readout.data<R>(), Write::over, b_readout);
+  std::vector<kernels::Matmul<R>> products;
+  products.reserve(3);
+  product(n.N, embedded, part(kWIh, embedding(), n.N), gates.data<R>(), Write::over, in[kBIh].value().data<R>());
+  if (!luong())
+    product(n.N, embedded, part(kWReadout, read_embedding(), n.N), readout.data<R>(), Write::over, b_readout);
   for (int64_t t = 0; t < steps.T(); ++t) {
     const int64_t rows = steps.alive(t), first = steps.begin(t);
     const R *h_before = before<R>(t, h, in[kH0]), *c_before = before<R>(t, c, in[kC0]);
     R *g = row<R>(gates, first), *state = row<R>(h, first), *r = row<R>(readout, first);
-    if (feeding && t) product(rows, row<R>(out, steps.begin(t - 1)), part(kWIh, feed()), g, Write::onto);
-    if (!luong()) {
-      look<R>(in, t, h_before, energies);
-      product(rows, row<R>(context, first), part(kWIh, seen()), g, Write::onto);
-    }
-    product(rows, h_before, part(kWHh, {0, n.H}), g, Write::onto, in[kBHh].value().data<R>());
+    const auto add = [&](const R* x, const kernels::Weight<R>& w, R* to, Write write, const R* bias = nullptr) {
+      products.push_back(kernels::product_of(rows, x, w, to, write == Write::onto, bias));
+    };
+    if (!luong()) look<R>(in, t, h_before, energies);
+    products.clear();
+    if (feeding && t) add(row<R>(out, steps.begin(t - 1)), part(kWIh, feed()), g, Write::onto);
+    if (!luong()) add(row<R>(context, first), part(kWIh, seen()), g, Write::onto);
+    add(h_before, part(kWHh, {0, n.H}), g, Write::onto, in[kBHh].value().data<R>());
+    add_up(products);
     table.lstm_cell({rows, n.H, g, c_before, state, row<R>(c, first)});
     if (luong()) look<R>(in, t, state, energies);
-    product(rows, row<R>(context, first), part(kWReadout, read_context()), r, luong() ? Write::over : Write::onto,
-            luong() ? b_readout : nullptr);
-    product(rows, state, part(kWReadout, read_state()), r, Write::onto);
+    products.clear();
+    add(row<R>(context, first), part(kWReadout, read_context()), r, luong() ? Write::over : Write::onto,
+        luong() ? b_readout : nullptr);
+    add(state, part(kWReadout, read_state()), r, Write::onto);
+    add_up(products);
     table.unary({kernels::Unary::tanh, rows * n.R, r, r});
     if (dropout.rate > 0) drop<R>(t, r, row<R>(out, first));
   }
@@ -146,9 +156,11 @@ struct LoopBack {
   const Tensor dh = Tensor::zeros({n.B, n.H}, d), dfeed = Tensor::zeros({n.B, n.R}, d);
   Tensor dc = Tensor::zeros({n.B, n.H}, d), dc_before = Tensor::zeros({n.B, n.H}, d);
   const Tensor dv_scratch = in[kV] ? Tensor({f.at.memory.sentences(), n.A}, d) : Tensor();
-  const Tensor scratch{Shape{n.B, n.R}, d};
+  const Tensor scratch = f.dropout.rate > 0 ? Tensor({n.B, n.R}, d) : Tensor();
 
-  kernels::Weight<R> part(Input w, Columns columns) const { return weight<R>(in[w], columns, Packing::backward); }
+  kernels::Weight<R> part(Input w, Columns columns, int64_t rows = 0) const {
+    return weight<R>(in[w], columns, Packing::backward, rows);
+  }
 
   void step(int64_t t, const Tensor& dout);
   void unread(int64_t t, const Tensor& dout);
@@ -162,11 +174,16 @@ struct LoopBack {
 template <class R>
 void LoopBack<R>::unread(int64_t t, const Tensor& dout) {
   const int64_t rows = f.steps.alive(t), first = f.steps.begin(t);
-  R *dr = scratch.data<R>(), *dz = f.template row<R>(dreadout, first);
-  std::copy_n(f.template row<R>(dout, first), rows * n.R, dr);
-  if (f.feeding && t + 1 < f.steps.T())
-    table.axpy({.size = f.steps.alive(t + 1) * n.R, .alpha = R{1}, .x = dfeed.data<R>(), .y = dr});
-  if (f.dropout.rate > 0) f.template drop<R>(t, dr, dr);
+  R* const dz = f.template row<R>(dreadout, first);
+  const R* dr = f.template row<R>(dout, first);
+  if (f.feeding) {
+    table.axpy({.size = rows * n.R, .alpha = R{1}, .x = dr, .y = dfeed.data<R>()});
+    dr = dfeed.data<R>();
+  }
+  if (f.dropout.rate > 0) {
+    f.template drop<R>(t, dr, scratch.data<R>());
+    dr = scratch.data<R>();
+  }
   // forward: readout = tanh(context Wc^T + h Wr^T + ...)
   table.unary_backward(
       {.f = {kernels::Unary::tanh, rows * n.R, nullptr, f.template row<R>(f.readout, first)}, .dy = dr, .dx = dz});
@@ -254,22 +271,22 @@ template <class R>
 void LoopBack<R>::parameters(const Tensor& states_before) {
   const Tensor& embedded = in[kEmbedded].value();
   if (const auto dx = grad_target<R>(in[kEmbedded]); dx.data) {
-    transposed_product(n.N, dgates.data<R>(), part(kWIh, f.embedding()), dx.data, dx.write);
+    transposed_product(n.N, dgates.data<R>(), part(kWIh, f.embedding(), n.N), dx.data, dx.write);
     if (!f.luong())
-      transposed_product(n.N, dreadout.data<R>(), part(kWReadout, f.read_embedding()), dx.data, Write::onto);
+      transposed_product(n.N, dreadout.data<R>(), part(kWReadout, f.read_embedding(), n.N), dx.data, Write::onto);
   }
   add_weight_grad(in[kWIh], f.embedding(), embedded, dgates);
   if (f.feeding)
-    add_weight_grad(in[kWIh], f.feed(), ops::states_before<R>(f.steps, Direction::forward, f.out, Tensor()), dgates);
+    add_recurrent_grad(in[kWIh], f.feed(), f.steps, Direction::forward,
+                       ops::states_before<R>(f.steps, Direction::forward, f.out, Tensor()), true, dgates);
   if (!f.luong()) add_weight_grad(in[kWIh], f.seen(), f.context, dgates);
   add_weight_grad(in[kWHh], {0, n.H}, states_before, dgates);
   add_weight_grad(in[kWReadout], f.read_context(), f.context, dreadout);
   add_weight_grad(in[kWReadout], f.read_state(), f.h, dreadout);
   if (!f.luong()) add_weight_grad(in[kWReadout], f.read_embedding(), embedded, dreadout);
   if (!dquery.empty()) add_weight_grad(in[kWQuery], {0, n.H}, f.luong() ? f.h : states_before, dquery);
-  add_bias_grad(in[kBIh], dgates);
-  add_bias_grad(in[kBHh], dgates);
-  add_bias_grad(in[kBReadout], dreadout);
+  add_bias_grad({in[kBIh], in[kBHh]}, dgates);
+  add_bias_grad({in[kBReadout]}, dreadout);
 }
 
 template <class R>

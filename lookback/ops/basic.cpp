@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lookback/base/parallel.h"
 #include "lookback/ops/int8_rows.h"
 #include "lookback/ops/internal.h"
 
 namespace lookback::ops {
 namespace {
+
+constexpr int64_t kRows = 64, kColumns = 64;  // that a thread moves at a time
 
 void check_same(const char* name, const Var& a, const Var& b) {
   check(a.shape() == b.shape() && a.dtype() == b.dtype(), name, ": shapes differ: ", a.shape(), " and ", b.shape());
@@ -171,12 +174,7 @@ Var gather_rows(const Var& x, const RowIds& ids) {
   with_float(x.dtype(), [&]<class R>() {
     kernels::best<R>().gather_rows({N, C, ids->data(), x.value().data<R>(), y.data<R>()});
   });
-  return record({y}, {x}, [=](Node& node) {
-    with_float(node.grads[0].dtype(), [&]<class R>() {
-      kernels::best<R>().scatter_rows(
-          {N, C, ids->data(), node.grads[0].data<R>(), node.inputs[0].grad_buffer().data<R>()});
-    });
-  })[0];
+  return record({y}, {x}, [ids](Node& node) { add_row_grad(node.inputs[0], ids, node.grads[0]); })[0];
 }
 
 Var slice_rows(const Var& x, int64_t begin, int64_t end) {
@@ -230,8 +228,10 @@ Var concat_columns(const std::vector<Var>& parts, const RowIds& ids) {
     int64_t at = 0;
     for (const Var& p : parts) {
       const int64_t width = p.dim(1);
-      for (int64_t n = 0; n < N; ++n)
-        std::copy_n(p.value().data<R>() + source(n) * width, width, y.data<R>() + n * C + at);
+      parallel_for(N, kRows, [&](int64_t begin, int64_t end) {
+        for (int64_t n = begin; n < end; ++n)
+          std::copy_n(p.value().data<R>() + source(n) * width, width, y.data<R>() + n * C + at);
+      });
       at += width;
     }
   });
@@ -240,12 +240,15 @@ Var concat_columns(const std::vector<Var>& parts, const RowIds& ids) {
       int64_t at = 0;
       for (const Var& in : node.inputs) {
         const int64_t width = in.dim(1);
+        // Columns are dealt out, not rows: two rows may come from one.
         if (R* dx = grad_or_null<R>(in))
-          for (int64_t n = 0; n < N; ++n) {
-            const R* dy = node.grads[0].data<R>() + n * C + at;
-            R* row = dx + source(n) * width;
-            for (int64_t k = 0; k < width; ++k) row[k] += dy[k];
-          }
+          parallel_for(width, kColumns, [&](int64_t begin, int64_t end) {
+            for (int64_t n = 0; n < N; ++n) {
+              const R* dy = node.grads[0].data<R>() + n * C + at;
+              R* row = dx + source(n) * width;
+              for (int64_t k = begin; k < end; ++k) row[k] += dy[k];
+            }
+          });
         at += width;
       }
     });

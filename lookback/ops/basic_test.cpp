@@ -7,6 +7,7 @@ namespace {
 
 using testing::check_op;
 using testing::distance;
+using testing::gradients_of;
 using testing::Inputs;
 using testing::random_param;
 using testing::random_tensor;
@@ -108,6 +109,26 @@ TEST(Basic, GatherRows) {
   const Var none = ops::gather_rows(random_param({3, 4}, 9), ops::row_ids({}));
   EXPECT_EQ(none.shape(), (Shape{0, 4}));
   EXPECT_THROW(ops::gather_rows(random_param({3, 4}, 9), ops::row_ids({3})), ShapeError);
+}
+
+TEST(Basic, TheGradientOfATableIsThatOfItsRowsUntilMoreIsAdded) {
+  const auto some = ops::row_ids({5, 0, -1, 5, 2}), others = ops::row_ids({3, 2, 6});
+  const auto once = [&](const Inputs& in) { return uneven(ops::gather_rows(in[0], some)); };
+  const auto twice = [&](const Inputs& in) { return ops::add(once(in), uneven(ops::gather_rows(in[0], others), 5)); };
+  const Inputs in = {random_param({7, 3}, 9)};
+  backward(twice(in));
+  ASSERT_NE(in[0].row_grad(), nullptr);
+  EXPECT_EQ(in[0].row_grad()->ids, (std::vector<int32_t>{0, 2, 3, 5, 6}));
+  check_op(in, twice);
+  // Used as a whole too, before and after.
+  check_op(in, [&](const Inputs& x) { return ops::add(uneven(ops::tanh(x[0]), 5), once(x)); });
+  check_op(in, [&](const Inputs& x) { return ops::add(once(x), uneven(ops::tanh(x[0]), 5)); });
+  // Over several passes.
+  const auto a = gradients_of(in, once)[0], b = gradients_of(in, twice)[0];
+  in[0].clear_grad();
+  backward(once(in)), backward(twice(in));
+  EXPECT_EQ(in[0].row_grad(), nullptr);
+  EXPECT_LT(distance(in[0].grad(), ops::add(Var(a), Var(b)).value()), 1e-15);
 }
 
 TEST(Basic, SliceAndConcatenateRows) {

@@ -1,6 +1,8 @@
 #include "lookback/ops/internal.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <tuple>
@@ -59,6 +61,9 @@ Tensor stacked(const std::vector<Tensor>& parts) {
   return out;
 }
 
+// Rows beside which packing a weight weighs little.
+constexpr int64_t kManyRows = 512;
+
 // Of rows a product needs to be as fast as it gets.
 constexpr int64_t kEnoughRows = 4096;
 
@@ -81,38 +86,83 @@ void add_product(Node& w, Columns columns, const Tensor& x, const Tensor& dy, Wr
   });
 }
 
-struct PendingProducts final : PendingGrad {
+// table[ids[n]] += dy[n]
+void scatter(const std::vector<int32_t>& ids, const Tensor& dy, const Tensor& table) {
+  with_float(dy.dtype(), [&]<class R>() {
+    kernels::best<R>().scatter_rows(
+        {.N = std::ssize(ids), .C = dy.dim(1), .ids = ids.data(), .rows = dy.data<R>(), .table = table.data<R>()});
+  });
+}
+
+struct Pending final : PendingGrad {
   struct Parts {
     std::vector<Tensor> x, dy;  // [n, columns], [n, rows of the weight]
   };
-  std::map<Columns, Parts> parts;
+  std::map<Columns, Parts> products;
+  std::vector<std::pair<RowIds, Tensor>> rows;  // of the table, and what is added to them
 
   void flush(Node& node) override {
+    if (!products.empty()) add_products(node);
+    if (!rows.empty()) node.whole_grad(0).empty() ? keep_rows(node) : add_rows(node);
+  }
+
+ private:
+  void add_products(Node& node) {
     const Write write = prepare_grad(node);
-    for (auto& [columns, p] : parts) {
+    for (auto& [columns, p] : products) {
       const Tensor x = stacked(p.x), dy = stacked(p.dy);
       p = {};
       add_product(node, columns, x, dy, write);
     }
   }
 
- private:
   // The first products need no zeros to be added to, if every column gets one.
   Write prepare_grad(Node& node) const {
     const Tensor& value = node.outputs[0];
     int64_t end = 0;
-    for (const auto& [columns, _] : parts) end = columns.begin == end ? columns.end : -1;
-    if (!node.grads[0].empty() || end != value.dim(1)) return node.grad_buffer(0), Write::onto;
+    for (const auto& [columns, _] : products) end = columns.begin == end ? columns.end : -1;
+    if (!node.whole_grad(0).empty() || end != value.dim(1)) return node.grad_buffer(0), Write::onto;
     node.grads[0] = Tensor(value.shape(), value.dtype());
     return Write::over;
   }
+
+  void add_rows(Node& node) const {
+    for (const auto& [ids, dy] : rows) scatter(*ids, dy, node.grads[0]);
+  }
+
+  void keep_rows(Node& node) const {
+    auto sum = std::make_unique<RowGrad>();
+    size_t uses = 0;
+    for (const auto& [ids, _] : rows) uses += ids->size();
+    sum->ids.reserve(uses);
+    for (const auto& [ids, _] : rows)
+      std::ranges::copy_if(*ids, std::back_inserter(sum->ids), [](int32_t id) { return id >= 0; });
+    std::ranges::sort(sum->ids);
+    sum->ids.erase(std::ranges::unique(sum->ids).begin(), sum->ids.end());
+    sum->rows = Tensor::zeros({std::ssize(sum->ids), node.outputs[0].dim(1)}, node.outputs[0].dtype());
+    std::vector<int32_t> places;
+    places.reserve(uses);
+    for (const auto& [ids, dy] : rows) {
+      places.clear();
+      for (const int32_t id : *ids)
+        places.push_back(id < 0 ? id : static_cast<int32_t>(std::ranges::lower_bound(sum->ids, id) - sum->ids.begin()));
+      scatter(places, dy, sum->rows);
+    }
+    node.row_grad = std::move(sum);
+  }
 };
+
+Pending& pending_of(const Var& v) {
+  auto& pending = v.node().pending;
+  if (!pending) pending = std::make_unique<Pending>();
+  return static_cast<Pending&>(*pending);
+}
 
 }  // namespace
 
 void give_grad(const Var& in, Tensor g) {
   if (!in.needs_grad()) return;
-  Tensor& mine = in.node().grads[static_cast<size_t>(in.output())];
+  Tensor& mine = in.node().whole_grad(in.output());
   if (mine.empty()) {
     mine = std::move(g);
     return;
@@ -123,7 +173,7 @@ void give_grad(const Var& in, Tensor g) {
 }
 
 template <class R>
-kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing) {
+kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing, int64_t rows) {
   const bool forward = packing == Packing::forward;  // else y w, which needs no transposing
   const auto pack = kernels::best<R>().pack;
   const Precision precision = product_precision();
@@ -131,7 +181,8 @@ kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing) {
   const bool int8 = pack && forward && precision == Precision::int8 && kernels::has_products(precision);
   kernels::Weight<R> out{.rows = w.dim(0), .cols = columns.size(), .ld = w.dim(1)};
   if (!int8) out.data = elements<R>(w) + columns.begin;
-  if (!pack) return out;
+  const bool packed_on_the_way = precision == Precision::f32 && rows >= kManyRows && grad_enabled() && w.needs_grad();
+  if (!pack || packed_on_the_way) return out;
   (forward ? out.packed : out.packed_transposed) = with_prepared(w.node(), [&](Prepared& prepared) {
     auto& kept = prepared.copies[{columns, packing, precision}];
     const uint64_t version = w.node().version, before = kept.version;
@@ -166,8 +217,8 @@ kernels::Weight<float> sketched_weight(const Var& w) {
   return out;
 }
 
-template kernels::Weight<float> weight<float>(const Var&, Columns, Packing);
-template kernels::Weight<double> weight<double>(const Var&, Columns, Packing);
+template kernels::Weight<float> weight<float>(const Var&, Columns, Packing, int64_t);
+template kernels::Weight<double> weight<double>(const Var&, Columns, Packing, int64_t);
 
 void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tensor& dy) {
   if (!w.needs_grad()) return;
@@ -175,19 +226,35 @@ void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tenso
     w.node().grad_buffer(0);
     return add_product(w.node(), columns, x, dy, Write::onto);
   }
-  auto& pending = w.node().pending;
-  if (!pending) pending = std::make_unique<PendingProducts>();
-  auto& parts = static_cast<PendingProducts&>(*pending).parts[columns];
+  auto& parts = pending_of(w).products[columns];
   parts.x.push_back(x);
   parts.dy.push_back(dy);
 }
 
-void add_bias_grad(const Var& b, const Tensor& dy) {
-  if (!b.needs_grad()) return;
-  with_float(dy.dtype(), [&]<class R>() {
-    kernels::best<R>().column_sums(
-        {.N = dy.dim(0), .C = dy.dim(1), .ldx = dy.dim(1), .x = dy.data<R>(), .sums = grad_or_null<R>(b)});
-  });
+void add_row_grad(const Var& table, const RowIds& ids, const Tensor& dy) {
+  if (!table.needs_grad()) return;
+  const bool is_leaf = !table.node().backward;
+  if (is_leaf)
+    pending_of(table).rows.emplace_back(ids, dy);
+  else
+    scatter(*ids, dy, table.grad_buffer());
+}
+
+void add_bias_grad(std::initializer_list<Var> biases, const Tensor& dy) {
+  Tensor sums;
+  for (const Var& b : biases) {
+    if (!b.needs_grad()) continue;
+    if (!sums.empty()) {
+      give_grad(b, sums.clone());
+      continue;
+    }
+    sums = Tensor::zeros({dy.dim(1)}, dy.dtype());
+    with_float(dy.dtype(), [&]<class R>() {
+      kernels::best<R>().column_sums(
+          {.N = dy.dim(0), .C = dy.dim(1), .ldx = dy.dim(1), .x = dy.data<R>(), .sums = sums.data<R>()});
+    });
+    give_grad(b, sums);
+  }
 }
 
 }  // namespace lookback::ops

@@ -1,8 +1,12 @@
 // Private to ops: gradients to write to, and weights ready for fast products.
 #pragma once
 
+#include <initializer_list>
+#include <vector>
+
 #include "lookback/autograd/var.h"
 #include "lookback/kernels/kernels.h"
+#include "lookback/ops/basic.h"
 
 namespace lookback::ops {
 
@@ -42,7 +46,7 @@ struct GradTarget {
 template <class R>
 GradTarget<R> grad_target(const Var& in) {
   if (!in.needs_grad()) return {};
-  Tensor& g = in.node().grads[static_cast<size_t>(in.output())];
+  Tensor& g = in.node().whole_grad(in.output());
   const bool fresh = g.empty();
   if (fresh) g = Tensor(in.shape(), in.dtype());
   return {g.data<R>(), fresh ? Write::over : Write::onto};
@@ -52,15 +56,11 @@ GradTarget<R> grad_target(const Var& in) {
 void give_grad(const Var& in, Tensor g);
 
 // The weight w[:, columns] with its packed copies, which are made the first time
-// and kept with w until its value changes.
+// and kept with w until its value changes. Not for the only product of many `rows` with a weight that is being
+// trained: such a product packs the weight a part at a time, which then need not leave the cache.
 enum class Packing { forward, backward };
 template <class R>
-kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing);
-
-template <class R>
-kernels::Weight<R> weight(const Var& w, Packing packing) {
-  return weight<R>(w, {0, w.dim(1)}, packing);
-}
+kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing, int64_t rows = 0);
 
 // w with what kernels::Largest needs of it as `packed`, kept like the copies above; null if there is none.
 kernels::Weight<float> sketched_weight(const Var& w);
@@ -69,6 +69,13 @@ kernels::Weight<float> sketched_weight(const Var& w);
 template <class R>
 void product(int64_t rows, const R* x, const kernels::Weight<R>& w, R* out, Write write, const R* bias = nullptr) {
   kernels::best<R>().matmul(kernels::product_of(rows, x, w, out, write == Write::onto, bias));
+}
+
+// Products that are added up in the c of the first of them.
+template <class R>
+void add_up(std::vector<kernels::Matmul<R>>& products) {
+  for (size_t k = 1; k < products.size(); ++k) products[k - 1].also = &products[k];
+  kernels::best<R>().matmul(products[0]);
 }
 
 // out = y w for rows of y [rows, rows of w], w packed backward.
@@ -81,7 +88,11 @@ void transposed_product(int64_t rows, const R* y, const kernels::Weight<R>& w, R
 // there are so many rows that waiting would gain nothing and keep them in memory.
 void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tensor& dy);
 
-// db += column sums of dy
-void add_bias_grad(const Var& b, const Tensor& dy);
+// Row ids[n] of dtable += dy[n]; nothing where an id is negative. The gradient of a leaf stays one of rows (RowGrad)
+// if nothing else is added to it.
+void add_row_grad(const Var& table, const RowIds& ids, const Tensor& dy);
+
+// The same for each of `biases`: db += column sums of dy
+void add_bias_grad(std::initializer_list<Var> biases, const Tensor& dy);
 
 }  // namespace lookback::ops

@@ -30,14 +30,13 @@ void check_fits(const LinearTerm& t, int64_t N, int64_t O) {
 
 // y (+)= the sum of the terms
 template <class R>
-void add_up(std::span<const LinearTerm> terms, int64_t N, Write write, R* y) {
+void add_terms(std::span<const LinearTerm> terms, int64_t N, Write write, R* y) {
   thread_local std::vector<kernels::Matmul<R>> products;
   products.clear();
   for (const LinearTerm& t : terms)
-    products.push_back(kernels::product_of(N, t.x.value().data<R>(), weight<R>(t.w, columns_of(t), Packing::forward), y,
-                                           write == Write::onto, data_or_null<R>(t.bias)));
-  for (size_t k = 1; k < products.size(); ++k) products[k - 1].also = &products[k];
-  kernels::best<R>().matmul(products[0]);
+    products.push_back(kernels::product_of(N, t.x.value().data<R>(), weight<R>(t.w, columns_of(t), Packing::forward, N),
+                                           y, write == Write::onto, data_or_null<R>(t.bias)));
+  add_up(products);
 }
 
 }  // namespace
@@ -51,7 +50,7 @@ Var linear_sum(std::span<const LinearTerm> terms, const Var& onto) {
   Tensor y({N, O}, terms[0].x.dtype());
   with_float(y.dtype(), [&]<class R>() {
     if (onto) std::memcpy(y.bytes(), onto.value().bytes(), static_cast<size_t>(y.byte_size()));
-    add_up(terms, N, onto ? Write::onto : Write::over, y.data<R>());
+    add_terms(terms, N, onto ? Write::onto : Write::over, y.data<R>());
   });
   if (!grad_enabled()) return Var(y);
   std::vector<Var> inputs{onto};
@@ -65,11 +64,11 @@ Var linear_sum(std::span<const LinearTerm> terms, const Var& onto) {
       for (const LinearTerm& t : terms)
         // forward: y = x w^T
         if (const auto dx = grad_target<R>(t.x); dx.data)
-          transposed_product(N, dy.data<R>(), weight<R>(t.w, columns_of(t), Packing::backward), dx.data, dx.write);
+          transposed_product(N, dy.data<R>(), weight<R>(t.w, columns_of(t), Packing::backward, N), dx.data, dx.write);
     });
     for (const LinearTerm& t : terms) {
       add_weight_grad(t.w, columns_of(t), t.x.value(), dy);
-      add_bias_grad(t.bias, dy);
+      add_bias_grad({t.bias}, dy);
     }
   })[0];
 }

@@ -132,6 +132,25 @@ TEST(Linear, OneWeightUsedManyTimes) {
   });
 }
 
+TEST(Linear, AWeightThatIsATableOfRowsToo) {
+  // A tied embedding: the rows come on top of the products.
+  const auto ids = ops::row_ids({3, 0, 3});
+  check_op({random_param({5, 4}, 1)},
+           [&](const Inputs& in) { return uneven(ops::linear(ops::gather_rows(in[0], ids), in[0])); });
+}
+
+TEST(Linear, ManyRows) {
+  // Where weights in training are packed on the way of the product.
+  const Inputs in = {random_param({600, 9}, 1), random_param({530, 9}, 2), random_param({530}, 3)};
+  const auto loss = [](const Inputs& x) { return uneven(ops::linear(x[0], x[1], {.bias = x[2]})); };
+  const Inputs fast = testing::as_f32(in);
+  const auto want = gradients_of(in, loss), got = gradients_of(fast, loss);
+  for (size_t k = 0; k < want.size(); ++k) EXPECT_LT(testing::distance(got[k], want[k]), 2e-5) << "input " << k;
+  const NoGrad off;
+  const Tensor packed = ops::linear(fast[0], fast[1], {.bias = fast[2]}).value();
+  EXPECT_LT(testing::distance(packed, ops::linear(in[0], in[1], {.bias = in[2]}).value()), 2e-5);
+}
+
 TEST(Linear, AWeightThatIsComputed) {
   // As with weight drop: the products wait for a node that is no leaf.
   check_op({random_param({3, 4}, 1), random_param({2, 4}, 2)}, [](const Inputs& in) {

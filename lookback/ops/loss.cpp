@@ -21,8 +21,8 @@ void chunk_grads(const Tensor& hidden, const Var& w, const Tensor& dlogits, cons
   const auto& table = kernels::best<R>();
   // forward: logits = hidden w^T + bias
   if (!g.dhidden.empty())
-    transposed_product(n, dlogits.data<R>(), weight<R>(w, Packing::backward), g.dhidden.data<R>() + first * H,
-                       Write::over);
+    transposed_product(n, dlogits.data<R>(), weight<R>(w, {0, H}, Packing::backward, n),
+                       g.dhidden.data<R>() + first * H, Write::over);
   if (!g.dw.empty())
     table.matmul({.m = V,
                   .n = H,
@@ -67,7 +67,7 @@ XentOut projected_xent(const Var& hidden, const Var& w, const Var& bias, const s
   Tensor loss({1}, d);
   const int64_t chunk = std::max<int64_t>(64, kChunkElements / std::max<int64_t>(1, V));
   with_float(d, [&]<class R>() {
-    const auto weights = weight<R>(w, Packing::forward);
+    const auto weights = weight<R>(w, {0, H}, Packing::forward, std::min(chunk, N));
     for (int64_t first = 0; first < N; first += chunk) {
       const int64_t n = std::min(chunk, N - first);
       Tensor logits({n, V}, d);

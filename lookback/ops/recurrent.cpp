@@ -27,14 +27,17 @@ void check_inputs(const char* name, int64_t gates, const Var& x, const Steps& st
 template <class R>
 void product(const Tensor& x, const Var& w, const R* bias, const Tensor& out) {
   const Write write = bias ? Write::over : Write::onto;
-  ops::product(x.dim(0), x.data<R>(), weight<R>(w, Packing::forward), out.data<R>(), write, bias);
+  ops::product(x.dim(0), x.data<R>(), weight<R>(w, {0, w.dim(1)}, Packing::forward, x.dim(0)), out.data<R>(), write,
+               bias);
 }
 
 void input_part_backward(const Var& x, const Var& w_ih, const Tensor& dgates) {
+  const int64_t N = dgates.dim(0);
   with_float(dgates.dtype(), [&]<class R>() {
     // forward: gates = x Wx^T
     if (const auto dx = grad_target<R>(x); dx.data)
-      transposed_product(dgates.dim(0), dgates.data<R>(), weight<R>(w_ih, Packing::backward), dx.data, dx.write);
+      transposed_product(N, dgates.data<R>(), weight<R>(w_ih, {0, w_ih.dim(1)}, Packing::backward, N), dx.data,
+                         dx.write);
   });
   add_weight_grad(w_ih, {0, w_ih.dim(1)}, x.value(), dgates);
 }
@@ -137,7 +140,7 @@ RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, c
       product<R>(k.at.of(x.value()), w.w_ih, bias.data(), k.gates);
       const Tensor scratch({k.at.B(), H}, d);
       auto args = lstm_args<R>(k, direction, h, scratch);
-      args.wh = weight<R>(w.w_hh, Packing::forward);
+      args.wh = weight<R>(w.w_hh, {0, H}, Packing::forward);
       kernels::best<R>().lstm_forward(args);
       reach(k.at, direction, k.at.of(h), last_h), reach(k.at, direction, k.c, last_c);
       if (options.checkpoint) k.gates = k.c = Tensor();
@@ -158,7 +161,7 @@ RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, c
                                               : *w;
             const Tensor scratch({k.at.B(), H}, d), dh0({k.at.B(), H}, d), dc0({k.at.B(), H}, d);
             auto args = lstm_args<R>(k, direction, h, scratch);
-            args.wh = weight<R>(in[2], Packing::backward);
+            args.wh = weight<R>(in[2], {0, H}, Packing::backward);
             kernels::best<R>().lstm_backward({.f = args,
                                               .dh = k.at.of(dh).data<R>(),
                                               .dh_last = dh_carry.data<R>(),
@@ -168,11 +171,10 @@ RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, c
                                               .dc_carry = dc0.data<R>()});
             hand_back(k.at, dh0, dh_carry), hand_back(k.at, dc0, dc_carry);
           }
-          add_weight_grad(in[2], {0, H}, before, dgates);
+          add_recurrent_grad(in[2], {0, H}, steps, direction, before, !in[5], dgates);
         });
         input_part_backward(in[0], in[1], dgates);
-        add_bias_grad(in[3], dgates);
-        add_bias_grad(in[4], dgates);
+        add_bias_grad({in[3], in[4]}, dgates);
         if (in[5]) give_grad(in[5], dh_carry);
         if (in[6]) give_grad(in[6], dc_carry);
       });
@@ -196,7 +198,7 @@ RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, co
       product<R>(k.at.of(x.value()), w.w_ih, w.b_ih.value().data<R>(), k.gates);
       const Tensor scratch({k.at.B(), 4 * H}, d);
       auto args = gru_args<R>(k, direction, h, scratch);
-      args.wh = weight<R>(w.w_hh, Packing::forward), args.bh = w.b_hh.value().data<R>();
+      args.wh = weight<R>(w.w_hh, {0, H}, Packing::forward), args.bh = w.b_hh.value().data<R>();
       kernels::best<R>().gru_forward(args);
       reach(k.at, direction, k.at.of(h), last_h);
       if (options.checkpoint) k.gates = k.hn = Tensor();
@@ -215,7 +217,7 @@ RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, co
                                           : *w;
         const Tensor scratch({k.at.B(), 4 * H}, d), dh0({k.at.B(), H}, d);
         auto args = gru_args<R>(k, direction, h, scratch);
-        args.wh = weight<R>(in[2], Packing::backward), args.bh = in[4].value().data<R>();
+        args.wh = weight<R>(in[2], {0, H}, Packing::backward), args.bh = in[4].value().data<R>();
         kernels::best<R>().gru_backward({.f = args,
                                          .dh = k.at.of(dh).data<R>(),
                                          .dh_last = dh_carry.data<R>(),
@@ -224,11 +226,11 @@ RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, co
                                          .dh_carry = dh0.data<R>()});
         hand_back(k.at, dh0, dh_carry);
       }
-      add_weight_grad(in[2], {0, H}, before, dgates_h);
+      add_recurrent_grad(in[2], {0, H}, steps, direction, before, !in[5], dgates_h);
     });
     input_part_backward(in[0], in[1], dgates_x);
-    add_bias_grad(in[3], dgates_x);
-    add_bias_grad(in[4], dgates_h);
+    add_bias_grad({in[3]}, dgates_x);
+    add_bias_grad({in[4]}, dgates_h);
     if (in[5]) give_grad(in[5], dh_carry);
   });
   return {out[0], out[1], Var()};

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "lookback/ops/internal.h"
-
 namespace lookback::ops {
 
 std::vector<int32_t> rows_before(const Steps& steps, Direction direction) {
@@ -29,6 +27,14 @@ Tensor states_before(const Steps& steps, Direction direction, const Tensor& h, c
   for (size_t n = 0; n < from.size(); ++n)
     if (from[n] < 0) std::copy_n(h0.data<R>() + sequence[n] * H, H, out.data<R>() + static_cast<int64_t>(n) * H);
   return out;
+}
+
+void add_recurrent_grad(const Var& w, Columns columns, const Steps& steps, Direction direction, const Tensor& before,
+                        bool from_zeros, const Tensor& dy) {
+  if (!from_zeros || steps.T() == 0) return add_weight_grad(w, columns, before, dy);
+  const bool reverse = direction == Direction::reverse;
+  const int64_t first = reverse ? 0 : steps.begin(1), end = reverse ? steps.begin(steps.T() - 1) : steps.N();
+  add_weight_grad(w, columns, before.rows(first, end), dy.rows(first, end));
 }
 
 template Tensor states_before<float>(const Steps&, Direction, const Tensor&, const Tensor&);

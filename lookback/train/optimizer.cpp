@@ -57,6 +57,29 @@ const UpdateRule& rule_for(const OptimizerOptions& o) {
   return *found;
 }
 
+// update(begin, end, g) for all elements of a table: rows without a gradient have zeros.
+template <class R, class F>
+void for_each_row(const Tensor& table, const RowGrad& grad, F&& update) {
+  constexpr int64_t kZeros = 2048;
+  static constexpr R zeros[kZeros] = {};
+  const int64_t C = table.dim(1);
+  parallel_for(table.dim(0), kGrain / std::max<int64_t>(1, C), [&](int64_t row, int64_t end) {
+    auto next = std::ranges::lower_bound(grad.ids, row);
+    while (row < end) {
+      int64_t stop = row;
+      const auto first = next;
+      for (; next != grad.ids.end() && *next == stop && stop < end; ++next) ++stop;
+      if (stop > row) {
+        update(row * C, stop * C, grad.rows.data<R>() + (first - grad.ids.begin()) * C);
+      } else {
+        stop = next == grad.ids.end() ? end : std::min<int64_t>(end, *next);
+        for (int64_t k = row * C; k < stop * C; k += kZeros) update(k, std::min(k + kZeros, stop * C), zeros);
+      }
+      row = stop;
+    }
+  });
+}
+
 }  // namespace
 
 void OptimizerOptions::fields(FieldVisitor& v) {
@@ -126,22 +149,26 @@ void Optimizer::step(double lr, double grad_scale) {
                           .step = 0};
   for (size_t p = 0; p < params_.size(); ++p) {
     const Var& var = params_[p].var;
-    const Tensor& grad = var.grad();
-    if (grad.empty()) continue;
+    if (!var.row_grad() && var.grad().empty()) continue;
     a.step = ++steps_.data<int32_t>()[p];
     with_float(var.dtype(), [&]<class R>() {
       R* w = var.value().data<R>();
-      const R* g = grad.data<R>();
       R* s = slot_names_.size() > 0 ? slots_[p][0].data<R>() : nullptr;
       R* t = slot_names_.size() > 1 ? slots_[p][1].data<R>() : nullptr;
-      detail::Update<R> update;
+      detail::Update<R> rule;
       if constexpr (std::is_same_v<R, double>)
-        update = rule_->f64;
+        rule = rule_->f64;
       else
-        update = rule_->f32;
-      parallel_for(grad.size(), kGrain, [&](int64_t begin, int64_t end) {
-        update(end - begin, w + begin, g + begin, s ? s + begin : nullptr, t ? t + begin : nullptr, a);
-      });
+        rule = rule_->f32;
+      // g: of the elements from begin on
+      const auto update = [&](int64_t begin, int64_t end, const R* g) {
+        rule(end - begin, w + begin, g, s ? s + begin : nullptr, t ? t + begin : nullptr, a);
+      };
+      if (const RowGrad* rows = var.row_grad())
+        for_each_row<R>(var.value(), *rows, update);
+      else
+        parallel_for(var.value().size(), kGrain,
+                     [&, g = var.grad().data<R>()](int64_t begin, int64_t end) { update(begin, end, g + begin); });
     });
     var.touch();
   }

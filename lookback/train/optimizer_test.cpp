@@ -127,6 +127,44 @@ TEST(Optimizer, ResultsDoNotDependOnThreads) {
   EXPECT_EQ(bits[0], bits[1]);
 }
 
+// A table of which some rows were used, and the same with zeros for the others.
+TEST(Optimizer, RowsOfATableGetTheBitsOfTheWholeGradient) {
+  const std::vector<std::vector<int32_t>> used = {{0, 1, 2, 7, 149}, {}, {3, 60, 61, 148}};
+  for (const std::string kind : {"sgd", "adagrad", "adadelta", "adam", "adamw", "radam"})
+    for (const int64_t width : {1, 70, 20'000}) {
+      const OptimizerOptions options{
+          .kind = kind, .momentum = kind == "sgd" ? 0.9 : 0.0, .epsilon = 0.01, .weight_decay = 0.1};
+      Rng rng(6);
+      Tensor start({150, width});
+      for (float& x : start.span<float>()) x = static_cast<float>(rng.normal());
+      const std::vector<NamedVar> rows{{"table", Var::parameter(start.clone())}},
+          whole{{"table", Var::parameter(start)}};
+      OptimizerOptions own = options;
+      if (kind == "sgd") own.epsilon = 0;
+      Optimizer a(own, rows), b(own, whole);
+      GradNorm norm;
+      for (const auto& ids : used) {
+        Tensor values({std::ssize(ids), width});
+        for (float& x : values.span<float>()) x = static_cast<float>(rng.normal());
+        for (const auto* params : {&rows, &whole}) {
+          const Var& v = (*params)[0].var;
+          v.clear_grad();
+          v.node().row_grad = std::make_unique<RowGrad>(RowGrad{ids, values});
+        }
+        whole[0].var.grad();
+        ASSERT_EQ(whole[0].var.row_grad(), nullptr);
+        EXPECT_NEAR(norm(rows), norm(whole), 1e-9 * norm(whole));
+        a.step(0.1, 0.5), b.step(0.1, 0.5);
+        ASSERT_NE(rows[0].var.row_grad(), nullptr);
+      }
+      EXPECT_EQ(bytes_of(rows), bytes_of(whole)) << kind << " " << width;
+      for (size_t k = 0; k < a.state().size(); ++k) {
+        const Tensor s = a.state()[k].value, t = b.state()[k].value;
+        EXPECT_TRUE(std::equal(s.bytes(), s.bytes() + s.byte_size(), t.bytes())) << kind << " " << a.state()[k].name;
+      }
+    }
+}
+
 TEST(Optimizer, StateTakenUpGoesOnToTheSameBits) {
   for (const std::string kind : {"sgd", "adagrad", "adadelta", "adam", "adamw", "radam"}) {
     const OptimizerOptions options{.kind = kind, .momentum = kind == "sgd" ? 0.9 : 0.0};
@@ -220,6 +258,12 @@ TEST(GradNorm, IsTheNormOverAllParametersAndNamesWhatIsNotFinite) {
     EXPECT_FALSE(std::isfinite(norm(params)));
     EXPECT_EQ(first_non_finite_grad(params), "y");
   }
+  const NamedVar table{"table", Var::parameter(Tensor::zeros({3, 2}))};
+  table.var.node().row_grad = std::make_unique<RowGrad>(RowGrad{{2}, Tensor::full({1, 2}, 3)});
+  EXPECT_NEAR(norm({table}), std::sqrt(18.0), 1e-9);
+  table.var.node().row_grad->rows.data<float>()[1] = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(first_non_finite_grad({table}), "table");
+  EXPECT_NE(table.var.row_grad(), nullptr);
   params[1].var.grad_buffer().data<float>()[9'999] = 1e30f;  // its square is no float
   EXPECT_NEAR(norm(params) / 1e30, 1, 1e-6);
 }

@@ -81,7 +81,7 @@ template <class R>
                                                R* __restrict t, const UpdateScalars& a, bool decoupled) {
   const double correction1 = 1 - std::pow(a.beta1, static_cast<double>(a.step));
   const double correction2 = 1 - std::pow(a.beta2, static_cast<double>(a.step));
-  const R size = R(a.lr / correction1), spread = R(std::sqrt(correction2)), eps = R(a.epsilon);
+  const R size = R(a.lr / correction1), widen = R(1 / std::sqrt(correction2)), eps = R(a.epsilon);
   const R scale = R(a.grad_scale), decay = R(decoupled ? 0 : a.weight_decay);
   const R shrink = R(decoupled ? 1 - a.lr * a.weight_decay : 1);
   const Moments<R> moments(a);
@@ -90,7 +90,7 @@ template <class R>
     const R m = moments.first(s[k], d), v = moments.second(t[k], d);
     s[k] = m;
     t[k] = v;
-    w[k] = w[k] * shrink - size * m / (std::sqrt(v) / spread + eps);
+    w[k] = w[k] * shrink - size * m / (std::sqrt(v) * widen + eps);  // a second division would set the pace
   }
 }
 template <class R>

@@ -17,6 +17,7 @@ using cpu_impl::kGemmChain;
 
 constexpr int64_t kGemmTileRows = 6;
 constexpr int64_t kGemmRows = 42 * kGemmTileRows;  // of a, in the second cache
+constexpr int64_t kGemmColumns = 512;              // of a b that is packed on the way, in the second cache
 
 // The terms [k, k_end) of a part of c; its columns are whole panels.
 struct GemmBlock {
@@ -131,6 +132,7 @@ void pack_a(const Matmul<float>& p, int64_t row, int64_t row_end, int64_t k, int
       const bool wide = r + 8 <= row_end && end < depth;
       for (int64_t i = first; i < end; ++i) {
         const float* const from = p.a + (k + i) * p.lda + r;
+        __builtin_prefetch(from + kTogether * p.lda);
         if (wide)
           for (int64_t j = 0; j < kTileRows; j += L8) hn::StoreU(hn::LoadU(d8, from + j), d8, to + i * kTileRows + j);
         else
@@ -307,13 +309,21 @@ std::unique_ptr<Packed> gemm_pack(const Matmul<float>& p, std::unique_ptr<Packed
 void gemm(const Matmul<float>& p) {
   if (p.packed_b) return gemm_sum({&p, 1});
   const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
+  // A transposed a is copied for every block of b, so there is one block of columns.
+  const int64_t columns = p.transpose_a ? p.n : kGemmColumns;
   thread_local std::unique_ptr<Pages> buffer;
-  for (int64_t k = 0; k < p.k; k += kGemmChain) {
-    const int64_t depth = std::min(kGemmChain, p.k - k);
-    float* const panels = grown(buffer, up(p.n, W) * W * depth);
-    pack_panels(p, k, depth, panels);
-    const Stretch some{p, {panels, depth * W, k}, k, k + depth};
-    run_blocks({&some, 1});
+  for (int64_t column = 0; column < p.n; column += columns) {
+    Matmul<float> some = p;
+    some.n = std::min(columns, p.n - column);
+    some.b += p.transpose_b ? column * p.ldb : column, some.c += column;
+    if (p.bias) some.bias += column;
+    for (int64_t k = 0; k < p.k; k += kGemmChain) {
+      const int64_t depth = std::min(kGemmChain, p.k - k);
+      float* const panels = grown(buffer, up(some.n, W) * W * depth);
+      pack_panels(some, k, depth, panels);
+      const Stretch stretch{some, {panels, depth * W, k}, k, k + depth};
+      run_blocks({&stretch, 1});
+    }
   }
 }
 

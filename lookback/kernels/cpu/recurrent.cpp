@@ -121,6 +121,9 @@ Step step_at(const Steps& steps, bool reverse, int64_t s) {
   return {steps.begin[t], rows, steps.begin[before], std::min(rows, steps.alive(before))};
 }
 
+// Rows whose gradient goes on to the state they started from, as it is one of another step or an initial one.
+int64_t rows_with_state(const Step& step, const float* h0) { return h0 ? step.rows : step.going; }
+
 // The state that row n of a step starts from, or null for zeros.
 const float* state_before(const Step& step, int64_t n, int64_t H, const float* states, const float* initial) {
   if (n < step.going) return states + (step.before_begin + n) * H;
@@ -191,7 +194,8 @@ void lstm_backward(const LstmBackward<float>& a) {
                 .dc_out = a.dc_carry + n * H,
                 .add_c = false});
     });
-    matmul(transposed_product_of(step.rows, a.dgates + step.begin * 4 * H, a.f.wh, a.dh_carry, false));
+    matmul(
+        transposed_product_of(rows_with_state(step, a.f.h0), a.dgates + step.begin * 4 * H, a.f.wh, a.dh_carry, false));
   }
 }
 
@@ -261,7 +265,8 @@ void gru_backward(const GruBackward<float>& a) {
                 .add_h = false});
       }
     });
-    matmul(transposed_product_of(step.rows, a.dgates_h + step.begin * 3 * H, a.f.wh, a.dh_carry, true));
+    matmul(transposed_product_of(rows_with_state(step, a.f.h0), a.dgates_h + step.begin * 3 * H, a.f.wh, a.dh_carry,
+                                 true));
   }
 }
 

@@ -105,7 +105,8 @@ Outputs run_lstm(const Table<R>& table, const Case& c) {
                        .dc_carry = dc0.data()});
   Outputs out;
   put(out, "gates", gates), put(out, "h", h), put(out, "c", cell);
-  put(out, "dgates", dgates), put(out, "dh0", dh0), put(out, "dc0", dc0);
+  put(out, "dgates", dgates), put(out, "dc0", dc0);
+  if (c.state) put(out, "dh0", dh0);
   return out;
 }
 
@@ -139,7 +140,8 @@ Outputs run_gru(const Table<R>& table, const Case& c) {
                       .dh_carry = dh0.data()});
   Outputs out;
   put(out, "gates", gates), put(out, "hn", hn), put(out, "h", h);
-  put(out, "dgates_x", dx), put(out, "dgates_h", dgh), put(out, "dh0", dh0);
+  put(out, "dgates_x", dx), put(out, "dgates_h", dgh);
+  if (c.state) put(out, "dh0", dh0);
   return out;
 }
 
