@@ -242,9 +242,12 @@ void Trainer::after_step(bool epoch_ended) {
                         "; lower optimizer.lr or set optimizer.clip, then resume from the checkpoint before");
     return roll_back(what);
   }
+  const double began = context_.clock();
   if (validating) state_.add(validate());
   save(scheduled);
-  if (validating) publish();
+  if (!validating) return;
+  publish();
+  validation_seconds_ = context_.clock() - began;
 }
 
 bool Trainer::validation_due(bool epoch_ended) const {
@@ -262,9 +265,10 @@ std::string Trainer::stop_reason() const {
   const TrainOptions& o = options_;
   if (o.max_steps > 0 && state_.step >= o.max_steps) return "max_steps";
   if (o.max_epochs > 0 && state_.epoch >= o.max_epochs) return "max_epochs";
-  // The validation that is still to come is part of the time.
-  const double limit = 60 * o.max_minutes;
-  if (limit > 0 && seconds() + std::min(validation_seconds_, limit / 2) >= limit) return "max_minutes";
+  // What is still to come is part of the time: a validation, which may take longer than the last one did, and another
+  // one of the mean of the best weights.
+  const double limit = 60 * o.max_minutes, closing = (o.average_best > 1 ? 2 : 1) * 1.25 * validation_seconds_;
+  if (limit > 0 && seconds() + std::min(closing, limit / 2) >= limit) return "max_minutes";
   if (o.patience > 0 && scores_since_best(scores_of(history_, o.keep), larger_is_better_) >= o.patience)
     return "patience";
   return "";

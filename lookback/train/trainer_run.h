@@ -91,7 +91,7 @@ class Trainer {
   double saved_at_ = 0;  // training time
   int64_t saved_step_ = -1;
   int64_t published_step_ = -1;    // whose weights model.safetensors holds, as far as this sitting knows
-  double validation_seconds_ = 0;  // how long the last one took
+  double validation_seconds_ = 0;  // how long the last one took, with saving its weights
 };
 
 }  // namespace lookback::train::detail

@@ -27,9 +27,7 @@ ValidationRecord Trainer::validate() {
 
 ValidationRecord Trainer::score(std::vector<Sample>& samples) {
   const NoGrad no_grad;
-  const double began = context_.clock();
   Validation v = model_.validate();
-  validation_seconds_ = context_.clock() - began;
   std::string known;
   for (const auto& [name, value] : v.scores) known += (known.empty() ? "" : ", ") + name;
   check<ConfigError>(v.scores.contains(options_.keep), "keep = '", options_.keep, "', but validation gives ", known);

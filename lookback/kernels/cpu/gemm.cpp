@@ -164,27 +164,37 @@ HWY_INLINE void transpose(const float* from, int64_t ld, float* out, int64_t ld_
 
 int64_t GemmPanelWidth() { return panel_width(); }
 
-// One panel of b, `depth` terms from k on: [depth, panel], zero in columns past the end.
-void GemmPack(const Matmul<float>& p, int64_t panel, int64_t k, int64_t depth, float* HWY_RESTRICT out) {
+// Panels [panel, panel_end) of b, `depth` terms from k on, one behind the other: [depth, panel], zero in columns past
+// the end. b is read in the order in which it lies in memory.
+void GemmPack(const Matmul<float>& p, int64_t panel, int64_t panel_end, int64_t k, int64_t depth,
+              float* HWY_RESTRICT out) {
   const D d;
-  const int64_t L = lanes(), W = panel_width(), column = panel * W, columns = std::min(W, p.n - column);
+  const int64_t L = lanes(), W = panel_width(), size = depth * W;
+  const int64_t column = panel * W, columns = std::min(panel_end * W, p.n) - column;
   if (!p.transpose_b) {
     const float* from = p.b + k * p.ldb + column;
-    for (int64_t i = 0; i < depth; ++i, from += p.ldb, out += W)
-      for (int64_t v = 0; v < W; v += L)
-        hn::StoreU(v < columns ? load(from + v, columns - v) : hn::Zero(d), d, out + v);
+    for (int64_t i = 0; i < depth; ++i, from += p.ldb) {
+      float* to = out + i * W;
+      for (int64_t c = 0; c < columns; c += W, to += size)
+        for (int64_t v = 0; v < W; v += L)
+          hn::StoreU(c + v < columns ? load(from + c + v, columns - c - v) : hn::Zero(d), d, to + v);
+    }
     return;
   }
-  if (columns < W) std::fill_n(out, depth * W, 0.0f);
-  const float* const from = p.b + column * p.ldb + k;
+  if (columns % W != 0) std::fill_n(out + columns / W * size, size, 0.0f);
   constexpr int64_t kSide = 4;
-  const int64_t whole_columns = columns / kSide * kSide, whole_depth = depth / kSide * kSide;
-  for (int64_t first = 0; first < whole_columns; first += kLine)
-    for (int64_t i = 0; i < whole_depth; i += kSide)
-      for (int64_t c = first; c < std::min(first + kLine, whole_columns); c += kSide)
-        transpose(from + c * p.ldb + i, p.ldb, out + i * W + c, W);
-  for (int64_t c = 0; c < columns; ++c)
-    for (int64_t i = c < whole_columns ? whole_depth : 0; i < depth; ++i) out[i * W + c] = from[c * p.ldb + i];
+  const int64_t whole_depth = depth / kSide * kSide;
+  for (int64_t c = 0; c < columns; c += W) {
+    const float* const from = p.b + (column + c) * p.ldb + k;
+    float* const to = out + c / W * size;
+    const int64_t some = std::min(W, columns - c), whole = some / kSide * kSide;
+    for (int64_t first = 0; first < whole; first += kLine)
+      for (int64_t i = 0; i < whole_depth; i += kSide)
+        for (int64_t j = first; j < std::min(first + kLine, whole); j += kSide)
+          transpose(from + j * p.ldb + i, p.ldb, to + i * W + j, W);
+    for (int64_t j = 0; j < some; ++j)
+      for (int64_t i = j < whole ? whole_depth : 0; i < depth; ++i) to[i * W + j] = from[j * p.ldb + i];
+  }
 }
 
 // scratch: for a transposed a, [kGemmRows, kGemmChain].
@@ -252,8 +262,10 @@ void pack_panels(const Matmul<float>& p, int64_t k, int64_t depth, float* out) {
   const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
   const auto pack = &HWY_DYNAMIC_DISPATCH(GemmPack);
   const int64_t panels = up(p.n, W);
-  parallel_for(panels, panels * W * depth < kWorth ? panels : 1, [&](int64_t begin, int64_t end) {
-    for (int64_t panel = begin; panel < end; ++panel) pack(p, panel, k, depth, out + panel * depth * W);
+  const int64_t parts = panels * W * depth < kWorth ? 1 : std::min<int64_t>(panels, thread_count());
+  parallel_for(parts, 1, [&](int64_t part, int64_t) {
+    const int64_t begin = panels * part / parts, end = panels * (part + 1) / parts;
+    pack(p, begin, end, k, depth, out + begin * depth * W);
   });
 }
 
