@@ -145,12 +145,11 @@ void Optimizer::step(double lr, double grad_scale) {
                           .beta2 = options_.beta2,
                           .epsilon = options_.epsilon,
                           .rho = options_.rho,
-                          .nesterov = options_.nesterov,
-                          .step = 0};
+                          .nesterov = options_.nesterov};
   for (size_t p = 0; p < params_.size(); ++p) {
     const Var& var = params_[p].var;
     if (!var.row_grad() && var.grad().empty()) continue;
-    a.step = ++steps_.data<int32_t>()[p];
+    a.set_step(++steps_.data<int32_t>()[p]);
     with_float(var.dtype(), [&]<class R>() {
       R* w = var.value().data<R>();
       R* s = slot_names_.size() > 0 ? slots_[p][0].data<R>() : nullptr;

@@ -12,7 +12,14 @@ namespace lookback::train::detail {
 struct UpdateScalars {
   double lr, grad_scale, weight_decay, momentum, beta1, beta2, epsilon, rho;
   bool nesterov;
-  int64_t step;  // updates of this parameter, from 1
+  int64_t step = 0;                         // updates of this parameter, from 1
+  double correction1 = 1, correction2 = 1;  // 1 - beta^step: what the means of so many updates add up to
+
+  void set_step(int64_t updates) {
+    step = updates;
+    correction1 = 1 - std::pow(beta1, static_cast<double>(step));
+    correction2 = 1 - std::pow(beta2, static_cast<double>(step));
+  }
 };
 
 // Every rule works on its own copies of the scalars, in the type of the elements, as torch does.
@@ -79,9 +86,7 @@ struct Moments {
 template <class R>
 [[gnu::always_inline]] inline void adam_update(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s,
                                                R* __restrict t, const UpdateScalars& a, bool decoupled) {
-  const double correction1 = 1 - std::pow(a.beta1, static_cast<double>(a.step));
-  const double correction2 = 1 - std::pow(a.beta2, static_cast<double>(a.step));
-  const R size = R(a.lr / correction1), widen = R(1 / std::sqrt(correction2)), eps = R(a.epsilon);
+  const R size = R(a.lr / a.correction1), widen = R(1 / std::sqrt(a.correction2)), eps = R(a.epsilon);
   const R scale = R(a.grad_scale), decay = R(decoupled ? 0 : a.weight_decay);
   const R shrink = R(decoupled ? 1 - a.lr * a.weight_decay : 1);
   const Moments<R> moments(a);
@@ -108,12 +113,11 @@ LOOKBACK_SIMD_CLONES void adamw(int64_t n, R* __restrict w, const R* __restrict 
 template <class R>
 LOOKBACK_SIMD_CLONES void radam(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
                                 const UpdateScalars& a) {
-  const double step = static_cast<double>(a.step), power2 = std::pow(a.beta2, step);
-  const double correction1 = 1 - std::pow(a.beta1, step), correction2 = 1 - power2;
-  const double rho_inf = 2 / (1 - a.beta2) - 1, rho = rho_inf - 2 * step * power2 / correction2;
+  const double step = static_cast<double>(a.step), power2 = 1 - a.correction2;
+  const double rho_inf = 2 / (1 - a.beta2) - 1, rho = rho_inf - 2 * step * power2 / a.correction2;
   const bool adaptive = rho > 5;
   const double rectified = std::sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho));
-  const R size = R(adaptive ? a.lr / correction1 * rectified * std::sqrt(correction2) : a.lr / correction1);
+  const R size = R(adaptive ? a.lr / a.correction1 * rectified * std::sqrt(a.correction2) : a.lr / a.correction1);
   const R scale = R(a.grad_scale), decay = R(a.weight_decay);
   // Without the adaptive part the denominator is 0 * sqrt(v) + 1.
   const R of_root = R(adaptive ? 1 : 0), rest = R(adaptive ? a.epsilon : 1);

@@ -43,10 +43,7 @@ void SoftmaxXentRow(const SoftmaxXent<float>& a, int64_t n) {
   // forward: loss = lse - (1-e) x[y] - e/V sum_v x[v]
   const V factor = hn::Set(d, static_cast<float>(a.scale / sum));
   const V flat = hn::Set(d, static_cast<float>(a.scale * a.smoothing / classes));
-  for (int64_t v = 0; v < a.V; v += lanes()) {
-    __builtin_prefetch(x + a.V + v, 1);  // the next row, which nothing else has work for meanwhile
-    store(hn::MulSub(load(x + v, a.V - v), factor, flat), x + v, a.V - v);
-  }
+  for (int64_t v = 0; v < a.V; v += lanes()) store(hn::MulSub(load(x + v, a.V - v), factor, flat), x + v, a.V - v);
   x[y] -= static_cast<float>(a.scale * (1 - a.smoothing));
 }
 

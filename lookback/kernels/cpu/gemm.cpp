@@ -132,7 +132,7 @@ void pack_a(const Matmul<float>& p, int64_t row, int64_t row_end, int64_t k, int
       const bool wide = r + 8 <= row_end && end < depth;
       for (int64_t i = first; i < end; ++i) {
         const float* const from = p.a + (k + i) * p.lda + r;
-        __builtin_prefetch(from + kTogether * p.lda);
+        __builtin_prefetch(from + kTogether * p.lda);  // its line may lie in another page
         if (wide)
           for (int64_t j = 0; j < kTileRows; j += L8) hn::StoreU(hn::LoadU(d8, from + j), d8, to + i * kTileRows + j);
         else
