@@ -1,5 +1,6 @@
 #include "lookback/metrics/edit_distance.h"
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
