@@ -95,7 +95,7 @@ template <class R>
     const R m = moments.first(s[k], d), v = moments.second(t[k], d);
     s[k] = m;
     t[k] = v;
-    w[k] = w[k] * shrink - size * m / (std::sqrt(v) * widen + eps);  // a second division would set the pace
+    w[k] = w[k] * shrink - size * m / (std::sqrt(v) * widen + eps);
   }
 }
 template <class R>

@@ -257,16 +257,20 @@ float* grown(std::unique_ptr<Pages>& buffer, int64_t floats) {
   return buffer->as<float>();
 }
 
+// f(part, begin, end) for `parts` shares of [0, n), as even as can be, at once.
+template <class F>
+void in_shares(int64_t n, int64_t parts, F&& f) {
+  parallel_for(parts, 1, [&](int64_t part, int64_t) { f(part, n * part / parts, n * (part + 1) / parts); });
+}
+
 // All panels of b, `depth` terms from k on.
 void pack_panels(const Matmul<float>& p, int64_t k, int64_t depth, float* out) {
   const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
   const auto pack = &HWY_DYNAMIC_DISPATCH(GemmPack);
   const int64_t panels = up(p.n, W);
   const int64_t parts = panels * W * depth < kWorth ? 1 : std::min<int64_t>(panels, thread_count());
-  parallel_for(parts, 1, [&](int64_t part, int64_t) {
-    const int64_t begin = panels * part / parts, end = panels * (part + 1) / parts;
-    pack(p, begin, end, k, depth, out + begin * depth * W);
-  });
+  in_shares(panels, parts,
+            [&](int64_t, int64_t begin, int64_t end) { pack(p, begin, end, k, depth, out + begin * depth * W); });
 }
 
 // The terms [k, k_end) of the sums of a product.
@@ -290,10 +294,9 @@ void run_blocks(std::span<const Stretch> products) {
   constexpr int64_t kScratch = kGemmRows * kGemmChain;
   thread_local std::unique_ptr<Pages> buffer;
   float* const scratch = products[0].p.transpose_a ? grown(buffer, parts * kScratch) : nullptr;
-  parallel_for(parts, 1, [&](int64_t part, int64_t) {
+  in_shares(units, parts, [&](int64_t part, int64_t unit, int64_t end) {
     float* const mine = scratch ? scratch + part * kScratch : nullptr;
-    const int64_t end = units * (part + 1) / parts;
-    for (int64_t unit = units * part / parts; unit < end;) {
+    while (unit < end) {
       const int64_t row = unit / panels * band, panel = unit % panels, some = std::min(panels - panel, end - unit);
       if (row < m)
         for (const Stretch& s : products)
