@@ -19,16 +19,12 @@ constexpr int64_t kGemmTileRows = 6;
 constexpr int64_t kGemmRows = 42 * kGemmTileRows;  // of a, in the second cache
 constexpr int64_t kGemmColumns = 512;              // of a b that is packed on the way, in the second cache
 
-// The terms [k, k_end) of a part of c; its columns are whole panels.
+// A part of c, whose columns are whole panels, and the terms [k, k_end) of its sums.
 struct GemmBlock {
   int64_t row, row_end, panel, panel_end, k, k_end;
-};
-
-// b, or a stretch of its k: panels [terms, columns of a panel], `stride` floats from one to the next.
-struct GemmPanels {
-  const float* data;
-  int64_t stride;
-  int64_t k = 0;  // of the first term
+  const float* b;     // the first panel: [terms, columns of a panel]
+  int64_t stride;     // floats from one panel to the next
+  const float* next;  // what will be read after it, or null
 };
 
 }  // namespace lookback::kernels
@@ -120,7 +116,8 @@ HWY_INLINE void finish_tile(const Matmul<float>& p, const float* sums, int64_t r
 }
 
 // Rows [row, row_end) of a transposed a as tiles one behind the other, each [depth, kTileRows].
-void pack_a(const Matmul<float>& p, int64_t row, int64_t row_end, int64_t k, int64_t depth, float* HWY_RESTRICT out) {
+void GemmPackA(const Matmul<float>& p, int64_t row, int64_t row_end, int64_t k, int64_t depth,
+               float* HWY_RESTRICT out) {
   const hn::CappedTag<float, 8> d8;  // two more than a tile has, which the next term writes over
   const int64_t L8 = static_cast<int64_t>(hn::Lanes(d8));
   constexpr int64_t kTogether = 8;  // terms: few enough for lines that lie a power of two apart to stay
@@ -197,28 +194,30 @@ void GemmPack(const Matmul<float>& p, int64_t panel, int64_t panel_end, int64_t 
   }
 }
 
-// scratch: for a transposed a, [kGemmRows, kGemmChain].
-void GemmRun(const Matmul<float>& p, const GemmPanels& b, const GemmBlock& block, float* scratch) {
+// copied_a: the block's rows of a transposed a as GemmPackA leaves them, at most kGemmChain terms; else null.
+void GemmRun(const Matmul<float>& p, const GemmBlock& block, const float* copied_a) {
   HWY_ALIGN float sums[kTileRows * kTileVectors * HWY_MAX_BYTES / sizeof(float)];
   const int64_t W = panel_width(), rows = block.row_end - block.row, tiles = (rows + kTileRows - 1) / kTileRows;
   for (int64_t k = block.k; k < block.k_end; k += kGemmChain) {
     const int64_t depth = std::min(kGemmChain, block.k_end - k);
-    const int64_t lines = tiles > 1 ? depth * W / kLine : 0;  // of the next panel; a single tile is there as soon
-    const int64_t lines_of_tile = std::min(depth, (lines + tiles - 1) / tiles);
-    if (p.transpose_a) pack_a(p, block.row, block.row_end, k, depth, scratch);
-    for (int64_t panel = block.panel; panel < block.panel_end; ++panel) {
-      const float* const terms = b.data + panel * b.stride + (k - b.k) * W;
-      const bool is_last = panel + 1 == block.panel_end;
-      for (int64_t r = 0, fetched = 0; r < rows; r += kTileRows, fetched += lines_of_tile) {
+    const float* b = block.b + (k - block.k) * W;
+    for (int64_t panel = block.panel; panel < block.panel_end; ++panel, b += block.stride) {
+      const float* next = block.next;
+      if (panel + 1 < block.panel_end)
+        next = b + block.stride;
+      else if (k + depth < block.k_end)
+        next = block.b + (k + depth - block.k) * W;
+      int64_t lines = next && tiles > 1 ? depth * W / kLine : 0;  // a single tile is there as soon
+      const int64_t lines_of_tile = std::min(depth, (lines + tiles - 1) / tiles);
+      for (int64_t r = 0; r < rows; r += kTileRows) {
         const int64_t row = block.row + r, some = std::min<int64_t>(kTileRows, rows - r);
         fetch_tile(p, row, some, panel * W);
-        Fetch next;
-        if (!is_last && fetched < lines)
-          next = {terms + b.stride + fetched * kLine, std::min(lines_of_tile, lines - fetched)};
-        if (p.transpose_a)
-          any_tile<true>(some, depth, scratch + r * depth, 0, terms, sums, next);
+        const Fetch fetch{next, std::min(lines_of_tile, lines)};
+        next += fetch.lines * kLine, lines -= fetch.lines;
+        if (copied_a)
+          any_tile<true>(some, depth, copied_a + r * depth, 0, b, sums, fetch);
         else
-          any_tile<false>(some, depth, p.a + row * p.lda + k, p.lda, terms, sums, next);
+          any_tile<false>(some, depth, p.a + row * p.lda + k, p.lda, b, sums, fetch);
         finish_tile(p, sums, row, some, panel * W, k == 0);
       }
     }
@@ -232,11 +231,13 @@ HWY_AFTER_NAMESPACE();
 #include <vector>
 
 #include "lookback/base/parallel.h"
+#include "lookback/kernels/cpu/ends.h"
 #include "lookback/kernels/cpu/pages.h"
 
 namespace lookback::kernels {
 HWY_EXPORT(GemmPanelWidth);
 HWY_EXPORT(GemmPack);
+HWY_EXPORT(GemmPackA);
 HWY_EXPORT(GemmRun);
 
 namespace cpu_impl {
@@ -257,58 +258,115 @@ float* grown(std::unique_ptr<Pages>& buffer, int64_t floats) {
   return buffer->as<float>();
 }
 
-// f(part, begin, end) for `parts` shares of [0, n), as even as can be, at once.
-template <class F>
-void in_shares(int64_t n, int64_t parts, F&& f) {
-  parallel_for(parts, 1, [&](int64_t part, int64_t) { f(part, n * part / parts, n * (part + 1) / parts); });
-}
-
 // All panels of b, `depth` terms from k on.
 void pack_panels(const Matmul<float>& p, int64_t k, int64_t depth, float* out) {
   const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
   const auto pack = &HWY_DYNAMIC_DISPATCH(GemmPack);
   const int64_t panels = up(p.n, W);
   const int64_t parts = panels * W * depth < kWorth ? 1 : std::min<int64_t>(panels, thread_count());
-  in_shares(panels, parts,
-            [&](int64_t, int64_t begin, int64_t end) { pack(p, begin, end, k, depth, out + begin * depth * W); });
+  parallel_for(parts, 1, [&](int64_t part, int64_t) {
+    const int64_t begin = panels * part / parts, end = panels * (part + 1) / parts;
+    pack(p, begin, end, k, depth, out + begin * depth * W);
+  });
 }
 
-// The terms [k, k_end) of the sums of a product.
+// The terms [k, k_end) of the sums of a product, and b from k on: panels [terms, columns of a panel], `stride` floats
+// from one to the next.
 struct Stretch {
   Matmul<float> p;
-  GemmPanels b;
-  int64_t k, k_end;
+  const float* panels;
+  int64_t stride, k, k_end;
 };
 
-// Products with one c. Bands of rows by panels are cut into one part for each thread; how c is cut changes no bit of
-// it.
-void run_blocks(std::span<const Stretch> products) {
+// How c is cut, which changes no bit of it: into units, bands of rows by groups of panels; and those into pieces, one
+// tile high. All units have as many pieces, the last ones perhaps beyond the end of c.
+struct Cut {
+  int64_t panels, group, groups, bands, unit;  // panels of a group, pieces of a unit
+
+  // parts: threads; terms: of a sum
+  Cut(const Matmul<float>& p, int64_t parts, int64_t terms) {
+    const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
+    panels = up(p.n, W);
+    // A piece is worth being taken: a few microseconds.
+    group = parts == 1 ? panels : std::clamp<int64_t>(64 * kGemmChain / (W * terms), 1, panels);
+    groups = up(panels, group);
+    bands = up(p.m, kGemmRows);
+    unit = up(up(p.m, kGemmTileRows), bands);
+  }
+};
+
+// What a thread works on, together with another one or alone.
+struct Share {
+  Ends& ends;
+  Ends::End from;
+  Pieces all;     // of both
+  float* copy_a;  // [kGemmRows, kGemmChain] for a transposed a, else null
+};
+
+void run_share(std::span<const Stretch> products, const Cut& cut, const Share& share) {
   const auto run = &HWY_DYNAMIC_DISPATCH(GemmRun);
-  const int64_t m = products[0].p.m, n = products[0].p.n;
-  const int64_t panels = up(n, HWY_DYNAMIC_DISPATCH(GemmPanelWidth)()), bands = up(m, kGemmRows);
-  const int64_t tiles = up(m, kGemmTileRows), band = up(tiles, bands) * kGemmTileRows, units = bands * panels;
+  const auto pack_a = &HWY_DYNAMIC_DISPATCH(GemmPackA);
+  const Stretch& first = products[0];
+  const int64_t m = first.p.m, depth = first.k_end - first.k;
+  int64_t copied_band = -1;
+  while (true) {
+    const Pieces mine = share.ends.take(share.from, cut.unit);
+    if (mine.empty()) return;
+    const int64_t unit = mine.begin / cut.unit, band = unit / cut.groups, panel = unit % cut.groups * cut.group;
+    const int64_t top = band * cut.unit * kGemmTileRows, begin = top + mine.begin % cut.unit * kGemmTileRows;
+    const int64_t end = std::min(m, begin + (mine.end - mine.begin) * kGemmTileRows);
+    if (begin >= end) continue;
+    if (share.copy_a && copied_band != band) {
+      pack_a(first.p, top, std::min(m, top + cut.unit * kGemmTileRows), first.k, depth, share.copy_a);
+      copied_band = band;
+    }
+    const int64_t next_piece = share.from == Ends::End::lower ? mine.end : mine.begin - 1;
+    const bool goes_on = share.all.begin <= next_piece && next_piece < share.all.end && next_piece / cut.unit != unit;
+    for (auto s = products.begin(); s != products.end(); ++s) {
+      const float* next = nullptr;
+      if (s + 1 != products.end())
+        next = s[1].panels + panel * s[1].stride;
+      else if (goes_on)
+        next = first.panels + next_piece / cut.unit % cut.groups * cut.group * first.stride;
+      run(s->p,
+          {begin, end, panel, std::min(panel + cut.group, cut.panels), s->k, s->k_end, s->panels + panel * s->stride,
+           s->stride, next},
+          share.copy_a ? share.copy_a + (begin - top) * depth : nullptr);
+    }
+  }
+}
+
+// Products with one c. Threads share it in pairs.
+void run_blocks(std::span<const Stretch> products) {
+  const Matmul<float>& p = products[0].p;
   int64_t terms = 0;
   for (const Stretch& s : products) terms += s.k_end - s.k;
-  const int64_t worth = tiles * n * terms / kWorth;
-  const int64_t parts = std::clamp<int64_t>(worth, 1, std::min<int64_t>(units, thread_count()));
-  constexpr int64_t kScratch = kGemmRows * kGemmChain;
-  thread_local std::unique_ptr<Pages> buffer;
-  float* const scratch = products[0].p.transpose_a ? grown(buffer, parts * kScratch) : nullptr;
-  in_shares(units, parts, [&](int64_t part, int64_t unit, int64_t end) {
-    float* const mine = scratch ? scratch + part * kScratch : nullptr;
-    while (unit < end) {
-      const int64_t row = unit / panels * band, panel = unit % panels, some = std::min(panels - panel, end - unit);
-      if (row < m)
-        for (const Stretch& s : products)
-          run(s.p, s.b, {row, std::min(row + band, m), panel, panel + some, s.k, s.k_end}, mine);
-      unit += some;
-    }
+  const int64_t worth = up(p.m, kGemmTileRows) * p.n * terms / kWorth;
+  const int64_t parts = std::clamp<int64_t>(worth, 1, thread_count()), pairs = up(parts, 2);
+  const Cut cut(p, parts, terms);
+  constexpr int64_t kCopy = kGemmRows * kGemmChain;
+  thread_local std::unique_ptr<Pages> copies;
+  float* const copy_a = p.transpose_a ? grown(copies, parts * kCopy) : nullptr;
+  thread_local std::vector<Ends> kept_ends;
+  if (std::ssize(kept_ends) < pairs) kept_ends = std::vector<Ends>(static_cast<size_t>(pairs));
+  Ends* const ends = kept_ends.data();
+  const auto begin_of = [&](int64_t pair) {
+    return cut.bands * cut.groups * std::min(2 * pair, parts) / parts * cut.unit;
+  };
+  for (int64_t pair = 0; pair < pairs; ++pair) ends[pair].reset({begin_of(pair), begin_of(pair + 1)});
+  parallel_for(parts, 1, [&](int64_t part, int64_t) {
+    const int64_t pair = part / 2;
+    run_share(products, cut,
+              {.ends = ends[pair],
+               .from = part % 2 ? Ends::End::upper : Ends::End::lower,
+               .all = {begin_of(pair), begin_of(pair + 1)},
+               .copy_a = copy_a ? copy_a + part * kCopy : nullptr});
   });
 }
 
 Stretch whole(const Matmul<float>& p) {
   const float* const panels = static_cast<const Panels*>(p.packed_b)->pages->as<float>();
-  return {p, {panels, p.k * HWY_DYNAMIC_DISPATCH(GemmPanelWidth)()}, 0, p.k};
+  return {p, panels, p.k * HWY_DYNAMIC_DISPATCH(GemmPanelWidth)(), 0, p.k};
 }
 
 }  // namespace
@@ -322,7 +380,7 @@ std::unique_ptr<Packed> gemm_pack(const Matmul<float>& p, std::unique_ptr<Packed
 }
 
 void gemm(const Matmul<float>& p) {
-  if (p.packed_b) return gemm_sum({&p, 1});
+  if (p.packed_b && !p.transpose_a) return gemm_sum({&p, 1});
   const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
   // A transposed a is copied for every block of b, so there is one block of columns.
   const int64_t columns = p.transpose_a ? p.n : kGemmColumns;
@@ -336,7 +394,7 @@ void gemm(const Matmul<float>& p) {
       const int64_t depth = std::min(kGemmChain, p.k - k);
       float* const panels = grown(buffer, up(some.n, W) * W * depth);
       pack_panels(some, k, depth, panels);
-      const Stretch stretch{some, {panels, depth * W, k}, k, k + depth};
+      const Stretch stretch{some, panels, depth * W, k, k + depth};
       run_blocks({&stretch, 1});
     }
   }

@@ -12,9 +12,10 @@ namespace lookback::kernels::cpu_impl {
 constexpr int64_t kGemmChain = 512;
 
 std::unique_ptr<Packed> gemm_pack(const Matmul<float>&, std::unique_ptr<Packed> old);
-// packed_b must be null or come from gemm_pack. m, n and k are at least 1. Not p.also.
+// packed_b must be null or come from gemm_pack; with a transposed a, b is read instead. m, n and k are at least 1. Not
+// p.also.
 void gemm(const Matmul<float>& p);
-// Products that are added up in one c, all of packed b.
+// Products that are added up in one c, all of packed b and no transposed a.
 void gemm_sum(std::span<const Matmul<float>> products);
 
 }  // namespace lookback::kernels::cpu_impl
