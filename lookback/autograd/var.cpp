@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <utility>
 
@@ -130,10 +131,21 @@ std::vector<Var> record(std::vector<Tensor> outputs, std::vector<Var> inputs, st
 
 void backward(const Var& root) {
   check(root.value().size() == 1, "backward starts from one number, got ", root.shape());
+  backward(root, Tensor::full(root.shape(), 1, root.dtype()));
+}
+
+void backward(const Var& root, Tensor gradient) {
+  check(gradient.shape() == root.shape() && gradient.dtype() == root.dtype(), "backward from ", name_of(root.dtype()),
+        root.shape(), ": the gradient given is ", name_of(gradient.dtype()), gradient.shape());
   if (!root.needs_grad()) return;
   check<Error>(!root.node().consumed,
                "backward was run from here before and has freed the graph; run the forward again");
-  with_float(root.dtype(), [&]<class R>() { root.grad_buffer().data<R>()[0] += R{1}; });
+  if (Tensor& mine = root.node().whole_grad(root.output()); mine.empty())
+    mine = std::move(gradient);
+  else
+    with_float(root.dtype(), [&]<class R>() {
+      std::ranges::transform(mine.span<R>(), gradient.span<R>(), mine.data<R>(), std::plus<R>());
+    });
   // Ids grow along every edge, so "largest id first" is a topological order.
   // A loop, not a recursion: graphs over long sequences are deep.
   std::map<uint64_t, std::shared_ptr<Node>, std::greater<>> ready{{root.node().id, root.node_ptr()}};

@@ -104,6 +104,9 @@ std::vector<Var> record(std::vector<Tensor> outputs, std::vector<Var> inputs, st
 // ShapeError). Leaves add up what reaches them, over several calls too. The graph is
 // consumed: what it saved is freed on the way, and coming through it again throws Error.
 void backward(const Var& root);
+// The same from a root of any shape, given the gradient of what is made of it: of root's shape and type (else
+// ShapeError). The caller gives the gradient up: sums may be formed in it.
+void backward(const Var& root, Tensor gradient);
 
 // Whether ops record now. NoGrad turns recording off for its life, on this thread.
 bool grad_enabled();

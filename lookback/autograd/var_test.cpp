@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <thread>
+#include <vector>
 
 namespace lookback {
 namespace {
@@ -212,6 +213,26 @@ TEST(Var, ASharedPartCannotBeUsedAfterBackward) {
 TEST(Var, BackwardStartsFromOneNumber) {
   const Var x = Var::parameter(Tensor::zeros({2}));
   EXPECT_THROW(backward(x), ShapeError);
+}
+
+TEST(Var, BackwardFromAGradientThatIsGiven) {
+  const Var x = Var::parameter(Tensor::of<float>({2}, {1, 2}));
+  const auto tripled = [inputs = std::vector<Var>(1, x)] {
+    return record({Tensor::of<float>({2}, {3, 6})}, inputs, [](Node& node) {
+      for (size_t k = 0; k < 2; ++k)
+        node.inputs[0].grad_buffer().span<float>()[k] += 3 * node.grads[0].span<float>()[k];
+    })[0];
+  };
+  const Tensor given = Tensor::of<float>({2}, {10, 100});
+  backward(tripled(), given);
+  EXPECT_EQ(std::vector<float>(x.grad().span<float>().begin(), x.grad().span<float>().end()),
+            (std::vector<float>{30, 300}));
+  backward(x, Tensor::of<float>({2}, {1, 1}));  // a leaf is its own root, and adds up
+  EXPECT_EQ(std::vector<float>(x.grad().span<float>().begin(), x.grad().span<float>().end()),
+            (std::vector<float>{31, 301}));
+  EXPECT_THROW(backward(x, Tensor::zeros({1, 2})), ShapeError);
+  EXPECT_THROW(backward(x, Tensor::zeros({2}, Dtype::f64)), ShapeError);
+  EXPECT_THROW(backward(x, Tensor()), ShapeError);
 }
 
 struct Counted final : PendingGrad {

@@ -53,7 +53,7 @@ class Layer final : public BenchWork {
   double run() override {
     const PrecisionScope scope(precision_);
     const auto out = ops::lstm(x_, steps_, weights_);
-    backward(ops::weighted_sum(out.h, dh_));
+    backward(out.h, dh_);  // which the layer only reads
     for (const Var& v : {x_, weights_.w_ih, weights_.w_hh, weights_.b_ih, weights_.b_hh}) v.clear_grad();
     for (const Var& v : {weights_.w_ih, weights_.w_hh}) v.touch();  // as after an update
     return operations() * 1e-9;
