@@ -14,22 +14,22 @@ struct Pieces {
 };
 
 // Pieces in units, of which one thread takes the lower end and another the upper one: whole units until they come
-// close, then ever fewer pieces, so that both are done at once. One thread may take all from one end. At most 2^32
-// pieces.
+// close, then ever fewer pieces, so that both are done at once. At most 2^32 pieces.
 class Ends {
  public:
   enum class End { lower, upper };
 
   void reset(Pieces all) { left_.store(packed(all), std::memory_order_relaxed); }
 
-  // The next pieces, all of one unit; none if none are left. Units begin at multiples of `unit`.
-  Pieces take(End from, int64_t unit) {
+  // The next pieces, all of one unit; none if none are left. Units begin at multiples of `unit`. Not fewer than `least`
+  // unless the unit ends: a thread that is alone takes whole units to the last.
+  Pieces take(End from, int64_t unit, int64_t least = 1) {
     uint64_t seen = left_.load(std::memory_order_relaxed);
     while (true) {
       const Pieces all{static_cast<int64_t>(seen >> 32), static_cast<int64_t>(seen & 0xFFFFFFFF)};
       if (all.empty()) return all;
       const int64_t left = all.end - all.begin;
-      const int64_t some = left >= 2 * unit ? unit : std::max<int64_t>(1, left / 4);
+      const int64_t some = left >= 2 * unit ? unit : std::min(left, std::max(least, left / 4));
       Pieces mine = all, rest = all;
       if (from == End::lower)
         mine.end = rest.begin = std::min(all.begin + some, (all.begin / unit + 1) * unit);

@@ -25,6 +25,19 @@ TEST(Ends, WholeUnitsThenEverFewer) {
   EXPECT_EQ(sizes, (std::vector<int64_t>{10, 10, 10, 2, 2, 1, 1, 1, 1, 1, 1}));
 }
 
+TEST(Ends, AloneAThreadTakesWholeUnits) {
+  for (const int64_t units : {1, 2, 3}) {
+    Ends ends;
+    ends.reset({0, 10 * units});
+    for (int64_t k = 0; k < units; ++k) {
+      const Pieces p = ends.take(End::lower, 10, 10);
+      EXPECT_EQ(p.begin, 10 * k);
+      EXPECT_EQ(p.end, 10 * (k + 1));
+    }
+    EXPECT_TRUE(ends.take(End::lower, 10, 10).empty());
+  }
+}
+
 TEST(Ends, TheUpperEndIsTheMirrorOfTheLower) {
   for (int64_t pieces = 0; pieces < 70; ++pieces) {
     Ends lower, upper;

@@ -300,6 +300,7 @@ struct Share {
   Ends& ends;
   Ends::End from;
   Pieces all;     // of both
+  int64_t least;  // pieces to take
   float* copy_a;  // [kGemmRows, kGemmChain] for a transposed a, else null
 };
 
@@ -310,7 +311,7 @@ void run_share(std::span<const Stretch> products, const Cut& cut, const Share& s
   const int64_t m = first.p.m, depth = first.k_end - first.k;
   int64_t copied_band = -1;
   while (true) {
-    const Pieces mine = share.ends.take(share.from, cut.unit);
+    const Pieces mine = share.ends.take(share.from, cut.unit, share.least);
     if (mine.empty()) return;
     const int64_t unit = mine.begin / cut.unit, band = unit / cut.groups, panel = unit % cut.groups * cut.group;
     const int64_t top = band * cut.unit * kGemmTileRows, begin = top + mine.begin % cut.unit * kGemmTileRows;
@@ -356,10 +357,12 @@ void run_blocks(std::span<const Stretch> products) {
   for (int64_t pair = 0; pair < pairs; ++pair) ends[pair].reset({begin_of(pair), begin_of(pair + 1)});
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
     const int64_t pair = part / 2;
+    const bool alone = part % 2 == 0 && part + 1 == parts;
     run_share(products, cut,
               {.ends = ends[pair],
                .from = part % 2 ? Ends::End::upper : Ends::End::lower,
                .all = {begin_of(pair), begin_of(pair + 1)},
+               .least = alone ? cut.unit : 1,
                .copy_a = copy_a ? copy_a + part * kCopy : nullptr});
   });
 }
