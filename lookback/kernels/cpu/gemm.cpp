@@ -99,20 +99,37 @@ HWY_INLINE void fetch_tile(const Matmul<float>& p, int64_t row, int64_t rows, in
     for (int64_t n = 0; n < columns; n += kLine) __builtin_prefetch(p.c + r * p.ldc + column + n, 1);
 }
 
+// c (+)= sums (+ bias) for `columns` of a row. Nothing is asked twice of a whole panel.
+template <bool kBias, bool kAdd>
+HWY_INLINE void finish_row(const float* HWY_RESTRICT sums, const float* bias, float* HWY_RESTRICT c, int64_t columns) {
+  const D d;
+  const int64_t L = lanes();
+  if (columns == panel_width()) {
+    HWY_UNROLL(4) for (int v = 0; v < kTileVectors; ++v) {
+      V sum = hn::LoadU(d, sums + v * L);
+      if constexpr (kBias) sum = hn::Add(sum, hn::LoadU(d, bias + v * L));
+      if constexpr (kAdd) sum = hn::Add(sum, hn::LoadU(d, c + v * L));
+      hn::StoreU(sum, d, c + v * L);
+    }
+    return;
+  }
+  for (int64_t v = 0; v < columns; v += L) {
+    V sum = hn::LoadU(d, sums + v);
+    if constexpr (kBias) sum = hn::Add(sum, load(bias + v, columns - v));
+    if constexpr (kAdd) sum = hn::Add(sum, load(c + v, columns - v));
+    store(sum, c + v, columns - v);
+  }
+}
+
 // Sums of a tile become part of c.
 HWY_INLINE void finish_tile(const Matmul<float>& p, const float* sums, int64_t row, int64_t rows, int64_t column,
                             bool first) {
-  const D d;
-  const int64_t L = lanes(), columns = std::min(panel_width(), p.n - column);
-  for (int64_t r = row; r < row + rows; ++r, sums += panel_width()) {
-    float* const c = p.c + r * p.ldc + column;
-    for (int64_t v = 0; v < columns; v += L) {
-      V sum = hn::LoadU(d, sums + v);
-      if (first && p.bias) sum = hn::Add(sum, load(p.bias + column + v, columns - v));
-      if (!first || p.accumulate) sum = hn::Add(sum, load(c + v, columns - v));
-      store(sum, c + v, columns - v);
-    }
-  }
+  const int64_t columns = std::min(panel_width(), p.n - column);
+  const bool add = !first || p.accumulate;
+  const float* const bias = first && p.bias ? p.bias + column : nullptr;
+  const auto finish = bias ? (add ? &finish_row<true, true> : &finish_row<true, false>)
+                           : (add ? &finish_row<false, true> : &finish_row<false, false>);
+  for (int64_t r = 0; r < rows; ++r) finish(sums + r * panel_width(), bias, p.c + (row + r) * p.ldc + column, columns);
 }
 
 // Rows [row, row_end) of a transposed a as tiles one behind the other, each [depth, kTileRows].
