@@ -118,6 +118,7 @@ HWY_AFTER_NAMESPACE();
 
 #include "lookback/base/parallel.h"
 #include "lookback/kernels/cpu/attention.h"
+#include "lookback/kernels/cpu/scratch.h"
 
 namespace lookback::kernels {
 HWY_EXPORT(ScoreDotRow);
@@ -173,10 +174,10 @@ void attend(const Attend<float>& a) { each_row(a, &HWY_DYNAMIC_DISPATCH(AttendRo
 void attend_backward(const AttendBackward<float>& a) {
   const auto row = &HWY_DYNAMIC_DISPATCH(AttendRowBackward);
   const Memory& m = a.f.memory;
-  parallel_for(m.sentences, 2, [&](int64_t begin, int64_t end) {
-    std::vector<float> scratch(static_cast<size_t>(m.T));
-    for (int64_t n = 0; n < m.N; ++n)
-      if (begin <= m.of[n] && m.of[n] < end) row(a, n, scratch.data());
+  each_sentence(m, [&](int64_t n) {
+    thread_local std::vector<float> scratch;
+    grow(scratch, m.T);
+    row(a, n, scratch.data());
   });
 }
 
