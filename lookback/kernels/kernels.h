@@ -170,7 +170,7 @@ struct LstmCellBackward {
   const R* dh_next;  // [N, H] or null
   const R* dc_next;  // [N, H] or null
   R* dgates;         // [N, 4H] written, not added
-  R* dc;             // [N, H] or null; added
+  R* dc;             // [N, H] or null; written, may be dc_next
 };
 
 // PyTorch's GRU: n = tanh(xn + r * hn), with hn = h Wn^T + bn; h' = (1 - z) n + z h.
@@ -213,7 +213,7 @@ struct GruCellBackward {
   const R* dh_next;  // [N, H]
   R* dgates_x;       // [N, 3H] written
   R* dgates_h;       // [N, 3H] written
-  R* dh;             // [N, H] or null; added
+  R* dh;             // [N, H] or null; written, may be dh_next
 };
 
 // The sentences that attention looks at: sentence s owns memory rows begin[s] .. begin[s+1].

@@ -1,8 +1,6 @@
 #include "lookback/ops/attentive_lstm.h"
 
 #include <algorithm>
-#include <cstring>
-#include <utility>
 
 #include "lookback/ops/internal.h"
 #include "lookback/ops/states.h"
@@ -154,7 +152,7 @@ struct LoopBack {
   const Tensor dquery = f.query.empty() ? Tensor() : Tensor::zeros({n.N, n.A}, d);
   // On their way from step t to the one before. Rows that are not alive yet hold zeros.
   const Tensor dh = Tensor::zeros({n.B, n.H}, d), dfeed = Tensor::zeros({n.B, n.R}, d);
-  Tensor dc = Tensor::zeros({n.B, n.H}, d), dc_before = Tensor::zeros({n.B, n.H}, d);
+  const Tensor dc = Tensor::zeros({n.B, n.H}, d);
   const Tensor dv_scratch = in[kV] ? Tensor({f.at.memory.sentences(), n.A}, d) : Tensor();
   const Tensor scratch = f.dropout.rate > 0 ? Tensor({n.B, n.R}, d) : Tensor();
 
@@ -225,14 +223,12 @@ void LoopBack<R>::step(int64_t t, const Tensor& dout) {
   R *dg = f.template row<R>(dgates, first), *h = f.template row<R>(f.h, first);
   unread(t, dout);
   if (f.luong()) look(t, h);
-  std::fill_n(dc_before.data<R>(), rows * n.H, R{0});
   table.lstm_cell_backward({.f = {rows, n.H, f.template row<R>(f.gates, first), f.template before<R>(t, f.c, in[kC0]),
                                   h, f.template row<R>(f.c, first)},
                             .dh_next = dh.data<R>(),
                             .dc_next = dc.data<R>(),
                             .dgates = dg,
-                            .dc = dc_before.data<R>()});
-  std::swap(dc, dc_before);
+                            .dc = dc.data<R>()});
   // forward: gates = x We^T + feed Wf^T + context Wx^T + h Wh^T + biases
   transposed_product(rows, dg, part(kWHh, {0, n.H}), dh.data<R>(), Write::over);
   if (f.feeding && t) transposed_product(rows, dg, part(kWIh, f.feed()), dfeed.data<R>(), Write::over);

@@ -15,15 +15,16 @@ LstmCellOut lstm_cell(const Var& gates, const Var& c) {
   with_float(d, [&]<class R>() { kernels::best<R>().lstm_cell(args.template operator()<R>(c)); });
   const auto out = record({h, c_next}, {gates, c}, [=](Node& node) {
     const auto& in = node.inputs;
-    Tensor dgates({N, 4 * H}, d);
+    const Tensor dgates({N, 4 * H}, d), dc({N, H}, d);
     with_float(d, [&]<class R>() {
       kernels::best<R>().lstm_cell_backward({.f = args.template operator()<R>(in[1]),
                                              .dh_next = data_or_null<R>(node.grads[0]),
                                              .dc_next = data_or_null<R>(node.grads[1]),
                                              .dgates = dgates.data<R>(),
-                                             .dc = grad_or_null<R>(in[1])});
+                                             .dc = dc.data<R>()});
     });
     give_grad(in[0], dgates);
+    give_grad(in[1], dc);
   });
   return {out[0], out[1]};
 }
@@ -41,16 +42,17 @@ Var gru_cell(const Var& gates_x, const Var& gates_h, const Var& h) {
   with_float(d, [&]<class R>() { kernels::best<R>().gru_cell(args.template operator()<R>(gates_h, h)); });
   return record({h_next}, {gates_x, gates_h, h}, [=](Node& node) {
     const auto& in = node.inputs;
-    Tensor dx({N, 3 * H}, d), dh({N, 3 * H}, d);
+    const Tensor dx({N, 3 * H}, d), dgates_h({N, 3 * H}, d), dh({N, H}, d);
     with_float(d, [&]<class R>() {
       kernels::best<R>().gru_cell_backward({.f = args.template operator()<R>(in[1], in[2]),
                                             .dh_next = node.grads[0].data<R>(),
                                             .dgates_x = dx.data<R>(),
-                                            .dgates_h = dh.data<R>(),
-                                            .dh = grad_or_null<R>(in[2])});
+                                            .dgates_h = dgates_h.data<R>(),
+                                            .dh = dh.data<R>()});
     });
     give_grad(in[0], dx);
-    give_grad(in[1], dh);
+    give_grad(in[1], dgates_h);
+    give_grad(in[2], dh);
   })[0];
 }
 

@@ -25,8 +25,7 @@ void LstmRow(int64_t H, float* g, const float* c0, float* h, float* c) {
   }
 }
 
-// One row of its backward. dh_in and dc_in may be null; carry_c is overwritten with dc * f
-// when add_c is false, otherwise dc * f is added to it.
+// One row of its backward.
 void LstmRowBackward(int64_t H, const LstmRowGrad& a) {
   const V one = hn::Set(D(), 1.0f);
   for (int64_t k = 0; k < H; k += lanes()) {
@@ -47,9 +46,7 @@ void LstmRowBackward(int64_t H, const LstmRowGrad& a) {
     const V gu = hn::Mul(hn::Mul(dc, i), hn::NegMulAdd(u, u, one));
     store(gi, a.dgates + k, left), store(gf, a.dgates + H + k, left);
     store(gu, a.dgates + 2 * H + k, left), store(go, a.dgates + 3 * H + k, left);
-    if (!a.dc_out) continue;
-    const V out = hn::Mul(dc, f);
-    store(a.add_c ? hn::Add(out, load(a.dc_out + k, left)) : out, a.dc_out + k, left);
+    if (a.dc_out) store(hn::Mul(dc, f), a.dc_out + k, left);
   }
 }
 
@@ -83,9 +80,7 @@ void GruRowBackward(int64_t H, const GruRowGrad& a) {
     store(dr, a.dgates_x + k, left), store(dr, a.dgates_h + k, left);
     store(dz, a.dgates_x + H + k, left), store(dz, a.dgates_h + H + k, left);
     store(dn, a.dgates_x + 2 * H + k, left), store(hn::Mul(dn, r), a.dgates_h + 2 * H + k, left);
-    if (!a.dh_out) continue;
-    const V out = hn::Mul(dh, z);
-    store(a.add_h ? hn::Add(out, load(a.dh_out + k, left)) : out, a.dh_out + k, left);
+    if (a.dh_out) store(hn::Mul(dh, z), a.dh_out + k, left);
   }
 }
 
@@ -151,8 +146,7 @@ void lstm_cell_backward(const LstmCellBackward<float>& a) {
               .dh = a.dh_next ? a.dh_next + n * H : nullptr,
               .dc = a.dc_next ? a.dc_next + n * H : nullptr,
               .dgates = a.dgates + n * 4 * H,
-              .dc_out = a.dc ? a.dc + n * H : nullptr,
-              .add_c = true});
+              .dc_out = a.dc ? a.dc + n * H : nullptr});
   });
 }
 
@@ -191,8 +185,7 @@ void lstm_backward(const LstmBackward<float>& a) {
                 .dh_more = a.dh + (step.begin + n) * H,
                 .dc = a.dc_carry + n * H,
                 .dgates = a.dgates + (step.begin + n) * 4 * H,
-                .dc_out = a.dc_carry + n * H,
-                .add_c = false});
+                .dc_out = a.dc_carry + n * H});
     });
     matmul(
         transposed_product_of(rows_with_state(step, a.f.h0), a.dgates + step.begin * 4 * H, a.f.wh, a.dh_carry, false));
@@ -219,8 +212,7 @@ void gru_cell_backward(const GruCellBackward<float>& a) {
               .dh = a.dh_next + n * H,
               .dgates_x = a.dgates_x + n * 3 * H,
               .dgates_h = a.dgates_h + n * 3 * H,
-              .dh_out = a.dh ? a.dh + n * H : nullptr,
-              .add_h = true});
+              .dh_out = a.dh ? a.dh + n * H : nullptr});
   });
 }
 
@@ -261,8 +253,7 @@ void gru_backward(const GruBackward<float>& a) {
                 .dh_more = a.dh + at * H,
                 .dgates_x = a.dgates_x + at * 3 * H,
                 .dgates_h = a.dgates_h + at * 3 * H,
-                .dh_out = a.dh_carry + n * H,
-                .add_h = false});
+                .dh_out = a.dh_carry + n * H});
       }
     });
     matmul(transposed_product_of(rows_with_state(step, a.f.h0), a.dgates_h + step.begin * 3 * H, a.f.wh, a.dh_carry,

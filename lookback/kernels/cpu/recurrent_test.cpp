@@ -242,8 +242,8 @@ TEST(RecurrentKernels, GruSentenceDoesNotSeeItsBatch) {
 
 template <class R>
 Outputs run_lstm_cell(const Table<R>& table, int64_t N, int64_t H, bool all) {
-  auto gates = numbers<R>(N * 4 * H, 1), dc = numbers<R>(N * H, 2);
-  const auto c = numbers<R>(N * H, 3), dh_next = numbers<R>(N * H, 4), dc_next = numbers<R>(N * H, 5);
+  auto gates = numbers<R>(N * 4 * H, 1), dc = numbers<R>(N * H, 2), dc_next = numbers<R>(N * H, 5);
+  const auto c = numbers<R>(N * H, 3), dh_next = numbers<R>(N * H, 4);
   std::vector<R> h_next(c.size()), c_next(c.size()), dgates(gates.size(), R{9});
   const LstmCell<R> f{N, H, gates.data(), c.data(), h_next.data(), c_next.data()};
   table.lstm_cell(f);
@@ -253,14 +253,16 @@ Outputs run_lstm_cell(const Table<R>& table, int64_t N, int64_t H, bool all) {
   put(out, "gates", gates), put(out, "h", h_next), put(out, "c", c_next);
   put(out, "dgates", dgates), put(out, "dc", dc);
   table.lstm_cell_backward({f, dh_next.data(), nullptr, dgates.data(), dc.data()});
-  put(out, "dgates without dc_next", dgates), put(out, "dc added to", dc);
+  put(out, "dgates without dc_next", dgates), put(out, "dc without dc_next", dc);
+  table.lstm_cell_backward({f, dh_next.data(), dc_next.data(), dgates.data(), dc_next.data()});
+  put(out, "dgates in place", dgates), put(out, "dc in place", dc_next);
   return out;
 }
 
 template <class R>
 Outputs run_gru_cell(const Table<R>& table, int64_t N, int64_t H, bool all) {
-  auto gates = numbers<R>(N * 3 * H, 1), dh = numbers<R>(N * H, 2);
-  const auto gates_h = numbers<R>(N * 3 * H, 3), h = numbers<R>(N * H, 4), dh_next = numbers<R>(N * H, 5);
+  auto gates = numbers<R>(N * 3 * H, 1), dh = numbers<R>(N * H, 2), dh_next = numbers<R>(N * H, 5);
+  const auto gates_h = numbers<R>(N * 3 * H, 3), h = numbers<R>(N * H, 4);
   std::vector<R> h_next(h.size()), dx(gates.size(), R{9}), dgh(dx);
   const GruCell<R> f{N, H, gates.data(), gates_h.data(), h.data(), h_next.data()};
   table.gru_cell(f);
@@ -268,6 +270,8 @@ Outputs run_gru_cell(const Table<R>& table, int64_t N, int64_t H, bool all) {
   Outputs out;
   put(out, "gates", gates), put(out, "h", h_next), put(out, "dgates_x", dx), put(out, "dgates_h", dgh);
   put(out, "dh", dh);
+  table.gru_cell_backward({f, dh_next.data(), dx.data(), dgh.data(), dh_next.data()});
+  put(out, "dh in place", dh_next);
   return out;
 }
 

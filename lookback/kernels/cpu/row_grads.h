@@ -11,8 +11,7 @@ struct LstmRowGrad {
   const float* dh_more;  // [H] or null: added to dh
   const float* dc;       // [H] or null
   float* dgates;         // [4H] written
-  float* dc_out;         // [H] or null: gradient of the cell before; may be dc
-  bool add_c;            // added to dc_out, or written
+  float* dc_out;         // [H] or null, written: gradient of the cell before; may be dc
 };
 
 struct GruRowGrad {
@@ -22,8 +21,7 @@ struct GruRowGrad {
   const float* dh;             // [H]
   const float* dh_more;        // [H] or null: added to dh
   float *dgates_x, *dgates_h;  // [3H] written
-  float* dh_out;               // [H] or null: the direct part of the gradient of the state before; may be dh
-  bool add_h;
+  float* dh_out;               // [H] or null, written: the direct part of the gradient of the state before; may be dh
 };
 
 }  // namespace lookback::kernels

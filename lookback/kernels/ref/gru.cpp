@@ -48,7 +48,7 @@ void gru_cell_backward(const GruCellBackward<R>& a) {
       dx[H + k] = dgh[H + k] = dz;
       dx[2 * H + k] = dn;
       dgh[2 * H + k] = dn * r;
-      if (a.dh) a.dh[at] += dh * z;
+      if (a.dh) a.dh[at] = dh * z;
     }
   }
 }

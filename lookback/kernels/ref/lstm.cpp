@@ -48,7 +48,7 @@ void lstm_cell_backward(const LstmCellBackward<R>& a) {
       dg[k] = dc * u * i * (1 - i);
       dg[H + k] = dc * a.f.c[at] * f * (1 - f);
       dg[2 * H + k] = dc * i * (1 - u * u);
-      if (a.dc) a.dc[at] += dc * f;
+      if (a.dc) a.dc[at] = dc * f;
     }
   }
 }
@@ -90,20 +90,12 @@ void lstm_backward(const LstmBackward<R>& a) {
       a.dh_carry[n] += a.dh[begin * H + n];
       a.f.scratch[n] = n < going * H ? a.f.c[steps.begin[before] * H + n] : a.f.c0 ? a.f.c0[n] : 0;
     }
-    // forward: c' = f * c + i * u, so the carry of dc is scaled by f.
-    const R* gates = a.f.gates + begin * 4 * H;
     R* dgates = a.dgates + begin * 4 * H;
-    lstm_cell_backward<R>({.f = {rows, H, const_cast<R*>(gates), a.f.scratch, nullptr, a.f.c + begin * H},
+    lstm_cell_backward<R>({.f = {rows, H, a.f.gates + begin * 4 * H, a.f.scratch, nullptr, a.f.c + begin * H},
                            .dh_next = a.dh_carry,
                            .dc_next = a.dc_carry,
                            .dgates = dgates,
-                           .dc = nullptr});
-    for (int64_t n = 0; n < rows; ++n)
-      for (int64_t k = 0; k < H; ++k) {
-        const R tc = std::tanh(a.f.c[(begin + n) * H + k]), o = gates[n * 4 * H + 3 * H + k];
-        R& dc = a.dc_carry[n * H + k];
-        dc = (dc + a.dh_carry[n * H + k] * o * (1 - tc * tc)) * gates[n * 4 * H + H + k];
-      }
+                           .dc = a.dc_carry});
     // forward: gates += h Wh^T
     matmul(transposed_product_of<R>(rows, dgates, a.f.wh, a.dh_carry, false));
   }
