@@ -269,6 +269,9 @@ int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 // Products that are worth waking another thread.
 constexpr int64_t kWorth = 1 << 16;
 
+// Columns times terms of a piece that is worth being taken by itself: a few microseconds.
+constexpr int64_t kPiece = 64 * kGemmChain;
+
 float* grown(std::unique_ptr<Pages>& buffer, int64_t floats) {
   const size_t bytes = static_cast<size_t>(floats) * sizeof(float);
   if (!buffer || buffer->bytes() < bytes) buffer = std::make_unique<Pages>(bytes);
@@ -304,8 +307,7 @@ struct Cut {
   Cut(const Matmul<float>& p, int64_t parts, int64_t terms) {
     const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
     panels = up(p.n, W);
-    // A piece is worth being taken: a few microseconds.
-    group = parts == 1 ? panels : std::clamp<int64_t>(64 * kGemmChain / (W * terms), 1, panels);
+    group = parts == 1 ? panels : std::clamp<int64_t>(kPiece / (W * terms), 1, panels);
     groups = up(panels, group);
     bands = up(p.m, kGemmRows);
     unit = up(up(p.m, kGemmTileRows), bands);
@@ -347,8 +349,15 @@ void run_share(std::span<const Stretch> products, const Cut& cut, const Share& s
       else if (goes_on)
         next = first.panels + next_piece / cut.unit % cut.groups * cut.group * first.stride;
       run(s->p,
-          {begin, end, panel, std::min(panel + cut.group, cut.panels), s->k, s->k_end, s->panels + panel * s->stride,
-           s->stride, next},
+          {.row = begin,
+           .row_end = end,
+           .panel = panel,
+           .panel_end = std::min(panel + cut.group, cut.panels),
+           .k = s->k,
+           .k_end = s->k_end,
+           .b = s->panels + panel * s->stride,
+           .stride = s->stride,
+           .next = next},
           share.copy_a ? share.copy_a + (begin - top) * depth : nullptr);
     }
   }
