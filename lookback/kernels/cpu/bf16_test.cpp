@@ -8,6 +8,8 @@ namespace lookback::kernels {
 namespace {
 
 using cpu_impl::to_bf16;
+using cpu_impl::to_bf16_pairs;
+using cpu_impl::to_bf16_transposed;
 
 float value(uint16_t x) { return std::bit_cast<float>(uint32_t{x} << 16); }
 
@@ -52,6 +54,53 @@ TEST(Bf16, RowsAreClosedUpAndZerosFollow) {
       for (int64_t c = 0; c < cols; ++c) EXPECT_EQ(y[r * cols + c], want ? want[c] : 0) << r << " " << c;
     }
   }
+}
+
+// What stands at [row, column] of x in bf16; zero past its ends.
+uint16_t element(const std::vector<uint16_t>& x, int64_t rows, int64_t cols, int64_t row, int64_t column) {
+  return row < rows && column < cols ? x[static_cast<size_t>(row * cols + column)] : uint16_t{0};
+}
+
+TEST(Bf16, TransposedIsTheSameElsewhere) {
+  each_target([](const std::string& target) {
+    for (const auto& [rows, cols, made] :
+         std::vector<std::array<int64_t, 3>>{{1, 1, 8}, {7, 15, 8}, {9, 16, 64}, {64, 33, 64}, {100, 130, 128}}) {
+      const int64_t ld = cols + 3;
+      const auto x = numbers(rows * ld, 1);
+      std::vector<uint16_t> whole, transposed(static_cast<size_t>(cols * made), 0xABCD);
+      to_bf16({.data = x.data(), .rows = rows, .cols = cols, .ld = ld}, rows, whole);
+      to_bf16_transposed({.data = x.data(), .rows = rows, .cols = cols, .ld = ld}, made, transposed);
+      for (int64_t c = 0; c < cols; ++c)
+        for (int64_t r = 0; r < made; ++r)
+          ASSERT_EQ(transposed[static_cast<size_t>(c * made + r)], element(whole, rows, cols, r, c))
+              << target << " " << rows << " x " << cols << ", row " << r << ", column " << c;
+    }
+  });
+}
+
+TEST(Bf16, PairsAreTheSameElsewhere) {
+  each_target([](const std::string& target) {
+    for (const auto& [rows, cols, width] : std::vector<std::array<int64_t, 3>>{
+             {1, 1, 16}, {7, 15, 16}, {9, 16, 32}, {64, 33, 64}, {100, 130, 64}, {700, 70, 48}})
+      for (const bool transposed : {false, true}) {
+        const int64_t stored_rows = transposed ? cols : rows, stored_cols = transposed ? rows : cols;
+        const int64_t ld = stored_cols + 3, made = (rows + 31) / 32 * 32, blocks = (cols + width - 1) / width;
+        const auto x = numbers(stored_rows * ld, 1);
+        const cpu_impl::FloatMatrix stored{.data = x.data(), .rows = stored_rows, .cols = stored_cols, .ld = ld};
+        std::vector<uint16_t> whole;
+        to_bf16(stored, stored_rows, whole);
+        std::vector<uint32_t> out(static_cast<size_t>(made / 2 * blocks * width), 0xABCDABCD);
+        to_bf16_pairs(stored, transposed, {.data = out.data(), .rows = made, .width = width});
+        for (int64_t c = 0; c < blocks * width; ++c)
+          for (int64_t r = 0; r < made; ++r) {
+            const uint32_t pair = out[static_cast<size_t>(c / width * width * made / 2 + r / 2 * width + c % width)];
+            ASSERT_EQ(static_cast<uint16_t>(r % 2 ? pair >> 16 : pair),
+                      transposed ? element(whole, cols, rows, c, r) : element(whole, rows, cols, r, c))
+                << target << " " << rows << " x " << cols << (transposed ? " transposed" : "") << ", row " << r
+                << ", column " << c;
+          }
+      }
+  });
 }
 
 }  // namespace

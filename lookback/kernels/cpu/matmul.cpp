@@ -18,23 +18,22 @@
 namespace lookback::kernels::cpu_impl {
 namespace {
 
-// The factors of a product in bf16, each as it was stored.
+// The factors of a product in bf16. a: [m, k]; b, unless it was packed: [k, n], or [n, k] if it was stored so.
 struct Rounded {
   const uint16_t *a, *b;
-  int64_t lda, ldb;
+  int64_t k;  // with zeros at the end
 };
 
 // p, with its factors as `rounded` has them.
 void bf16_product(const Matmul<float>& p, const Rounded& rounded) {
   const bool done = onednn::multiply({.m = p.m,
                                       .n = p.n,
-                                      .k = p.k,
+                                      .k = rounded.k,
                                       .precision = Precision::bf16,
                                       .a = rounded.a,
-                                      .lda = rounded.lda,
-                                      .transpose_a = p.transpose_a,
+                                      .lda = rounded.k,
                                       .b = rounded.b,
-                                      .ldb = rounded.ldb,
+                                      .ldb = p.transpose_b ? rounded.k : p.n,
                                       .transpose_b = p.transpose_b,
                                       .packed_b = p.packed_b,
                                       .c = p.c,
@@ -47,42 +46,17 @@ void bf16_product(const Matmul<float>& p, const Rounded& rounded) {
   gemm(plain);
 }
 
-constexpr int64_t kBlockRows = 128, kBlockColumns = 512;
-
-// A weight gradient sums over many rows, and the library would cut that sum by the
-// number of threads. So c is cut instead, the same way always, and each block is one thread's.
-void blocked_product(const Matmul<float>& p, const Rounded& rounded) {
-  const int64_t down = (p.m + kBlockRows - 1) / kBlockRows, across = (p.n + kBlockColumns - 1) / kBlockColumns;
-  std::exception_ptr failed;
-  std::mutex mutex;
-  parallel_for(down * across, 1, [&](int64_t begin, int64_t) {
-    try {
-      const ThreadScope alone(1);
-      const int64_t row = begin / across * kBlockRows, column = begin % across * kBlockColumns;
-      Matmul<float> block = p;
-      block.m = std::min(kBlockRows, p.m - row), block.n = std::min(kBlockColumns, p.n - column);
-      block.a += row, block.b += column, block.c += row * p.ldc + column;
-      if (block.bias) block.bias += column;
-      bf16_product(block, {rounded.a + row, rounded.b + column, rounded.lda, rounded.ldb});
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      failed = std::current_exception();
-    }
-  });
-  if (failed) std::rethrow_exception(failed);
-}
-
 // Tiles (AMX) take products of fewer rows another way, whose sums differ.
 constexpr int64_t kTileRows = 16;
 
-// p with zeros below its rows.
-void padded_product(const Matmul<float>& p, const Rounded& rounded) {
+// p by way of a matrix without gaps, `rows` high: there the library has all its kernels.
+void product_aside(const Matmul<float>& p, const Rounded& rounded, int64_t rows) {
   thread_local std::vector<float> c;
-  grow(c, kTileRows * p.n);
+  grow(c, rows * p.n);
   if (p.accumulate)
     for (int64_t m = 0; m < p.m; ++m) std::copy_n(p.c + m * p.ldc, p.n, c.data() + m * p.n);
   Matmul<float> whole = p;
-  whole.m = kTileRows, whole.c = c.data(), whole.ldc = p.n;
+  whole.m = rows, whole.c = c.data(), whole.ldc = p.n;
   bf16_product(whole, rounded);
   for (int64_t m = 0; m < p.m; ++m) std::copy_n(c.data() + m * p.n, p.n, p.c + m * p.ldc);
 }
@@ -94,27 +68,44 @@ constexpr int64_t kUnit = 64;
 int64_t whole_units(int64_t n) { return n / kUnit * kUnit; }
 int64_t padded_to_units(int64_t n) { return whole_units(n + kUnit - 1); }
 
-// The sum over all rows of a^T b.
+// The sum over all rows of a^T b. The library would cut it by the number of threads, so each of them makes products
+// of its own, of as many rows of a^T as stay in the second cache between rounding and product.
 void bf16_gradient(const Matmul<float>& p) {
-  thread_local std::vector<uint16_t> a, b;
-  Matmul<float> whole = p;
-  whole.k = padded_to_units(p.k);
-  blocked_product(whole, {.a = to_bf16({.data = p.a, .rows = p.k, .cols = p.m, .ld = p.lda}, whole.k, a),
-                          .b = to_bf16({.data = p.b, .rows = p.k, .cols = p.n, .ld = p.ldb}, whole.k, b),
-                          .lda = p.m,
-                          .ldb = p.n});
+  thread_local std::unique_ptr<Packed> kept_b;
+  const int64_t k = padded_to_units(p.k);
+  kept_b =
+      onednn::pack({.n = p.n, .k = p.k, .b = p.b, .ldb = p.ldb, .precision = Precision::bf16}, std::move(kept_b), k);
+  const Packed* const b = kept_b.get();
+  std::exception_ptr failed;
+  std::mutex mutex;
+  constexpr int64_t kRows = 128;
+  parallel_for(p.m, kRows, [&](int64_t begin, int64_t end) {
+    try {
+      thread_local std::vector<uint16_t> a;
+      const ThreadScope alone(1);
+      Matmul<float> some = p;
+      some.m = end - begin, some.a += begin, some.packed_b = b, some.c += begin * p.ldc;
+      const FloatMatrix stored{.data = some.a, .rows = p.k, .cols = some.m, .ld = p.lda};
+      const Rounded rounded{.a = to_bf16_transposed(stored, k, a), .k = k};
+      p.ldc == p.n ? bf16_product(some, rounded) : product_aside(some, rounded, some.m);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failed = std::current_exception();
+    }
+  });
+  if (failed) std::rethrow_exception(failed);
 }
 
 void bf16_rows(const Matmul<float>& p) {
   thread_local std::vector<uint16_t> a, b;
   const bool pad = p.m < kTileRows && onednn::has_tiles();
-  Rounded rounded{.lda = p.k, .ldb = p.transpose_b ? p.k : p.n};
+  Rounded rounded{.k = p.k};
   rounded.a = to_bf16({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, pad ? kTileRows : p.m, a);
   if (!p.packed_b) {
-    const int64_t b_rows = p.transpose_b ? p.n : p.k;
-    rounded.b = to_bf16({.data = p.b, .rows = b_rows, .cols = rounded.ldb, .ld = p.ldb}, b_rows, b);
+    const int64_t rows = p.transpose_b ? p.n : p.k, cols = p.transpose_b ? p.k : p.n;
+    rounded.b = to_bf16({.data = p.b, .rows = rows, .cols = cols, .ld = p.ldb}, rows, b);
   }
-  pad ? padded_product(p, rounded) : bf16_product(p, rounded);
+  pad ? product_aside(p, rounded, kTileRows) : bf16_product(p, rounded);
 }
 
 // Products whose sums of int8 are added up in one c; they are whole numbers: nothing about them depends on their order.

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -38,7 +39,7 @@ memory::desc strided(int64_t rows, int64_t cols, int64_t ld, bool transposed, Ty
                     : memory::desc({rows, cols}, type, memory::dims{ld, 1});
 }
 
-Type type_of(Precision p) { return p == Precision::int8 ? Type::s8 : p == Precision::bf16 ? Type::bf16 : Type::f32; }
+Type type_of(Precision p) { return p == Precision::int8 ? Type::s8 : Type::bf16; }
 
 Type sums_of(Type factors) { return factors == Type::s8 ? Type::s32 : Type::f32; }
 
@@ -62,28 +63,35 @@ dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc&
 struct PackedB final : Packed {
   std::unique_ptr<Pages> pages;
   memory data;
+  Bf16Blocks pairs{};  // of bf16, if it lies as that says
   // Of int8:
   int64_t stride = 0;  // from block to block; 0: it does not lie as `blocks` says
   std::vector<float> scales;
   std::vector<int32_t> compensation;  // only in blocks
 };
 
-// Of a layout that is as Blocks says (the library's BA16a64b4a): bytes from block to block. Else 0.
-int64_t block_stride(const memory::desc& d) {
+// A layout of blocks of 16 * `together` rows, one behind the other, by `width` columns, in which `together` rows of a
+// column lie side by side (the library's BA16a64b4a is 64 wide, 4 together). `rows` with those that fill the last block
+// up. Width 0: another one.
+struct Layout {
+  int64_t width, together, rows;
+};
+
+Layout layout_of(const memory::desc& d) {
 #if DNNL_VERSION_MAJOR >= 3
-  if (d.get_format_kind() != memory::format_kind::blocked) return 0;
+  if (d.get_format_kind() != memory::format_kind::blocked) return {};
   const auto sizes = d.get_inner_blks(), dimensions = d.get_inner_idxs(), strides = d.get_strides();
-  const int64_t depth = d.get_padded_dims()[0];
+  const int64_t rows = d.get_padded_dims()[0];
 #else
-  if (d.data.format_kind != dnnl_blocked) return 0;
+  if (d.data.format_kind != dnnl_blocked) return {};
   const auto& b = d.data.format_desc.blocking;
   const std::vector<int64_t> sizes(b.inner_blks, b.inner_blks + b.inner_nblks),
       dimensions(b.inner_idxs, b.inner_idxs + b.inner_nblks), strides(b.strides, b.strides + 2);
-  const int64_t depth = d.data.padded_dims[0];
+  const int64_t rows = d.data.padded_dims[0];
 #endif
-  const bool known = sizes == std::vector<int64_t>{16, 64, 4} && dimensions == std::vector<int64_t>{0, 1, 0} &&
-                     strides[0] == 16 * 64 * 4 && strides[1] == depth * 64;
-  return known ? strides[1] : 0;
+  const bool known = sizes.size() == 3 && sizes[0] == 16 && dimensions == std::vector<int64_t>{0, 1, 0} &&
+                     strides[0] == 16 * sizes[1] * sizes[2] && strides[1] == rows * sizes[1];
+  return known ? Layout{sizes[1], sizes[2], rows} : Layout{};
 }
 
 // Whether the layout of int8 in blocks goes on with the compensation, or with nothing; version 3 does not tell.
@@ -100,7 +108,7 @@ bool is_known_to_the_end([[maybe_unused]] const memory::desc& d) {
 // Everything a primitive depends on. Two packed weights of one [k,n] share their layout.
 struct Key {
   std::array<int64_t, 6> sizes;  // m n k lda ldb ldc
-  int flags;                     // transpose_a, transpose_b, accumulate, packed, bias
+  int flags;                     // transpose_b, accumulate, packed, bias
   Precision precision;
   int threads;
   auto operator<=>(const Key&) const = default;
@@ -119,7 +127,7 @@ struct Ready {
 Ready make_ready(const Product& p) try {
   const Type type = type_of(p.precision);
   const auto* const packed = static_cast<const PackedB*>(p.packed_b);
-  const memory::desc a = strided(p.m, p.k, p.lda, p.transpose_a, type);
+  const memory::desc a = strided(p.m, p.k, p.lda, false, type);
   const memory::desc b = packed ? packed->data.get_desc() : strided(p.k, p.n, p.ldb, p.transpose_b, type);
   const memory::desc c = strided(p.m, p.n, p.ldc, false, sums_of(type));
   const auto description = describe(a, b, c, p.accumulate, p.bias != nullptr);
@@ -157,19 +165,41 @@ bool processor_has(dnnl::cpu_isa wanted) {
   return (isa & bits) == bits;
 }
 
-// For b in p.precision, with nothing in it yet.
-std::unique_ptr<Packed> empty_pack(const Matmul<float>& p) {
-  auto out = std::make_unique<PackedB>();
-  out->precision = p.precision;
-  const Type type = type_of(p.precision);
-  const memory::desc any({p.k, p.n}, type, memory::format_tag::any);
-  const auto layout =
-      describe(strided(64, p.k, p.k, false, type), any, strided(64, p.n, p.n, false, sums_of(type)), false)
-          .weights_desc();
-  out->pages = std::make_unique<Pages>(layout.get_size());
-  out->data = memory(layout, engine(), out->pages->as<void>());
-  if (p.precision == Precision::int8) out->stride = block_stride(layout);
+// What the library asks for at 64 rows.
+memory::desc packed_layout(int64_t k, int64_t n, Precision precision) {
+  thread_local std::map<std::tuple<int64_t, int64_t, Precision>, memory::desc> known;
+  if (known.size() >= kMaxPrimitives) known.clear();
+  auto& out = known[{k, n, precision}];
+  if (out.get_size() != 0) return out;
+  const Type type = type_of(precision);
+  out = describe(strided(64, k, k, false, type), memory::desc({k, n}, type, memory::format_tag::any),
+                 strided(64, n, n, false, sums_of(type)), false)
+            .weights_desc();
   return out;
+}
+
+// Makes room in `out` for a b of k by n.
+void lay_out(int64_t k, int64_t n, PackedB& out) {
+  const memory::desc desc = packed_layout(k, n, out.precision);
+  if (out.pages && out.data.get_desc() == desc) return;
+  if (!out.pages || out.pages->bytes() < desc.get_size()) out.pages = std::make_unique<Pages>(desc.get_size());
+  out.data = memory(desc, engine(), out.pages->as<void>());
+  const Layout layout = layout_of(desc);
+  const bool known = layout.width != 0;
+  out.stride = 0, out.pairs = {};
+  if (known && out.precision == Precision::int8 && layout.width == Blocks::kColumns && layout.together == 4)
+    out.stride = layout.rows * layout.width;
+  if (known && out.precision == Precision::bf16 && layout.together == 2)
+    out.pairs = {out.pages->as<uint32_t>(), layout.rows, layout.width};
+}
+
+void pack_bf16(const Matmul<float>& p, int64_t depth, PackedB& out) {
+  const FloatMatrix b{.data = p.b, .rows = p.transpose_b ? p.n : p.k, .cols = p.transpose_b ? p.k : p.n, .ld = p.ldb};
+  if (out.pairs.data) return to_bf16_pairs(b, p.transpose_b, out.pairs);
+  thread_local std::vector<uint16_t> dense;
+  const uint16_t* const rows = to_bf16(b, p.transpose_b ? p.n : depth, dense);
+  rearrange(memory(strided(depth, p.n, b.cols, p.transpose_b, Type::bf16), engine(), const_cast<uint16_t*>(rows)),
+            out.data);
 }
 
 // p.b as int8 rows with their scales, made here unless p brings them.
@@ -211,11 +241,10 @@ void pack_int8(const Matmul<float>& p, PackedB& out) {
 bool multiply(const Product& p) {
   return translated([&] {
     const auto* const packed = static_cast<const PackedB*>(p.packed_b);
-    const Key key{
-        {p.m, p.n, p.k, p.lda, packed ? 0 : p.ldb, p.ldc},
-        p.transpose_a | p.transpose_b << 1 | p.accumulate << 2 | (packed != nullptr) << 3 | (p.bias != nullptr) << 4,
-        p.precision,
-        omp_get_max_threads()};
+    const Key key{{p.m, p.n, p.k, p.lda, packed ? 0 : p.ldb, p.ldc},
+                  p.transpose_b | p.accumulate << 1 | (packed != nullptr) << 2 | (p.bias != nullptr) << 3,
+                  p.precision,
+                  omp_get_max_threads()};
     thread_local std::map<Key, Ready> cache;
     auto at = cache.find(key);
     if (at == cache.end()) {
@@ -237,14 +266,15 @@ bool multiply(const Product& p) {
   });
 }
 
-std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old) {
+std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old, int64_t depth) {
   return translated([&] {
-    if (!old) old = empty_pack(p);
+    if (!old) {
+      old = std::make_unique<PackedB>();
+      old->precision = p.precision;
+    }
     auto& out = static_cast<PackedB&>(*old);
-    if (out.precision == Precision::int8)
-      pack_int8(p, out);
-    else
-      rearrange(memory(strided(p.k, p.n, p.ldb, p.transpose_b), engine(), const_cast<float*>(p.b)), out.data);
+    lay_out(std::max(p.k, depth), p.n, out);
+    p.precision == Precision::bf16 ? pack_bf16(p, std::max(p.k, depth), out) : pack_int8(p, out);
     return std::move(old);
   });
 }

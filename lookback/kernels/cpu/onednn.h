@@ -8,14 +8,13 @@
 
 namespace lookback::kernels::cpu_impl::onednn {
 
-// c[m,n] = a[m,k] b[k,n] (+ bias[n]) (+ c), with the transposes of kernels::Matmul.
-// a and b hold numbers of the precision; c holds i32 for int8, else floats.
+// c[m,n] = a[m,k] b[k,n] (+ bias[n]) (+ c). The stored b is [n,k] when transposed.
+// a and b hold numbers of the precision, bf16 or int8; c holds i32 for int8, else floats.
 struct Product {
   int64_t m, n, k;
   Precision precision;
   const void* a;
   int64_t lda;
-  bool transpose_a;
   const void* b;
   int64_t ldb;
   bool transpose_b;
@@ -29,9 +28,10 @@ struct Product {
 // False, and nothing done, if the library has no fast kernel for this. Keeps one primitive for each shape.
 bool multiply(const Product& p);
 
-// p.b in p.precision, in the layout that is asked for at 64 rows, which is also taken at any other number.
-// The memory of `old` is used again: null, or one packed for the same sizes and precision.
-std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old);
+// p.b in p.precision, bf16 or int8, in the layout that is asked for at 64 rows, which is also taken at any other
+// number. The memory of `old` is used again: null, or one of the same precision. In bf16, zeros below a b that is not
+// transposed make it `depth` rows high, if it is not.
+std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old, int64_t depth = 0);
 
 // Of the columns of a b packed in int8.
 const float* scales(const Packed& b);
