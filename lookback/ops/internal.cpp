@@ -67,25 +67,6 @@ constexpr int64_t kManyRows = 512;
 // Of rows a product needs to be as fast as it gets.
 constexpr int64_t kEnoughRows = 4096;
 
-// dw[:, columns] (+)= dy^T x
-void add_product(Node& w, Columns columns, const Tensor& x, const Tensor& dy, Write write) {
-  const Tensor &value = w.outputs[0], &dw = w.grads[0];
-  with_float(value.dtype(), [&]<class R>() {
-    kernels::best<R>().matmul({.m = value.dim(0),
-                               .n = columns.size(),
-                               .k = x.dim(0),
-                               .a = dy.data<R>(),
-                               .lda = dy.dim(1),
-                               .transpose_a = true,
-                               .b = x.data<R>(),
-                               .ldb = x.dim(1),
-                               .c = dw.data<R>() + columns.begin,
-                               .ldc = value.dim(1),
-                               .accumulate = write == Write::onto,
-                               .precision = product_precision()});
-  });
-}
-
 // table[ids[n]] += dy[n]
 void scatter(const std::vector<int32_t>& ids, const Tensor& dy, const Tensor& table) {
   with_float(dy.dtype(), [&]<class R>() {
@@ -112,7 +93,7 @@ struct Pending final : PendingGrad {
     for (auto& [columns, p] : products) {
       const Tensor x = stacked(p.x), dy = stacked(p.dy);
       p = {};
-      add_product(node, columns, x, dy, write);
+      gradient_product(node.grads[0], columns, x, dy, write);
     }
   }
 
@@ -220,12 +201,26 @@ kernels::Weight<float> sketched_weight(const Var& w) {
 template kernels::Weight<float> weight<float>(const Var&, Columns, Packing, int64_t);
 template kernels::Weight<double> weight<double>(const Var&, Columns, Packing, int64_t);
 
+void gradient_product(const Tensor& dw, Columns columns, const Tensor& x, const Tensor& dy, Write write) {
+  with_float(dw.dtype(), [&]<class R>() {
+    kernels::best<R>().matmul({.m = dw.dim(0),
+                               .n = columns.size(),
+                               .k = x.dim(0),
+                               .a = dy.data<R>(),
+                               .lda = dy.dim(1),
+                               .transpose_a = true,
+                               .b = x.data<R>(),
+                               .ldb = x.dim(1),
+                               .c = dw.data<R>() + columns.begin,
+                               .ldc = dw.dim(1),
+                               .accumulate = write == Write::onto,
+                               .precision = product_precision()});
+  });
+}
+
 void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tensor& dy) {
   if (!w.needs_grad()) return;
-  if (x.dim(0) >= kEnoughRows) {
-    w.node().grad_buffer(0);
-    return add_product(w.node(), columns, x, dy, Write::onto);
-  }
+  if (x.dim(0) >= kEnoughRows) return gradient_product(w.node().grad_buffer(0), columns, x, dy, Write::onto);
   auto& parts = pending_of(w).products[columns];
   parts.x.push_back(x);
   parts.dy.push_back(dy);

@@ -84,7 +84,10 @@ void transposed_product(int64_t rows, const R* y, const kernels::Weight<R>& w, R
   kernels::best<R>().matmul(kernels::transposed_product_of(rows, y, w, out, write == Write::onto));
 }
 
-// dw[:, columns] += dy^T x. Put off until all users of w have added theirs, one product instead of many, unless
+// dw[:, columns] (+)= dy^T x
+void gradient_product(const Tensor& dw, Columns columns, const Tensor& x, const Tensor& dy, Write write);
+
+// The same for the gradient of w. Put off until all users of w have added theirs, one product instead of many, unless
 // there are so many rows that waiting would gain nothing and keep them in memory.
 void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tensor& dy);
 

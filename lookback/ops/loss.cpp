@@ -18,26 +18,14 @@ struct XentGrads {
 template <class R>
 void chunk_grads(const Tensor& hidden, const Var& w, const Tensor& dlogits, const XentGrads& g, int64_t first) {
   const int64_t n = dlogits.dim(0), V = dlogits.dim(1), H = w.dim(1);
-  const auto& table = kernels::best<R>();
   // forward: logits = hidden w^T + bias
   if (!g.dhidden.empty())
     transposed_product(n, dlogits.data<R>(), weight<R>(w, {0, H}, Packing::backward, n),
                        g.dhidden.data<R>() + first * H, Write::over);
   if (!g.dw.empty())
-    table.matmul({.m = V,
-                  .n = H,
-                  .k = n,
-                  .a = dlogits.data<R>(),
-                  .lda = V,
-                  .transpose_a = true,
-                  .b = hidden.data<R>() + first * H,
-                  .ldb = H,
-                  .c = g.dw.data<R>(),
-                  .ldc = H,
-                  .accumulate = first > 0,
-                  .precision = product_precision()});
+    gradient_product(g.dw, {0, H}, hidden.rows(first, first + n), dlogits, first > 0 ? Write::onto : Write::over);
   if (!g.dbias.empty())
-    table.column_sums({.N = n, .C = V, .ldx = V, .x = dlogits.data<R>(), .sums = g.dbias.data<R>()});
+    kernels::best<R>().column_sums({.N = n, .C = V, .ldx = V, .x = dlogits.data<R>(), .sums = g.dbias.data<R>()});
 }
 
 template <class R>

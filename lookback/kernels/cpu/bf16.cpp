@@ -46,9 +46,10 @@ HWY_INLINE hn::Vec<U> pairs_of_rows(const FloatMatrix& x, int64_t r, int64_t col
   return hn::Or(rounded(elements(x, r, column)), hn::ShiftLeft<16>(rounded(elements(x, r + 1, column))));
 }
 
-// Rows that lie in pages of their own are not foreseen by the processor.
-HWY_INLINE void fetch(const FloatMatrix& x, int64_t r, int64_t column) {
+// The same elements, needed soon: rows that lie in pages of their own are not foreseen by the processor.
+HWY_INLINE void fetch_rows(const FloatMatrix& x, int64_t r, int64_t column) {
   __builtin_prefetch(x.data + r * x.ld + column);
+  __builtin_prefetch(x.data + (r + 1) * x.ld + column);
 }
 
 // out[r / 2][c] = the pair of rows r and r + 1 in column c: [rows / 2, columns]
@@ -56,7 +57,7 @@ void PairsOfRows(const FloatMatrix& x, int64_t rows, int64_t columns, uint32_t* 
   constexpr int64_t kAhead = 16;
   for (int64_t r = 0; r < rows; r += 2, out += columns)
     for (int64_t c = 0; c < columns; c += lanes()) {
-      fetch(x, r + kAhead, c), fetch(x, r + kAhead + 1, c);
+      fetch_rows(x, r + kAhead, c);
       hn::StoreU(pairs_of_rows(x, r, c), U(), out + c);
     }
 }
@@ -65,13 +66,11 @@ constexpr int64_t kSide = 4;  // of the squares that are transposed
 
 #if HWY_TARGET == HWY_SCALAR
 
-HWY_INLINE uint32_t pair(const FloatMatrix& x, int64_t r, int64_t c, int64_t r2, int64_t c2) {
-  return hn::GetLane(rounded(elements(x, r, c))) | hn::GetLane(rounded(elements(x, r2, c2))) << 16;
-}
-
 void PairsOfColumns(const FloatMatrix& x, int64_t rows, int64_t columns, uint32_t* HWY_RESTRICT out) {
   for (int64_t c = 0; c < columns; c += 2)
-    for (int64_t r = 0; r < rows; ++r) out[c / 2 * rows + r] = pair(x, r, c, r, c + 1);
+    for (int64_t r = 0; r < rows; ++r)
+      out[c / 2 * rows + r] = hn::GetLane(rounded(elements(x, r, c))) | hn::GetLane(rounded(elements(x, r, c + 1)))
+                                                                            << 16;
 }
 
 void Transpose(const FloatMatrix& x, int64_t rows, uint16_t* HWY_RESTRICT out) {
@@ -127,7 +126,7 @@ void Transpose(const FloatMatrix& x, int64_t rows, uint16_t* HWY_RESTRICT out) {
       for (int64_t r = first; r < std::min(rows, first + kTogether); r += 2 * kSide) {
         hn::Vec<U> v[kSide];
         HWY_UNROLL(4) for (int64_t i = 0; i < kSide; ++i) {
-          fetch(x, r + kTogether + 2 * i, c), fetch(x, r + kTogether + 2 * i + 1, c);
+          fetch_rows(x, r + kTogether + 2 * i, c);
           v[i] = pairs_of_rows(x, r + 2 * i, c);
         }
         transpose(v, transposed);
