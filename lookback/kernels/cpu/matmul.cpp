@@ -25,7 +25,7 @@ struct Rounded {
 };
 
 // p, with its factors as `rounded` has them.
-void bf16_product(const Matmul<float>& p, const Rounded& rounded) {
+void library_product(const Matmul<float>& p, const Rounded& rounded) {
   const bool done = onednn::multiply({.m = p.m,
                                       .n = p.n,
                                       .k = rounded.k,
@@ -46,18 +46,16 @@ void bf16_product(const Matmul<float>& p, const Rounded& rounded) {
   gemm(plain);
 }
 
-// Tiles (AMX) take products of fewer rows another way, whose sums differ.
-constexpr int64_t kTileRows = 16;
-
-// p by way of a matrix without gaps, `rows` high: there the library has all its kernels.
-void product_aside(const Matmul<float>& p, const Rounded& rounded, int64_t rows) {
+// The same, of `rows` rows of which p has the first, in a matrix without gaps: there the library has all its kernels.
+void bf16_product(const Matmul<float>& p, const Rounded& rounded, int64_t rows) {
+  if (rows == p.m && p.ldc == p.n) return library_product(p, rounded);
   thread_local std::vector<float> c;
   grow(c, rows * p.n);
   if (p.accumulate)
     for (int64_t m = 0; m < p.m; ++m) std::copy_n(p.c + m * p.ldc, p.n, c.data() + m * p.n);
   Matmul<float> whole = p;
   whole.m = rows, whole.c = c.data(), whole.ldc = p.n;
-  bf16_product(whole, rounded);
+  library_product(whole, rounded);
   for (int64_t m = 0; m < p.m; ++m) std::copy_n(c.data() + m * p.n, p.n, p.c + m * p.ldc);
 }
 
@@ -86,8 +84,7 @@ void bf16_gradient(const Matmul<float>& p) {
       Matmul<float> some = p;
       some.m = end - begin, some.a += begin, some.packed_b = b, some.c += begin * p.ldc;
       const FloatMatrix stored{.data = some.a, .rows = p.k, .cols = some.m, .ld = p.lda};
-      const Rounded rounded{.a = to_bf16_transposed(stored, k, a), .k = k};
-      p.ldc == p.n ? bf16_product(some, rounded) : product_aside(some, rounded, some.m);
+      bf16_product(some, {.a = to_bf16_transposed(stored, k, a), .k = k}, some.m);
     } catch (...) {
       const std::lock_guard lock(mutex);
       failed = std::current_exception();
@@ -96,16 +93,18 @@ void bf16_gradient(const Matmul<float>& p) {
   if (failed) std::rethrow_exception(failed);
 }
 
+// Tiles (AMX) take products of fewer rows another way, whose sums differ.
+constexpr int64_t kTileRows = 16;
+
 void bf16_rows(const Matmul<float>& p) {
   thread_local std::vector<uint16_t> a, b;
-  const bool pad = p.m < kTileRows && onednn::has_tiles();
-  Rounded rounded{.k = p.k};
-  rounded.a = to_bf16({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, pad ? kTileRows : p.m, a);
+  const int64_t rows = onednn::has_tiles() ? std::max(p.m, kTileRows) : p.m;
+  Rounded rounded{.a = to_bf16({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, rows, a), .k = p.k};
   if (!p.packed_b) {
-    const int64_t rows = p.transpose_b ? p.n : p.k, cols = p.transpose_b ? p.k : p.n;
-    rounded.b = to_bf16({.data = p.b, .rows = rows, .cols = cols, .ld = p.ldb}, rows, b);
+    const int64_t down = p.transpose_b ? p.n : p.k, across = p.transpose_b ? p.k : p.n;
+    rounded.b = to_bf16({.data = p.b, .rows = down, .cols = across, .ld = p.ldb}, down, b);
   }
-  pad ? product_aside(p, rounded, kTileRows) : bf16_product(p, rounded);
+  bf16_product(p, rounded, rows);
 }
 
 // Products whose sums of int8 are added up in one c; they are whole numbers: nothing about them depends on their order.

@@ -43,16 +43,17 @@ Type type_of(Precision p) { return p == Precision::int8 ? Type::s8 : Type::bf16;
 
 Type sums_of(Type factors) { return factors == Type::s8 ? Type::s32 : Type::f32; }
 
-// oneDNN 3 dropped the operation descriptor that version 2 put between; this is the one place that knows.
+// bias: how many elements it has, 0 for none. oneDNN 3 dropped the operation descriptor that version 2 put between;
+// this is the one place that knows.
 dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc& b, const memory::desc& c,
-                                      bool accumulate, bool bias = false) {
+                                      bool accumulate, int64_t bias = 0) {
   dnnl::primitive_attr attributes;
   if (accumulate) {
     dnnl::post_ops ops;
     ops.append_sum(1.0f);
     attributes.set_post_ops(ops);
   }
-  const memory::desc added = bias ? strided(1, c.dims()[1], c.dims()[1], false) : memory::desc();
+  const memory::desc added = bias ? strided(1, bias, bias, false) : memory::desc();
 #if DNNL_VERSION_MAJOR >= 3
   return {engine(), a, b, added, c, attributes};
 #else
@@ -130,7 +131,7 @@ Ready make_ready(const Product& p) try {
   const memory::desc a = strided(p.m, p.k, p.lda, false, type);
   const memory::desc b = packed ? packed->data.get_desc() : strided(p.k, p.n, p.ldb, p.transpose_b, type);
   const memory::desc c = strided(p.m, p.n, p.ldc, false, sums_of(type));
-  const auto description = describe(a, b, c, p.accumulate, p.bias != nullptr);
+  const auto description = describe(a, b, c, p.accumulate, p.bias ? p.n : 0);
   if (std::string_view(description.impl_info_str()).starts_with("ref")) return {};
   Ready out{.run = dnnl::matmul(description)};
   const auto nowhere = [](const memory::desc& d) { return memory(d, engine(), DNNL_MEMORY_NONE); };
