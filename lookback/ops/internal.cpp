@@ -119,7 +119,7 @@ struct Pending final : PendingGrad {
     for (const auto& [ids, _] : rows)
       std::ranges::copy_if(*ids, std::back_inserter(sum->ids), [](int32_t id) { return id >= 0; });
     std::ranges::sort(sum->ids);
-    sum->ids.erase(std::ranges::unique(sum->ids).begin(), sum->ids.end());
+    sum->ids.erase(std::unique(sum->ids.begin(), sum->ids.end()), sum->ids.end());
     sum->rows = Tensor::zeros({std::ssize(sum->ids), node.outputs[0].dim(1)}, node.outputs[0].dtype());
     std::vector<int32_t> places;
     places.reserve(uses);

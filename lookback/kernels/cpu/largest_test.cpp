@@ -155,7 +155,8 @@ TEST(Largest, ATieIsKeptWhole) {
 TEST(Largest, RoundingMayTurnTheOrderRound) {
   SKIP_WITHOUT_SKETCHES;
   constexpr int64_t kHalf = 32;
-  for (const auto& [of_the_weight, size] : {std::pair{false, 1.0f}, {true, 1.0f}, {false, 1e-24f}, {true, 1e-24f}}) {
+  for (const auto& [where, size] : {std::pair{false, 1.0f}, {true, 1.0f}, {false, 1e-24f}, {true, 1e-24f}}) {
+    const bool of_the_weight = where;  // which Clang 14 lets the function below see
     Weights w(1024, 2 * kHalf + 1, 1);
     std::fill(w.w.begin(), w.w.end(), 0.0f), std::fill(w.bias.begin(), w.bias.end(), -1000.0f);
     std::vector<float> x(static_cast<size_t>(w.k), 1.0f);

@@ -212,7 +212,7 @@ std::vector<double> rows_of(const Outputs& out, const char* name, const Case& c,
 
 // A sentence's states and gradients are the same bits alone and in any batch.
 template <class Run>
-void expect_alone_as_in_batch(Run&& run, int64_t H, std::vector<std::pair<const char*, int64_t>> outputs) {
+void expect_alone_as_in_batch(Run&& run, int64_t H, const std::vector<std::pair<const char*, int64_t>>& outputs) {
   for (const bool reverse : {false, true}) {
     const Case batch{{9, 9, 8, 5, 5, 4, 3, 2, 2, 1, 1, 1}, H, reverse, true, true};
     each_target([&](const std::string& target) {
