@@ -52,11 +52,11 @@ HWY_INLINE void fetch_rows(const FloatMatrix& x, int64_t r, int64_t column) {
   __builtin_prefetch(x.data + (r + 1) * x.ld + column);
 }
 
-// out[r / 2][c] = the pair of rows r and r + 1 in column c: [rows / 2, columns]
-void PairsOfRows(const FloatMatrix& x, int64_t rows, int64_t columns, uint32_t* HWY_RESTRICT out) {
+// out[r / 2][c] = the pair of rows r and r + 1 of x in column c: [depth / 2, width]
+void PairsOfRows(const FloatMatrix& x, int64_t depth, int64_t width, uint32_t* HWY_RESTRICT out) {
   constexpr int64_t kAhead = 16;
-  for (int64_t r = 0; r < rows; r += 2, out += columns)
-    for (int64_t c = 0; c < columns; c += lanes()) {
+  for (int64_t r = 0; r < depth; r += 2, out += width)
+    for (int64_t c = 0; c < width; c += lanes()) {
       fetch_rows(x, r + kAhead, c);
       hn::StoreU(pairs_of_rows(x, r, c), U(), out + c);
     }
@@ -66,11 +66,10 @@ constexpr int64_t kSide = 4;  // of the squares that are transposed
 
 #if HWY_TARGET == HWY_SCALAR
 
-void PairsOfColumns(const FloatMatrix& x, int64_t rows, int64_t columns, uint32_t* HWY_RESTRICT out) {
-  for (int64_t c = 0; c < columns; c += 2)
-    for (int64_t r = 0; r < rows; ++r)
-      out[c / 2 * rows + r] = hn::GetLane(rounded(elements(x, r, c))) | hn::GetLane(rounded(elements(x, r, c + 1)))
-                                                                            << 16;
+void PairsOfColumns(const FloatMatrix& x, int64_t depth, int64_t width, uint32_t* HWY_RESTRICT out) {
+  for (int64_t c = 0; c < depth; c += 2, out += width)
+    for (int64_t r = 0; r < width; ++r)
+      out[r] = hn::GetLane(rounded(elements(x, r, c))) | hn::GetLane(rounded(elements(x, r, c + 1))) << 16;
 }
 
 void Transpose(const FloatMatrix& x, int64_t rows, uint16_t* HWY_RESTRICT out) {
@@ -81,38 +80,29 @@ void Transpose(const FloatMatrix& x, int64_t rows, uint16_t* HWY_RESTRICT out) {
 #else
 
 // Element i of v[j] becomes element j of row i: rows of kSide elements one behind the other.
-HWY_INLINE void transpose(const hn::Vec<U> (&v)[kSide], uint32_t* HWY_RESTRICT out) {
-  const U d;
-  const hn::Repartition<uint64_t, U> twice;
-  const auto low01 = hn::BitCast(twice, hn::InterleaveLower(d, v[0], v[1])),
-             low23 = hn::BitCast(twice, hn::InterleaveLower(d, v[2], v[3])),
-             high01 = hn::BitCast(twice, hn::InterleaveUpper(d, v[0], v[1])),
-             high23 = hn::BitCast(twice, hn::InterleaveUpper(d, v[2], v[3]));
-  const hn::Vec<U> w[kSide] = {hn::BitCast(d, hn::InterleaveLower(twice, low01, low23)),
-                               hn::BitCast(d, hn::InterleaveUpper(twice, low01, low23)),
-                               hn::BitCast(d, hn::InterleaveLower(twice, high01, high23)),
-                               hn::BitCast(d, hn::InterleaveUpper(twice, high01, high23))};
+HWY_INLINE void transpose(hn::Vec<U> (&v)[kSide], uint32_t* HWY_RESTRICT out) {
+  transpose_squares(U(), v);
   HWY_ALIGN uint32_t squares[kSide][HWY_MAX_BYTES / sizeof(uint32_t)];
-  HWY_UNROLL(4) for (int64_t i = 0; i < kSide; ++i) hn::Store(w[i], d, squares[i]);
+  HWY_UNROLL(4) for (int64_t i = 0; i < kSide; ++i) hn::Store(v[i], U(), squares[i]);
   for (int64_t first = 0; first < lanes(); first += kSide)
     HWY_UNROLL(4) for (int64_t i = 0; i < kSide; ++i, out += kSide) std::memcpy(out, squares[i] + first, 16);
 }
 
-// out[c / 2][r] = the pair of columns c and c + 1 in row r: [columns / 2, rows]
-void PairsOfColumns(const FloatMatrix& x, int64_t rows, int64_t columns, uint32_t* HWY_RESTRICT out) {
+// out[c / 2][r] = the pair of columns c and c + 1 of x in row r: [depth / 2, width]
+void PairsOfColumns(const FloatMatrix& x, int64_t depth, int64_t width, uint32_t* HWY_RESTRICT out) {
   const U d;
   const int64_t L = lanes();
   HWY_ALIGN uint32_t transposed[kSide * HWY_MAX_BYTES / sizeof(uint32_t)];
-  for (int64_t c = 0; c < columns; c += 2 * L)
-    for (int64_t r = 0; r < rows; r += kSide) {
+  for (int64_t c = 0; c < depth; c += 2 * L)
+    for (int64_t r = 0; r < width; r += kSide) {
       hn::Vec<U> v[kSide];
       HWY_UNROLL(4) for (int64_t i = 0; i < kSide; ++i) {
         const auto lower = rounded(elements(x, r + i, c)), upper = rounded(elements(x, r + i, c + L));
         v[i] = hn::Or(hn::ConcatEven(d, upper, lower), hn::ShiftLeft<16>(hn::ConcatOdd(d, upper, lower)));
       }
       transpose(v, transposed);
-      for (int64_t i = 0; i < std::min(L, (columns - c) / 2); ++i)
-        std::memcpy(out + (c / 2 + i) * rows + r, transposed + i * kSide, 16);
+      for (int64_t i = 0; i < std::min(L, (depth - c) / 2); ++i)
+        std::memcpy(out + (c / 2 + i) * width + r, transposed + i * kSide, 16);
     }
 }
 
@@ -185,15 +175,9 @@ void to_bf16_pairs(const FloatMatrix& x, bool transposed, const Bf16Blocks& to) 
   parallel_for(across * down, kGrain / (to.width * kRows) + 1, [&](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {
       const int64_t column = piece / down * to.width, row = piece % down * kRows;
-      const int64_t rows_made = std::min(kRows, to.rows - row);
-      const int64_t some_rows = std::clamp<int64_t>(rows - row, 0, rows_made), some = std::min(to.width, cols - column);
-      uint32_t* const out = to.data + (column * to.rows + row * to.width) / 2;
-      if (transposed)
-        run({.data = x.data + column * x.ld + row, .rows = some, .cols = some_rows, .ld = x.ld}, to.width, rows_made,
-            out);
-      else
-        run({.data = x.data + row * x.ld + column, .rows = some_rows, .cols = some, .ld = x.ld}, rows_made, to.width,
-            out);
+      FloatMatrix rest{.data = x.data + row * x.ld + column, .rows = rows - row, .cols = cols - column, .ld = x.ld};
+      if (transposed) rest.data = x.data + column * x.ld + row, std::swap(rest.rows, rest.cols);
+      run(rest, std::min(kRows, to.rows - row), to.width, to.data + (column * to.rows + row * to.width) / 2);
     }
   });
 }

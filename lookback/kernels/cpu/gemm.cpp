@@ -162,17 +162,10 @@ HWY_INLINE void transpose(const float* from, int64_t ld, float* out, int64_t ld_
   for (int64_t i = 0; i < 16; ++i) out[i / 4 * ld_out + i % 4] = from[i % 4 * ld + i / 4];
 #else
   const hn::Full128<float> d;
-  const hn::Repartition<double, decltype(d)> pairs;
-  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + ld), r2 = hn::LoadU(d, from + 2 * ld),
-             r3 = hn::LoadU(d, from + 3 * ld);
-  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1)),
-             low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3)),
-             high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)),
-             high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, out);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, out + ld_out);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)), d, out + 2 * ld_out);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23)), d, out + 3 * ld_out);
+  hn::Vec<hn::Full128<float>> v[4];
+  HWY_UNROLL(4) for (int64_t i = 0; i < 4; ++i) v[i] = hn::LoadU(d, from + i * ld);
+  transpose_squares(d, v);
+  HWY_UNROLL(4) for (int64_t i = 0; i < 4; ++i) hn::StoreU(v[i], d, out + i * ld_out);
 #endif
 }
 
@@ -273,8 +266,7 @@ constexpr int64_t kWorth = 1 << 16;
 constexpr int64_t kPiece = 64 * kGemmChain;
 
 float* grown(std::unique_ptr<Pages>& buffer, int64_t floats) {
-  const size_t bytes = static_cast<size_t>(floats) * sizeof(float);
-  if (!buffer || buffer->bytes() < bytes) buffer = std::make_unique<Pages>(bytes);
+  grow(buffer, static_cast<size_t>(floats) * sizeof(float));
   return buffer->as<float>();
 }
 

@@ -202,10 +202,8 @@ bool int8_sums(const Largest<float>& p, const int8_t* q, int32_t* sums) {
                            .k = p.k,
                            .precision = Precision::int8,
                            .a = q + row * p.k,
-                           .lda = p.k,
                            .packed_b = &b,
-                           .c = sums + row * p.n,
-                           .ldc = p.n}))
+                           .c = sums + row * p.n}))
       return false;
   return true;
 }

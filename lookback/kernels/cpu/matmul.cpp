@@ -24,38 +24,39 @@ struct Rounded {
   int64_t k;  // with zeros at the end
 };
 
-// p, with its factors as `rounded` has them.
-void library_product(const Matmul<float>& p, const Rounded& rounded) {
-  const bool done = onednn::multiply({.m = p.m,
-                                      .n = p.n,
-                                      .k = rounded.k,
-                                      .precision = Precision::bf16,
-                                      .a = rounded.a,
-                                      .lda = rounded.k,
-                                      .b = rounded.b,
-                                      .ldb = p.transpose_b ? rounded.k : p.n,
-                                      .transpose_b = p.transpose_b,
-                                      .packed_b = p.packed_b,
-                                      .c = p.c,
-                                      .ldc = p.ldc,
-                                      .accumulate = p.accumulate,
-                                      .bias = p.bias});
-  if (done) return;
-  Matmul<float> plain = p;
-  plain.packed_b = nullptr;
-  gemm(plain);
+// p, which has no gaps, with its factors as `rounded` has them. False, and nothing done, if the library cannot.
+bool library_product(const Matmul<float>& p, const Rounded& rounded) {
+  return onednn::multiply({.m = p.m,
+                           .n = p.n,
+                           .k = rounded.k,
+                           .precision = Precision::bf16,
+                           .a = rounded.a,
+                           .b = rounded.b,
+                           .transpose_b = p.transpose_b,
+                           .packed_b = p.packed_b,
+                           .c = p.c,
+                           .accumulate = p.accumulate,
+                           .bias = p.bias});
 }
 
-// The same, of `rows` rows of which p has the first, in a matrix without gaps: there the library has all its kernels.
+void f32_product(Matmul<float> p) {
+  p.packed_b = nullptr;
+  gemm(p);
+}
+
+// p with its factors as `rounded` has them: `rows` rows of a, of which p has the first.
 void bf16_product(const Matmul<float>& p, const Rounded& rounded, int64_t rows) {
-  if (rows == p.m && p.ldc == p.n) return library_product(p, rounded);
+  if (rows == p.m && p.ldc == p.n) {
+    if (!library_product(p, rounded)) f32_product(p);
+    return;
+  }
   thread_local std::vector<float> c;
   grow(c, rows * p.n);
   if (p.accumulate)
     for (int64_t m = 0; m < p.m; ++m) std::copy_n(p.c + m * p.ldc, p.n, c.data() + m * p.n);
   Matmul<float> whole = p;
   whole.m = rows, whole.c = c.data(), whole.ldc = p.n;
-  library_product(whole, rounded);
+  if (!library_product(whole, rounded)) return f32_product(p);
   for (int64_t m = 0; m < p.m; ++m) std::copy_n(c.data() + m * p.n, p.n, p.c + m * p.ldc);
 }
 
@@ -151,10 +152,8 @@ void int8_rows(const Matmul<float>& p) {
                                       .k = p.k,
                                       .precision = Precision::int8,
                                       .a = a.data(),
-                                      .lda = p.k,
                                       .packed_b = p.packed_b,
-                                      .c = sums.data(),
-                                      .ldc = p.n});
+                                      .c = sums.data()});
   check<DeviceError>(done, "matrix product: oneDNN has no fast int8 kernel for ", p.m, " x ", p.k, " x ", p.n);
   from_int8({.sums = sums.data(),
              .m = p.m,
@@ -195,9 +194,7 @@ void single(const Matmul<float>& p) {
   if (precision == Precision::f32) return gemm(p);
   if (precision == Precision::int8 && !p.transpose_a && int8_sum({&p, 1})) return;
   if (!p.transpose_a) return rows(p, precision);
-  Matmul<float> plain = p;
-  plain.packed_b = nullptr;
-  p.transpose_b ? gemm(plain) : bf16_gradient(plain);
+  p.transpose_b ? f32_product(p) : bf16_gradient(p);
 }
 
 // Products with one c at once, as the threads are woken once then. False, and nothing done, where they are better one

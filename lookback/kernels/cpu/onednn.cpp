@@ -34,9 +34,8 @@ dnnl::stream& stream() {
   return instance;
 }
 
-memory::desc strided(int64_t rows, int64_t cols, int64_t ld, bool transposed, Type type = Type::f32) {
-  return transposed ? memory::desc({rows, cols}, type, memory::dims{1, ld})
-                    : memory::desc({rows, cols}, type, memory::dims{ld, 1});
+memory::desc dense(int64_t rows, int64_t cols, Type type, bool transposed = false) {
+  return {{rows, cols}, type, transposed ? memory::dims{1, rows} : memory::dims{cols, 1}};
 }
 
 Type type_of(Precision p) { return p == Precision::int8 ? Type::s8 : Type::bf16; }
@@ -53,7 +52,7 @@ dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc&
     ops.append_sum(1.0f);
     attributes.set_post_ops(ops);
   }
-  const memory::desc added = bias ? strided(1, bias, bias, false) : memory::desc();
+  const memory::desc added = bias ? dense(1, bias, Type::f32) : memory::desc();
 #if DNNL_VERSION_MAJOR >= 3
   return {engine(), a, b, added, c, attributes};
 #else
@@ -108,7 +107,7 @@ bool is_known_to_the_end([[maybe_unused]] const memory::desc& d) {
 
 // Everything a primitive depends on. Two packed weights of one [k,n] share their layout.
 struct Key {
-  std::array<int64_t, 6> sizes;  // m n k lda ldb ldc
+  std::array<int64_t, 3> sizes;  // m n k
   int flags;                     // transpose_b, accumulate, packed, bias
   Precision precision;
   int threads;
@@ -128,9 +127,9 @@ struct Ready {
 Ready make_ready(const Product& p) try {
   const Type type = type_of(p.precision);
   const auto* const packed = static_cast<const PackedB*>(p.packed_b);
-  const memory::desc a = strided(p.m, p.k, p.lda, false, type);
-  const memory::desc b = packed ? packed->data.get_desc() : strided(p.k, p.n, p.ldb, p.transpose_b, type);
-  const memory::desc c = strided(p.m, p.n, p.ldc, false, sums_of(type));
+  const memory::desc a = dense(p.m, p.k, type);
+  const memory::desc b = packed ? packed->data.get_desc() : dense(p.k, p.n, type, p.transpose_b);
+  const memory::desc c = dense(p.m, p.n, sums_of(type));
   const auto description = describe(a, b, c, p.accumulate, p.bias ? p.n : 0);
   if (std::string_view(description.impl_info_str()).starts_with("ref")) return {};
   Ready out{.run = dnnl::matmul(description)};
@@ -138,7 +137,7 @@ Ready make_ready(const Product& p) try {
   out.a = nowhere(a), out.b = nowhere(b), out.c = nowhere(c);
   out.arguments = {{DNNL_ARG_SRC, out.a}, {DNNL_ARG_WEIGHTS, out.b}, {DNNL_ARG_DST, out.c}};
   if (p.bias) {
-    out.bias = nowhere(strided(1, p.n, p.n, false));
+    out.bias = nowhere(dense(1, p.n, Type::f32));
     out.arguments.emplace(DNNL_ARG_BIAS, out.bias);
   }
   return out;
@@ -173,8 +172,8 @@ memory::desc packed_layout(int64_t k, int64_t n, Precision precision) {
   auto& out = known[{k, n, precision}];
   if (out.get_size() != 0) return out;
   const Type type = type_of(precision);
-  out = describe(strided(64, k, k, false, type), memory::desc({k, n}, type, memory::format_tag::any),
-                 strided(64, n, n, false, sums_of(type)), false)
+  out = describe(dense(64, k, type), memory::desc({k, n}, type, memory::format_tag::any), dense(64, n, sums_of(type)),
+                 false)
             .weights_desc();
   return out;
 }
@@ -183,36 +182,34 @@ memory::desc packed_layout(int64_t k, int64_t n, Precision precision) {
 void lay_out(int64_t k, int64_t n, PackedB& out) {
   const memory::desc desc = packed_layout(k, n, out.precision);
   if (out.pages && out.data.get_desc() == desc) return;
-  if (!out.pages || out.pages->bytes() < desc.get_size()) out.pages = std::make_unique<Pages>(desc.get_size());
+  grow(out.pages, desc.get_size());
   out.data = memory(desc, engine(), out.pages->as<void>());
   const Layout layout = layout_of(desc);
-  const bool known = layout.width != 0;
   out.stride = 0, out.pairs = {};
-  if (known && out.precision == Precision::int8 && layout.width == Blocks::kColumns && layout.together == 4)
+  if (out.precision == Precision::int8 && layout.width == Blocks::kColumns && layout.together == 4)
     out.stride = layout.rows * layout.width;
-  if (known && out.precision == Precision::bf16 && layout.together == 2)
+  if (out.precision == Precision::bf16 && layout.together == 2)
     out.pairs = {out.pages->as<uint32_t>(), layout.rows, layout.width};
 }
 
 void pack_bf16(const Matmul<float>& p, int64_t depth, PackedB& out) {
   const FloatMatrix b{.data = p.b, .rows = p.transpose_b ? p.n : p.k, .cols = p.transpose_b ? p.k : p.n, .ld = p.ldb};
   if (out.pairs.data) return to_bf16_pairs(b, p.transpose_b, out.pairs);
-  thread_local std::vector<uint16_t> dense;
-  const uint16_t* const rows = to_bf16(b, p.transpose_b ? p.n : depth, dense);
-  rearrange(memory(strided(depth, p.n, b.cols, p.transpose_b, Type::bf16), engine(), const_cast<uint16_t*>(rows)),
-            out.data);
+  thread_local std::vector<uint16_t> rounded;
+  const uint16_t* const rows = to_bf16(b, p.transpose_b ? p.n : depth, rounded);
+  rearrange(memory(dense(depth, p.n, Type::bf16, p.transpose_b), engine(), const_cast<uint16_t*>(rows)), out.data);
 }
 
 // p.b as int8 rows with their scales, made here unless p brings them.
 void pack_int8(const Matmul<float>& p, PackedB& out) {
-  std::vector<int8_t> dense;
+  std::vector<int8_t> closed_up;
   Int8Matrix rows{.data = p.b_int8, .n = p.n, .k = p.k, .ld = p.ldb};
   if (p.b_int8) {
     out.scales.assign(p.b_scales, p.b_scales + p.n);
   } else {
-    dense.resize(static_cast<size_t>(p.n * p.k)), out.scales.resize(static_cast<size_t>(p.n));
-    to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, dense.data(), out.scales.data());
-    rows.data = dense.data(), rows.ld = p.k;
+    closed_up.resize(static_cast<size_t>(p.n * p.k)), out.scales.resize(static_cast<size_t>(p.n));
+    to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, closed_up.data(), out.scales.data());
+    rows.data = closed_up.data(), rows.ld = p.k;
   }
   const memory::desc layout = out.data.get_desc();
   out.compensation.resize(static_cast<size_t>(out.stride ? p.n : 0));
@@ -229,12 +226,12 @@ void pack_int8(const Matmul<float>& p, PackedB& out) {
     const int8_t* const row = rows.data + static_cast<int64_t>(n) * rows.ld;
     out.compensation[n] = -128 * std::accumulate(row, row + p.k, 0);
   }
-  if (rows.ld != p.k) {  // the library reorders dense rows only
-    dense.resize(static_cast<size_t>(p.n * p.k));
-    for (int64_t n = 0; n < p.n; ++n) std::copy_n(rows.data + n * rows.ld, p.k, dense.data() + n * p.k);
-    rows.data = dense.data();
+  if (rows.ld != p.k) {  // the library reorders closed_up rows only
+    closed_up.resize(static_cast<size_t>(p.n * p.k));
+    for (int64_t n = 0; n < p.n; ++n) std::copy_n(rows.data + n * rows.ld, p.k, closed_up.data() + n * p.k);
+    rows.data = closed_up.data();
   }
-  rearrange(memory(strided(p.k, p.n, p.k, true, Type::s8), engine(), const_cast<int8_t*>(rows.data)), out.data);
+  rearrange(memory(dense(p.k, p.n, Type::s8, true), engine(), const_cast<int8_t*>(rows.data)), out.data);
 }
 
 }  // namespace
@@ -242,7 +239,7 @@ void pack_int8(const Matmul<float>& p, PackedB& out) {
 bool multiply(const Product& p) {
   return translated([&] {
     const auto* const packed = static_cast<const PackedB*>(p.packed_b);
-    const Key key{{p.m, p.n, p.k, p.lda, packed ? 0 : p.ldb, p.ldc},
+    const Key key{{p.m, p.n, p.k},
                   p.transpose_b | p.accumulate << 1 | (packed != nullptr) << 2 | (p.bias != nullptr) << 3,
                   p.precision,
                   omp_get_max_threads()};
@@ -274,8 +271,9 @@ std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old
       old->precision = p.precision;
     }
     auto& out = static_cast<PackedB&>(*old);
-    lay_out(std::max(p.k, depth), p.n, out);
-    p.precision == Precision::bf16 ? pack_bf16(p, std::max(p.k, depth), out) : pack_int8(p, out);
+    depth = std::max(p.k, depth);
+    lay_out(depth, p.n, out);
+    p.precision == Precision::bf16 ? pack_bf16(p, depth, out) : pack_int8(p, out);
     return std::move(old);
   });
 }

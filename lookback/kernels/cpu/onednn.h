@@ -8,19 +8,16 @@
 
 namespace lookback::kernels::cpu_impl::onednn {
 
-// c[m,n] = a[m,k] b[k,n] (+ bias[n]) (+ c). The stored b is [n,k] when transposed.
-// a and b hold numbers of the precision, bf16 or int8; c holds i32 for int8, else floats.
+// c[m,n] = a[m,k] b[k,n] (+ bias[n]) (+ c), all of them without gaps between rows. The stored b is [n,k] when
+// transposed. a and b hold numbers of the precision, bf16 or int8; c holds i32 for int8, else floats.
 struct Product {
   int64_t m, n, k;
   Precision precision;
   const void* a;
-  int64_t lda;
   const void* b;
-  int64_t ldb;
   bool transpose_b;
   const Packed* packed_b;  // instead of b, from pack; or null
   void* c;
-  int64_t ldc;
   bool accumulate;
   const float* bias;
 };

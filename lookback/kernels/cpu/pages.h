@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <memory>
 #include <new>
 
 namespace lookback::kernels::cpu_impl {
@@ -31,5 +32,10 @@ class Pages {
   std::align_val_t alignment_;
   void* data_;
 };
+
+// A buffer that is used again and again has at least `bytes` from here on; what it held may be gone.
+inline void grow(std::unique_ptr<Pages>& buffer, size_t bytes) {
+  if (!buffer || buffer->bytes() < bytes) buffer = std::make_unique<Pages>(bytes);
+}
 
 }  // namespace lookback::kernels::cpu_impl

@@ -87,6 +87,22 @@ HWY_INLINE void axpy_row(float alpha, const float* x, float* y, int64_t n) {
   for (int64_t k = 0; k < n; k += lanes()) store(hn::MulAdd(a, load(x + k, n - k), load(y + k, n - k)), y + k, n - k);
 }
 
+#if HWY_TARGET != HWY_SCALAR
+// Four vectors as rows of squares, 4 x 4 in every 128 bits, each square transposed.
+template <class Tag, class Vec>
+HWY_INLINE void transpose_squares(Tag d, Vec (&v)[4]) {
+  const hn::RepartitionToWide<Tag> pairs;
+  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, v[0], v[1])),
+             low23 = hn::BitCast(pairs, hn::InterleaveLower(d, v[2], v[3])),
+             high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, v[0], v[1])),
+             high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, v[2], v[3]));
+  v[0] = hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23));
+  v[1] = hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23));
+  v[2] = hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23));
+  v[3] = hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23));
+}
+#endif
+
 }  // namespace lookback::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
