@@ -49,6 +49,7 @@ metric = "accuracy"
 beam = 1
 )toml";
 
+constexpr int64_t kMaxRecipe = int64_t{1} << 20;  // bytes
 constexpr int64_t kTrain = 20'000, kValid = 500, kTest = 1'000;
 
 struct DemoFlags {
@@ -105,12 +106,15 @@ std::string next_steps(const std::string& program, const std::string& dir) {
          "train " + dir + "/recipe.toml --out " + dir + "/another --set model.score=dot\n";
 }
 
-// Whatever is in the folder, it must be the work of an earlier demo.
+// What is there under the names that the demo writes to must be the work of an earlier demo.
 void check_folder(const std::string& dir) {
   std::error_code error;
-  check<ConfigError>(
-      !fs::exists(dir, error) || fs::is_empty(dir, error) || fs::exists(dir + "/data/train.human", error),
-      "demo: ", dir, " holds something else; choose another folder with --out");
+  io::check_replaceable(dir + "/data");
+  const std::string recipe = dir + "/recipe.toml";
+  check<ConfigError>(!fs::exists(recipe, error) || io::read_file(recipe, kMaxRecipe) == kRecipe, recipe,
+                     ": exists and is not the demo's; move it away or choose another folder with --out");
+  check_replaceable_drawing(dir + "/alignment.html");
+  train::check_model_folder(dir + "/model", train::FolderMode::overwrite);
 }
 
 }  // namespace
@@ -129,11 +133,13 @@ int run_demo(Args& args) {
   if (flags.minutes > 0) set_keys(recipe, {"train.max_minutes=" + json_number(flags.minutes), "train.max_steps=0"});
   args.console.say(Severity::info,
                    "making " + grouped(kTrain) + " pairs of human-written and ISO dates in " + dir + "/data");
-  make_folder(dir + "/data");
+  make_folder(dir);
   const auto test = tasks::demo_dates(kTest, 3, true);
-  write_pairs(dir + "/data/train", tasks::demo_dates(kTrain, 1, false));
-  write_pairs(dir + "/data/valid", tasks::demo_dates(kValid, 2, false));
-  write_pairs(dir + "/data/test", test);
+  io::AtomicFolder data(dir + "/data");
+  write_pairs(data.path() + "/train", tasks::demo_dates(kTrain, 1, false));
+  write_pairs(data.path() + "/valid", tasks::demo_dates(kValid, 2, false));
+  write_pairs(data.path() + "/test", test);
+  data.commit();
   io::write_file_atomic(dir + "/recipe.toml", kRecipe);
 
   const TrainPlan plan{

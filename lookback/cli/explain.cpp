@@ -10,6 +10,7 @@
 #include "lookback/cli/environment.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
+#include "lookback/io/posix_file.h"
 
 namespace lookback::cli {
 namespace {
@@ -24,7 +25,10 @@ struct ExplainFlags {
     v.words("MODEL...", models, 1, "a model folder, or several that vote");
     v("text", text, "TEXT", "the input; give it several times for several pictures on the terminal or one HTML page");
     v("target", target, "TEXT", "explain this output instead of the model's own; once for each --text");
-    v("out", out, "FILE", "where to draw, by its ending: .html, .svg, .png or .json; on the terminal unless given");
+    v("out", out, "FILE",
+      "where to draw, by its ending: .html, .svg, .png or .json; an earlier drawing there is replaced, no other file; "
+      "on "
+      "the terminal unless given");
     v("words", words, "", "whole words instead of subwords");
     v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
   }
@@ -79,6 +83,16 @@ std::string on_terminal(const std::vector<viz::AttentionMap>& maps) {
   return out;
 }
 
+void check_replaceable_drawing(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error) || std::filesystem::is_empty(path, error)) return;
+  std::string head(1024, '\0');
+  const io::File file = io::File::open_regular(path);
+  head.resize(static_cast<size_t>(file.read_some(0, head.data(), std::ssize(head))));
+  check<ConfigError>(viz::is_drawing(head), path,
+                     ": exists and was not drawn by this program; move it away or choose another name");
+}
+
 int run_explain(Args& args) {
   ExplainFlags flags;
   const PredictionFlags options;
@@ -92,6 +106,7 @@ int run_explain(Args& args) {
   const Picture* picture = flags.out.empty() ? nullptr : &find_picture(flags.out);
   check<ConfigError>(!picture || picture == kPictures || flags.text.size() == 1, "explain: --out ", flags.out,
                      ": holds one picture; for several texts take .html or the terminal");
+  if (picture) check_replaceable_drawing(flags.out);
   const ThreadScope threads(chosen_threads(flags.threads));
   const auto model = options.load(flags.models, parser, args.console.sink());
   std::vector<viz::AttentionMap> maps;

@@ -11,4 +11,7 @@ namespace lookback::cli {
 // As wide as standard output, with colour where that is welcome.
 std::string on_terminal(const std::vector<viz::AttentionMap>& maps);
 
+// Throws ConfigError for a file that holds something else than a drawing of ours, and IoError.
+void check_replaceable_drawing(const std::string& path);
+
 }  // namespace lookback::cli

@@ -10,6 +10,7 @@
 #include "lookback/cli/recipe.h"
 #include "lookback/cli/shown.h"
 #include "lookback/io/json.h"
+#include "lookback/io/model_folder.h"
 #include "lookback/io/safetensors.h"
 #include "lookback/viz/tokens.h"
 
@@ -32,16 +33,10 @@ Json to_json(const FieldValue& value) {
   return std::visit([](const auto& x) { return Json(x); }, value);
 }
 
-Json json_file(const std::string& path) {
+Json json_file(const io::File& file) {
   Json out = Json::object();
-  for (const io::KeyValue& kv : io::read_json_fields(path)) out[kv.path] = to_json(kv.value);
+  for (const io::KeyValue& kv : io::read_json_fields(file)) out[kv.path] = to_json(kv.value);
   return out;
-}
-
-int64_t file_size(const fs::path& path) {
-  std::error_code error;
-  const auto size = fs::file_size(path, error);
-  return error ? 0 : static_cast<int64_t>(size);
 }
 
 // Of int8 rows: how they are stored, not what was learnt.
@@ -50,8 +45,9 @@ bool is_scale(const io::SafetensorsFile& file, const std::string& name) {
   return rows && rows->dtype == Dtype::i8 && io::scale_name(rows->name) == name;
 }
 
-Json tensors_of(const std::string& path) {
-  const io::SafetensorsFile file(path);
+Json tensors_of(io::File opened) {
+  const int64_t bytes = opened.size();
+  const io::SafetensorsFile file(std::move(opened));
   int64_t parameters = 0;
   StringList dtypes;
   Json tensors = Json::array();
@@ -63,8 +59,8 @@ Json tensors_of(const std::string& path) {
     if (std::find(dtypes.begin(), dtypes.end(), dtype) == dtypes.end()) dtypes.push_back(dtype);
     tensors.push_back({{"name", e.name}, {"dtype", dtype}, {"shape", shape}, {"parameters", e.shape.size()}});
   }
-  return {{"file", fs::path(path).filename().string()},
-          {"bytes", file_size(path)},
+  return {{"file", fs::path(file.path()).filename().string()},
+          {"bytes", bytes},
           {"parameters", parameters},
           {"dtypes", dtypes},
           {"metadata", file.metadata()},
@@ -84,8 +80,8 @@ Json validation_of(const std::string& line) {
   return out;
 }
 
-Json state_of(const std::string& checkpoint) {
-  Json out = json_file(checkpoint + "/state.json");
+Json state_of(const io::ModelFolder& checkpoint) {
+  Json out = json_file(checkpoint.open("state.json"));
   for (Json& line : out["validations"])
     if (line.is_string()) line = validation_of(line.get<std::string>());
   return out;
@@ -99,12 +95,10 @@ Json recipe_of(const std::string& path) {
   return {{"kind", "recipe"}, {"path", path}, {"task", recipe.kind}, {"keys", keys}};
 }
 
-Json checkpoint_of(const std::string& path) {
-  Json out = {{"kind", "checkpoint"}, {"path", path}, {"state", state_of(path)}};
-  for (const char* name : {"weights", "optimizer", "average"}) {
-    const std::string file = path + "/" + name + ".safetensors";
-    if (fs::exists(file)) out[name] = tensors_of(file);
-  }
+Json checkpoint_of(const io::ModelFolder& folder) {
+  Json out = {{"kind", "checkpoint"}, {"path", folder.path()}, {"state", state_of(folder)}};
+  for (const std::string name : {"weights", "optimizer", "average"})
+    if (const std::string file = name + ".safetensors"; folder.has(file)) out[name] = tensors_of(folder.open(file));
   return out;
 }
 
@@ -116,10 +110,11 @@ int64_t step_of(const std::string& name, std::string_view prefix) {
   return std::stoll(digits);
 }
 
-Json training_of(const std::string& path) {
+Json training_of(const io::ModelFolder& model) {
   std::vector<int64_t> checkpoints, best;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(path, error)) {
+  const io::ModelFolder training = model.beneath("training");  // no link
+  for (const auto& entry : fs::directory_iterator(training.path(), error)) {
     const std::string name = entry.path().filename().string();
     if (const int64_t step = step_of(name, "checkpoint-"); step >= 0) checkpoints.push_back(step);
     if (const int64_t step = step_of(name, "best-"); step >= 0) best.push_back(step);
@@ -128,22 +123,21 @@ Json training_of(const std::string& path) {
   std::sort(best.begin(), best.end());
   Json out = {{"checkpoints", checkpoints}, {"best", best}};
   if (checkpoints.empty()) return out;
-  const Json state = state_of(path + "/checkpoint-" + std::to_string(checkpoints.back()));
+  const Json state = state_of(training.beneath("checkpoint-" + std::to_string(checkpoints.back())));
   for (const char* key : {"step", "epoch", "tokens", "seconds", "validations"})
     if (state.contains(key)) out[key] = state[key];
   return out;
 }
 
-Json model_of(const std::string& path) {
-  Json out = {{"kind", "model folder"}, {"path", path}, {"task", tasks::task_of_model(path).name}};
-  out["config"] = json_file(path + "/config.json");
-  if (fs::exists(path + "/generation_config.json")) out["generation"] = json_file(path + "/generation_config.json");
-  for (const char* place : {"", "source/", "target/"})
+Json model_of(const io::ModelFolder& folder) {
+  Json out = {{"kind", "model folder"}, {"path", folder.path()}, {"task", tasks::task_of_model(folder.path()).name}};
+  out["config"] = json_file(folder.open("config.json"));
+  if (folder.has("generation_config.json")) out["generation"] = json_file(folder.open("generation_config.json"));
+  for (const std::string place : {"", "source/", "target/"})
     for (const char* name : {"spm.model", "tokenizer.json"})
-      if (const std::string file = path + "/" + place + name; fs::exists(file))
-        out[std::string(place) + name] = tokenizer_of(file);
-  if (fs::exists(path + "/model.safetensors")) out["weights"] = tensors_of(path + "/model.safetensors");
-  if (fs::exists(path + "/training")) out["training"] = training_of(path + "/training");
+      if (const std::string file = place + name; folder.has(file)) out[file] = tokenizer_of(folder.open(file));
+  if (folder.holds("model.safetensors")) out["weights"] = tensors_of(folder.open("model.safetensors"));
+  if (folder.holds("training")) out["training"] = training_of(folder);
   return out;
 }
 
@@ -152,17 +146,19 @@ Json contents_of(const std::string& path) {
   const fs::file_status status = fs::status(path, error);
   check<IoError>(fs::exists(status), path, ": ", error ? error.message() : "no such file or folder");
   if (fs::is_directory(status)) {
-    if (fs::exists(path + "/config.json")) return model_of(path);
-    check<FormatError>(fs::exists(path + "/state.json"), path,
+    const io::ModelFolder folder(path);
+    if (folder.has("config.json")) return model_of(folder);
+    check<FormatError>(folder.has("state.json"), path,
                        ": neither a model (config.json) nor a checkpoint (state.json) is in this folder");
-    return checkpoint_of(path);
+    return checkpoint_of(folder);
   }
   const std::string ending = fs::path(path).extension().string();
   if (ending == ".toml") return recipe_of(path);
   Json out = {{"kind", ending == ".safetensors" ? "safetensors file" : "tokenizer"}, {"path", path}};
   check<FormatError>(ending == ".safetensors" || ending == ".model" || ending == ".json", path,
                      ": the ending tells nothing; expected .safetensors, .toml, .model or .json");
-  out.update(ending == ".safetensors" ? tensors_of(path) : tokenizer_of(path));
+  io::File file = io::File::open_regular(path);
+  out.update(ending == ".safetensors" ? tensors_of(std::move(file)) : tokenizer_of(file));
   return out;
 }
 

@@ -90,8 +90,9 @@ Json word_list(const std::string& bytes, const std::string& path) {
 
 }  // namespace
 
-Json tokenizer_of(const std::string& path) {
-  const std::string bytes = io::read_file(path, kMaxTokenizer);
+Json tokenizer_of(const io::File& file) {
+  const std::string& path = file.path();
+  const std::string bytes = io::read_file(file, kMaxTokenizer);
   Json out = path.ends_with(".json") ? word_list(bytes, path) : sentencepiece(bytes, path);
   out["bytes"] = bytes.size();
   return out;

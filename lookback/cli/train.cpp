@@ -26,8 +26,11 @@ struct TrainFlags {
     v("out", out, "MODEL", "the folder to write the model to");
     v("data", data, "DIR", "where relative data paths start; the recipe's own folder unless given");
     v("set", set, "KEY=VALUE", "change one key of the recipe; may be given often");
-    v("resume", resume, "", "go on from the newest checkpoint in MODEL; limits (train.max_*) may be changed");
-    v("overwrite", overwrite, "", "replace the run that is in MODEL");
+    v("resume", resume, "",
+      "go on from the newest checkpoint in MODEL, with the options and the data it was started with; limits "
+      "(train.max_*), saving and logging may be changed");
+    v("overwrite", overwrite, "",
+      "replace the run that is in MODEL, once there is something to save; refused if anything else is there too");
     v("seed", seed, "N", "train.seed: names the random numbers of the run; the recipe's unless given").range(0, 9e15);
     v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
     v("precision", precision, "NAME", "train.precision: f32, bf16 or auto; the recipe's unless given");
@@ -58,7 +61,8 @@ int train_model(Recipe& recipe, const TrainPlan& plan, Console& console) {
   StopSignal signal;  // before anything that starts threads
   recipe.task->validate();
   TrainObserver observer(console);
-  tasks::TrainRun run{.data_root = plan.data_root, .recipe_name = plan.recipe_name, .log = console.sink()};
+  tasks::TrainRun run{
+      .data_root = plan.data_root, .recipe_name = plan.recipe_name, .fields = recipe.fields, .log = console.sink()};
   run.context.folder = plan.folder;
   run.context.mode = plan.mode;
   run.context.observer = &observer;

@@ -93,8 +93,11 @@ Corpus::Corpus(const std::vector<std::string>& files, const Tokenizer& source, c
     : sides_{make_side(source, options, keep), make_side(target, options, keep)} {
   PairReader reader(files, options.columns);
   Block block;
+  Sha256 read_lines;
   for (bool more = true; more;) {
     more = block.read(reader);
+    for (const Block::Row& row : block.rows)
+      for (const std::string& line : row.text) read_lines.update(line), read_lines.update("\n");
     block.tokenize(sides_);
     take(block, reader, options);
   }
@@ -102,6 +105,7 @@ Corpus::Corpus(const std::vector<std::string>& files, const Tokenizer& source, c
   check<FormatError>(source_lines == target_lines || options.unequal == "truncate", files.front(), " has ",
                      source_lines, " lines, ", files.back(), " has ", target_lines,
                      ": each line needs its partner (or set unequal = \"truncate\" to read the shorter length)");
+  sha256_ = read_lines.hex();
   report_.unpaired = std::max(source_lines, target_lines) - std::min(source_lines, target_lines);
 }
 

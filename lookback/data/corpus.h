@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lookback/base/fields.h"
+#include "lookback/base/sha256.h"
 #include "lookback/data/arena.h"
 #include "lookback/data/batcher.h"
 #include "lookback/data/tokenizer.h"
@@ -87,6 +88,8 @@ class Corpus {
 
   int64_t size() const { return report_.kept; }
   const CorpusReport& report() const { return report_; }
+  // The SHA-256 of all lines that were read, kept or not: source, line's end, target, line's end.
+  const std::string& sha256() const { return sha256_; }
   // Tokens of each pair's sides by encode(), without specials.
   std::vector<int32_t> source_lengths() const;
   std::vector<int32_t> target_lengths() const;
@@ -126,6 +129,7 @@ class Corpus {
 
   SideStore sides_[2];  // source, target
   CorpusReport report_;
+  std::string sha256_;
 };
 
 enum class Side { source, target, both };

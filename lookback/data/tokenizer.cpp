@@ -24,19 +24,6 @@ std::string read_file(const fs::path& path) {
   return out;
 }
 
-// The tokenizer file of a model folder. A model folder may come from anywhere, so no link is followed.
-fs::path tokenizer_in(const fs::path& folder) {
-  for (const char* name : {"spm.model", "tokenizer.json"}) {
-    const fs::path file = folder / name;
-    std::error_code failed;
-    const auto status = fs::symlink_status(file, failed);
-    if (!fs::exists(status)) continue;
-    check<FormatError>(fs::is_regular_file(status), file.string(), ": must be a plain file, not a link or device");
-    return file;
-  }
-  throw IoError(folder.string() + ": holds neither spm.model nor tokenizer.json");
-}
-
 // The choices that hold also when options were filled in by hand.
 void check_options(TokenizerOptions options) {
   for (Field& f : fields_of(options)) set_field(f, field_value(f), "tokenizer");
@@ -50,15 +37,6 @@ void Tokenizer::set_sampling(double strength) {
   check<ConfigError>(strength >= 0 && (kind() != "bpe" || strength < 1), "sampling = ", strength,
                      kind() == "bpe" ? " is outside [0, 1)" : " is below 0", " for kind ", kind());
   sampling_ = strength;
-}
-
-void Tokenizer::save(const std::string& folder) const {
-  const fs::path path = fs::path(folder) / file_name();
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  const std::string all = bytes();
-  out.write(all.data(), static_cast<std::streamsize>(all.size()));
-  out.close();
-  check<IoError>(out.good(), path.string(), ": cannot be written");
 }
 
 LineSource file_lines(std::vector<std::string> files) {
@@ -97,10 +75,6 @@ std::unique_ptr<Tokenizer> parse_tokenizer(std::string_view bytes, const std::st
   return bytes[first] == '{' ? parse_word_or_char(bytes, where) : parse_spm_tokenizer(bytes, where);
 }
 
-std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path) {
-  std::error_code failed;
-  const fs::path file = fs::is_directory(path, failed) ? tokenizer_in(path) : fs::path(path);
-  return parse_tokenizer(read_file(file), file.string());
-}
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path) { return parse_tokenizer(read_file(path), path); }
 
 }  // namespace lookback::data

@@ -85,8 +85,6 @@ class Tokenizer {
   // sampling() is no part of it.
   virtual std::string file_name() const = 0;
   virtual std::string bytes() const = 0;
-  // Writes that file into a folder. Throws IoError.
-  void save(const std::string& folder) const;
 
   double sampling() const { return sampling_; }
   // Throws ConfigError for a value that the kind cannot use: bpe wants [0, 1), unigram 0 or more.
@@ -112,9 +110,8 @@ LineSource file_lines(std::vector<std::string> files);
 std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerOptions& options, LineSource lines);
 std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerOptions& options, const std::vector<std::string>& files);
 
-// From a file, or from the spm.model or tokenizer.json of a folder (a link there is refused). Any SentencePiece model
-// serves whose ids 0 to 3 are <unk>, <s>, </s> and <pad>. Throws IoError, and FormatError for a damaged or hostile
-// file.
+// From a file. Any SentencePiece model serves whose ids 0 to 3 are <unk>, <s>, </s> and <pad>. Throws IoError, and
+// FormatError for a damaged or hostile file.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path);
 // The same from memory; `where` names it in messages.
 std::unique_ptr<Tokenizer> parse_tokenizer(std::string_view bytes, const std::string& where);

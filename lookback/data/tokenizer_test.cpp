@@ -295,7 +295,7 @@ TEST(Tokenizer, LimitOfLines) {
 
 class TokenizerFiles : public FolderTest {};
 
-TEST_F(TokenizerFiles, TrainsFromFilesAndSaves) {
+TEST_F(TokenizerFiles, TrainsFromFilesAndLoads) {
   std::string text;
   for (const auto& s : sentences()) text += s + "\n";
   for (const auto& kind : kKinds) {
@@ -303,24 +303,16 @@ TEST_F(TokenizerFiles, TrainsFromFilesAndSaves) {
                            gz("b.gz", text.substr(text.find("Zwei")))};
     const auto t = train_tokenizer({.kind = kind, .size = 300}, files);
     EXPECT_EQ(t->bytes(), trained(kind)->bytes()) << kind;
-    t->save(folder());
-    EXPECT_EQ(load_tokenizer(folder() + "/" + t->file_name())->bytes(), t->bytes());
-    EXPECT_EQ(load_tokenizer(folder())->bytes(), t->bytes());
-    std::filesystem::remove(folder() + "/" + t->file_name());
+    EXPECT_EQ(load_tokenizer(file(t->file_name(), t->bytes()))->bytes(), t->bytes());
   }
 }
 
 TEST_F(TokenizerFiles, MissingAndOddFiles) {
   EXPECT_THROW(load_tokenizer(folder()), IoError);
   EXPECT_THROW(load_tokenizer(folder() + "/none"), IoError);
-  EXPECT_THROW(trained("char")->save(folder() + "/none"), IoError);
   EXPECT_THROW(load_tokenizer(file("empty", "")), FormatError);
   EXPECT_THROW(load_tokenizer(file("spaces", " \n")), FormatError);
   EXPECT_THROW(load_tokenizer(file("text", "hello there")), FormatError);
-  trained("char")->save(folder());
-  std::filesystem::rename(folder() + "/tokenizer.json", folder() + "/elsewhere.json");
-  std::filesystem::create_symlink(folder() + "/elsewhere.json", folder() + "/tokenizer.json");
-  EXPECT_THROW(load_tokenizer(folder()), FormatError) << "a link in a model folder";
 }
 
 }  // namespace

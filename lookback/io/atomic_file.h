@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "lookback/io/posix_file.h"
+#include "lookback/io/staged_folder.h"
 
 namespace lookback::io {
 
@@ -40,26 +41,20 @@ void write_file_atomic(const std::string& path, std::string_view bytes);
 // written to disk and the folder takes its final name in one step. Without
 // commit() everything is removed.
 //
-// A folder already at the final name is replaced, in one step too, with whatever
-// it holds, but only if it is empty or has a manifest.json, that is, was made by
-// this class; anything else is an IoError, from the constructor already.
+// A folder already at the final name is replaced, in one step too, but only if it
+// is empty or was made by this class and holds nothing that its manifest.json does
+// not list; anything else is an IoError, from the constructor already.
 class AtomicFolder {
  public:
   // The parent folder must exist.
   explicit AtomicFolder(const std::string& final_path);
-  ~AtomicFolder();
-  AtomicFolder(const AtomicFolder&) = delete;
-  AtomicFolder& operator=(const AtomicFolder&) = delete;
-
   // The temporary folder to write into; it may get folders of its own.
-  const std::string& path() const { return temporary_; }
+  const std::string& path() const { return folder_.path(); }
   // Throws IoError; FormatError for a file name that is not UTF-8 or something that is not a file or folder.
   void commit();
 
  private:
-  std::string final_path_;
-  std::string temporary_;
-  File lock_;
+  StagedFolder folder_;
   bool committed_ = false;
 };
 

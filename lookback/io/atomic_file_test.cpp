@@ -11,7 +11,7 @@
 #include <filesystem>
 
 #include "lookback/base/error.h"
-#include "lookback/io/sha256.h"
+#include "lookback/base/sha256.h"
 #include "lookback/io/temp_folder.h"
 
 namespace lookback::io {

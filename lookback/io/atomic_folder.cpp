@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <set>
 #include <vector>
 
 #include "lookback/base/error.h"
@@ -14,26 +15,13 @@
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
 #include "lookback/io/manifest.h"
-#include "lookback/io/sha256.h"
 #include "lookback/io/shown.h"
+#include "lookback/io/staged_folder.h"
 #include "lookback/io/temporary.h"
 
 namespace lookback::io {
 namespace fs = std::filesystem;
 namespace {
-
-// What may be replaced: nothing there, an empty folder, or one that we made.
-void check_replaceable(const std::string& path) {
-  std::error_code error;
-  const auto status = fs::symlink_status(path, error);
-  if (status.type() == fs::file_type::not_found) return;
-  check<IoError>(status.type() == fs::file_type::directory, path,
-                 ": exists and is not a folder; move it away or choose another name");
-  const bool ours = fs::exists(fs::symlink_status(fs::path(path) / kManifestName, error));
-  check<IoError>(ours || fs::is_empty(path, error), path,
-                 ": the folder exists and was not written by this program (it has no ", kManifestName,
-                 "); move it away or choose another name");
-}
 
 // Takes the place of `to`, whether a folder is there or not; what was there is then at `from`.
 void exchange_or_rename(const std::string& from, const std::string& to) {
@@ -80,46 +68,84 @@ Contents contents_of(const std::string& root) {
   return out;
 }
 
-std::string manifest_text(const std::vector<ManifestEntry>& files) {
-  std::string out = "{\n  \"format\": 1,\n  \"files\": [";
-  for (size_t k = 0; k < files.size(); ++k)
-    out += text(k ? ",\n" : "\n", "    {\"name\": ", json_quote(files[k].name), ", \"size\": ", files[k].size,
-                ", \"sha256\": \"", files[k].sha256, "\"}");
-  return out + (files.empty() ? "]\n}\n" : "\n  ]\n}\n");
-}
-
 }  // namespace
 
-AtomicFolder::AtomicFolder(const std::string& final_path)
-    : final_path_((fs::path(split_path(final_path).place) / split_path(final_path).name).string()),
-      lock_((check_replaceable(final_path_), create_temporary_folder(final_path_))) {
-  temporary_ = lock_.path();
+std::optional<std::string> foreign_entry(const std::string& path) {
+  std::error_code error;
+  if (fs::is_empty(path, error)) return std::nullopt;
+  const std::string manifest = path + "/" + kManifestName;
+  if (!fs::is_regular_file(fs::symlink_status(manifest, error))) return text(path, " (it has no ", kManifestName, ")");
+  std::set<std::string> listed{kManifestName};
+  try {
+    for (const ManifestEntry& entry : parse_manifest(read_file(manifest, kMaxJsonBytes), manifest))
+      listed.insert(entry.name);
+  } catch (const FormatError&) {
+    return text(manifest, " (it is no list of files of ours)");
+  }
+  const Contents all = contents_of(path);
+  for (const std::string& name : all.files) {
+    // A listed folder stands for all that is in it.
+    fs::path part(name);
+    bool ours = false;
+    for (; !part.empty() && !ours; part = part.parent_path())
+      ours = listed.contains(part.string()) || is_temporary_name(part.filename().string());
+    if (!ours) return path + "/" + name;
+  }
+  return std::nullopt;
 }
 
-AtomicFolder::~AtomicFolder() {
-  // After a commit this is the folder that was replaced, if any.
-  std::error_code ignored;
-  if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
+void check_replaceable(const std::string& path) {
+  std::error_code error;
+  const auto status = fs::symlink_status(path, error);
+  if (status.type() == fs::file_type::not_found) return;
+  check<IoError>(status.type() == fs::file_type::directory, path,
+                 ": exists and is not a folder; move it away or choose another name");
+  const auto foreign = foreign_entry(path);
+  check<IoError>(!foreign, path, ": was not written by this program, or not all of it: ", foreign.value_or(""),
+                 "; move that away or choose another name");
+  if (fs::is_empty(path, error)) return;
+  const std::string manifest = path + "/" + kManifestName;
+  for (const ManifestEntry& entry : parse_manifest(read_file(manifest, kMaxJsonBytes), manifest))
+    check<IoError>(!entry.sha256.empty(), path, ": holds a training run; move it away or choose another name");
 }
+
+StagedFolder::StagedFolder(const std::string& final_path)
+    : final_path_((fs::path(split_path(final_path).place) / split_path(final_path).name).string()),
+      lock_(create_temporary_folder(final_path_)),
+      path_(lock_.path()) {}
+
+StagedFolder::~StagedFolder() {
+  // Once it has taken its place, this is what was there before, if anything.
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+void StagedFolder::take_place() {
+  const Contents all = contents_of(path_);
+  for (const std::string& name : all.folders) sync_folder(path_ + "/" + name);
+  sync_folder(path_);
+  exchange_or_rename(path_, final_path_);
+  sync_folder(split_path(final_path_).place);
+}
+
+AtomicFolder::AtomicFolder(const std::string& final_path)
+    : folder_((check_replaceable(fs::path(final_path).has_filename() ? final_path
+                                                                     : fs::path(final_path).parent_path().string()),
+               final_path)) {}
 
 void AtomicFolder::commit() {
-  check<IoError>(!committed_, final_path_, ": committed twice");
-  const Contents all = contents_of(temporary_);
+  check<IoError>(!committed_, folder_.final_path(), ": committed twice");
   std::vector<ManifestEntry> entries;
-  for (const std::string& name : all.files) {
+  for (const std::string& name : contents_of(path()).files) {
     if (name == kManifestName) continue;
-    const std::string path = temporary_ + "/" + name;
-    const File file = File::open_regular(path);
-    entries.push_back({.name = name, .size = file.size(), .sha256 = sha256_file(path)});
+    const File file = File::open_regular(path() + "/" + name);
+    entries.push_back({.name = name, .size = file.size(), .sha256 = sha256_file(file)});
     file.sync();
   }
-  write_file_atomic(temporary_ + "/" + kManifestName, manifest_text(entries));
-  for (const std::string& name : all.folders) sync_folder(temporary_ + "/" + name);
-  sync_folder(temporary_);
-  check_replaceable(final_path_);
-  exchange_or_rename(temporary_, final_path_);
+  write_file_atomic(path() + "/" + kManifestName, manifest_text(entries));
+  check_replaceable(folder_.final_path());
+  folder_.take_place();
   committed_ = true;
-  sync_folder(split_path(final_path_).place);
 }
 
 }  // namespace lookback::io

@@ -107,8 +107,8 @@ std::vector<KeyValue> parse_json_fields(std::string_view json, const std::string
   return std::move(reader.fields);
 }
 
-std::vector<KeyValue> read_json_fields(const std::string& path) {
-  return parse_json_fields(read_file(path, kMaxJsonBytes), path);
+std::vector<KeyValue> read_json_fields(const File& file) {
+  return parse_json_fields(read_file(file, kMaxJsonBytes), file.path());
 }
 
 std::string write_json_fields(std::span<const Field> fields) {

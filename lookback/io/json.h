@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lookback/io/key_value.h"
+#include "lookback/io/posix_file.h"
 
 namespace lookback::io {
 
@@ -19,7 +20,7 @@ constexpr int kMaxJsonDepth = 32;
 // bits, null, any other list, a key twice, a key with a dot, invalid UTF-8, nesting over
 // kMaxJsonDepth and a file over kMaxJsonBytes are each a FormatError "config.json:3: ...".
 // Throws IoError if the file cannot be read.
-std::vector<KeyValue> read_json_fields(const std::string& path);
+std::vector<KeyValue> read_json_fields(const File& file);
 
 // The same from memory; `origin` is what messages call it.
 std::vector<KeyValue> parse_json_fields(std::string_view json, const std::string& origin);

@@ -113,14 +113,16 @@ TEST(Json, DepthAndSize) {
 
 TEST(Json, Files) {
   const TempFolder folder;
-  EXPECT_EQ(read_json_fields(folder.file("a.json", "{\"x\": 1}")).size(), 1u);
-  EXPECT_EQ(message_of<IoError>([&] { read_json_fields(folder / "absent.json"); }),
+  EXPECT_EQ(read_json_fields(File::open_regular(folder.file("a.json", "{\"x\": 1}"))).size(), 1u);
+  EXPECT_EQ(message_of<IoError>([&] { read_json_fields(File::open_regular(folder / "absent.json")); }),
             folder / "absent.json" + ": cannot open: No such file or directory");
-  EXPECT_THROW(read_json_fields(folder.path()), IoError);
+  EXPECT_THROW(read_json_fields(File::open_regular(folder.path())), IoError);
   const std::string big = folder.file("big.json", std::string(static_cast<size_t>(kMaxJsonBytes) + 1, ' '));
-  EXPECT_NE(message_of<FormatError>([&] { read_json_fields(big); }).find("larger than"), std::string::npos);
+  EXPECT_NE(message_of<FormatError>([&] { read_json_fields(File::open_regular(big)); }).find("larger than"),
+            std::string::npos);
   ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
-  EXPECT_THROW(read_json_fields(folder / "pipe"), IoError) << "a pipe nobody writes to must not hang";
+  EXPECT_THROW(read_json_fields(File::open_regular(folder / "pipe")), IoError)
+      << "a pipe nobody writes to must not hang";
 }
 
 struct Inner {

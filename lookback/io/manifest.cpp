@@ -5,18 +5,15 @@
 #include <utility>
 
 #include "lookback/base/error.h"
-#include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
 #include "lookback/io/json_events.h"
-#include "lookback/io/posix_file.h"
-#include "lookback/io/sha256.h"
 #include "lookback/io/shown.h"
 
 namespace lookback::io {
 namespace fs = std::filesystem;
 namespace {
 
-// {"format": 1, "files": [{"name": ..., "size": ..., "sha256": ...}, ...]}
+// {"format": 1, "files": [{"name": ..., "size": ..., "sha256": ...}, {"name": ...}, ...]}
 class ManifestReader final : public JsonEvents {
  public:
   std::vector<ManifestEntry> entries;
@@ -42,7 +39,8 @@ class ManifestReader final : public JsonEvents {
   }
   void end_object() override {
     if (!in_entry_) return;
-    if (keys_.size() != 3) fail("a file needs name, size and sha256");
+    if (!keys_.contains("name") || keys_.size() == 2)
+      fail("a file needs a name, and size and sha256 together or not at all");
     keys_ = std::exchange(top_keys_, {});
     in_entry_ = false;
   }
@@ -62,7 +60,7 @@ class ManifestReader final : public JsonEvents {
   void on_string(std::string& s) override {
     if (in_entry_ && key_ == "name")
       entries.back().name = checked_name(s);
-    else if (in_entry_ && key_ == "sha256")
+    else if (in_entry_ && key_ == "sha256" && s.size() == 64)
       entries.back().sha256 = s;
     else
       fail("a string is not allowed here");
@@ -84,47 +82,23 @@ class ManifestReader final : public JsonEvents {
   bool in_files_ = false, in_entry_ = false;
 };
 
-// Why a listed file is not as it was, or nothing.
-std::optional<std::string> verify_file(const std::string& root, const ManifestEntry& entry) {
-  fs::path path(root);
-  for (const fs::path& part : fs::path(entry.name)) {
-    std::error_code error;
-    path /= part;
-    const auto type = fs::symlink_status(path, error).type();
-    if (type == fs::file_type::not_found) return text(path.string(), ": missing");
-    if (type == fs::file_type::symlink) return text(path.string(), ": is a link; links are not followed here");
-  }
-  const int64_t size = File::open_regular(path.string()).size();
-  if (size != entry.size)
-    return text(path.string(), ": has ", size, " bytes, ", kManifestName, " says ", entry.size,
-                "; it was cut or rewritten");
-  if (sha256_file(path.string()) != entry.sha256)
-    return text(path.string(), ": its contents changed since it was written (SHA-256 differs)");
-  return std::nullopt;
-}
-
 }  // namespace
+
+std::string manifest_text(const std::vector<ManifestEntry>& files) {
+  std::string out = "{\n  \"format\": 1,\n  \"files\": [";
+  for (const ManifestEntry& file : files) {
+    out += text(out.back() == '[' ? "\n" : ",\n", "    {\"name\": ", json_quote(file.name));
+    if (!file.sha256.empty()) out += text(", \"size\": ", file.size, ", \"sha256\": \"", file.sha256, "\"");
+    out += "}";
+  }
+  return out + (files.empty() ? "]\n}\n" : "\n  ]\n}\n");
+}
 
 std::vector<ManifestEntry> parse_manifest(const std::string& bytes, const std::string& origin) {
   ManifestReader reader;
   parse_json(bytes, origin, reader);
   check<FormatError>(reader.has_format && reader.has_files, origin, ": needs format and files");
   return std::move(reader.entries);
-}
-
-std::optional<std::string> verify_folder(const std::string& path) {
-  try {
-    const std::string manifest = path + "/" + kManifestName;
-    std::error_code error;
-    const auto type = fs::symlink_status(manifest, error).type();
-    if (type == fs::file_type::not_found) return text(manifest, ": missing; the folder was not written completely");
-    if (type == fs::file_type::symlink) return text(manifest, ": is a link; links are not followed here");
-    for (const ManifestEntry& entry : parse_manifest(read_file(manifest, kMaxJsonBytes), manifest))
-      if (auto wrong = verify_file(path, entry)) return wrong;
-    return std::nullopt;
-  } catch (const Error& e) {
-    return e.what();
-  }
 }
 
 }  // namespace lookback::io

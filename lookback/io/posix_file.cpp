@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "lookback/base/error.h"
+#include "lookback/base/sha256.h"
 
 namespace lookback::io {
 namespace {
@@ -44,11 +45,15 @@ File File::open_regular(const std::string& path) {
   // Non-blocking, because opening a pipe nobody writes to would wait for ever.
   File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), path);
   if (!file.valid()) refuse(path, "cannot open");
-  struct stat info {};
-  if (::fstat(file.fd_, &info) != 0) refuse(path, "cannot read");
-  check<IoError>(!S_ISDIR(info.st_mode), path, ": cannot read: ", error_text(EISDIR));
-  check<IoError>(S_ISREG(info.st_mode), path, ": cannot read: not a regular file");
+  check_regular(file);
   return file;
+}
+
+void check_regular(const File& file) {
+  struct stat info {};
+  if (::fstat(file.fd(), &info) != 0) refuse(file.path(), "cannot read");
+  check<IoError>(!S_ISDIR(info.st_mode), file.path(), ": cannot read: ", error_text(EISDIR));
+  check<IoError>(S_ISREG(info.st_mode), file.path(), ": cannot read: not a regular file");
 }
 
 File File::create_new(const std::string& path, const std::string& name) {
@@ -105,8 +110,9 @@ void File::close() {
   if (fd_ >= 0 && ::close(std::exchange(fd_, -1)) != 0 && errno != EINTR) refuse(name_, "cannot write");
 }
 
-std::string read_file(const std::string& path, int64_t limit) {
-  const File file = File::open_regular(path);
+std::string read_file(const std::string& path, int64_t limit) { return read_file(File::open_regular(path), limit); }
+
+std::string read_file(const File& file, int64_t limit) {
   std::string out;
   // Read to the end rather than to the size: files under /proc say 0.
   for (;;) {
@@ -116,10 +122,18 @@ std::string read_file(const std::string& path, int64_t limit) {
     const int64_t n =
         file.read_some(static_cast<int64_t>(have), out.data() + have, static_cast<int64_t>(out.size() - have));
     out.resize(have + static_cast<size_t>(n));
-    check<FormatError>(static_cast<int64_t>(out.size()) <= limit, path, ": the file is larger than ", limit,
+    check<FormatError>(static_cast<int64_t>(out.size()) <= limit, file.path(), ": the file is larger than ", limit,
                        " bytes, the most allowed here");
     if (n == 0) return out;
   }
+}
+
+std::string sha256_file(const File& file) {
+  Sha256 sum;
+  std::string buffer(size_t{1} << 18, '\0');
+  for (int64_t at = 0, n = 0; (n = file.read_some(at, buffer.data(), std::ssize(buffer))) > 0; at += n)
+    sum.update(std::string_view(buffer).substr(0, static_cast<size_t>(n)));
+  return sum.hex();
 }
 
 void sync_folder(const std::string& path) {

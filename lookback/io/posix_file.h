@@ -14,6 +14,7 @@ std::string error_text(int error);
 
 class File {
  public:
+  File() = default;  // none
   // `name` is what messages call it; the path unless given.
   File(int fd, std::string path, std::string name = "")
       : fd_(fd), path_(std::move(path)), name_(name.empty() ? path_ : std::move(name)) {}
@@ -49,8 +50,14 @@ class File {
   std::string name_;
 };
 
+// Throws IoError unless it is a regular file.
+void check_regular(const File& file);
+
 // A whole regular file; FormatError if it holds more than `limit` bytes.
 std::string read_file(const std::string& path, int64_t limit);
+std::string read_file(const File& file, int64_t limit);
+// The SHA-256 of a file's contents, in constant memory.
+std::string sha256_file(const File& file);
 
 // Makes creations, renames and removals in a folder durable.
 void sync_folder(const std::string& path);

@@ -89,7 +89,10 @@ void write_safetensors(const std::string& path, std::span<const NamedTensor> ten
   file.commit();
 }
 
-SafetensorsFile::SafetensorsFile(const std::string& path) : file_(File::open_regular(path)), bytes_(file_.size()) {
+SafetensorsFile::SafetensorsFile(const std::string& path) : SafetensorsFile(File::open_regular(path)) {}
+
+SafetensorsFile::SafetensorsFile(File file) : file_(std::move(file)), bytes_(file_.size()) {
+  const std::string& path = file_.path();
   const int64_t size = bytes_;
   check<FormatError>(size >= 8, path, ": has ", size, " bytes, too few for a safetensors file");
   uint64_t length = 0;

@@ -52,6 +52,7 @@ class SafetensorsFile {
   // negative, overflows or has over five dimensions, tensors that overlap, leave gaps or do not
   // fill the file to its end.
   explicit SafetensorsFile(const std::string& path);
+  explicit SafetensorsFile(File file);
 
   const std::string& path() const { return file_.path(); }
   // In the order of the header.

@@ -1,12 +1,10 @@
 #include "lookback/tasks/model_card.h"
 
-#include <filesystem>
 #include <fstream>
 #include <iomanip>
 #include <sstream>
 
 #include "lookback/base/parallel.h"
-#include "lookback/io/posix_file.h"
 
 namespace lookback::tasks {
 namespace {
@@ -55,10 +53,10 @@ std::string model_card(const ModelCard& c) {
   return out.str();
 }
 
-std::string exported_card(const std::string& card_of_origin, const std::string& task, bool int8) {
+std::string exported_card(const io::ModelFolder& origin, const std::string& task, bool int8) {
   constexpr std::string_view kSection = "\n## Weights\n";
   std::string out = card_head(task);
-  if (std::filesystem::exists(card_of_origin)) out = io::read_file(card_of_origin, kMaxCardBytes);
+  if (origin.holds("README.md")) out = origin.read("README.md", kMaxCardBytes);
   out.resize(std::min(out.find(kSection), out.size()));
   out += kSection;
   return out + (int8 ? "\nQuantised by `lookback export --quantize int8`: every matrix is int8 with one f32 scale for "

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "lookback/base/fields.h"
+#include "lookback/io/model_folder.h"
 #include "lookback/train/trainer.h"
 
 namespace lookback::tasks {
@@ -21,7 +22,7 @@ struct ModelCard {
 std::string model_card(const ModelCard& card);
 
 // The card of an exported model: that of the model it comes from, if it has one, and how the weights are stored.
-std::string exported_card(const std::string& card_of_origin, const std::string& task, bool int8);
+std::string exported_card(const io::ModelFolder& origin, const std::string& task, bool int8);
 
 // The CPU this runs on, as the system names it; "unknown CPU" if it does not.
 std::string cpu_name();

@@ -72,20 +72,34 @@ TEST_F(RecipeTest, EveryValidationMetric) {
   EXPECT_FALSE(none.history.back().scores.contains("bleu"));
 }
 
-TEST_F(RecipeTest, ResumingTakesTheTokenizerThatWasLearnt) {
+TEST_F(RecipeTest, AResumedRunTakesTheDataAndOptionsOfTheRun) {
   train(with(kShort));
-  const std::string before = slurp(data_ / "model" + "/source/tokenizer.json");
-  data_.file("train.s", small_language(500, 9).source);  // other words now
-  const auto task = find_task("translate", "test").make();
-  auto fields = task->fields();
-  for (const auto& [path, value] : with({{"train.max_steps", "9"}}, with(kShort)))
-    set_field_text(find_field(fields, path, "test"), value, "test");
-  const auto result = task->train({.context = {.folder = data_ / "model", .mode = train::FolderMode::resume},
-                                   .data_root = data_.path(),
-                                   .recipe_name = "test.toml",
-                                   .log = [](auto, auto) {}});
-  EXPECT_EQ(result.steps, 9);
-  EXPECT_EQ(slurp(data_ / "model" + "/source/tokenizer.json"), before);
+  const auto resumed = [&](const Settings& changes) -> std::string {
+    Settings now = with(changes, with(kShort));
+    now["train.max_steps"] = "9";
+    try {
+      return text(train_small(data_.path(), data_ / "model", now, train::FolderMode::resume).steps, " steps");
+    } catch (const ConfigError& e) {
+      return e.what();
+    }
+  };
+  const auto names = [&](const std::string& message, const std::string& part) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  names(resumed({{"tokenizer.kind", "char"}, {"loss.smoothing", "0.5"}, {"model.dropout", "0.4"}}),
+        "loss.smoothing = 0.5 (was 0.0), model.dropout = 0.4 (was ");
+  names(resumed({{"tokenizer.joint", "true"}}), "tokenizer.joint = true (was false)");
+  names(resumed({{"train.batch", "7"}}), "train.batch = 7 (was 25)");
+  names(resumed({{"decode.beam", "7"}}), "decode.beam = 7");
+  const std::string source = slurp(data_ / "train.s");
+  data_.file("train.s", small_language(500, 9).source);
+  names(resumed({}), "data.train's SHA-256");
+  data_.file("elsewhere.s", source);
+  data_.file("valid.t", small_language(20, 9).target);
+  names(resumed({{"data.train", "elsewhere.s,train.t"}}), "data.valid's SHA-256");
+  data_.file("valid.t", small_language(20, 2).target);
+  // The same lines in another place, and what changes no result.
+  EXPECT_EQ(resumed({{"data.train", "elsewhere.s,train.t"}, {"valid.batch", "3"}, {"data.memory_mb", "1"}}), "9 steps");
 }
 
 TEST_F(RecipeTest, MissingAndSurplusFilesAreNamed) {

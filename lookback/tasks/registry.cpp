@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "lookback/io/json.h"
+#include "lookback/io/model_folder.h"
 #include "lookback/tasks/task.h"
 #include "lookback/tasks/translate.h"
 
@@ -27,8 +28,9 @@ const TaskKind& find_task(std::string_view name, const std::string& origin) {
 }
 
 const TaskKind& task_of_model(const std::string& folder) {
-  const std::string path = folder + "/config.json";
-  for (const io::KeyValue& kv : io::read_json_fields(path))
+  const io::File config = io::ModelFolder(folder).open("config.json");
+  const std::string& path = config.path();
+  for (const io::KeyValue& kv : io::read_json_fields(config))
     if (kv.path == "task") {
       const auto* name = std::get_if<std::string>(&kv.value);
       check<FormatError>(name != nullptr, path, ":", kv.line, ": task must be a string");

@@ -123,8 +123,8 @@ Shortlist::Shortlist(const data::Corpus& corpus, Seq2Seq::Vocabularies sizes, co
   frequent_ = Tensor::of({std::ssize(all)}, all);
 }
 
-Shortlist::Shortlist(const std::string& path, Seq2Seq::Vocabularies sizes) {
-  const io::SafetensorsFile file(path);
+Shortlist::Shortlist(const io::SafetensorsFile& file, Seq2Seq::Vocabularies sizes) {
+  const std::string& path = file.path();
   likeliest_ = load_ids(file, "likeliest", 2), frequent_ = load_ids(file, "frequent", 1);
   check<FormatError>(likeliest_.dim(0) == sizes.source && likeliest_.dim(1) > 0, path, ": likeliest is ",
                      likeliest_.shape(), ", the source vocabulary has ", sizes.source, " tokens");

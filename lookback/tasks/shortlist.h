@@ -8,6 +8,7 @@
 
 #include "lookback/base/fields.h"
 #include "lookback/data/corpus.h"
+#include "lookback/io/safetensors.h"
 #include "lookback/models/seq2seq.h"
 
 namespace lookback::tasks {
@@ -31,7 +32,7 @@ class Shortlist {
   // itself.
   Shortlist(const data::Corpus& corpus, Seq2Seq::Vocabularies sizes, const ShortlistOptions& options, bool joint);
   // Throws FormatError, naming the file and what is wrong with it, and IoError.
-  Shortlist(const std::string& path, Seq2Seq::Vocabularies sizes);
+  Shortlist(const io::SafetensorsFile& file, Seq2Seq::Vocabularies sizes);
   void save(const std::string& path) const;
 
   int64_t per_token() const { return likeliest_.dim(1); }

@@ -27,15 +27,15 @@ class ShortlistTest : public ::testing::Test {
   static void TearDownTestSuite() { delete data_; }
 
   static std::string with() { return *data_ / "with"; }
-  static std::string file() { return with() + kShortlistFile; }
-  static Seq2Seq::Vocabularies sizes() { return Tokenizers::load(with(), false).vocabularies(); }
+  static std::string file() { return with() + "/" + kShortlistFile; }
+  static Seq2Seq::Vocabularies sizes() { return Tokenizers::load(io::ModelFolder(with()), false).vocabularies(); }
   static inline io::TempFolder* data_ = nullptr;
 };
 
 TEST_F(ShortlistTest, KnowsWhatAWordBecomes) {
-  const Shortlist shortlist(file(), sizes());
+  const Shortlist shortlist(io::SafetensorsFile(file()), sizes());
   EXPECT_EQ(shortlist.per_token(), 3);
-  const Tokenizers tokenizers = Tokenizers::load(with(), false);
+  const Tokenizers tokenizers = Tokenizers::load(io::ModelFolder(with()), false);
   for (int word = 0; word < 10; ++word) {
     const auto id = [&](const char* side, const data::Tokenizer& t) {
       return t.encode(side + std::to_string(word)).at(0);
@@ -91,7 +91,7 @@ TEST_F(ShortlistTest, DamagedFilesAreRefusedByName) {
   const auto refused = [&](const Tensor& likeliest, const Tensor& frequent) {
     const std::string path = *data_ / "damaged.safetensors";
     io::write_safetensors(path, std::vector<io::NamedTensor>{{"likeliest", likeliest}, {"frequent", frequent}});
-    return message_of<FormatError>([&] { Shortlist(path, sizes()); });
+    return message_of<FormatError>([&] { Shortlist(io::SafetensorsFile(path), sizes()); });
   };
   const Tensor good = io::SafetensorsFile(file()).load("likeliest"), one = Tensor::of({1}, std::vector<int32_t>{5});
   const auto changed = [&](int64_t at, int32_t value) {
@@ -110,9 +110,10 @@ TEST_F(ShortlistTest, DamagedFilesAreRefusedByName) {
   EXPECT_NE(refused(Tensor::zeros(good.shape()), one).find("i32"), std::string::npos);
   EXPECT_NE(refused(good.reshape({good.size()}), one).find("dimensions"), std::string::npos);
   std::ofstream(*data_ / "short.safetensors") << "short";
-  EXPECT_NE(
-      message_of<FormatError>([&] { Shortlist(*data_ / "short.safetensors", sizes()); }).find("short.safetensors"),
-      std::string::npos);
+  EXPECT_NE(message_of<FormatError>([&] {
+              Shortlist(io::SafetensorsFile(*data_ / "short.safetensors"), sizes());
+            }).find("short.safetensors"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ namespace lookback::tasks {
 struct TrainRun {
   train::RunContext context;  // model folder, create / resume / overwrite, observer, stop request
   std::string data_root;      // relative data paths of the recipe start here
-  std::string recipe_name;    // for the model card
+  std::string recipe_name;    // for the model card, as are
+  std::vector<Field> fields;  // the task's, with where each value came from
   LogSink log;                // counts and warnings while the data is read
 };
 

@@ -51,12 +51,16 @@ inline Settings small_recipe() {
 }
 
 // Trains a translation model with these settings; data files lie in `data`.
-inline train::TrainResult train_small(const std::string& data, const std::string& folder, const Settings& settings) {
+inline train::TrainResult train_small(const std::string& data, const std::string& folder, const Settings& settings,
+                                      train::FolderMode mode = train::FolderMode::create) {
   const auto task = find_task("translate", "test").make();
   auto fields = task->fields();
   for (const auto& [path, value] : settings) set_field_text(find_field(fields, path, "test"), value, "test");
-  return task->train(
-      {.context = {.folder = folder}, .data_root = data, .recipe_name = "test.toml", .log = [](auto, auto) {}});
+  return task->train({.context = {.folder = folder, .mode = mode},
+                      .data_root = data,
+                      .recipe_name = "test.toml",
+                      .fields = fields,
+                      .log = [](auto, auto) {}});
 }
 
 inline void write_small_data(const io::TempFolder& folder) {

@@ -77,7 +77,7 @@ class Trained final : public train::Trainable {
   train::BatchResult run(int64_t epoch, int64_t batch, double scale, Noise& noise) override;
   train::Validation validate() override;
   bool larger_is_better(const std::string& score) const override;
-  void save_model_files(const std::string& folder) override;
+  StringList save_model_files(const std::string& folder) override;
 
   const data::Corpus& training_corpus() const { return train_; }
   const data::Corpus& validation_corpus() const { return valid_; }
@@ -164,13 +164,16 @@ bool Trained::larger_is_better(const std::string& score) const {
   return score == "accuracy_token" || metrics::make_metric(score)->higher_is_better();
 }
 
-void Trained::save_model_files(const std::string& folder) {
+StringList Trained::save_model_files(const std::string& folder) {
   TranslateConfig config{.joint = tokenizers_.joint(),
                          .source_vocabulary = tokenizers_.source->size(),
                          .target_vocabulary = tokenizers_.target->size(),
                          .model = recipe_.model};
-  tasks::save_model_files(folder, config, recipe_.decode, tokenizers_);
-  if (shortlist_) shortlist_->save(folder + kShortlistFile);
+  StringList names = tasks::save_model_files(folder, config, recipe_.decode, tokenizers_);
+  if (!shortlist_) return names;
+  shortlist_->save(folder + "/" + kShortlistFile);
+  names.emplace_back(kShortlistFile);
+  return names;
 }
 
 class TranslateTask final : public Task {
@@ -182,6 +185,7 @@ class TranslateTask final : public Task {
 
  private:
   Tokenizers tokenizers(const TrainRun& run) const;
+  StringList settings();
 
   TranslateRecipe recipe_;
   TranslateOptions predict_options_;
@@ -204,7 +208,7 @@ Tokenizers TranslateTask::tokenizers(const TrainRun& run) const {
   const std::string& folder = run.context.folder;
   Tokenizers out;
   if (run.context.mode == train::FolderMode::resume && fs::exists(folder + "/config.json")) {
-    out = Tokenizers::load(folder, recipe_.tokenizer.joint);
+    out = Tokenizers::load(io::ModelFolder(folder), recipe_.tokenizer.joint);
   } else {
     out = learn(recipe_, located(recipe_.data.train, run.data_root));
     run.log(Severity::info, text("tokenizer: ", recipe_.tokenizer.kind, out.joint() ? ", joint, " : ", ",
@@ -215,22 +219,43 @@ Tokenizers TranslateTask::tokenizers(const TrainRun& run) const {
   return out;
 }
 
+// What a resumed run must have in common with what it was, besides TrainOptions and the data.
+StringList TranslateTask::settings() {
+  // These change no result. Of the data the contents count, not the place.
+  constexpr std::string_view kFree[] = {"data.train",   "data.valid",  "data.memory_mb",
+                                        "data.max_bad", "valid.batch", "model.encoder.checkpoint"};
+  StringList out;
+  auto of_trainer = fields_of(recipe_.train.options);
+  for (const Field& f : fields_of(recipe_)) {
+    const auto is_this = [&](const Field& t) { return f.path == "train." + t.path; };
+    if (std::find(std::begin(kFree), std::end(kFree), f.path) == std::end(kFree) &&
+        std::none_of(of_trainer.begin(), of_trainer.end(), is_this))
+      out.push_back(f.path + " = " + field_text(f));
+  }
+  return out;
+}
+
 train::TrainResult TranslateTask::train(const TrainRun& run) {
   const auto begin = std::chrono::steady_clock::now();
   validate();
   train::check_model_folder(run.context.folder, run.context.mode);
+  train::RunContext context = run.context;
+  context.settings = settings();
+  if (context.mode == train::FolderMode::resume)
+    train::check_resumable(context.folder, recipe_.train.options, context.settings);
   Trained trained(recipe_, tokenizers(run), run.data_root);
   int64_t parameters = 0;
   for (const NamedVar& p : trained.parameters()) parameters += p.var.value().size();
   run.log(Severity::info, "training data: " + data::describe(trained.training_corpus().report()));
   run.log(Severity::info, "validation data: " + data::describe(trained.validation_corpus().report()));
   run.log(Severity::info, text("model: ", parameters, " parameters"));
-  train::RunContext context = run.context;
+  context.settings.push_back("data.train's SHA-256 = " + trained.training_corpus().sha256());
+  context.settings.push_back("data.valid's SHA-256 = " + trained.validation_corpus().sha256());
   context.prepared_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const auto result = train::train(trained, recipe_.train.options, context);
   ModelCard card{.task = "translate",
                  .recipe = run.recipe_name,
-                 .fields = fields(),
+                 .fields = run.fields,
                  .parameters = parameters,
                  .result = result,
                  .keep = recipe_.train.options.keep};

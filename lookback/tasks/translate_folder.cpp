@@ -1,7 +1,6 @@
 #include "lookback/tasks/translate_folder.h"
 
 #include <cmath>
-#include <filesystem>
 
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
@@ -14,7 +13,7 @@
 namespace lookback::tasks {
 namespace {
 
-namespace fs = std::filesystem;
+constexpr const char *kWeightsFile = "model.safetensors", *kGenerationFile = "generation_config.json";
 
 // A table whose rows are added to something as they are, and not only multiplied with weights (which would
 // round them to the same int8), stays as it is: so predictions stay those of the trained model in int8.
@@ -43,49 +42,51 @@ std::vector<io::NamedTensor> stored(const LoadedModel& m, const std::string& ori
 
 }  // namespace
 
-LoadedModel load_model(const std::string& folder) {
+LoadedModel load_model(const io::ModelFolder& folder) {
   LoadedModel out;
-  read_fields(folder + "/config.json", fields_of(out.config));
+  read_fields(folder.open("config.json"), fields_of(out.config));
   out.tokenizers = Tokenizers::load(folder, out.config.joint);
   const auto sizes = out.tokenizers.vocabularies();
   check<FormatError>(sizes.source == out.config.source_vocabulary && sizes.target == out.config.target_vocabulary,
-                     folder, "/config.json: vocabularies of ", out.config.source_vocabulary, " and ",
+                     folder.path(), "/config.json: vocabularies of ", out.config.source_vocabulary, " and ",
                      out.config.target_vocabulary, ", but the tokenizers have ", sizes.source, " and ", sizes.target);
   try {
     out.model = std::make_unique<Seq2Seq>(out.config.model, sizes, Seq2Seq::kNoInit);
   } catch (const ConfigError& e) {
-    throw FormatError(folder + "/config.json: " + e.what());
+    throw FormatError(folder.path() + "/config.json: " + e.what());
   }
-  io::SafetensorsFile weights(folder + "/model.safetensors");
+  io::SafetensorsFile weights(folder.open(kWeightsFile));
   out.int8 = train::map_parameters(weights, params_of(*out.model));
-  if (const std::string path = folder + kShortlistFile; fs::exists(path)) out.shortlist.emplace(path, sizes);
+  out.metadata = weights.metadata();
+  if (folder.has(kShortlistFile)) out.shortlist.emplace(io::SafetensorsFile(folder.open(kShortlistFile)), sizes);
   return out;
 }
 
-decode::SearchOptions read_generation(const std::string& folder) {
+decode::SearchOptions read_generation(const io::ModelFolder& folder) {
   decode::SearchOptions out;
-  const std::string path = folder + "/generation_config.json";
-  if (fs::exists(path)) read_fields(path, fields_of(out));
+  if (folder.has(kGenerationFile)) read_fields(folder.open(kGenerationFile), fields_of(out));
   return out;
 }
 
-void save_model_files(const std::string& folder, TranslateConfig config, decode::SearchOptions search,
-                      const Tokenizers& tokenizers) {
+StringList save_model_files(const std::string& folder, TranslateConfig config, decode::SearchOptions search,
+                            const Tokenizers& tokenizers) {
   io::write_file_atomic(folder + "/config.json", io::write_json_fields(fields_of(config)));
-  io::write_file_atomic(folder + "/generation_config.json", io::write_json_fields(fields_of(search)));
-  tokenizers.save(folder);
+  io::write_file_atomic(folder + "/" + kGenerationFile, io::write_json_fields(fields_of(search)));
+  StringList names = tokenizers.save(folder);
+  names.insert(names.begin(), {"config.json", kGenerationFile});
+  return names;
 }
 
 void export_translate(const std::string& model, const std::string& folder, const ExportOptions& options) {
-  const LoadedModel m = load_model(model);
-  save_model_files(folder, m.config, read_generation(model), m.tokenizers);
-  if (m.shortlist) m.shortlist->save(folder + kShortlistFile);
-  const std::string weights = model + "/model.safetensors";
+  const io::ModelFolder from(model);
+  const LoadedModel m = load_model(from);
+  save_model_files(folder, m.config, read_generation(from), m.tokenizers);
+  if (m.shortlist) m.shortlist->save(folder + "/" + kShortlistFile);
   const bool int8 = m.int8 || options.weights == "int8";
-  auto metadata = io::SafetensorsFile(weights).metadata();
+  auto metadata = m.metadata;
   if (int8) metadata["quantization"] = "int8 rows, NAME = NAME.scale[row] * NAME[row]";
-  io::write_safetensors(folder + "/model.safetensors", stored(m, weights, options), metadata);
-  io::write_file_atomic(folder + "/README.md", exported_card(model + "/README.md", "translate", int8));
+  io::write_safetensors(folder + "/" + kWeightsFile, stored(m, from.path_of(kWeightsFile), options), metadata);
+  io::write_file_atomic(folder + "/README.md", exported_card(from, "translate", int8));
 }
 
 }  // namespace lookback::tasks

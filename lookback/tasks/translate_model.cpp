@@ -5,10 +5,13 @@
 #include <numeric>
 
 #include "lookback/decode/ensemble.h"
+#include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
 
 namespace lookback::tasks {
 namespace {
+
+constexpr int64_t kMaxTokenizerBytes = int64_t{1} << 30;
 
 using Sentences = std::vector<std::vector<int32_t>>;
 
@@ -49,20 +52,33 @@ struct Chosen {
 
 }  // namespace
 
-void Tokenizers::save(const std::string& folder) const {
-  if (joint()) return source->save(folder);
-  for (const auto& [name, tokenizer] : {std::pair{"/source", source}, {"/target", target}}) {
-    std::filesystem::create_directories(folder + name);
-    tokenizer->save(folder + name);
+StringList Tokenizers::save(const std::string& folder) const {
+  StringList names;
+  const auto write = [&](const std::string& place, const data::Tokenizer& tokenizer) {
+    names.push_back(place + tokenizer.file_name());
+    io::write_file_atomic(folder + "/" + names.back(), tokenizer.bytes());
+  };
+  if (joint()) {
+    write("", *source);
+  } else {
+    for (const char* place : {"/source", "/target"}) std::filesystem::create_directories(folder + place);
+    write("source/", *source), write("target/", *target);
   }
+  return names;
 }
 
-Tokenizers Tokenizers::load(const std::string& folder, bool joint) {
-  if (joint) {
-    const std::shared_ptr<data::Tokenizer> both = data::load_tokenizer(folder);
-    return {both, both};
-  }
-  return {data::load_tokenizer(folder + "/source"), data::load_tokenizer(folder + "/target")};
+Tokenizers Tokenizers::load(const io::ModelFolder& folder, bool joint) {
+  const auto one = [&](const std::string& place) -> std::shared_ptr<data::Tokenizer> {
+    const std::string spm = place + "spm.model", json = place + "tokenizer.json";
+    // Only a folder without a manifest can leave this open.
+    check<FormatError>(!folder.has(spm) || !folder.has(json), folder.path(), ": holds both ", spm, " and ", json,
+                       "; one of them is left from another run: remove it, or train the model again");
+    const std::string& name = folder.has(spm) ? spm : json;
+    return data::parse_tokenizer(folder.read(name, kMaxTokenizerBytes), folder.path_of(name));
+  };
+  if (!joint) return {one("source/"), one("target/")};
+  const auto both = one("");
+  return {both, both};
 }
 
 std::vector<std::vector<decode::Hypothesis>> translate(const std::vector<const Seq2Seq*>& models,
@@ -93,10 +109,10 @@ std::vector<std::vector<decode::Hypothesis>> translate(const std::vector<const S
   return out;
 }
 
-void read_fields(const std::string& path, std::vector<Field> fields) {
+void read_fields(const io::File& file, std::vector<Field> fields) {
   try {
-    for (const io::KeyValue& kv : io::read_json_fields(path)) {
-      const std::string origin = path + ":" + std::to_string(kv.line);
+    for (const io::KeyValue& kv : io::read_json_fields(file)) {
+      const std::string origin = file.path() + ":" + std::to_string(kv.line);
       set_field(find_field(fields, kv.path, origin), kv.value, origin);
     }
   } catch (const ConfigError& e) {

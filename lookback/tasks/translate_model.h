@@ -7,6 +7,7 @@
 
 #include "lookback/data/tokenizer.h"
 #include "lookback/decode/search.h"
+#include "lookback/io/model_folder.h"
 #include "lookback/models/seq2seq.h"
 #include "lookback/tasks/shortlist.h"
 #include "lookback/tasks/task.h"
@@ -19,9 +20,10 @@ struct Tokenizers {
 
   bool joint() const { return source == target; }
   Seq2Seq::Vocabularies vocabularies() const { return {source->size(), target->size()}; }
-  // spm.model or tokenizer.json in the folder; in source/ and target/ below it when they differ.
-  void save(const std::string& folder) const;
-  static Tokenizers load(const std::string& folder, bool joint);
+  // spm.model or tokenizer.json in the folder; in source/ and target/ below it when they differ. Returns their names.
+  StringList save(const std::string& folder) const;
+  // Throws FormatError, also if the folder has both kinds of file, and IoError.
+  static Tokenizers load(const io::ModelFolder& folder, bool joint);
 };
 
 // config.json of a model folder.
@@ -78,7 +80,7 @@ struct Job {
 };
 
 // Of a model folder; only where the recipe asked for it.
-constexpr const char* kShortlistFile = "/shortlist.safetensors";
+constexpr const char* kShortlistFile = "shortlist.safetensors";
 
 // The best hypotheses of every job, in their order. `batch` of them are searched at once, long ones first. Either
 // all jobs have a target or none has. Empty sources give one empty hypothesis.
@@ -88,6 +90,6 @@ std::vector<std::vector<decode::Hypothesis>> translate(const std::vector<const S
                                                        const Shortlist* shortlist = nullptr);
 
 // Sets fields from what a JSON file of a model folder says. Throws FormatError for what does not fit.
-void read_fields(const std::string& path, std::vector<Field> fields);
+void read_fields(const io::File& file, std::vector<Field> fields);
 
 }  // namespace lookback::tasks

@@ -12,13 +12,14 @@ namespace {
 class TranslateModel final : public TaskModel {
  public:
   explicit TranslateModel(const std::vector<std::string>& folders) {
-    for (const std::string& f : folders) models_.push_back(load_model(f));
+    std::vector<io::ModelFolder> opened(folders.begin(), folders.end());
+    for (const io::ModelFolder& f : opened) models_.push_back(load_model(f));
     for (size_t k = 1; k < models_.size(); ++k)
       check<FormatError>(tokenizers().source->bytes() == models_[k].tokenizers.source->bytes() &&
                              tokenizers().target->bytes() == models_[k].tokenizers.target->bytes(),
                          folders[k], ": its tokenizer is not that of ", folders[0],
                          "; an ensemble needs one tokenizer");
-    options_.search = read_generation(folders[0]);
+    options_.search = read_generation(opened[0]);
     if (models_[0].int8) options_.precision = "int8";
   }
 

@@ -52,7 +52,10 @@ constexpr char kBest[] = "best-";
 }  // namespace
 
 void save_checkpoint(const std::string& training, const Checkpoint& c) {
-  io::AtomicFolder folder(numbered(training, kCheckpoint, c.state.step));
+  const std::string place = numbered(training, kCheckpoint, c.state.step);
+  // A damaged one, which its manifest no longer describes, would not be replaced.
+  if (wrong_with(place)) remove_folder(place);
+  io::AtomicFolder folder(place);
   io::write_safetensors(folder.path() + "/weights.safetensors", c.weights);
   io::write_safetensors(folder.path() + "/optimizer.safetensors", c.optimizer);
   if (!c.average.empty()) io::write_safetensors(folder.path() + "/average.safetensors", c.average);
@@ -88,7 +91,7 @@ std::optional<std::string> latest_valid(const std::string& training,
                                         const std::function<void(const std::string&)>& warn, Wanted wanted) {
   for (const int64_t step : steps_of(training, kCheckpoint)) {
     const std::string folder = numbered(training, kCheckpoint, step);
-    const auto wrong = io::verify_folder(folder);
+    const auto wrong = wrong_with(folder);
     if (wrong)
       warn(text("this checkpoint is damaged and left out: ", *wrong));
     else if (wanted == Wanted::any || read_checkpoint_state(folder).scheduled)
@@ -97,13 +100,38 @@ std::optional<std::string> latest_valid(const std::string& training,
   return std::nullopt;
 }
 
-RunState read_checkpoint_state(const std::string& folder) { return read_state(folder + "/state.json"); }
+std::optional<std::string> wrong_with(const std::string& folder) {
+  try {
+    return open_training(folder).verify();
+  } catch (const Error& e) {
+    return e.what();
+  }
+}
 
-std::vector<io::NamedTensor> read_tensors(const std::string& path) {
-  const io::SafetensorsFile file(path);
+io::ModelFolder open_training(const std::string& folder) {
+  const fs::path path(folder);
+  return io::ModelFolder(path.parent_path().string()).beneath(path.filename().string());
+}
+
+RunState read_checkpoint_state(const std::string& folder) {
+  return read_state(open_training(folder).open("state.json"));
+}
+
+io::SafetensorsFile open_tensors(const std::string& folder, const std::string& name) {
+  return io::SafetensorsFile(open_training(folder).open(name));
+}
+
+std::vector<io::NamedTensor> read_tensors(const std::string& folder, const std::string& name) {
+  const io::SafetensorsFile file = open_tensors(folder, name);
   std::vector<io::NamedTensor> out;
   for (const io::TensorEntry& entry : file.entries()) out.push_back({entry.name, file.load(entry)});
   return out;
+}
+
+std::optional<RunState> newest_state(const std::string& training) {
+  for (const int64_t step : steps_of(training, kCheckpoint))
+    if (auto state = state_if_whole(numbered(training, kCheckpoint, step))) return state;
+  return std::nullopt;
 }
 
 std::string best_folder(const std::string& training, int64_t step) { return numbered(training, kBest, step); }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/io/model_folder.h"
 #include "lookback/io/safetensors.h"
 #include "lookback/train/run_state.h"
 
@@ -37,10 +38,20 @@ std::optional<std::string> latest_valid(const std::string& training,
                                         const std::function<void(const std::string&)>& warn,
                                         Wanted wanted = Wanted::any);
 
-// Reads a checkpoint folder. Throws FormatError and IoError.
+// Reads a checkpoint folder. Throws FormatError, for a link too, and IoError, as all of these do.
 RunState read_checkpoint_state(const std::string& folder);
-// Every tensor of one of its files, in the order of its header.
-std::vector<io::NamedTensor> read_tensors(const std::string& path);
+// "weights.safetensors" of a checkpoint or best folder, and so on.
+io::SafetensorsFile open_tensors(const std::string& folder, const std::string& name);
+// Every tensor of such a file, in the order of its header.
+std::vector<io::NamedTensor> read_tensors(const std::string& folder, const std::string& name);
+// What the newest checkpoint that can be read says, or nothing.
+std::optional<RunState> newest_state(const std::string& training);
+
+// Nothing if the folder is as it was written, otherwise what is wrong.
+std::optional<std::string> wrong_with(const std::string& folder);
+
+// A folder of training/: neither it nor anything in it may be a link.
+io::ModelFolder open_training(const std::string& folder);
 
 // training/best-STEP/weights.safetensors: the weights that a validation scored.
 std::string best_folder(const std::string& training, int64_t step);

@@ -49,7 +49,7 @@ TEST(RunState, RoundTripsEveryBit) {
   state.add({.step = 10, .epoch = 1, .seconds = 2.5, .scores = {{"bleu", 100.0 / 3}, {"loss", 0.1}}});
   state.add({.step = 20, .epoch = 2, .seconds = 3, .scores = {{"bleu", std::numeric_limits<double>::quiet_NaN()}}});
   write_state(folder / "state.json", state);
-  const RunState back = read_state(folder / "state.json");
+  const RunState back = read_state(io::File::open_regular(folder / "state.json"));
   EXPECT_EQ(back.step, state.step);
   EXPECT_EQ(back.batch, 17);
   EXPECT_EQ(back.seconds, state.seconds);
@@ -76,7 +76,7 @@ TEST(RunState, DamageIsNamed) {
     const size_t at = bytes.find(from);
     EXPECT_NE(at, std::string::npos) << from;
     write_all(path, bytes.replace(at, from.size(), to));
-    return message_of<FormatError>([&] { read_state(path); });
+    return message_of<FormatError>([&] { read_state(io::File::open_regular(path)); });
   };
   EXPECT_EQ(read_damaged("\"batch\"", "\"bach\""), path + ": unknown key 'bach'; did you mean 'batch'?");
   EXPECT_EQ(read_damaged("\"batch\": 0,", ""), path + ": has no key 'batch'");
@@ -110,7 +110,7 @@ TEST(Checkpoint, TheNewestTwoAndTheBestTheyNameStay) {
   // 100 is from a future that was given up.
   EXPECT_EQ(names, (std::set<std::string>{"checkpoint-10", "checkpoint-20", "best-10", "best-20", "best-30"}));
   EXPECT_EQ(latest(folder), "checkpoint-20");
-  const auto weights = read_tensors(folder / "checkpoint-20/weights.safetensors");
+  const auto weights = read_tensors(folder / "checkpoint-20", "weights.safetensors");
   EXPECT_EQ(weights.at(0).value.data<float>()[63], 20);
 }
 
@@ -177,7 +177,7 @@ TEST(Checkpoint, KilledAtAnyMomentNothingIsLost) {
     const int64_t found = read_checkpoint_state(folder / name).step;
     EXPECT_GE(found, told);  // the one it had no time to tell about may be there
     EXPECT_LE(found, told + 1);
-    EXPECT_EQ(read_tensors(folder / name + "/weights.safetensors")[0].value.data<float>()[0], found);
+    EXPECT_EQ(read_tensors(folder / name, "weights.safetensors")[0].value.data<float>()[0], found);
     io::remove_stale_temporaries(folder.path);
     for (const auto& entry : fs::directory_iterator(folder.path))
       EXPECT_TRUE(entry.path().filename().string().starts_with("checkpoint-")) << entry.path();

@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "lookback/base/sha256.h"
 #include "lookback/io/atomic_file.h"
-#include "lookback/io/sha256.h"
 #include "lookback/train/trainer.h"
 
 namespace lookback::train {
@@ -78,7 +78,12 @@ struct FakeTrainable final : Trainable {
                        "' is not one of loss, score");
     return score == "score" && larger;
   }
-  void save_model_files(const std::string& folder) override { io::write_file_atomic(folder + "/config.json", "{}\n"); }
+  std::function<void()> on_save;
+  StringList save_model_files(const std::string& folder) override {
+    if (on_save) on_save();
+    io::write_file_atomic(folder + "/config.json", "{}\n");
+    return {"config.json"};
+  }
 
  private:
   // Forward over `count` rows of data, and backward if scale is not 0.
@@ -159,7 +164,9 @@ inline std::string fingerprint(const std::string& folder) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     const std::string name = std::filesystem::relative(entry.path(), folder).string();
     if (name.find("events.out") != std::string::npos) continue;
-    names.insert(name + (name.ends_with(".safetensors") ? " " + io::sha256_file(entry.path().string()) : ""));
+    names.insert(name + (name.ends_with(".safetensors")
+                             ? " " + io::sha256_file(io::File::open_regular(entry.path().string()))
+                             : ""));
   }
   for (const std::string& name : names) out += name + "\n";
   return out;

@@ -33,7 +33,8 @@ Tensor tensor_of(const std::string& words, Dtype dtype) {
 // A golden file: case -> key -> value.
 std::map<std::string, std::map<std::string, FieldValue>> golden(const std::string& kind) {
   std::map<std::string, std::map<std::string, FieldValue>> out;
-  for (const auto& kv : io::read_json_fields(LOOKBACK_SOURCE_DIR "/tests/golden/optim/" + kind + ".json")) {
+  for (const auto& kv :
+       io::read_json_fields(io::File::open_regular(LOOKBACK_SOURCE_DIR "/tests/golden/optim/" + kind + ".json"))) {
     const size_t dot = kv.path.find('.');
     out[kv.path.substr(0, dot)][kv.path.substr(dot + 1)] = kv.value;
   }

@@ -204,12 +204,70 @@ TEST(Resume, WhatMayNotChangeIsRefused) {
     change(now);
     return message_of<ConfigError>([&] { run(now, folder / "model", FolderMode::resume); });
   };
-  EXPECT_EQ(refused([](auto& o) { o.seed = 2; }),
-            "seed = 2, but the run was started with 1; leave it as it was, or start another run");
-  EXPECT_NE(refused([](auto& o) { o.optimizer = {.kind = "sgd"}; }).find("optimizer.kind = \"sgd\""),
-            std::string::npos);
+  const std::string untouched = fingerprint(folder / "model");
+  EXPECT_EQ(
+      refused([](auto& o) { o.seed = 2, o.optimizer.lr = 0.1; }),
+      "the run was started with other options: train.optimizer.lr = 0.1 (was 0.2), train.seed = 2 (was 1); leave these "
+      "as "
+      "they were, or start another run; only limits (train.max_*, train.patience), saving and logging may change");
+  EXPECT_NE(refused([](auto& o) { o.optimizer.kind = "sgd"; }).find("optimizer.kind = \"sgd\""), std::string::npos);
   EXPECT_NE(refused([](auto& o) { o.ema = 0; }).find("ema = 0"), std::string::npos);
-  EXPECT_EQ(refused([](auto& o) { o.ema = 0.7, o.optimizer.lr = 0.1; }), "");
+  EXPECT_NE(refused([](auto& o) { o.validate_every = 3; }).find("validate_every = 3"), std::string::npos);
+  EXPECT_EQ(fingerprint(folder / "model"), untouched);
+  EXPECT_EQ(refused([](auto& o) { o.patience = 1000, o.save_every = 9, o.log_every = 3, o.samples = 0; }), "");
+}
+
+TEST(Resume, WhatElseTheRunWasStartedWithHolds) {
+  const TemporaryFolder folder;
+  const TrainOptions options{.max_steps = 4, .validate_every = 2};
+  const auto sit = [&](int64_t steps, FolderMode mode, const StringList& settings) {
+    TrainOptions now = options;
+    now.max_steps = steps;
+    FakeTrainable model;
+    train(model, now, {.folder = folder / "model", .mode = mode, .settings = settings});
+  };
+  sit(4, FolderMode::create, {"model.hidden = 8", "data = \"a = b\""});
+  EXPECT_NE(message_of<ConfigError>([&] {
+              sit(8, FolderMode::resume, {"model.hidden = 9", "data = \"a = c\"", "new = 1"});
+            }).find("data = \"a = c\" (was \"a = b\"), model.hidden = 9 (was 8)"),
+            std::string::npos);
+  sit(8, FolderMode::resume, {"model.hidden = 8", "data = \"a = b\"", "new = 1"});
+}
+
+TEST(Resume, ACosineKeepsTheEndItStartedWith) {
+  const TemporaryFolder folder;
+  TrainOptions options{.max_steps = 10, .validate_every = 5, .schedule = {.kind = "cosine"}};
+  run(options, folder / "model", FolderMode::create);
+  options.max_steps = 15;
+  run(options, folder / "model", FolderMode::resume);
+  EXPECT_EQ(newest_state(folder / "model/training")->options.schedule.total, 10);
+}
+
+TEST(Resume, NoLinkIsFollowed) {
+  const TemporaryFolder folder;
+  TrainOptions options{.max_steps = 4, .validate_every = 2};
+  for (const std::string name : {"training", "training/checkpoint-4", "training/checkpoint-4/weights.safetensors",
+                                 "training/checkpoint-4/state.json", "training/events", "training/lock"}) {
+    const std::string model = folder / "model", elsewhere = folder / "elsewhere";
+    fs::remove_all(model), fs::remove_all(elsewhere);
+    run(options, model, FolderMode::create);
+    fs::rename(model + "/" + name, elsewhere);
+    fs::create_symlink(elsewhere, model + "/" + name);
+    options.max_steps = 6;
+    Recorder seen;
+    const auto outcome = [&]() -> std::string {
+      try {
+        run(options, model, FolderMode::resume, {}, &seen);
+      } catch (const Error& e) {
+        return e.what();
+      }
+      return seen.all();
+    };
+    const std::string said = outcome();
+    EXPECT_TRUE(said.find("is a link") != std::string::npos || said.find("Too many levels") != std::string::npos)
+        << name << ": " << said;
+    options.max_steps = 4;
+  }
 }
 
 TEST(Resume, TheWeightsOfAnAbandonedFutureDoNotStay) {

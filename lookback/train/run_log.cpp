@@ -79,6 +79,7 @@ io::File open_log(const std::string& path) {
 std::string events_folder(const std::string& training) {
   const std::string path = (fs::path(training) / "events").string();
   std::error_code error;
+  check<FormatError>(!fs::is_symlink(path, error), path, ": is a link; links in a model folder are not followed");
   fs::create_directories(path, error);
   check<IoError>(!error, path, ": cannot create: ", error.message());
   return path;

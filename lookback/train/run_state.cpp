@@ -57,6 +57,7 @@ void RunState::fields(FieldVisitor& v) {
   v("since_log", since_log);
   v("validations", validations, "step epoch seconds score=value ...");
   v("options", options);
+  v("settings", settings, "what else the run was started with");
 }
 
 void RunState::add(const ValidationRecord& r) {
@@ -91,17 +92,19 @@ void write_state(const std::string& path, RunState state) {
   io::write_file_atomic(path, io::write_json_fields(fields_of(state)));
 }
 
-RunState read_state(const std::string& path) {
+RunState read_state(const io::File& file) {
+  const std::string& path = file.path();
   RunState state;
   auto fields = fields_of(state);
-  const auto given = io::read_json_fields(path);
+  const auto given = io::read_json_fields(file);
   try {
     for (const auto& [key, value, line] : given) set_field(find_field(fields, key, path), value, path);
   } catch (const ConfigError& e) {
     throw FormatError(e.what());
   }
   for (const Field& f : fields)
-    check<FormatError>(f.origin != "default" || f.path.starts_with("options."), path, ": has no key '", f.path, "'");
+    check<FormatError>(f.origin != "default" || f.path.starts_with("options.") || f.path == "settings", path,
+                       ": has no key '", f.path, "'");
   try {
     state.history();
   } catch (const FormatError& e) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lookback/base/fields.h"
+#include "lookback/io/posix_file.h"
 #include "lookback/train/train_options.h"
 
 namespace lookback::train {
@@ -44,6 +45,7 @@ struct RunState {
   RunningSums since_log;
   StringList validations;  // the history, one line each; see history()
   TrainOptions options;
+  StringList settings;  // RunContext::settings; empty in a run of an earlier version
 
   void fields(FieldVisitor& v);
 
@@ -54,7 +56,7 @@ struct RunState {
 
 void write_state(const std::string& path, RunState state);
 // Throws FormatError for a file that is not what write_state wrote, and IoError.
-RunState read_state(const std::string& path);
+RunState read_state(const io::File& file);
 
 // Score `keep` of each record; NaN where there is none.
 std::vector<double> scores_of(const std::vector<ValidationRecord>& history, const std::string& keep);

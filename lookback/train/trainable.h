@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/base/fields.h"
 #include "lookback/base/rng.h"
 #include "lookback/nn/module.h"
 #include "lookback/tensor/tensor.h"
@@ -47,8 +48,9 @@ struct Trainable {
   // Whether a larger value of this validation score is better ("bleu": yes, "loss": no).
   // Throws ConfigError naming the known scores if there is no such score.
   virtual bool larger_is_better(const std::string& score) const = 0;
-  // Writes everything `predict` needs, except the weights, into a model folder.
-  virtual void save_model_files(const std::string& folder) = 0;
+  // Writes everything `predict` needs, except the weights, into a model folder. Returns the names of these files,
+  // relative to it: the folder's manifest.
+  virtual StringList save_model_files(const std::string& folder) = 0;
 };
 
 }  // namespace lookback::train

@@ -8,6 +8,7 @@
 #include "lookback/base/error.h"
 #include "lookback/ops/precision.h"
 #include "lookback/train/checkpoint.h"
+#include "lookback/train/same_run.h"
 #include "lookback/train/trainer_run.h"
 
 namespace lookback::train {
@@ -39,28 +40,13 @@ void add(BatchResult& sum, const BatchResult& r) {
   sum.tokens += r.tokens, sum.source_tokens += r.source_tokens, sum.examples += r.examples;
 }
 
-// What may not change between the parts of a run, and what did.
-void check_resumable(TrainOptions now, TrainOptions before, const std::function<void(const std::string&)>& warn) {
-  const auto a = fields_of(now), b = fields_of(before);
-  std::string changed;
-  for (size_t k = 0; k < a.size(); ++k) {
-    if (field_value(a[k]) == field_value(b[k])) continue;
-    const bool average = a[k].path == "optimizer.averaged" || (a[k].path == "ema" && (now.ema > 0) != (before.ema > 0));
-    check<ConfigError>(!average && a[k].path != "seed" && a[k].path != "optimizer.kind", a[k].path, " = ",
-                       field_text(a[k]), ", but the run was started with ", field_text(b[k]),
-                       "; leave it as it was, or start another run");
-    changed += text(changed.empty() ? "" : ", ", a[k].path, " = ", field_text(a[k]), " (was ", field_text(b[k]), ")");
-  }
-  if (!changed.empty()) warn("resumed with other options than the run was started with: " + changed);
-}
-
 }  // namespace
 
 namespace detail {
 
 Trainer::Trainer(Trainable& model, const TrainOptions& options, const RunContext& context)
     : model_(model),
-      options_(resolved(options)),
+      options_(resolved(context.mode == FolderMode::resume ? as_started(options, context.folder) : options)),
       precision_(ops::available_precision(options_.precision)),
       context_(with_defaults(context)),
       larger_is_better_(model.larger_is_better(options_.keep)),
@@ -100,29 +86,34 @@ void Trainer::start() {
   int64_t count = 0;
   for (const NamedVar& p : params_) count += p.var.value().size();
   log_->start(options_.seed, count, precision_);
-  model_.save_model_files(files_.folder());
+  files_.write_manifest(model_.save_model_files(files_.folder()));
   state_.options = options_;
+  state_.settings = context_.settings;
   save(true);
+  if (!files_.take_place()) return;
+  log_ = std::make_unique<RunLog>(files_.training(), context_.wall_clock);
+  log_->rewind(state_.log_bytes, state_.step);
 }
 
 void Trainer::resume(const std::string& checkpoint) {
-  check_resumable(options_, read_checkpoint_state(checkpoint).options,
-                  [&](const std::string& what) { say(Severity::warning, what); });
+  const std::string changed = check_same_run(options_, context_.settings, read_checkpoint_state(checkpoint));
   log_ = std::make_unique<RunLog>(files_.training(), context_.wall_clock);
   restore(checkpoint);
   batches_ = static_cast<double>(std::max<int64_t>(1, model_.batches(state_.epoch)));
   saved_step_ = state_.step;
   publish();
-  say(Severity::info, text("resumed after step ", state_.step));
+  say(Severity::info, text("resumed after step ", state_.step, changed.empty() ? "" : "; now with " + changed));
 }
 
 void Trainer::restore(const std::string& checkpoint) {
   state_ = read_checkpoint_state(checkpoint);
   state_.options = options_;
-  load_parameters(io::SafetensorsFile(checkpoint + "/weights.safetensors"), named_);
-  const std::string optimizer = checkpoint + "/optimizer.safetensors", average = checkpoint + "/average.safetensors";
-  optimizer_.load_state(read_tensors(optimizer), optimizer);
-  if (average_) average_->load_state(read_tensors(average), state_.average_updates, average);
+  state_.settings = context_.settings;
+  load_parameters(open_tensors(checkpoint, "weights.safetensors"), named_);
+  const std::string optimizer = "optimizer.safetensors", average = "average.safetensors";
+  optimizer_.load_state(read_tensors(checkpoint, optimizer), checkpoint + "/" + optimizer);
+  if (average_)
+    average_->load_state(read_tensors(checkpoint, average), state_.average_updates, checkpoint + "/" + average);
   clear_grads(params_);
   published_step_ = -1;
   history_ = state_.history();

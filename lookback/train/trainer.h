@@ -39,6 +39,9 @@ struct RunContext {
   std::string folder;  // the model folder
   FolderMode mode = FolderMode::create;
   Observer* observer = nullptr;
+  // What makes the run what it is besides TrainOptions, model and data among it: "key = value" each. A run that is
+  // resumed must say the same.
+  StringList settings;
   double prepared_seconds = 0;  // spent before train was called; a new run counts them as training time
   // 0, or the number of a signal: the step is finished, everything saved, and train returns.
   std::function<int()> stop_requested;
@@ -73,9 +76,16 @@ struct TrainResult {
 // An interrupted run is not validated again: the parameters are then those of the last step, and
 // model.safetensors holds the best so far, or the last ones if nothing was validated yet.
 //
+// A run that is resumed takes the options it was started with. May change: limits (max_*, patience), saving (save_*)
+// and logging (log_every, samples); everything else that differs is one ConfigError. A cosine schedule without `total`
+// keeps the one it started with.
+//
 // Throws ConfigError (options, folder, unknown score `keep`), NumericError "step 12: ..." naming
 // the loss, gradient or parameter that is not finite, IoError (the checkpoints of before are
 // whole), FormatError for a checkpoint that does not fit the model, and what the model throws.
 TrainResult train(Trainable& model, const TrainOptions& options, const RunContext& context);
+
+// Throws that ConfigError for the run in `folder` before anything is prepared. `settings` may be a part of them.
+void check_resumable(const std::string& folder, const TrainOptions& options, const StringList& settings);
 
 }  // namespace lookback::train

@@ -68,13 +68,13 @@ class Trainer {
   }
 
   Trainable& model_;
-  const TrainOptions options_;
+  const TrainOptions options_;  // resolved
   const Precision precision_;
   const RunContext context_;
   const bool larger_is_better_;
   const std::vector<NamedVar> named_;   // all of them: what is saved
   const std::vector<NamedVar> params_;  // each once, without frozen ones: what is trained
-  const RunFiles files_;
+  RunFiles files_;
   std::unique_ptr<RunLog> log_;
   Optimizer optimizer_;
   const std::unique_ptr<WeightAverage> average_;

@@ -55,7 +55,7 @@ void Trainer::publish() {
   if (best.empty() || published_step_ == best[0]) return;
   // Written a moment ago, or found on disk by a run that is resumed.
   const bool found = published_step_ < 0;
-  if (const auto wrong = found ? io::verify_folder(best_folder(files_.training(), best[0])) : std::nullopt)
+  if (const auto wrong = found ? wrong_with(best_folder(files_.training(), best[0])) : std::nullopt)
     return say(Severity::warning, "the best weights are damaged, and model.safetensors stays as it is: " + *wrong);
   files_.publish_best(best[0]);
   published_step_ = best[0];
@@ -77,7 +77,6 @@ TrainResult Trainer::finish(const std::string& reason, int signal) {
     const AveragedWeights averaged(average_.get());
     write_weights(std::to_string(state_.step));
   }
-  model_.save_model_files(files_.folder());
   result.reason = reason, result.interrupted_by = signal;
   result.steps = state_.step, result.epochs = epochs(), result.tokens = state_.tokens;
   result.skipped = state_.skipped, result.rollbacks = state_.rollbacks;
@@ -98,7 +97,8 @@ void Trainer::settle_on_best(TrainResult& result) {
     return write_weights(std::to_string(state_.step));
   }
   try_mean(result);
-  if (!result.averaged) load_parameters(io::SafetensorsFile(files_.weights()), named_);
+  if (!result.averaged)
+    load_parameters(io::SafetensorsFile(io::ModelFolder(files_.folder()).open("model.safetensors")), named_);
   prune_checkpoints(files_.training(), state_.step, [&](const RunState& s) { return best_steps(s.history()); });
 }
 

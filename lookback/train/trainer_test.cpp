@@ -294,12 +294,18 @@ TEST(Trainer, FoldersAreNotTakenByAccident) {
       message_of<ConfigError>([&] { run.train(); }),
       run.context.folder + ": exists and is not empty; resume the run in it, overwrite it, or choose another folder");
   EXPECT_EQ(fingerprint(run.context.folder), before);
-  write_all(run.context.folder + "/notes.txt", "mine");
   run.context.mode = FolderMode::overwrite;
+  for (const std::string mine : {"notes.txt", "training/notes.txt", "training/checkpoint-mine", "source/spm.model"}) {
+    const std::string path = run.context.folder + "/" + mine;
+    fs::create_directories(fs::path(path).parent_path());
+    write_all(path, "mine");
+    EXPECT_NE(message_of<ConfigError>([&] { run.train(); }).find("a run did not write " + path), std::string::npos);
+    EXPECT_EQ(read_all(path), "mine");
+    fs::remove(path);
+  }
+  fs::remove(run.context.folder + "/source");
   FakeTrainable fresh;
   train(fresh, run.options, run.context);
-  EXPECT_TRUE(run.has("notes.txt"));
-  fs::remove(run.context.folder + "/notes.txt");
   EXPECT_EQ(fingerprint(run.context.folder), before);  // nothing of the first run shines through
   run.context = {.folder = run.folder / "other", .mode = FolderMode::resume};
   fs::create_directories(run.context.folder);
@@ -307,6 +313,44 @@ TEST(Trainer, FoldersAreNotTakenByAccident) {
   EXPECT_NE(message_of<ConfigError>([&] { run.train(); }).find("there is no run to resume"), std::string::npos);
   run.context.folder = run.folder / "other/data.txt";
   EXPECT_NE(message_of<ConfigError>([&] { run.train(); }).find("is not a folder"), std::string::npos);
+}
+
+TEST(Trainer, WhatIsOverwrittenStaysUntilTheFirstSave) {
+  Trial run;
+  run.train();
+  const std::string before = fingerprint(run.context.folder);
+  write_all(run.context.folder + "/config.json", "{\"of\": \"before\"}");
+  run.context.mode = FolderMode::overwrite;
+  FakeTrainable fresh;
+  fresh.on_save = [&] {
+    EXPECT_EQ(read_all(run.context.folder + "/config.json"), "{\"of\": \"before\"}");
+    EXPECT_EQ(fingerprint(run.context.folder), before);
+    throw IoError("no more");
+  };
+  EXPECT_THROW(train(fresh, run.options, run.context), IoError);
+  EXPECT_EQ(fingerprint(run.context.folder), before);
+  FakeTrainable another;
+  train(another, run.options, run.context);
+  EXPECT_EQ(read_all(run.context.folder + "/config.json"), "{}\n");
+  std::vector<std::string> left;
+  for (const auto& entry : fs::directory_iterator(fs::path(run.context.folder).parent_path()))
+    left.push_back(entry.path().filename());
+  EXPECT_EQ(left.size(), 1u);
+}
+
+TEST(Trainer, AFolderOfOnesOwnIsNoRun) {
+  Trial run;
+  fs::create_directories(run.context.folder + "/training");
+  write_all(run.context.folder + "/README.md", "mine");
+  write_all(run.context.folder + "/config.json", "{}");
+  run.context.mode = FolderMode::overwrite;
+  EXPECT_NE(message_of<ConfigError>([&] { run.train(); }).find("is not overwritten"), std::string::npos);
+  EXPECT_EQ(read_all(run.context.folder + "/README.md"), "mine");
+  // What an earlier version wrote, without a manifest.
+  write_all(run.context.folder + "/config.json", "{\"model_type\": \"lookback-seq2seq\"}");
+  run.train();
+  EXPECT_TRUE(run.has("manifest.json"));
+  EXPECT_FALSE(run.has("README.md"));
 }
 
 TEST(Trainer, OneRunPerFolder) {
@@ -361,8 +405,7 @@ TEST(Trainer, AFullDiskIsAnIoErrorAndTheCheckpointIsWhole) {
   if (child == 0) {
     const ThreadScope one(1);
     ::signal(SIGXFSZ, SIG_IGN);
-    run.options.log_every = 1, run.options.max_steps = 1000, run.options.validate_every = 1000,
-    run.options.save_every = 7;
+    run.options.log_every = 1, run.options.max_steps = 1000, run.options.save_every = 7;
     run.context.stop_requested = [&] {
       const rlimit limit{3000, 3000};  // log and events grow into it
       if (run.model.runs == 10) ::setrlimit(RLIMIT_FSIZE, &limit);

@@ -74,7 +74,7 @@ bool can_draw_png();
 std::string to_html(std::span<const AttentionMap> maps, const HtmlOptions& options = {});
 std::string to_html(const AttentionMap& map, const HtmlOptions& options = {});
 
-// {"title", "source", "target", "weights": [[...], ...], "scores": [...] or null}
+// {"generator": "lookback", "title", "source", "target", "weights": [[...], ...], "scores": [...] or null}
 // Numbers have the fewest digits that read back to the same float or double.
 std::string to_json(const AttentionMap& map);
 
@@ -84,5 +84,8 @@ std::string to_json(const AttentionMap& map);
 // found by the subword marks of each side; punctuation at the edge of a word and
 // tokens like "</s>" stay on their own. A side without marks stays as it is.
 AttentionMap merge_subwords(const AttentionMap& map);
+
+// Whether a file that begins like this was drawn by one of these functions: the first 1,024 bytes tell.
+bool is_drawing(std::string_view head);
 
 }  // namespace lookback::viz

@@ -2,6 +2,7 @@
 
 #include "lookback/viz/color.h"
 #include "lookback/viz/html_page.h"
+#include "lookback/viz/marks.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::viz {
@@ -34,15 +35,15 @@ class Page {
 
   std::string run(std::span<const AttentionMap> maps) {
     const std::string title = escape_markup(one_line(options_.title));
-    out_ =
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-        "<meta name=\"color-scheme\" content=\"light dark\">\n"
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-        "script-src 'unsafe-inline'\">\n<title>" +
-        title + "</title>\n<style>\n:root{" + variables(palette(Theme::light)) +
-        "}\n@media (prefers-color-scheme:dark){:root{" + variables(palette(Theme::dark)) + "}}\n" + kStyle +
-        "</style>\n</head>\n<body>\n<h1>" + title + "</h1>\n";
+    out_ = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n" + std::string(kHtmlMark) +
+           "\n"
+           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+           "<meta name=\"color-scheme\" content=\"light dark\">\n"
+           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+           "script-src 'unsafe-inline'\">\n<title>" +
+           title + "</title>\n<style>\n:root{" + variables(palette(Theme::light)) +
+           "}\n@media (prefers-color-scheme:dark){:root{" + variables(palette(Theme::dark)) + "}}\n" + kStyle +
+           "</style>\n</head>\n<body>\n<h1>" + title + "</h1>\n";
     out_ += kHint;
     for (size_t k = 0; k < maps.size(); ++k) map(maps[k], k);
     if (maps.empty()) out_ += "<p class=\"empty\">No attention maps.</p>\n";

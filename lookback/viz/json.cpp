@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lookback/viz/attention_map.h"
+#include "lookback/viz/marks.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::viz {
@@ -38,7 +39,7 @@ std::string to_json(const AttentionMap& map) {
   check_map(map);
   const auto T = static_cast<int64_t>(map.source.size()), U = static_cast<int64_t>(map.target.size());
   const float* w = T && U ? map.weights.data<float>() : nullptr;
-  std::string out = "{\"title\":" + quoted(map.title);
+  std::string out = std::string(kJsonMark) + "\n\"title\":" + quoted(map.title);
   out += ",\n\"source\":" + array(map.source);
   out += ",\n\"target\":" + array(map.target);
   out += ",\n\"weights\":" + array(U, [&](int64_t u) {

@@ -10,6 +10,7 @@
 #include <numbers>
 
 #include "lookback/base/error.h"
+#include "lookback/viz/marks.h"
 #include "lookback/viz/picture.h"
 
 namespace lookback::viz {
@@ -201,7 +202,8 @@ std::string to_png(const AttentionMap& map, const PictureOptions& options) {
   std::string bytes;
   check_cairo(cairo_status(c));
   check_cairo(cairo_surface_write_to_png_stream(surface.get(), &append, &bytes));
-  return bytes;
+  constexpr size_t kHead = 33;  // the signature and the first chunk, which must be IHDR
+  return bytes.insert(kHead, kPngMark);
 }
 
 }  // namespace lookback::viz

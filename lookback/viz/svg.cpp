@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "lookback/viz/marks.h"
 #include "lookback/viz/picture.h"
 #include "lookback/viz/tokens.h"
 
@@ -53,7 +54,8 @@ std::string to_svg(const AttentionMap& map, const PictureOptions& options) {
   std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" +
                     width + "\" height=\"" + height + "\" viewBox=\"0 0 " + width + " " + height +
                     "\" role=\"img\" font-family=\"system-ui, 'Segoe UI', 'DejaVu Sans', 'Noto Sans', sans-serif\">\n";
-  out += "<title>" + escape_markup(p.title.empty() ? "Attention" : p.title) + "</title>\n<desc>" +
+  out += kSvgMark;
+  out += "\n<title>" + escape_markup(p.title.empty() ? "Attention" : p.title) + "</title>\n<desc>" +
          escape_markup(p.description) + "</desc>\n";
   add(out, Box{0, 0, p.width, p.height, p.background, ""});
   out += "<g shape-rendering=\"crispEdges\">\n";

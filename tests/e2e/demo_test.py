@@ -37,7 +37,7 @@ class Demo(p.Case):
         folder = p.WORK / "precious"
         folder.mkdir()
         (folder / "recipe.toml").write_text("mine")
-        self.fails(2, "demo", "--out", folder, says="precious holds something else")
+        self.fails(2, "demo", "--out", folder, says="recipe.toml: exists and is not the demo's")
         self.assertEqual((folder / "recipe.toml").read_text(), "mine")
 
 

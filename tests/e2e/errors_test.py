@@ -177,7 +177,7 @@ class System(p.Case):  # exit code 4
 
     def test_export_replaces_only_what_an_export_wrote_and_all_or_nothing(self):
         model = self.model()
-        self.fails(4, "export", model, "--out", model, "--overwrite", says="was not written by this program")
+        self.fails(4, "export", model, "--out", model, "--overwrite", says="holds a training run")
         self.assertTrue((model / "training").is_dir())
         self.fails(4, "export", model, "--out", "/proc/never/small", says="/proc/never")
         out = self.fresh("limited")

@@ -120,10 +120,20 @@ class Resume(p.Case):
             self.assertEqual(sum(not mask >> (number - 1) & 1 for mask in masks), 1, (number, masks))
         self.assertGreater(len(masks), 2)
 
-    def test_data_that_changed_is_noticed_or_harmless(self):
+    def test_a_resumed_run_takes_no_other_options(self):
         model = self.fresh("other_seed")
         self.ok(*self.words, "--out", model, "--set", "train.max_steps=20")
+        before = {path: p.sha256(path) for path in model.rglob("*") if path.is_file()}
         self.fails(2, *self.words, "--out", model, "--resume", "--seed", "9", says=["seed", "started with"])
+        changes = {"tokenizer.kind": '"word" (was "char")', "loss.smoothing": "0.0 (was ", "train.batch": "200 (was 16)",
+                   "model.dropout": "0.5 (was 0.1)"}
+        values = {"tokenizer.kind": "word", "loss.smoothing": "0", "train.batch": "200", "model.dropout": "0.5"}
+        self.fails(2, *self.words, "--out", model, "--resume",
+                   *(word for key, value in values.items() for word in ("--set", f"{key}={value}")),
+                   says=[f"{key} = {value}" for key, value in changes.items()])
+        self.fails(2, *self.words, "--out", model, "--resume", "--set", "data.train=valid.src,valid.tgt",
+                   says="data.train's SHA-256")
+        self.assertEqual(before, {path: p.sha256(path) for path in model.rglob("*") if path.is_file()})
         shutil.rmtree(model / "training" / "checkpoint-20")
         self.ok(*self.words, "--out", model, "--resume")
         self.same(model)

@@ -1,13 +1,10 @@
-#include "lookback/io/sha256.h"
+#include "lookback/base/sha256.h"
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <vector>
 
-#include "lookback/io/posix_file.h"
-
-namespace lookback::io {
+namespace lookback {
 namespace {
 
 constexpr uint32_t kRound[64] = {
@@ -81,16 +78,4 @@ std::string sha256_hex(std::string_view bytes) {
   return sum.hex();
 }
 
-std::string sha256_file(const std::string& path) {
-  const File file = File::open_regular(path);
-  Sha256 sum;
-  std::vector<char> buffer(size_t{1} << 18);
-  for (int64_t at = 0;;) {
-    const int64_t n = file.read_some(at, buffer.data(), static_cast<int64_t>(buffer.size()));
-    if (n == 0) return sum.hex();
-    sum.update({buffer.data(), static_cast<size_t>(n)});
-    at += n;
-  }
-}
-
-}  // namespace lookback::io
+}  // namespace lookback

@@ -1,11 +1,10 @@
-#include "lookback/io/sha256.h"
+#include "lookback/base/sha256.h"
 
 #include <gtest/gtest.h>
 
-#include "lookback/base/error.h"
-#include "lookback/io/temp_folder.h"
+#include <string>
 
-namespace lookback::io {
+namespace lookback {
 namespace {
 
 // FIPS 180-4 examples.
@@ -33,13 +32,5 @@ TEST(Sha256, AnyCutGivesTheSame) {
   }
 }
 
-TEST(Sha256, Files) {
-  const TempFolder folder;
-  const std::string s(700000, 'x');
-  EXPECT_EQ(sha256_file(folder.file("f", s)), sha256_hex(s));
-  EXPECT_THROW(sha256_file(folder / "absent"), IoError);
-  EXPECT_THROW(sha256_file(folder.path()), IoError);
-}
-
 }  // namespace
-}  // namespace lookback::io
+}  // namespace lookback

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace lookback::io {
+namespace lookback {
 
 class Sha256 {
  public:
@@ -25,7 +25,4 @@ class Sha256 {
 
 std::string sha256_hex(std::string_view bytes);
 
-// The digest of a file's contents, in constant memory. Throws IoError.
-std::string sha256_file(const std::string& path);
-
-}  // namespace lookback::io
+}  // namespace lookback
