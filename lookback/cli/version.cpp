@@ -15,11 +15,11 @@
 namespace lookback::cli {
 namespace {
 
-// What makes a difference to the kernels, of what the system says about the processor.
+// What makes a difference to the kernels, of what the system says about the processor. Tiles (amx_) make none.
 std::string instruction_sets() {
-  constexpr std::string_view kWanted[] = {
-      "sse4_1",   "avx",      "fma",      "avx2",  "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16",
-      "amx_tile", "amx_bf16", "amx_int8", "asimd", "bf16",    "i8mm",        "sve",         "sve2"};
+  constexpr std::string_view kWanted[] = {"sse4_1",      "avx",         "fma",         "avx2",  "avx512f",
+                                          "avx512_vnni", "avx512_bf16", "avx512_fp16", "asimd", "bf16",
+                                          "i8mm",        "sve",         "sve2"};
   std::ifstream in("/proc/cpuinfo");
   for (std::string line; std::getline(in, line);) {
     if (!line.starts_with("flags") && !line.starts_with("Features")) continue;

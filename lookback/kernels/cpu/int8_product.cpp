@@ -92,9 +92,7 @@ LOOKBACK_VNNI void finish(const Int8Product& p, const int32_t* sums, int64_t fir
 
 }  // namespace
 
-bool has_int8_product(int64_t m, const onednn::Blocks& b) {
-  return b.data && onednn::has_vnni() && (m <= kMostRows || !onednn::has_tiles());
-}
+bool has_int8_product(const onednn::Blocks& b) { return b.data && onednn::has_vnni(); }
 
 void int8_product(std::span<const Int8Product> products) {
   const int64_t m = products[0].m, n = products[0].n;
@@ -140,7 +138,7 @@ void int8_product(std::span<const Int8Product> products) {
 
 #else
 
-bool has_int8_product(int64_t, const onednn::Blocks&) { return false; }
+bool has_int8_product(const onednn::Blocks&) { return false; }
 void int8_product(std::span<const Int8Product>) {}
 
 #endif

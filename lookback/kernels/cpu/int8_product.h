@@ -1,4 +1,4 @@
-// Products of int8 rows with a packed weight, where AVX512-VNNI is the fastest there is: sums become floats in
+// Products of int8 rows with a packed weight by AVX512-VNNI: sums become floats in
 // registers, without a detour through memory.
 #pragma once
 
@@ -23,9 +23,9 @@ struct Int8Product {
   int32_t* sums;      // [m, n], instead of c: the sums alone; or null
 };
 
-// Whether int8_product is there for m rows and b: not without AVX512-VNNI, nor for many rows where the processor has
-// tiles (AMX), with which the library is faster, nor if b lies in memory in another way than Blocks says.
-bool has_int8_product(int64_t m, const onednn::Blocks& b);
+// Whether int8_product is there for b: not without AVX512-VNNI, nor if b lies in memory in another way than Blocks
+// says.
+bool has_int8_product(const onednn::Blocks& b);
 // Products of one m and n, one after another into the same c. There must be one for each of them.
 void int8_product(std::span<const Int8Product> products);
 

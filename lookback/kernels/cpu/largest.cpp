@@ -195,7 +195,7 @@ constexpr int64_t kRowsAtOnce = 64;  // of the left side
 bool int8_sums(const Largest<float>& p, const int8_t* q, int32_t* sums) {
   const Packed& b = *static_cast<const Sketch&>(*p.sketch).int8;
   const Int8Product product{.m = p.m, .n = p.n, .k = p.k, .a = q, .b = onednn::blocks(b), .sums = sums};
-  if (has_int8_product(p.m, product.b)) return int8_product({&product, 1}), true;
+  if (has_int8_product(product.b)) return int8_product({&product, 1}), true;
   for (int64_t row = 0; row < p.m; row += kRowsAtOnce)
     if (!onednn::multiply({.m = std::min(kRowsAtOnce, p.m - row),
                            .n = p.n,

@@ -44,19 +44,19 @@ void f32_product(Matmul<float> p) {
   gemm(p);
 }
 
-// p with its factors as `rounded` has them: `rows` rows of a, of which p has the first.
-void bf16_product(const Matmul<float>& p, const Rounded& rounded, int64_t rows) {
-  if (rows == p.m && p.ldc == p.n) {
+// p with its factors as `rounded` has them.
+void bf16_product(const Matmul<float>& p, const Rounded& rounded) {
+  if (p.ldc == p.n) {
     if (!library_product(p, rounded)) f32_product(p);
     return;
   }
   thread_local std::vector<float> c;
-  grow(c, rows * p.n);
+  grow(c, p.m * p.n);
   if (p.accumulate)
     for (int64_t m = 0; m < p.m; ++m) std::copy_n(p.c + m * p.ldc, p.n, c.data() + m * p.n);
-  Matmul<float> whole = p;
-  whole.m = rows, whole.c = c.data(), whole.ldc = p.n;
-  if (!library_product(whole, rounded)) return f32_product(p);
+  Matmul<float> dense = p;
+  dense.c = c.data(), dense.ldc = p.n;
+  if (!library_product(dense, rounded)) return f32_product(p);
   for (int64_t m = 0; m < p.m; ++m) std::copy_n(c.data() + m * p.n, p.n, p.c + m * p.ldc);
 }
 
@@ -85,7 +85,7 @@ void bf16_gradient(const Matmul<float>& p) {
       Matmul<float> some = p;
       some.m = end - begin, some.a += begin, some.packed_b = b, some.c += begin * p.ldc;
       const FloatMatrix stored{.data = some.a, .rows = p.k, .cols = some.m, .ld = p.lda};
-      bf16_product(some, {.a = to_bf16_transposed(stored, k, a), .k = k}, some.m);
+      bf16_product(some, {.a = to_bf16_transposed(stored, k, a), .k = k});
     } catch (...) {
       const std::lock_guard lock(mutex);
       failed = std::current_exception();
@@ -94,25 +94,21 @@ void bf16_gradient(const Matmul<float>& p) {
   if (failed) std::rethrow_exception(failed);
 }
 
-// Tiles (AMX) take products of fewer rows another way, whose sums differ.
-constexpr int64_t kTileRows = 16;
-
 void bf16_rows(const Matmul<float>& p) {
   thread_local std::vector<uint16_t> a, b;
-  const int64_t rows = onednn::has_tiles() ? std::max(p.m, kTileRows) : p.m;
-  Rounded rounded{.a = to_bf16({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, rows, a), .k = p.k};
+  Rounded rounded{.a = to_bf16({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, p.m, a), .k = p.k};
   if (!p.packed_b) {
     const int64_t down = p.transpose_b ? p.n : p.k, across = p.transpose_b ? p.k : p.n;
     rounded.b = to_bf16({.data = p.b, .rows = down, .cols = across, .ld = p.ldb}, down, b);
   }
-  bf16_product(p, rounded, rows);
+  bf16_product(p, rounded);
 }
 
 // Products whose sums of int8 are added up in one c; they are whole numbers: nothing about them depends on their order.
 // False, and nothing done, if these are not products for our own kernel.
 bool int8_sum(std::span<const Matmul<float>> products) {
   for (const Matmul<float>& p : products)
-    if (!has_int8_product(p.m, onednn::blocks(*p.packed_b))) return false;
+    if (!has_int8_product(onednn::blocks(*p.packed_b))) return false;
   thread_local std::vector<int8_t> rounded;
   thread_local std::vector<float> scales;
   thread_local std::vector<Int8Product> out;
@@ -217,10 +213,10 @@ bool has_products(Precision precision) {
 }
 
 // Intel's vdpbf16ps does twice the work of an f32 instruction in four times its time (84 against 161 GFLOP/s
-// on one core of a Sapphire Rapids without tiles); AMD's takes no longer (217 against 111 on Zen 4).
+// on one core of a Sapphire Rapids without its tiles); AMD's takes no longer (217 against 111 on Zen 4).
 bool has_fast_products(Precision precision) {
   if (precision != Precision::bf16) return has_products(precision);
-  return has_products(precision) && (onednn::has_tiles() || !__builtin_cpu_is("intel"));
+  return has_products(precision) && !__builtin_cpu_is("intel");
 }
 
 std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old) {

@@ -1,5 +1,5 @@
-// Matrix products: our own in f32, and in int8 without AMX; oneDNN's in bf16, and in int8 with AMX, cut and padded so
-// that every row of the result depends on its own inputs alone.
+// Matrix products: our own in f32 and int8, oneDNN's in bf16, cut so that every row of the result depends on its own
+// inputs alone. Tiles (AMX) are not used.
 #pragma once
 
 #include "lookback/kernels/kernels.h"
@@ -8,7 +8,7 @@ namespace lookback::kernels::cpu_impl {
 
 std::unique_ptr<Packed> pack(const Matmul<float>&, std::unique_ptr<Packed> old);
 void matmul(const Matmul<float>&);
-// Whether the processor multiplies such factors by itself: bf16 with AVX512-BF16 or AMX, int8 with AVX512-VNNI.
+// Whether the processor multiplies such factors by itself: bf16 with AVX512-BF16, int8 with AVX512-VNNI.
 bool has_products(Precision precision);
 // Whether that is faster than f32.
 bool has_fast_products(Precision precision);

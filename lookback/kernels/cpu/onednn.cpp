@@ -1,9 +1,11 @@
 #include "lookback/kernels/cpu/onednn.h"
 
 #include <omp.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <new>
@@ -12,6 +14,7 @@
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "lookback/base/error.h"
@@ -24,8 +27,35 @@ namespace {
 using dnnl::memory;
 using Type = memory::data_type;
 
+// Below tiles (AMX): of those the library cuts bf16 sums by the number of threads, and has no int8 kernel for narrow
+// layers. A lower rung that the environment names, as the library spells it, stays.
+dnnl::cpu_isa highest_rung() {
+  using Isa = dnnl::cpu_isa;
+  constexpr std::pair<const char*, Isa> kLower[] = {{"sse41", Isa::sse41},
+                                                    {"avx", Isa::avx},
+                                                    {"avx2", Isa::avx2},
+                                                    {"avx2_vnni", Isa::avx2_vnni},
+                                                    {"avx2_vnni_2", Isa::avx2_vnni},
+                                                    {"avx512_core", Isa::avx512_core},
+                                                    {"avx512_core_vnni", Isa::avx512_core_vnni}};
+  const char* asked = std::getenv("ONEDNN_MAX_CPU_ISA");
+  if (!asked || !*asked) asked = std::getenv("DNNL_MAX_CPU_ISA");
+  for (const auto& [name, rung] : kLower)
+    if (asked && strcasecmp(asked, name) == 0) return rung;
+  return Isa::avx512_core_bf16;
+}
+
+// Every use of the library begins here: it listens to the first word only. Whether it did.
+bool is_told() {
+  static const bool told = dnnl::set_max_cpu_isa(highest_rung()) == dnnl::status::success;
+  return told;
+}
+
 const dnnl::engine& engine() {
-  static const dnnl::engine instance(dnnl::engine::kind::cpu, 0);
+  static const dnnl::engine instance = [] {
+    is_told();
+    return dnnl::engine(dnnl::engine::kind::cpu, 0);
+  }();
   return instance;
 }
 
@@ -160,9 +190,12 @@ void rearrange(memory from, memory to) {
   stream().wait();
 }
 
+// False for everything where the library would use tiles all the same: someone else in this process came first.
 bool processor_has(dnnl::cpu_isa wanted) {
-  const int isa = static_cast<int>(dnnl::get_effective_cpu_isa()), bits = static_cast<int>(wanted);
-  return (isa & bits) == bits;
+  is_told();
+  const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
+  const auto has = [isa](dnnl::cpu_isa some) { return (isa & static_cast<int>(some)) == static_cast<int>(some); };
+  return has(wanted) && !has(dnnl::cpu_isa::avx512_core_amx);
 }
 
 // What the library asks for at 64 rows.
@@ -306,9 +339,6 @@ bool has_vnni() {
   return has;
 }
 
-bool has_tiles() {
-  static const bool has = processor_has(dnnl::cpu_isa::avx512_core_amx);
-  return has;
-}
+bool is_held_below_tiles() { return is_told(); }
 
 }  // namespace lookback::kernels::cpu_impl::onednn

@@ -47,8 +47,11 @@ Blocks blocks(const Packed& b);
 // that row alone: not on how many there are, nor on threads.
 bool is_exact();
 
-bool has_bf16();   // AVX512-BF16 or AMX
-bool has_vnni();   // AVX512-VNNI: fast int8
-bool has_tiles();  // AMX
+bool has_bf16();  // AVX512-BF16
+bool has_vnni();  // AVX512-VNNI: fast int8
+
+// Whether the library took the order to leave tiles (AMX) alone, as it does unless something else in this process has
+// used it before. Where it did not and there are tiles, nothing of the above is there.
+bool is_held_below_tiles();
 
 }  // namespace lookback::kernels::cpu_impl::onednn
