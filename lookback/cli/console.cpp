@@ -21,6 +21,14 @@ bool is_set(const char* variable) {
 
 const char* name_of(Severity s) { return s == Severity::info ? "info" : s == Severity::warning ? "warning" : "error"; }
 
+// Line ends stay what they are.
+std::string shown_lines(std::string_view words) {
+  std::string out;
+  for (size_t end; (end = words.find('\n')) != std::string_view::npos; words.remove_prefix(end + 1))
+    out += viz::one_line(words.substr(0, end)) + "\n";
+  return out + viz::one_line(words);
+}
+
 }  // namespace
 
 int terminal_width(int fd) {
@@ -46,10 +54,9 @@ void Console::say(Severity severity, std::string_view words) {
   if (json_)
     return raw(std::string("{\"event\": \"message\", \"severity\": \"") + name_of(severity) +
                "\", \"text\": " + io::json_quote(words) + "}");
-  const std::string line = viz::one_line(words);
-  if (severity == Severity::info) return raw(line);
+  if (severity == Severity::info) return raw(shown_lines(words));
   const bool warning = severity == Severity::warning;
-  raw("lookback: " + paint(warning ? "33" : "31", std::string(name_of(severity)) + ":") + " " + line);
+  raw("lookback: " + paint(warning ? "33" : "31", std::string(name_of(severity)) + ":") + " " + viz::one_line(words));
 }
 
 void Console::raw(std::string_view line) {

@@ -26,7 +26,8 @@ class Console {
   bool json() const { return json_; }
   bool redraws() const { return terminal_ && !json_ && !quiet_; }
 
-  // One line of talk. Control characters in it are shown, not sent.
+  // Talk: information in as many lines as it has, a warning or an error in one, a JSON object in any case. Control
+  // characters in it are shown, not sent.
   void say(Severity severity, std::string_view words);
   // A line that may have colour or indentation of its own, or a JSON object; sent as it is.
   void raw(std::string_view line);

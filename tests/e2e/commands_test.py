@@ -56,6 +56,19 @@ class Train(p.Case):
         self.assertRegex(talk, r"(?m)^    source  [a-h ]+\n    target  [A-H ]+\n    output  ")
         self.assertRegex(talk, r"done, max_steps after 60 steps")
 
+    def test_what_was_left_out_is_said_in_lines_of_its_own(self):
+        bad = p.WORK / "data/bad.src"
+        lines = (p.WORK / "data/train.src").read_bytes().splitlines()
+        bad.write_bytes(b"".join(line + b"\n" for line in [b"\xff", b"", *lines[2:]]))
+        words = ("train", self.recipe, "--set", f"data.train={bad},train.tgt", "--set", "train.max_steps=1", "--out")
+        talk = self.ok(*words, self.fresh("left_out")).stderr.decode()
+        self.assertRegex(talk, r"(?m)^training data: read 200 pairs, kept 198 .*\n"
+                               r"left out: 1 invalid UTF-8, 1 with an empty source\n  .*bad.src:1: invalid UTF-8\n  .*bad.src:2: ")
+        talk = self.ok(*words, self.fresh("left_out"), "--log-format", "json").stderr.decode()
+        told = [event["text"] for event in map(json.loads, talk.splitlines()) if "training data" in event.get("text", "")]
+        self.assertEqual(len(told), 1)
+        self.assertIn("\nleft out: 1 invalid UTF-8", told[0])
+
     def test_json_log_is_one_object_per_line(self):
         done = self.ok("train", self.recipe, "--out", self.fresh("jsonlog"), "--log-format", "json")
         events = [json.loads(line) for line in done.stderr.splitlines()]
