@@ -6,7 +6,7 @@
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
 #include "lookback/base/rng.h"
-#include "lookback/base/utf8.h"
+#include "lookback/data/encoding_guess.h"
 #include "lookback/data/pair_reader.h"
 #include "lookback/data/unicode.h"
 
@@ -66,7 +66,7 @@ struct Corpus::Block {
     parallel_for(static_cast<int64_t>(rows.size()), 64, [&](int64_t begin, int64_t end) {
       for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k) try {
           Row& row = rows[k];
-          for (int side = 0; side < 2; ++side) row.valid[side] = valid_utf8(row.text[side]);
+          for (int side = 0; side < 2; ++side) row.valid[side] = is_utf8_text(row.text[side]);
           if (row.state != PairReader::Row::pair || !row.valid[0] || !row.valid[1]) continue;
           for (int side = 0; side < 2; ++side)
             if (!blank(row.text[side])) row.ids[side] = sides[side].tokenizer->encode(row.text[side]);
@@ -76,6 +76,17 @@ struct Corpus::Block {
     });
     for (const auto& f : failed)
       if (f) std::rethrow_exception(f);
+  }
+
+  // One tally for each file.
+  void count(std::vector<LineTally>& tallies) const {
+    for (const Row& row : rows) {
+      if (tallies.size() == 2) {
+        for (size_t side = 0; side < 2; ++side) tallies[side].add(row.text[side], row.line[side], row.valid[side]);
+      } else {
+        tallies[0].add(row.text[row.valid[0] ? 1 : 0], row.line[0], row.valid[0] && row.valid[1]);
+      }
+    }
   }
 };
 
@@ -92,6 +103,7 @@ Corpus::Corpus(const std::vector<std::string>& files, const Tokenizer& source, c
                const CorpusOptions& options, Keep keep)
     : sides_{make_side(source, options, keep), make_side(target, options, keep)} {
   PairReader reader(files, options.columns);
+  std::vector<LineTally> tallies(files.begin(), files.end());
   Block block;
   Sha256 read_lines;
   for (bool more = true; more;) {
@@ -99,8 +111,10 @@ Corpus::Corpus(const std::vector<std::string>& files, const Tokenizer& source, c
     for (const Block::Row& row : block.rows)
       for (const std::string& line : row.text) read_lines.update(line), read_lines.update("\n");
     block.tokenize(sides_);
+    block.count(tallies);
     take(block, reader, options);
   }
+  for (const LineTally& t : tallies) t.check_share(options.max_bad);
   const auto [source_lines, target_lines] = reader.count_lines();
   check<FormatError>(source_lines == target_lines || options.unequal == "truncate", files.front(), " has ",
                      source_lines, " lines, ", files.back(), " has ", target_lines,
@@ -117,9 +131,7 @@ void Corpus::take(const Block& block, const PairReader& reader, const CorpusOpti
       report_.examples.push_back(reader.where(side, row.line[side]) + ": " + why);
   };
   const auto bad = [&](int64_t& count, const Block::Row& row, int side, const char* why) {
-    if (options.bad_lines == "stop")
-      throw FormatError(text(reader.where(side, row.line[side]), ": ", why,
-                             "; mend the line, or set bad_lines = \"skip\" to leave it out"));
+    if (options.bad_lines == "stop") throw bad_line(reader.where(side, row.line[side]), why);
     leave_out(count, row, side, why);
   };
   for (const Block::Row& row : block.rows) {
@@ -128,7 +140,8 @@ void Corpus::take(const Block& block, const PairReader& reader, const CorpusOpti
     if (row.state == PairReader::Row::missing_column) {
       bad(report_.missing_column, row, 0, "a column is missing");
     } else if (!row.valid[0] || !row.valid[1]) {
-      bad(report_.invalid_utf8, row, row.valid[0] ? 1 : 0, "invalid UTF-8");
+      const int side = row.valid[0] ? 1 : 0;
+      bad(report_.invalid_utf8, row, side, why_not_utf8(row.text[side]));
     } else if (s == 0) {
       bad(report_.empty_source, row, 0, "the source is empty");
     } else if (t == 0) {
@@ -242,37 +255,6 @@ std::string describe(const CorpusReport& r) {
     out += text("\nnot read: ", r.unpaired, " lines of the longer file, beyond the end of the shorter");
   for (const std::string& e : r.examples) out += "\n  " + e;
   return out;
-}
-
-LineSource side_lines(const std::vector<std::string>& files, const CorpusOptions& options, Side side) {
-  struct State {
-    std::vector<int> todo;
-    std::unique_ptr<PairReader> reader;
-    std::string text[2];
-  };
-  if (files.size() == 2) {
-    if (side == Side::both) return file_lines(files);
-    return file_lines({files[side == Side::source ? 0 : 1]});
-  }
-  auto state = std::make_shared<State>();
-  if (side != Side::source) state->todo.push_back(1);
-  if (side != Side::target) state->todo.push_back(0);
-  return [state, files, columns = options.columns](std::string& line) {
-    while (!state->todo.empty()) {
-      if (!state->reader) state->reader = std::make_unique<PairReader>(files, columns);
-      switch (state->reader->next(state->text[0], state->text[1])) {
-        case PairReader::Row::pair:
-          line = state->text[state->todo.back()];
-          return true;
-        case PairReader::Row::missing_column:
-          break;
-        case PairReader::Row::end:
-          state->reader.reset();
-          state->todo.pop_back();
-      }
-    }
-    return false;
-  };
 }
 
 }  // namespace lookback::data

@@ -23,6 +23,7 @@ struct CorpusOptions {
   int64_t max_length = 250;
   double max_ratio = 0;
   std::string bad_lines = "skip";
+  double max_bad = 0.05;
   std::string unequal = "error";
   int64_t memory_mb = 8192;
 
@@ -34,6 +35,8 @@ struct CorpusOptions {
         .range(0, 1e9);
     v("bad_lines", bad_lines, "invalid UTF-8, an empty side or a missing column: skip and count them, or stop")
         .choices({"skip", "stop"});
+    v("max_bad", max_bad, "more than this share of a file's lines not UTF-8 is an error: the file has another encoding")
+        .range(0, 1);
     v("unequal", unequal, "two files with unequal line counts: an error, or truncate to the shorter")
         .choices({"error", "truncate"});
     v("memory_mb", memory_mb, "beyond this each part of the corpus moves to a temporary file").range(0, 1e9);
@@ -53,7 +56,7 @@ struct LengthFilter {
 struct CorpusReport {
   int64_t read = 0;  // pairs of lines
   int64_t kept = 0;
-  int64_t invalid_utf8 = 0;
+  int64_t invalid_utf8 = 0;                      // or NUL bytes as UTF-16 has them
   int64_t missing_column = 0;                    // TSV lines with too few tabs
   int64_t empty_source = 0;                      // nothing but white space
   int64_t empty_target = 0;                      // and the source is not empty
@@ -82,7 +85,8 @@ class Corpus {
  public:
   // Reads everything. The tokenizers must outlive the corpus and not change their sampling().
   // Lines are tokenised on as many threads as there are; the result does not depend on how many.
-  // Throws FormatError for unequal line counts (naming both) and, with bad_lines = "stop", for the first bad line.
+  // Throws FormatError for unequal line counts (naming both), for a file of which more than max_bad of the lines are
+  // not UTF-8 and, with bad_lines = "stop", for the first bad line.
   Corpus(const std::vector<std::string>& files, const Tokenizer& source, const Tokenizer& target,
          const CorpusOptions& options, Keep keep = Keep::tokens);
 
@@ -134,7 +138,8 @@ class Corpus {
 
 enum class Side { source, target, both };
 
-// The lines of one side, or the source's and then the target's, for train_tokenizer.
+// The lines of one side, or the source's and then the target's, for train_tokenizer: those in UTF-8. Throws as Corpus
+// does for what is not.
 LineSource side_lines(const std::vector<std::string>& files, const CorpusOptions& options, Side side);
 
 }  // namespace lookback::data

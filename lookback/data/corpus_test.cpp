@@ -82,7 +82,7 @@ TEST_F(CorpusTest, WrongColumns) {
 
 TEST_F(CorpusTest, EachBadLineIsCountedOnce) {
   const Strings files = two("a\n\xFF\na\n \t\na\n\nc c c\nd\n", "b\nb\n\xC0\x80\nb\n\u00A0\n\nd\nd\n");
-  const Corpus c = read(files);
+  const Corpus c = read(files, {.max_bad = 0.2});
   EXPECT_EQ(c.size(), 3);
   const CorpusReport& r = c.report();
   EXPECT_EQ(r.read, 8);
@@ -119,6 +119,74 @@ TEST_F(CorpusTest, StopNamesFileAndLine) {
   f = {file("x.tsv", "a\tb\nb\n")};
   starts(told(f), f[0] + ":2: a column is missing");
   EXPECT_EQ(read(two("a\n", "b\n"), stop).size(), 1);
+}
+
+// The text with a NUL behind each byte: as UTF-16 writes ASCII.
+std::string utf16(const std::string& ascii) {
+  std::string out;
+  for (const char c : ascii) out += {c, '\0'};
+  return out;
+}
+
+TEST_F(CorpusTest, AFileInAnotherEncodingIsAnError) {
+  const auto told = [&](const Strings& files, const CorpusOptions& options = {}) {
+    return message_of<FormatError>([&] { read(files, options); });
+  };
+  std::string good, latin1;
+  for (int k = 0; k < 10; ++k)
+    good += "a\nb\n", latin1 +=
+                      "a\n\xE4"
+                      "b\n";
+  Strings f = two(good, latin1);
+  EXPECT_EQ(told(f), f[1] +
+                         ": 10 of 20 lines are not UTF-8, the first is line 2; it looks like Latin-1 (ISO-8859-1 or "
+                         "Windows-1252); convert it (iconv -f WINDOWS-1252 -t UTF-8), or set data.max_bad = 1 to leave "
+                         "such lines out");
+  EXPECT_EQ(read(f, {.max_bad = 0.5}).report().invalid_utf8, 10);
+  f = {file("s", good), gz("t.gz", latin1)};
+  EXPECT_EQ(told(f).find(f[1] + ": 10 of 20 lines"), 0u);
+  // A UTF-16 file has a line more by its last NUL; that it is UTF-16 is what matters.
+  f = two(good, "\xFF\xFE" + utf16(good));
+  EXPECT_EQ(told(f).find(f[1] + ": 20 of 20 lines are not UTF-8, the first is line 1; it looks like UTF-16;"), 0u);
+  f = two(utf16(good), good);
+  EXPECT_NE(told(f).find("UTF-16, little-endian"), std::string::npos);
+  EXPECT_NE(told(f, {.bad_lines = "stop"}).find(":1: NUL bytes, as UTF-16 has"), std::string::npos);
+  EXPECT_EQ(read({f[0], f[0]}, {.max_bad = 1}).size(), 0);
+}
+
+TEST_F(CorpusTest, ATsvFileInAnotherEncodingIsAnError) {
+  const auto told = [&](const std::string& bytes, const CorpusOptions& options = {}) {
+    return message_of<FormatError>([&] { read({file("x.tsv", bytes)}, options); });
+  };
+  EXPECT_NE(told("a\tb\na\t\xE4"
+                 "b\n")
+                .find("x.tsv: 1 of 2 lines are not UTF-8, the first is line 2; it looks like Latin"),
+            std::string::npos);
+  EXPECT_NE(told("\xFF\xFE" + utf16("a\tb\nb\tb\n")).find("2 of 3 lines"), std::string::npos);
+  EXPECT_NE(told(utf16("de\ten\na\tb\n"), {.columns = {"de", "en"}}).find("has no column 'de'; the line is not UTF-8"),
+            std::string::npos);
+}
+
+TEST_F(CorpusTest, LinesOfASideAreHeldToTheSameShare) {
+  const auto count = [](const LineSource& lines) {
+    int out = 0;
+    for (std::string l; lines(l);) ++out;
+    return out;
+  };
+  const Strings files = two("a\nb\n\xE4\nc\n", "a\nb\nc\nd\n");
+  const Strings tsv = {file("x.tsv", "a\tb\nb\t\xE4\nb\n")};
+  for (const Side side : {Side::source, Side::both}) {
+    const std::string m = message_of<FormatError>([&] { count(side_lines(files, {}, side)); });
+    EXPECT_EQ(m.find(files[0] + ": 1 of 4 lines"), 0u) << m;
+    EXPECT_EQ(message_of<FormatError>([&] { count(side_lines(tsv, {}, side)); }).find(tsv[0] + ": 1 of 3 lines"), 0u);
+    EXPECT_EQ(message_of<FormatError>([&] {
+                count(side_lines(files, {.bad_lines = "stop"}, side));
+              }).find(files[0] + ":3: invalid UTF-8"),
+              0u);
+  }
+  EXPECT_EQ(count(side_lines(files, {}, Side::target)), 4);
+  EXPECT_EQ(count(side_lines(files, {.max_bad = 0.25}, Side::both)), 7);
+  EXPECT_EQ(count(side_lines(tsv, {.max_bad = 0.5}, Side::both)), 3);
 }
 
 TEST_F(CorpusTest, UnequalLineCounts) {

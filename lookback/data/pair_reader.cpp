@@ -7,6 +7,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/fields.h"
+#include "lookback/data/encoding_guess.h"
 
 namespace lookback::data {
 namespace {
@@ -55,10 +56,13 @@ PairReader::PairReader(const std::vector<std::string>& files, const std::vector<
   std::string line;
   check<FormatError>(readers_[0].next(line), files[0], ": is empty, without the names of its columns");
   const std::vector<std::string> names = cells(line);
+  EncodingGuess guess;
+  guess.add(line, 1);
+  const std::string encoding = is_utf8_text(line) ? "" : "; the line is not UTF-8, " + guess.advice();
   for (size_t side = 0; side < 2; ++side) {
     const auto found = std::find(names.begin(), names.end(), columns[side]);
     check<FormatError>(found != names.end(), files[0], ":1: has no column '", columns[side], "'",
-                       nearest_match(columns[side], names));
+                       encoding.empty() ? nearest_match(columns[side], names) : encoding);
     columns_[side] = static_cast<size_t>(found - names.begin());
   }
 }

@@ -155,6 +155,21 @@ class BadInput(p.Case):  # exit code 3
         (short / "train.tgt").write_text("A\n")
         self.fails(3, "train", short / "recipe.toml", "--out", self.fresh("never"), says=["train.src", "train.tgt"])
 
+    def test_training_data_in_another_encoding(self):
+        p.write_data(p.WORK / "data")
+        recipe = p.WORK / "data/recipe.toml"
+        lines = "".join(f"Größe {k} läuft über\n" for k in range(200))
+        for encoding, says in (("latin-1", "it looks like Latin-1"), ("utf-16", "it looks like UTF-16;"),
+                               ("utf-16-be", "it looks like UTF-16, big-endian; convert it (iconv -f UTF-16BE")):
+            name = f"data.{encoding}.gz"
+            (p.WORK / "data" / name).write_bytes(gzip.compress(lines.encode(encoding)))
+            for key, of in (("train", "200"), ("valid", "40")):
+                for kind in ("bpe", "char"):
+                    self.fails(3, "train", recipe, "--out", self.fresh("never"), "--quiet",
+                               "--set", f"data.{key}={key}.src,{name}", "--set", "data.unequal=truncate",
+                               "--set", f"tokenizer.kind={kind}", "--set", "tokenizer.size=40",
+                               says=[name, "lines are not UTF-8", says, "set data.max_bad = 1"])
+
     def test_damaged_gzip(self):
         packed = p.WORK / "cut.gz"
         packed.write_bytes(gzip.compress(b"abc\n" * 1000)[:-10])
