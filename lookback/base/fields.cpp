@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "lookback/base/error.h"
+#include "lookback/base/quoted_list.h"
 
 namespace lookback {
 namespace {
@@ -44,6 +45,16 @@ std::string quoted(const std::string& s) {
       out += c;
   }
   return out + "\"";
+}
+
+StringList split_at_commas(const std::string& s) {
+  StringList out;
+  for (size_t at = 0; at <= s.size();) {
+    const size_t comma = std::min(s.find(',', at), s.size());
+    if (comma > at) out.push_back(s.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return out;
 }
 
 const char* kind_name(const Field& f) {
@@ -149,13 +160,7 @@ void set_field_text(Field& f, std::string_view value, const std::string& origin)
     if (r.ec != std::errc() || r.ptr != s.data() + s.size()) bad();
     v = d;
   } else if (std::holds_alternative<StringList*>(f.value)) {
-    StringList list;
-    for (size_t at = 0; at <= s.size();) {
-      const size_t comma = std::min(s.find(',', at), s.size());
-      if (comma > at) list.push_back(s.substr(at, comma - at));
-      at = comma + 1;
-    }
-    v = list;
+    v = s.starts_with('[') ? parse_quoted_list(s, text(origin, ": ", f.path)) : split_at_commas(s);
   }
   set_field(f, v, origin);
 }

@@ -80,7 +80,7 @@ using FieldValue = std::variant<bool, int64_t, double, std::string, StringList>;
 // value came from and heads the message of the ConfigError a bad one throws.
 void set_field(Field& field, const FieldValue& value, const std::string& origin);
 
-// The same from text, as on a command line: "3", "true", "general", "a,b".
+// The same from text, as on a command line: "3", "true", "general"; a list as a,b or ["a", "b"].
 void set_field_text(Field& field, std::string_view value, const std::string& origin);
 
 // The field called `path`; ConfigError names the nearest match if there is none.

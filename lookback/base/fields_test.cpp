@@ -97,6 +97,22 @@ TEST_F(FieldsTest, WholeNumbersServeAsNumbersAndOneStringAsAList) {
   EXPECT_EQ(options_.train, StringList{"only.txt"});
 }
 
+TEST_F(FieldsTest, AListInTextIsWrittenPlainlyOrAsInARecipe) {
+  set_field_text(field("train"), "x.de,x y.en", "--set");
+  EXPECT_EQ(options_.train, (StringList{"x.de", "x y.en"}));
+  set_field_text(field("train"), R"(["a,b", 'c'])", "--set");
+  EXPECT_EQ(options_.train, (StringList{"a,b", "c"}));
+  set_field_text(field("name"), "[1]", "--set");
+  EXPECT_EQ(options_.name, "[1]");
+  try {
+    set_field_text(field("train"), "[x,y]", "--set");
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const ConfigError& e) {
+    EXPECT_EQ(std::string(e.what()).find("--set: train is not a list: a string in quotes is missing at x,y]"), 0u);
+  }
+  EXPECT_EQ(options_.train, (StringList{"a,b", "c"}));
+}
+
 TEST_F(FieldsTest, WrongTypesSayWhatIsWanted) {
   EXPECT_EQ(complaint("joint", int64_t{1}), "recipe.toml:12: joint must be true or false");
   EXPECT_EQ(complaint("beam", 2.0), "recipe.toml:12: beam must be a whole number");

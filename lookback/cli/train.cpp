@@ -25,7 +25,7 @@ struct TrainFlags {
     v.words("RECIPE.toml", recipe, 1, "what to train, on what and for how long");
     v("out", out, "MODEL", "the folder to write the model to");
     v("data", data, "DIR", "where relative data paths start; the recipe's own folder unless given");
-    v("set", set, "KEY=VALUE", "change one key of the recipe; may be given often");
+    v("set", set, "KEY=VALUE", "change one key of the recipe; a list is a,b or [\"a\", \"b\"]; may be given often");
     v("resume", resume, "",
       "go on from the newest checkpoint in MODEL, with the options and the data it was started with; limits "
       "(train.max_*), saving and logging may be changed");

@@ -106,6 +106,13 @@ class Train(p.Case):
         self.assertEqual(value("train.seed", **env), ("5", "LOOKBACK_SEED"))
         self.assertEqual(value("train.seed", "--seed", "6", **env), ("6", "--seed"))
 
+    def test_lists_are_written_with_commas_or_as_in_a_recipe(self):
+        for value, meant in (("a.de,b.en", b'["a.de", "b.en"]'), ('["a,1.de", \'b.en\']', b'["a,1.de", "b.en"]')):
+            for more in ({"env": {"LOOKBACK_DATA_TRAIN": value}}, {}):
+                words = () if more else ("--set", f"data.train={value}")
+                out = self.ok("train", self.recipe, "--print-config", *words, **more).stdout
+                self.assertIn(b"train = " + meant, out)
+
     def test_print_config_is_a_recipe_again(self):
         first = self.ok("train", self.recipe, "--print-config", "--set", "model.dropout=0.25").stdout
         again = p.WORK / "again.toml"

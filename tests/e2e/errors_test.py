@@ -75,6 +75,8 @@ class Usage(p.Case):  # exit code 2
         self.fails(2, "train", self.recipe, self.recipe, "--out", "x", says="takes one RECIPE.toml")
         self.fails(2, "train", self.recipe, "--out", "x", "--resume", "--overwrite", says="exclude")
         self.fails(2, "train", self.recipe, "--out", "x", "--set", "nonsense", says="key=value")
+        self.fails(2, "train", self.recipe, "--out", "x", "--set", "data.train=[a,b]",
+                   says=["--set: data.train is not a list", 'write ["a", "b"]'])
         self.fails(2, "train", self.recipe, "--out", p.WORK / "data", "--resume", says="no run to resume")
         self.fails(2, "predict", model, "--beam", "many", says="must be a whole number")
         self.fails(2, "predict", model, "--beam", "0", says="outside")
