@@ -18,7 +18,10 @@ PredictionFlags::PredictionFlags() {
 
 std::unique_ptr<tasks::TaskModel> PredictionFlags::load(const StringList& folders, const Flags& flags,
                                                         const LogSink& log) const {
-  auto model = tasks::task_of_model(folders[0]).load(folders);
+  const tasks::TaskKind& kind = tasks::task_of_model(folders[0]);
+  for (const std::string& f : folders)
+    check<FormatError>(&tasks::task_of_model(f) == &kind, f, ": its task is not that of ", folders[0]);
+  auto model = kind.load(folders);
   auto fields = model->predict_fields();
   for (Field& f : fields)
     if (f.path == "seed") set_from_variable(f, "seed");

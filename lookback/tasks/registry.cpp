@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 
 #include "lookback/io/json.h"
 #include "lookback/io/model_folder.h"
@@ -14,6 +15,19 @@ constexpr TaskKind kTasks[] = {
      &export_translate},
 };
 
+// Says of a name that is no model folder what it is instead. What cannot be looked at is left to who opens it.
+void check_is_model(const std::string& folder) {
+  namespace fs = std::filesystem;
+  constexpr const char* kAdvice = "; give the folder that train wrote with --out";
+  std::error_code error;
+  const fs::file_type type = fs::status(folder, error).type();
+  check<IoError>(type != fs::file_type::not_found, folder.empty() ? "''" : folder, ": no such folder", kAdvice);
+  if (type == fs::file_type::none) return;
+  check<IoError>(type == fs::file_type::directory, folder, ": is a file, not a model folder", kAdvice);
+  check<IoError>(fs::exists(folder + "/config.json", error) || error, folder,
+                 ": is no model folder: it has no config.json", kAdvice);
+}
+
 }  // namespace
 
 std::span<const TaskKind> task_kinds() { return kTasks; }
@@ -28,6 +42,7 @@ const TaskKind& find_task(std::string_view name, const std::string& origin) {
 }
 
 const TaskKind& task_of_model(const std::string& folder) {
+  check_is_model(folder);
   const io::File config = io::ModelFolder(folder).open("config.json");
   const std::string& path = config.path();
   for (const io::KeyValue& kv : io::read_json_fields(config))

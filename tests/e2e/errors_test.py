@@ -192,6 +192,19 @@ class System(p.Case):  # exit code 4
         self.fails(4, "metric", "bleu", "--ref", p.WORK / "nowhere", says="nowhere")
         self.fails(4, "export", p.WORK / "nowhere", "--out", "x", says="nowhere")
 
+    def test_names_that_are_no_model_folder_say_what_they_are(self):
+        empty, file, model = p.WORK / "no_model", p.WORK / "file.txt", self.model()
+        empty.mkdir(exist_ok=True)
+        file.write_text("x")
+        advice = "give the folder that train wrote with --out"
+        for name, says in ((p.WORK / "nowhere", "nowhere: no such folder; "),
+                           (file, "file.txt: is a file, not a model folder; "),
+                           (empty, "no_model: is no model folder: it has no config.json; ")):
+            for words in (("predict", name), ("predict", model, name), ("explain", name, "--text", "a"),
+                          ("evaluate", name, "--data", file, file), ("export", name, "--out", self.fresh("never"))):
+                self.fails(4, *words, says=says + advice)
+        self.fails(4, "predict", "", says="'': no such folder")
+
     def test_export_replaces_only_what_an_export_wrote_and_all_or_nothing(self):
         model = self.model()
         self.fails(4, "export", model, "--out", model, "--overwrite", says="holds a training run")
