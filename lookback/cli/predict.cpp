@@ -1,4 +1,7 @@
 // lookback predict: one result per input line, in order, in constant memory.
+#include <unistd.h>
+
+#include <algorithm>
 #include <optional>
 
 #include "lookback/base/line_reader.h"
@@ -15,6 +18,8 @@ namespace {
 
 // How many batches of lines are read ahead and predicted together: enough to find lines of like length.
 constexpr int64_t kBatchesAhead = 16;
+// How many lines of a kind are warned of one by one; the others are counted.
+constexpr int64_t kWarnings = 3;
 
 struct PredictFlags {
   StringList models;
@@ -80,6 +85,9 @@ class Predictor {
     if (prefix_) prefix_->check_end(line_);
     if (score_) score_->check_end(line_);
     output_.finish();
+    if (unknown_prefixes_ > kWarnings)
+      console_.say(Severity::warning, text(prefix_name(), ": ", unknown_prefixes_ - kWarnings,
+                                           " more line(s) have what the model does not know"));
   }
 
  private:
@@ -100,8 +108,10 @@ class Predictor {
     }
     std::string results;
     const auto asked = flags_.format == "text" ? tasks::TaskModel::Asked::texts : tasks::TaskModel::Asked::everything;
-    for (const tasks::Prediction& p : model_.predict(inputs, asked))
+    for (const tasks::Prediction& p : model_.predict(inputs, asked)) {
       results += tasks::format_prediction(p, flags_.format);
+      check_prefix(p);
+    }
     output_.write(results);
   }
 
@@ -111,13 +121,26 @@ class Predictor {
                    text(where, ":", line_, ": byte ", *bad + 1, " is not UTF-8; every such byte is read as U+FFFD"));
   }
 
+  void check_prefix(const tasks::Prediction& p) {
+    constexpr size_t kShown = 5;
+    const StringList& unknown = p.unknown_in_prefix;
+    if (unknown.empty() || ++unknown_prefixes_ > kWarnings) return;
+    std::string words;
+    for (size_t k = 0; k < std::min(unknown.size(), kShown); ++k) words += (k ? ", '" : "'") + unknown[k] + "'";
+    if (unknown.size() > kShown) words += text(" and ", unknown.size() - kShown, " more");
+    console_.say(Severity::warning, text(prefix_name(), ":", p.line, ": the model does not know ", words,
+                                         "; what it does not know becomes <unk>, which is written \u2047"));
+  }
+  std::string prefix_name() const { return flags_.prefix == "-" ? "standard input" : flags_.prefix; }
+
   const PredictFlags& flags_;
   const tasks::TaskModel& model_;
   LineQueue& queue_;
   Console& console_;
   Output output_;
   std::optional<Companion> prefix_, score_;
-  int64_t line_ = 0;  // inputs taken so far
+  int64_t line_ = 0;              // inputs taken so far
+  int64_t unknown_prefixes_ = 0;  // lines of the prefix with what the model does not know
 };
 
 void warn_of_lost_outputs(const std::string& format, std::vector<Field>& options, Console& console) {
@@ -125,6 +148,11 @@ void warn_of_lost_outputs(const std::string& format, std::vector<Field>& options
   if (format == "text" && n_best.origin == "--n-best" && field_text(n_best) != "1")
     console.say(Severity::warning,
                 "--format text writes the best output only; --format nbest or jsonl writes all of --n-best");
+}
+
+void tell_of_terminal(const std::string& in, Console& console) {
+  if (in == "-" && ::isatty(STDIN_FILENO))
+    console.say(Severity::info, "reading from the terminal, one input per line; Ctrl-D on an empty line ends it");
 }
 
 }  // namespace
@@ -146,6 +174,7 @@ int run_predict(Args& args) {
   LineQueue queue(flags.in, static_cast<size_t>(kBatchesAhead * batch));
   const auto model = options.load(flags.models, parser, args.console.sink());
   warn_of_lost_outputs(flags.format, fields, args.console);
+  tell_of_terminal(flags.in, args.console);
   Predictor(flags, *model, queue, args.console).run();
   return 0;
 }

@@ -55,6 +55,9 @@ struct Prediction {
   int64_t line = 0;                 // number of the input, from 1
   std::vector<std::string> source;  // tokens as the model read them
   std::vector<Output> outputs;      // best first; never empty
+  // Words or characters of the input's prefix that the model does not know; the outputs begin with unknown tokens
+  // there.
+  std::vector<std::string> unknown_in_prefix;
 };
 
 // One input with what may come with it.

@@ -1,4 +1,6 @@
 // A trained translation model, and search with one or several of them.
+#include <algorithm>
+
 #include "lookback/base/line_reader.h"
 #include "lookback/base/utf8.h"
 #include "lookback/metrics/registry.h"
@@ -33,6 +35,7 @@ class TranslateModel final : public TaskModel {
  private:
   const Tokenizers& tokenizers() const { return models_[0].tokenizers; }
   Output output(const decode::Hypothesis& h, const std::string& source) const;
+  std::vector<std::string> unknowns_of(std::span<const int32_t> ids, const std::string& target) const;
   std::string with_unknowns_replaced(const decode::Hypothesis& h, const std::string& source) const;
 
   std::vector<LoadedModel> models_;
@@ -78,6 +81,16 @@ std::string TranslateModel::with_unknowns_replaced(const decode::Hypothesis& h, 
   return out;
 }
 
+// What of a target text, which has these ids, the vocabulary lacks.
+std::vector<std::string> TranslateModel::unknowns_of(std::span<const int32_t> ids, const std::string& target) const {
+  std::vector<std::string> out;
+  if (std::ranges::find(ids, data::kUnk) == ids.end()) return out;
+  const auto words = tokenizers().target->surfaces(target);
+  for (size_t k = 0; k < ids.size(); ++k)
+    if (ids[k] == data::kUnk) out.push_back(words.at(k));
+  return out;
+}
+
 std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs, Asked asked) const {
   // Malformed bytes become U+FFFD, so that every input gets its output.
   std::vector<Job> jobs;
@@ -103,6 +116,7 @@ std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs, A
   std::vector<Prediction> out(inputs.size());
   for (size_t k = 0; k < inputs.size(); ++k) {
     out[k].line = inputs[k].line;
+    out[k].unknown_in_prefix = unknowns_of(jobs[k].prefix, with_replacements(inputs[k].prefix));
     for (const int32_t id : jobs[k].source) out[k].source.push_back(tokenizers().source->piece(id));
     for (const decode::Hypothesis& h : found[k]) out[k].outputs.push_back(output(h, texts[k]));
   }

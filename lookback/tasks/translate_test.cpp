@@ -104,6 +104,15 @@ TEST_F(TranslateTest, ThePrefixComesFirst) {
   EXPECT_EQ(best(*model, {.line = 1, .text = "s1 s2 s3", .prefix = "t1 t2"}), "t1 t2 t3");
 }
 
+TEST_F(TranslateTest, WhatIsUnknownInAPrefixIsTold) {
+  const auto model = load({one()});
+  const std::vector<Input> inputs = {{.line = 1, .text = "s1", .prefix = "t1 zebra t2 gnu"},
+                                     {.line = 2, .text = "s1", .prefix = "t1"}};
+  const auto found = model->predict(inputs);
+  EXPECT_EQ(found[0].unknown_in_prefix, (std::vector<std::string>{"zebra", "gnu"}));
+  EXPECT_TRUE(found[1].unknown_in_prefix.empty());
+}
+
 TEST_F(TranslateTest, AGivenTargetIsScored) {
   const auto model = load({one()}, {{"beam", "1"}});
   const std::string right = "t1 t2", wrong = "t5 t5";

@@ -212,6 +212,19 @@ class Predict(p.Case):
         out = self.ok("predict", self.model(), "--prefix", prefix, stdin="abc\nfed\n").stdout.decode().splitlines()
         self.assertTrue(out[0].startswith("HH") and out[1].startswith("B"), out)
 
+    def test_prefix_with_unknown_characters_is_a_warning_for_a_few_lines(self):
+        prefix = p.WORK / "prefix.txt"
+        p.write_lines(prefix, ["A", "Ax\u0436", "", "y", "zzzzzzz", "y", "B"])
+        done = self.ok("predict", self.model(), "--prefix", prefix, "--quiet", stdin="abc\n" * 7)
+        self.assertEqual(done.stdout.count(b"\n"), 7)
+        warnings = done.stderr.decode().splitlines()
+        self.assertEqual(len(warnings), 4, warnings)
+        for warning, says in zip(warnings, (":2: the model does not know 'x', '\u0436';", ":4: the model does not know 'y';",
+                                            ":5: the model does not know 'z', 'z', 'z', 'z', 'z' and 2 more;",
+                                            "prefix.txt: 1 more line")):
+            self.assertIn(says, warning)
+            self.assertTrue(warning.startswith("lookback: warning: "), warning)
+
     def test_score_of_the_models_own_output_is_what_search_said(self):
         model = self.model()
         found = self.ok("predict", model, "--format", "jsonl", "--beam", "1", stdin="abc d\ngh ef\n").stdout
@@ -255,6 +268,19 @@ class Predict(p.Case):
             self.ok("predict", model, stdin="abc\n")
             times.append(time.monotonic() - begin)
         self.assertLess(min(times), 0.15, times)
+
+    def test_a_terminal_is_told_that_it_is_read(self):
+        for words, told in (((), True), (("--quiet",), False)):
+            ours, theirs = pty.openpty()
+            with p.started("predict", self.model(), *words, stdin=theirs, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE) as child:
+                os.close(theirs)
+                os.write(ours, b"abc\n\x04")
+                out, talk = child.communicate(timeout=60)
+            os.close(ours)
+            self.assertEqual((child.returncode, out.count(b"\n")), (0, 1))
+            self.assertEqual(b"reading from the terminal" in talk and b"Ctrl-D" in talk, told, talk)
+        self.assertEqual(self.ok("predict", self.model(), stdin="abc\n").stderr, b"")
 
     def test_answers_while_input_stays_open(self):
         with p.started("predict", self.model(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
