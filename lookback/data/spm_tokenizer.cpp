@@ -11,6 +11,7 @@
 #include "lookback/base/utf8.h"
 #include "lookback/data/spm_model.h"
 #include "lookback/data/subword_sampling.h"
+#include "lookback/data/training_lines.h"
 #include "lookback/data/unicode.h"
 
 namespace lookback::data {
@@ -100,44 +101,23 @@ class SpmTokenizer final : public Tokenizer {
   std::optional<UnigramSampler> unigram_;
 };
 
-// Hands our lines to SentencePiece. What a line source throws waits here until the trainer has
-// returned: its code was not written with exceptions in mind.
+// Hands our lines to SentencePiece, each moved out when it is asked for.
 class Lines final : public spm::SentenceIterator {
  public:
-  Lines(LineSource source, bool lowercase) : source_(std::move(source)), lowercase_(lowercase) { Next(); }
+  explicit Lines(std::vector<std::string> lines) : lines_(std::move(lines)) { Next(); }
 
-  bool done() const override { return done_; }
+  bool done() const override { return next_ > lines_.size(); }
   const std::string& value() const override { return line_; }
-  spm::util::Status status() const override {
-    return error_ ? spm::util::Status(spm::util::StatusCode::kDataLoss, "unreadable") : spm::util::Status();
-  }
+  spm::util::Status status() const override { return {}; }
   void Next() override {
-    try {
-      do {
-        done_ = !source_(line_);
-      } while (!done_ && (!valid_utf8(line_) || line_.find_first_not_of(" \t") == std::string::npos));
-      // A zero byte ends a string in parts of the trainer.
-      std::replace(line_.begin(), line_.end(), '\0', ' ');
-      if (!done_ && lowercase_) line_ = lowercased(line_);
-      count_ += !done_;
-    } catch (...) {
-      error_ = std::current_exception();
-      done_ = true;
-    }
-  }
-
-  int64_t count() const { return count_; }
-  void rethrow() const {
-    if (error_) std::rethrow_exception(error_);
+    if (next_ < lines_.size()) line_ = std::move(lines_[next_]);
+    ++next_;
   }
 
  private:
-  LineSource source_;
-  bool lowercase_;
+  std::vector<std::string> lines_;
   std::string line_;
-  bool done_ = false;
-  int64_t count_ = 0;
-  std::exception_ptr error_;
+  size_t next_ = 0;
 };
 
 // SentencePiece's message without the line of its source code that it begins with.
@@ -147,14 +127,27 @@ std::string reason(const spm::util::Status& status) {
   return end == std::string::npos ? all : all.substr(end + 2);
 }
 
+// Whether anything is left of a line for the trainer, which ends the program if it has no character at all.
+bool is_learnable(const std::string& line, const std::string& normalization) {
+  constexpr std::string_view kReserved = "\u2585";  // it passes over lines with this
+  if (line.find(kReserved) != std::string::npos) return false;
+  const std::string normal = normalization == "nmt_nfkc" ? nmt_nfkc(line) : normalization == "nfkc" ? nfkc(line) : line;
+  return normal.find_first_not_of(" \t") != std::string::npos;
+}
+
 }  // namespace
 
-std::unique_ptr<Tokenizer> train_spm(const TokenizerOptions& options, LineSource source) {
+std::unique_ptr<Tokenizer> train_spm(const TokenizerOptions& options, const LineSource& source, const LogSink& log) {
   check<ConfigError>(options.max_lines == 0 || options.max_lines > 100,
                      "tokenizer: max_lines must be 0 or above 100, not ", options.max_lines);
-  Lines lines(std::move(source), options.lowercase);
-  lines.rethrow();
-  check<FormatError>(!lines.done(), "tokenizer: there is no text to learn from");
+  TrainingLines text_of = training_lines(source, options.lowercase);
+  if (const std::string what = describe(text_of); log && !what.empty())
+    log(Severity::warning, "training of the tokenizer: " + what);
+  check<FormatError>(std::any_of(text_of.lines.begin(), text_of.lines.end(),
+                                 [&](const std::string& line) { return is_learnable(line, options.normalization); }),
+                     "tokenizer: there is no text to learn from");
+  const size_t count = text_of.lines.size();
+  Lines lines(std::move(text_of.lines));
   const std::unordered_map<std::string, std::string> settings = {
       {"model_type", options.kind},
       {"vocab_size", std::to_string(options.size)},
@@ -169,16 +162,15 @@ std::unique_ptr<Tokenizer> train_spm(const TokenizerOptions& options, LineSource
       {"unk_surface", std::string(kUnkSurface)},
       {"input_sentence_size", std::to_string(options.max_lines)},
       {"shuffle_input_sentence", options.max_lines > 0 ? "true" : "false"},
-      {"max_sentence_length", "1000000"},
+      {"max_sentence_length", std::to_string(kMaxTrainingLine)},
       // Unigram adds floats per thread: a fixed number of threads keeps the model the same on every machine.
       {"num_threads", "4"},
       {"minloglevel", "3"},
   };
   std::string bytes;
   const auto status = spm::SentencePieceTrainer::Train(settings, &lines, &bytes);
-  lines.rethrow();
   check<ConfigError>(status.ok(), "tokenizer: kind ", options.kind, " of size ", options.size,
-                     " cannot be learned from ", lines.count(), " lines: ", reason(status));
+                     " cannot be learned from ", count, " lines: ", reason(status));
   if (options.lowercase) bytes = mark_lowercase(std::move(bytes));
   return std::make_unique<SpmTokenizer>(std::move(bytes), "the new tokenizer");
 }

@@ -56,10 +56,11 @@ LineSource file_lines(std::vector<std::string> files) {
   };
 }
 
-std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerOptions& options, LineSource lines) {
+std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerOptions& options, const LineSource& lines,
+                                           const LogSink& log) {
   check_options(options);
   const bool subwords = options.kind == "bpe" || options.kind == "unigram";
-  auto out = subwords ? train_spm(options, std::move(lines)) : train_word_or_char(options, std::move(lines));
+  auto out = subwords ? train_spm(options, lines, log) : train_word_or_char(options, lines);
   out->set_sampling(options.sampling);
   return out;
 }

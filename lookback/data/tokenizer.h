@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lookback/base/fields.h"
+#include "lookback/base/log.h"
 #include "lookback/base/rng.h"
 #include "lookback/data/vocab.h"
 
@@ -107,7 +108,9 @@ LineSource file_lines(std::vector<std::string> files);
 // Lines that are not UTF-8 are passed over (reading the corpus counts them). Memory: unigram and bpe hold
 // the text once, at most `max_lines` of it; word and char hold what they count.
 // Throws ConfigError if the options do not fit the text, and FormatError if there is no text at all.
-std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerOptions& options, LineSource lines);
+// Of lines and words that are too long for unigram and bpe some are cut or left out, which is told to `log`.
+std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerOptions& options, const LineSource& lines,
+                                           const LogSink& log = {});
 std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerOptions& options, const std::vector<std::string>& files);
 
 // From a file. Any SentencePiece model serves whose ids 0 to 3 are <unk>, <s>, </s> and <pad>. Throws IoError, and

@@ -2,7 +2,9 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
 
 #include "lookback/base/error.h"
@@ -49,9 +51,52 @@ std::string nfkc(std::string_view text) {
   return {reinterpret_cast<const char*>(raw), static_cast<size_t>(n)};
 }
 
+std::string nmt_nfkc(std::string_view text) {
+  // No text has this code point; it stands for the full-width tilde where NFKC would make another one of that.
+  constexpr std::string_view kTilde = "\uFF5E", kStandIn = "\U0010FFFE";
+  std::string clean;
+  clean.reserve(text.size());
+  for (const std::string_view character : codepoints(text)) {
+    const char32_t c = codepoint(character);
+    if ((c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F)
+      continue;
+    const bool space = c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 || c == 0x200B || c == 0x200C ||
+                       c == 0x200E || c == 0x200F || c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF ||
+                       c == 0xFFFD;
+    clean += space ? " " : character == kTilde ? kStandIn : character;
+  }
+  std::string out = nfkc(clean);
+  for (size_t at = 0; (at = out.find(kStandIn, at)) != std::string::npos;) out.replace(at, kStandIn.size(), kTilde);
+  return out;
+}
+
 bool is_space(char32_t c) {
   return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
          c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+bool is_unspaced(char32_t c) {
+  struct Block {
+    char32_t first, last;
+  };
+  constexpr Block kBlocks[] = {
+      {0x0E00, 0x0FFF},    // Thai, Lao, Tibetan
+      {0x1000, 0x109F},    // Myanmar
+      {0x1780, 0x17FF},    // Khmer
+      {0x1950, 0x19FF},    // Tai Le, New Tai Lue, Khmer symbols
+      {0x1A20, 0x1AAF},    // Tai Tham
+      {0x2E80, 0x312F},    // radicals, marks, Hiragana, Katakana, Bopomofo
+      {0x31A0, 0x4DBF},    // Bopomofo and Katakana extended, squared words, Han extension A
+      {0x4E00, 0xA4CF},    // Han, Yi
+      {0xA980, 0xA9FF},    // Javanese, Myanmar extended
+      {0xAA60, 0xAADF},    // Myanmar extended, Tai Viet
+      {0xF900, 0xFAFF},    // Han compatibility
+      {0xFE30, 0xFE4F},    // marks of vertical text
+      {0xFF00, 0xFF9F},    // full width, Katakana of half width
+      {0x1AFF0, 0x1B16F},  // Kana extended
+      {0x20000, 0x3FFFF},  // Han extensions
+  };
+  return std::any_of(std::begin(kBlocks), std::end(kBlocks), [c](Block b) { return b.first <= c && c <= b.last; });
 }
 
 bool is_punctuation(char32_t c) {

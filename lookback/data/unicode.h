@@ -13,8 +13,12 @@ void check_utf8(std::string_view text);
 // All of these take valid UTF-8.
 std::string lowercased(std::string_view text);  // one code point for one: the simple mapping
 std::string nfkc(std::string_view text);
+// SentencePiece's nmt_nfkc: control characters go, marks that show nothing (zero-width space, byte order mark, U+2581,
+// U+FFFD ...) become spaces, then NFKC, but for the full-width tilde, which stays.
+std::string nmt_nfkc(std::string_view text);
 
-bool is_space(char32_t c);        // Unicode White_Space
+bool is_space(char32_t c);     // Unicode White_Space
+bool is_unspaced(char32_t c);  // of a script that is written without spaces between words: Chinese, Japanese, Thai ...
 bool is_punctuation(char32_t c);  // ASCII punctuation and symbols, and category P of Unicode
 
 // Code points, or extended grapheme clusters (UAX 29), as views into `text`.

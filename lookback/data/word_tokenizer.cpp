@@ -22,12 +22,13 @@ struct Rules {
   bool punctuation = false;  // word
   bool lowercase = false;
   bool nfkc = false;
+  bool nmt = false;  // nmt_nfkc, with nfkc
 
   // Calls f with each piece of the text.
   template <class F>
   void cut(std::string_view text, F&& f) const {
     std::string normal;
-    if (nfkc) text = normal = data::nfkc(text);
+    if (nfkc) text = normal = nmt ? nmt_nfkc(text) : data::nfkc(text);
     if (lowercase) text = normal = lowercased(text);
     if (!characters) {
       for (const std::string_view word : punctuation ? split_punctuation(text) : split_spaces(text)) f(word);
@@ -43,10 +44,26 @@ OrderedJson part(const char* type, OrderedJson rest = OrderedJson::object()) {
   return out;
 }
 
+// What nmt_nfkc (unicode.h) takes away and what it takes for a space.
+constexpr const char* kNmtRemoved = "[\\x{0001}-\\x{0008}\\x{000B}\\x{000E}-\\x{001F}\\x{007F}\\x{008F}\\x{009F}]";
+constexpr const char* kNmtSpaces =
+    "[\\x{0009}\\x{000A}\\x{000C}\\x{000D}\\x{1680}\\x{200B}\\x{200C}\\x{200E}\\x{200F}\\x{2028}\\x{2029}\\x{2581}\\x{"
+    "FEFF}"
+    "\\x{FFFD}]";
+
 // The same rules in the words of the tokenizers library.
 OrderedJson library_normalizer(const Rules& r) {
   OrderedJson steps = OrderedJson::array();
+  const auto replace = [](const char* kind, const std::string& pattern, const std::string& content) {
+    return part("Replace", {{"pattern", {{kind, pattern}}}, {"content", content}});
+  };
+  if (r.nmt) {  // the library's own Nmt differs in U+200D and U+FF5E
+    steps.push_back(replace("Regex", kNmtRemoved, ""));
+    steps.push_back(replace("Regex", kNmtSpaces, " "));
+    steps.push_back(replace("String", "\uFF5E", "\U0010FFFE"));
+  }
   if (r.nfkc) steps.push_back(part("NFKC"));
+  if (r.nmt) steps.push_back(replace("String", "\U0010FFFE", "\uFF5E"));
   if (r.lowercase) steps.push_back(part("Lowercase"));
   if (r.characters) steps.push_back(part("Replace", {{"pattern", {{"String", " "}}}, {"content", kSpaceMark}}));
   return steps.empty() ? OrderedJson() : part("Sequence", {{"normalizers", steps}});
@@ -57,7 +74,7 @@ OrderedJson library_splitter(const Rules& r) {
     return part(
         "Split",
         {{"pattern", {{"Regex", r.graphemes ? "\\X" : "(?m:.)"}}}, {"behavior", "Isolated"}, {"invert", false}});
-  OrderedJson steps = {part("WhitespaceSplit")};
+  OrderedJson steps = OrderedJson::array({part("WhitespaceSplit")});
   if (r.punctuation) steps.push_back(part("Punctuation", {{"behavior", "Isolated"}}));
   return part("Sequence", {{"pretokenizers", steps}});
 }
@@ -145,13 +162,14 @@ class WordTokenizer final : public Tokenizer {
 Rules parse_rules(const Json& file) {
   check<FormatError>(file.is_object(), "is no object");
   check<FormatError>(file.at("version") == "1.0", "version must be 1.0, not ", file.at("version").dump());
-  for (int bits = 0; bits < 16; ++bits) {
+  for (int bits = 0; bits < 32; ++bits) {
     const bool characters = bits & 1, second = bits & 2;
     const Rules r = {.characters = characters,
                      .graphemes = characters && second,
                      .punctuation = !characters && second,
                      .lowercase = (bits & 4) != 0,
-                     .nfkc = (bits & 8) != 0};
+                     .nfkc = (bits & 8) != 0,
+                     .nmt = (bits & 24) == 24};
     const Json rules = library_rules(r);
     if (std::all_of(rules.items().begin(), rules.items().end(),
                     [&](const auto& item) { return file.at(item.key()) == item.value(); }))
@@ -204,7 +222,8 @@ std::unique_ptr<Tokenizer> train_word_or_char(const TokenizerOptions& options, L
                        .graphemes = options.kind == "char" && options.unit == "grapheme",
                        .punctuation = options.kind == "word" && options.split == "punctuation",
                        .lowercase = options.lowercase,
-                       .nfkc = options.normalization != "identity"};
+                       .nfkc = options.normalization != "identity",
+                       .nmt = options.normalization == "nmt_nfkc"};
   PieceCounts counts;
   for (std::string line; lines(line);)
     if (valid_utf8(line)) rules.cut(line, [&](std::string_view piece) { ++counts[std::string(piece)]; });

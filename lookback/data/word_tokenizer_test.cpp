@@ -117,5 +117,56 @@ TEST(WordTokenizer, DamagedFiles) {
   EXPECT_THROW(parse_tokenizer(deep, "x"), FormatError);
 }
 
+std::string utf8(char32_t c) {
+  const auto byte = [](char32_t x) { return static_cast<char>(static_cast<unsigned char>(x)); };
+  if (c < 0x80) return {byte(c)};
+  if (c < 0x800) return {byte(0xC0 | c >> 6), byte(0x80 | (c & 0x3F))};
+  if (c < 0x10000) return {byte(0xE0 | c >> 12), byte(0x80 | (c >> 6 & 0x3F)), byte(0x80 | (c & 0x3F))};
+  return {byte(0xF0 | c >> 18), byte(0x80 | (c >> 12 & 0x3F)), byte(0x80 | (c >> 6 & 0x3F)), byte(0x80 | (c & 0x3F))};
+}
+
+// What each character becomes in SentencePiece, as text between two letters, with the space mark.
+TEST(WordTokenizer, NmtNfkcIsThatOfSentencePiece) {
+  const auto lines = [] { return [n = 0](std::string& line) mutable { return line = "ab a b", n++ < 3; }; };
+  const auto spm = train_tokenizer({.kind = "unigram", .size = 300, .byte_fallback = true}, lines());
+  const auto ours = train_tokenizer({.kind = "word", .split = "space"}, lines());
+  const auto bytes_of = [&](const Tokenizer& t, const std::string& text) {
+    std::string out;
+    if (t.kind() == "word") {
+      for (const std::string& word : t.surfaces(text)) out += (out.empty() ? "" : " ") + word;
+      return out;
+    }
+    return t.decode(t.encode(text));  // all bytes, since there are pieces for bytes
+  };
+  // New since the Unicode that SentencePiece knows, so it leaves them as they are.
+  const auto is_newer = [](char32_t c) {
+    return (c >= 0xA7F2 && c <= 0xA7F4) || (c >= 0x10780 && c <= 0x107BA) || (c >= 0x1E030 && c <= 0x1E06D);
+  };
+  Strings different;
+  for (char32_t c = 1; c <= 0x10FFFF; ++c) {
+    if (c >= 0xD800 && c <= 0xDFFF) continue;
+    const std::string text = "a" + utf8(c) + "b", theirs = bytes_of(*spm, text);
+    if (theirs != bytes_of(*ours, text) && !(is_newer(c) && theirs == text)) different.push_back(utf8(c));
+  }
+  // White space of Unicode (U+0085) parts words; U+0344 is put together with the letter before it, which a table of
+  // characters cannot; the last is no character.
+  EXPECT_EQ(different, (Strings{"\u0085", "\u0344", "\U0010FFFE"}));
+}
+
+TEST(WordTokenizer, WhatShowsNothingIsNoPartOfAWord) {
+  const auto words = [](const char* normalization, const std::string& text) {
+    const auto t = train_tokenizer({.kind = "word", .normalization = normalization}, from({"x"}));
+    const auto again = parse_tokenizer(t->bytes(), "again");
+    EXPECT_EQ(again->bytes(), t->bytes());
+    EXPECT_EQ(again->surfaces(text), t->surfaces(text));
+    return t->surfaces(text);
+  };
+  EXPECT_EQ(words("nmt_nfkc",
+                  "a\u200Bb\uFEFFc\x01"
+                  "d ①\uFF5E"),
+            (Strings{"a", "b", "cd", "1\uFF5E"}));
+  EXPECT_EQ(words("nfkc", "a\u200Bb ①"), (Strings{"a\u200Bb", "1"})) << "as in models that say NFKC alone";
+}
+
 }  // namespace
 }  // namespace lookback::data

@@ -31,9 +31,9 @@ void check_files(const char* key, const StringList& files, const StringList& col
                      wanted == 2 ? "; one TSV file needs data.columns" : "");
 }
 
-Tokenizers learn(const TranslateRecipe& r, const std::vector<std::string>& files) {
+Tokenizers learn(const TranslateRecipe& r, const std::vector<std::string>& files, const LogSink& log) {
   auto one = [&](data::Side side) -> std::shared_ptr<data::Tokenizer> {
-    return data::train_tokenizer(r.tokenizer, data::side_lines(files, r.data.corpus, side));
+    return data::train_tokenizer(r.tokenizer, data::side_lines(files, r.data.corpus, side), log);
   };
   if (r.tokenizer.joint) {
     const auto both = one(data::Side::both);
@@ -210,7 +210,7 @@ Tokenizers TranslateTask::tokenizers(const TrainRun& run) const {
   if (run.context.mode == train::FolderMode::resume && fs::exists(folder + "/config.json")) {
     out = Tokenizers::load(io::ModelFolder(folder), recipe_.tokenizer.joint);
   } else {
-    out = learn(recipe_, located(recipe_.data.train, run.data_root));
+    out = learn(recipe_, located(recipe_.data.train, run.data_root), run.log);
     run.log(Severity::info, text("tokenizer: ", recipe_.tokenizer.kind, out.joint() ? ", joint, " : ", ",
                                  out.source->size(), out.joint() ? "" : text(" and ", out.target->size()), " entries"));
   }
