@@ -1,6 +1,7 @@
 # Every library we do not write, as one interface target each: lookback_dep_NAME.
 # find_package first, then pkg-config; nothing is downloaded.
-find_package(OpenMP REQUIRED)
+find_package(OpenMP REQUIRED)  # oneDNN asks for it
+find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 
 function(lookback_dependency name debian_package)
@@ -24,7 +25,7 @@ function(lookback_dependency name debian_package)
   endif()
 endfunction()
 
-lookback_dependency(dnnl libdnnl-dev HEADER oneapi/dnnl/dnnl.hpp LIBRARIES dnnl)
+lookback_dependency(dnnl libdnnl-dev HEADER oneapi/dnnl/dnnl.hpp TARGETS OpenMP::OpenMP_CXX LIBRARIES dnnl)
 lookback_dependency(hwy libhwy-dev HEADER hwy/highway.h LIBRARIES hwy)
 lookback_dependency(sentencepiece libsentencepiece-dev HEADER sentencepiece_processor.h LIBRARIES sentencepiece sentencepiece_train)
 lookback_dependency(utf8proc libutf8proc-dev HEADER utf8proc.h LIBRARIES utf8proc)

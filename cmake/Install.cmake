@@ -20,7 +20,7 @@ add_library(lookback_library STATIC ${objects})
 set_target_properties(lookback_library PROPERTIES OUTPUT_NAME lookback EXPORT_NAME lookback)
 target_include_directories(lookback_library INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(lookback_library PUBLIC cxx_std_20)
-target_link_libraries(lookback_library PUBLIC OpenMP::OpenMP_CXX)
+target_link_libraries(lookback_library PUBLIC Threads::Threads)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/lookback)
 install(TARGETS lookback_program)

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -42,11 +44,68 @@ TEST(ParallelFor, BlockBordersDoNotDependOnThreads) {
   EXPECT_EQ(blocks_of(100, 30, 4), one);
 }
 
+// Every block waits for the others, so none but different threads can run them.
 TEST(ParallelFor, UsesTheThreadsItIsGiven) {
+  for (const int threads : {2, 4}) {
+    const ThreadScope scope(threads);
+    std::atomic<int> here = 0, together = 0;
+    parallel_for(threads, 1, [&](int64_t, int64_t) {
+      ++here;
+      for (const auto begin = std::chrono::steady_clock::now();
+           here < threads && std::chrono::steady_clock::now() - begin < std::chrono::seconds(20);)
+        std::this_thread::yield();
+      together += here == threads;
+    });
+    EXPECT_EQ(together, threads);
+  }
+}
+
+TEST(ParallelFor, InsideOfABlockThereIsOneThread) {
+  const ThreadScope scope(3);
+  std::atomic<int64_t> sum = 0;
+  parallel_for(7, 1, [&](int64_t, int64_t) {
+    const auto me = std::this_thread::get_id();
+    parallel_for(10, 1, [&](int64_t k, int64_t) { sum += std::this_thread::get_id() == me ? k : 1000; });
+  });
+  EXPECT_EQ(sum, 7 * 45);
+}
+
+TEST(ParallelFor, ManyCallersAtOnceGetTheirOwnResults) {
+  std::vector<std::thread> callers;
+  std::atomic<int> wrong = 0;
+  for (int64_t caller = 1; caller <= 5; ++caller)
+    callers.emplace_back([&, caller] {
+      const ThreadScope scope(static_cast<int>(caller));
+      for (int64_t round = 0; round < 400; ++round) {
+        std::vector<int64_t> out(static_cast<size_t>(1 + round % 50 * caller));
+        parallel_for(std::ssize(out), 1 + round % 3, [&](int64_t begin, int64_t end) {
+          for (int64_t k = begin; k < end; ++k) out[static_cast<size_t>(k)] += caller * k;
+        });
+        for (size_t k = 0; k < out.size(); ++k) wrong += out[k] != caller * static_cast<int64_t>(k);
+      }
+    });
+  for (std::thread& t : callers) t.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+// A helper that is held up keeps its block, and nothing else.
+TEST(ParallelFor, WhoIsLateIsWaitedForNoLongerThanABlock) {
   const ThreadScope scope(2);
-  std::atomic<int> team = 0;
-  parallel_for(2, 1, [&](int64_t, int64_t) { team = omp_get_num_threads(); });
-  EXPECT_EQ(team, 2);
+  const auto caller = std::this_thread::get_id();
+  std::atomic<int> late = 0, mine = 0;
+  parallel_for(100, 1, [&](int64_t, int64_t) {
+    if (std::this_thread::get_id() == caller) {
+      // Until the helper is there, or clearly will not come.
+      for (int k = 0; k < 2000 && late == 0 && mine == 0; ++k)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      ++mine;
+    } else {
+      ++late;
+      while (mine < 99) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  });
+  EXPECT_EQ(late, 1);
+  EXPECT_EQ(mine, 99);
 }
 
 TEST(ThreadScope, RestoresWhatWasBefore) {

@@ -78,9 +78,9 @@ def command(*words):
 
 
 def environment(**changes):
-    """A plain one: no LOOKBACK_*, no colours, one thread; threads that wait leave the processor to others."""
+    """A plain one: no LOOKBACK_*, no colours, one thread."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("LOOKBACK_") and k not in ("NO_COLOR", "COLUMNS")}
-    return env | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"} | changes
+    return env | {"OMP_NUM_THREADS": "1"} | changes
 
 
 def run(*words, stdin=b"", env=None, **more):

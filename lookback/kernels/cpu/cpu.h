@@ -1,5 +1,5 @@
 // The fast kernels: Highway for SIMD, oneDNN for products that have instructions of their own
-// (bf16), OpenMP for threads. On f32; products may round their factors. Results do
+// (bf16), the pool of base for threads. On f32; products may round their factors. Results do
 // not depend on the number of threads, and a row's result does not depend on the other rows.
 #pragma once
 

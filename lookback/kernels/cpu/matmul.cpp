@@ -81,7 +81,6 @@ void bf16_gradient(const Matmul<float>& p) {
   parallel_for(p.m, kRows, [&](int64_t begin, int64_t end) {
     try {
       thread_local std::vector<uint16_t> a;
-      const ThreadScope alone(1);
       Matmul<float> some = p;
       some.m = end - begin, some.a += begin, some.packed_b = b, some.c += begin * p.ldc;
       const FloatMatrix stored{.data = some.a, .rows = p.k, .cols = some.m, .ld = p.lda};

@@ -7,7 +7,9 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <map>
+#include <mutex>
 #include <new>
 #include <numeric>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -18,6 +20,7 @@
 #include <vector>
 
 #include "lookback/base/error.h"
+#include "lookback/base/parallel.h"
 #include "lookback/kernels/cpu/int8.h"
 #include "lookback/kernels/cpu/pages.h"
 
@@ -140,7 +143,6 @@ struct Key {
   std::array<int64_t, 3> sizes;  // m n k
   int flags;                     // transpose_b, accumulate, packed, bias
   Precision precision;
-  int threads;
   auto operator<=>(const Key&) const = default;
 };
 
@@ -176,9 +178,22 @@ Ready make_ready(const Product& p) try {
   return {};
 }
 
-// Runs f, with the library's errors as ours.
+// The library's own threads stay out of it: they would wait for each other, spinning, where one of them has no core.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+// Runs f on this thread alone, with the library's errors as ours.
 template <class F>
 decltype(auto) translated(F&& f) try {
+  const OneThread alone;
   return f();
 } catch (const dnnl::error& e) {
   if (e.status == dnnl_out_of_memory) throw std::bad_alloc();
@@ -269,13 +284,15 @@ void pack_int8(const Matmul<float>& p, PackedB& out) {
 
 }  // namespace
 
-bool multiply(const Product& p) {
+namespace {
+
+// The product by this thread alone; false if the library has no fast kernel for it. `run`: or only whether it has.
+bool multiply_alone(const Product& p, bool run) {
   return translated([&] {
     const auto* const packed = static_cast<const PackedB*>(p.packed_b);
     const Key key{{p.m, p.n, p.k},
                   p.transpose_b | p.accumulate << 1 | (packed != nullptr) << 2 | (p.bias != nullptr) << 3,
-                  p.precision,
-                  omp_get_max_threads()};
+                  p.precision};
     thread_local std::map<Key, Ready> cache;
     auto at = cache.find(key);
     if (at == cache.end()) {
@@ -284,6 +301,7 @@ bool multiply(const Product& p) {
     }
     Ready& ready = at->second;
     if (!ready.run) return false;
+    if (!run) return true;
     ready.a.set_data_handle(const_cast<void*>(p.a));
     if (packed)
       ready.arguments.insert_or_assign(DNNL_ARG_WEIGHTS, packed->data);
@@ -295,6 +313,36 @@ bool multiply(const Product& p) {
     stream().wait();
     return true;
   });
+}
+
+Product some_rows(Product p, int64_t begin, int64_t end) {
+  const int64_t bytes = p.precision == Precision::bf16 ? 2 : 1;
+  p.m = end - begin;
+  p.a = static_cast<const char*>(p.a) + begin * p.k * bytes;
+  p.c = static_cast<char*>(p.c) + begin * p.n * 4;
+  return p;
+}
+
+}  // namespace
+
+bool multiply(const Product& p) {
+  constexpr int64_t kLeastRows = 16;
+  const int64_t parts = std::clamp<int64_t>(p.m / kLeastRows, 1, thread_count());
+  const int64_t rows = (p.m + parts - 1) / parts, last = p.m - (parts - 1) * rows;
+  if (parts == 1 || last <= 0) return multiply_alone(p, true);
+  if (!multiply_alone(some_rows(p, 0, rows), false) || !multiply_alone(some_rows(p, 0, last), false)) return false;
+  std::exception_ptr failed;
+  std::mutex mutex;
+  parallel_for(p.m, rows, [&](int64_t begin, int64_t end) {
+    try {
+      multiply_alone(some_rows(p, begin, end), true);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failed = std::current_exception();
+    }
+  });
+  if (failed) std::rethrow_exception(failed);
+  return true;
 }
 
 std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old, int64_t depth) {
