@@ -105,11 +105,8 @@ Corpus::Corpus(const std::vector<std::string>& files, const Tokenizer& source, c
   PairReader reader(files, options.columns);
   std::vector<LineTally> tallies(files.begin(), files.end());
   Block block;
-  Sha256 read_lines;
   for (bool more = true; more;) {
     more = block.read(reader);
-    for (const Block::Row& row : block.rows)
-      for (const std::string& line : row.text) read_lines.update(line), read_lines.update("\n");
     block.tokenize(sides_);
     block.count(tallies);
     take(block, reader, options);
@@ -119,7 +116,6 @@ Corpus::Corpus(const std::vector<std::string>& files, const Tokenizer& source, c
   check<FormatError>(source_lines == target_lines || options.unequal == "truncate", files.front(), " has ",
                      source_lines, " lines, ", files.back(), " has ", target_lines,
                      ": each line needs its partner (or set unequal = \"truncate\" to read the shorter length)");
-  sha256_ = read_lines.hex();
   report_.unpaired = std::max(source_lines, target_lines) - std::min(source_lines, target_lines);
 }
 

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "lookback/base/fields.h"
-#include "lookback/base/sha256.h"
 #include "lookback/data/arena.h"
 #include "lookback/data/batcher.h"
 #include "lookback/data/tokenizer.h"
@@ -92,8 +91,6 @@ class Corpus {
 
   int64_t size() const { return report_.kept; }
   const CorpusReport& report() const { return report_; }
-  // The SHA-256 of all lines that were read, kept or not: source, line's end, target, line's end.
-  const std::string& sha256() const { return sha256_; }
   // Tokens of each pair's sides by encode(), without specials.
   std::vector<int32_t> source_lengths() const;
   std::vector<int32_t> target_lengths() const;
@@ -133,7 +130,6 @@ class Corpus {
 
   SideStore sides_[2];  // source, target
   CorpusReport report_;
-  std::string sha256_;
 };
 
 enum class Side { source, target, both };
@@ -141,5 +137,9 @@ enum class Side { source, target, both };
 // The lines of one side, or the source's and then the target's, for train_tokenizer: those in UTF-8. Throws as Corpus
 // does for what is not.
 LineSource side_lines(const std::vector<std::string>& files, const CorpusOptions& options, Side side);
+
+// The SHA-256 of all pairs of lines, whatever becomes of them: source, line's end, target, line's end. Throws as Corpus
+// does for files that cannot be read.
+std::string lines_sha256(const std::vector<std::string>& files, const CorpusOptions& options);
 
 }  // namespace lookback::data

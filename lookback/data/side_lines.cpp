@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "lookback/base/line_reader.h"
+#include "lookback/base/sha256.h"
 #include "lookback/data/corpus.h"
 #include "lookback/data/encoding_guess.h"
 #include "lookback/data/pair_reader.h"
@@ -105,6 +106,17 @@ LineSource side_lines(const std::vector<std::string>& files, const CorpusOptions
   if (files.size() != 2) return shared(std::make_shared<ColumnLines>(files.at(0), options, side));
   if (side == Side::both) return shared(std::make_shared<FileLines>(files, options));
   return shared(std::make_shared<FileLines>(std::vector{files[side == Side::source ? 0 : 1]}, options));
+}
+
+std::string lines_sha256(const std::vector<std::string>& files, const CorpusOptions& options) {
+  PairReader reader(files, options.columns);
+  Sha256 sum;
+  std::string source, target;
+  for (PairReader::Row row; (row = reader.next(source, target)) != PairReader::Row::end;) {
+    if (row == PairReader::Row::missing_column) source.clear(), target.clear();
+    sum.update(source), sum.update("\n"), sum.update(target), sum.update("\n");
+  }
+  return sum.hex();
 }
 
 }  // namespace lookback::data

@@ -185,7 +185,7 @@ class TranslateTask final : public Task {
 
  private:
   Tokenizers tokenizers(const TrainRun& run) const;
-  StringList settings();
+  StringList settings(const std::string& data_root);
 
   TranslateRecipe recipe_;
   TranslateOptions predict_options_;
@@ -219,8 +219,8 @@ Tokenizers TranslateTask::tokenizers(const TrainRun& run) const {
   return out;
 }
 
-// What a resumed run must have in common with what it was, besides TrainOptions and the data.
-StringList TranslateTask::settings() {
+// What a resumed run must have in common with what it was, besides TrainOptions.
+StringList TranslateTask::settings(const std::string& data_root) {
   // These change no result. Of the data the contents count, not the place.
   constexpr std::string_view kFree[] = {"data.train",   "data.valid",  "data.memory_mb",
                                         "data.max_bad", "valid.batch", "model.encoder.checkpoint"};
@@ -232,6 +232,8 @@ StringList TranslateTask::settings() {
         std::none_of(of_trainer.begin(), of_trainer.end(), is_this))
       out.push_back(f.path + " = " + field_text(f));
   }
+  for (const auto& [name, files] : {std::pair("data.train", recipe_.data.train), {"data.valid", recipe_.data.valid}})
+    out.push_back(text(name, "'s SHA-256 = ", data::lines_sha256(located(files, data_root), recipe_.data.corpus)));
   return out;
 }
 
@@ -240,7 +242,7 @@ train::TrainResult TranslateTask::train(const TrainRun& run) {
   validate();
   train::check_model_folder(run.context.folder, run.context.mode);
   train::RunContext context = run.context;
-  context.settings = settings();
+  context.settings = settings(run.data_root);
   if (context.mode == train::FolderMode::resume)
     train::check_resumable(context.folder, recipe_.train.options, context.settings);
   Trained trained(recipe_, tokenizers(run), run.data_root);
@@ -249,8 +251,6 @@ train::TrainResult TranslateTask::train(const TrainRun& run) {
   run.log(Severity::info, "training data: " + data::describe(trained.training_corpus().report()));
   run.log(Severity::info, "validation data: " + data::describe(trained.validation_corpus().report()));
   run.log(Severity::info, text("model: ", parameters, " parameters"));
-  context.settings.push_back("data.train's SHA-256 = " + trained.training_corpus().sha256());
-  context.settings.push_back("data.valid's SHA-256 = " + trained.validation_corpus().sha256());
   context.prepared_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const auto result = train::train(trained, recipe_.train.options, context);
   ModelCard card{.task = "translate",
