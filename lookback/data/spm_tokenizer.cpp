@@ -132,7 +132,21 @@ bool is_learnable(const std::string& line, const std::string& normalization) {
   constexpr std::string_view kReserved = "\u2585";  // it passes over lines with this
   if (line.find(kReserved) != std::string::npos) return false;
   const std::string normal = normalization == "nmt_nfkc" ? nmt_nfkc(line) : normalization == "nfkc" ? nfkc(line) : line;
-  return normal.find_first_not_of(" \t") != std::string::npos;
+  std::string_view rest = normal;
+  const auto skip_name = [&] {  // names of its own pieces are no text to it either
+    for (const std::string_view name : kSpecialNames)
+      if (rest.starts_with(name)) return rest.remove_prefix(name.size()), true;
+    const bool byte = rest.size() >= 6 && spm_byte(rest.substr(0, 6));
+    if (byte) rest.remove_prefix(6);
+    return byte;
+  };
+  while (!rest.empty()) {
+    if (rest[0] == ' ' || rest[0] == '\t')
+      rest.remove_prefix(1);
+    else if (!skip_name())
+      return true;
+  }
+  return false;
 }
 
 }  // namespace

@@ -110,7 +110,8 @@ TEST(TrainingLines, TokenizersAreTrainedWhateverTheWords) {
 TEST(TrainingLines, TextOfWhichNothingIsLeftIsNoText) {
   for (const std::string kind : {"bpe", "unigram"})
     for (const std::string& text :
-         {std::string("\x01\x02"), std::string("\u200B \uFEFF"), std::string("\u2585"), std::string("\u2581\u2581")})
+         {std::string("\x01\x02"), std::string("\u200B \uFEFF"), std::string("\u2585"), std::string("\u2581\u2581"),
+          std::string("<s> </s><unk><pad>"), std::string("<0x41>")})
       EXPECT_THROW(train_tokenizer({.kind = kind}, from({text, text})), FormatError) << kind << " '" << text << "'";
 }
 

@@ -40,6 +40,8 @@ void exchange_or_rename(const std::string& from, const std::string& to) {
       }
     }
   }
+  check<IoError>(errno != EBUSY && errno != EXDEV, to,
+                 ": a place where a file system is mounted cannot be replaced; choose a folder in it");
   throw IoError(text(to, ": cannot write: ", error_text(errno)));
 }
 

@@ -126,7 +126,7 @@ void check_model_folder(const std::string& folder, FolderMode mode) {
 
 RunFiles::RunFiles(const std::string& folder, FolderMode mode) : folder_((check_model_folder(folder, mode), folder)) {
   std::error_code error;
-  if (mode == FolderMode::overwrite && fs::exists(folder, error)) {
+  if (mode == FolderMode::overwrite && fs::exists(folder, error) && !fs::is_empty(folder, error)) {
     const std::string place = fs::canonical(folder).string();
     if (fs::exists(place + "/training", error)) replaced_ = lock_file(place + "/training/lock", folder);
     io::remove_stale_temporaries(fs::path(place).parent_path().string());
