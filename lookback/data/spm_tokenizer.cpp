@@ -127,26 +127,40 @@ std::string reason(const spm::util::Status& status) {
   return end == std::string::npos ? all : all.substr(end + 2);
 }
 
-// Whether anything is left of a line for the trainer, which ends the program if it has no character at all.
-bool is_learnable(const std::string& line, const std::string& normalization) {
+// What of a line is text to the trainer: characters but spaces, and marks, which are tabs and names of special pieces.
+struct Content {
+  int64_t characters = 0, marks = 0;
+};
+
+Content content_of(const std::string& line, const std::string& normalization) {
   constexpr std::string_view kReserved = "\u2585";  // it passes over lines with this
-  if (line.find(kReserved) != std::string::npos) return false;
+  Content out;
+  if (line.find(kReserved) != std::string::npos) return out;
   const std::string normal = normalization == "nmt_nfkc" ? nmt_nfkc(line) : normalization == "nfkc" ? nfkc(line) : line;
-  std::string_view rest = normal;
-  const auto skip_name = [&] {  // names of its own pieces are no text to it either
+  for (std::string_view rest = normal; !rest.empty();) {
+    size_t mark = rest[0] == '\t' ? 1 : rest.size() >= 6 && spm_byte(rest.substr(0, 6)) ? 6 : 0;
     for (const std::string_view name : kSpecialNames)
-      if (rest.starts_with(name)) return rest.remove_prefix(name.size()), true;
-    const bool byte = rest.size() >= 6 && spm_byte(rest.substr(0, 6));
-    if (byte) rest.remove_prefix(6);
-    return byte;
-  };
-  while (!rest.empty()) {
-    if (rest[0] == ' ' || rest[0] == '\t')
-      rest.remove_prefix(1);
-    else if (!skip_name())
-      return true;
+      if (rest.starts_with(name)) mark = name.size();
+    if (mark > 0)
+      ++out.marks;
+    else if (rest[0] != ' ' && (static_cast<uint8_t>(rest[0]) & 0xC0) != 0x80)
+      ++out.characters;
+    rest.remove_prefix(std::max<size_t>(1, mark));
   }
-  return false;
+  return out;
+}
+
+// The trainer ends the program if it finds no character, or, of a coverage below 1, if nearly all it finds are marks.
+void check_text(const std::vector<std::string>& lines, const TokenizerOptions& options) {
+  Content all;
+  for (const std::string& line : lines) {
+    const Content some = content_of(line, options.normalization);
+    all.characters += some.characters, all.marks += some.marks;
+    if (options.character_coverage == 1 && all.characters > 0) return;
+  }
+  check<FormatError>(all.characters > 0, "tokenizer: there is no text to learn from");
+  check<ConfigError>(all.characters > all.marks, "tokenizer: character_coverage = ", options.character_coverage,
+                     " would leave no character, since most of the text is tabs and names like <unk>; set it to 1");
 }
 
 }  // namespace
@@ -154,12 +168,13 @@ bool is_learnable(const std::string& line, const std::string& normalization) {
 std::unique_ptr<Tokenizer> train_spm(const TokenizerOptions& options, const LineSource& source, const LogSink& log) {
   check<ConfigError>(options.max_lines == 0 || options.max_lines > 100,
                      "tokenizer: max_lines must be 0 or above 100, not ", options.max_lines);
-  TrainingLines text_of = training_lines(source, options.lowercase);
+  // Unigram counts characters of its pieces in 32 bits, and up to 16 of each occurrence.
+  constexpr int64_t kMostText = int64_t{1} << 30, kMostForUnigram = int64_t{1} << 26;
+  TrainingLines text_of =
+      training_lines(source, options.lowercase, options.kind == "unigram" ? kMostForUnigram : kMostText);
   if (const std::string what = describe(text_of); log && !what.empty())
     log(Severity::warning, "training of the tokenizer: " + what);
-  check<FormatError>(std::any_of(text_of.lines.begin(), text_of.lines.end(),
-                                 [&](const std::string& line) { return is_learnable(line, options.normalization); }),
-                     "tokenizer: there is no text to learn from");
+  check_text(text_of.lines, options);
   const size_t count = text_of.lines.size();
   Lines lines(std::move(text_of.lines));
   const std::unordered_map<std::string, std::string> settings = {

@@ -27,7 +27,7 @@ struct TrainingLines {
 // kMaxTrainingLine is cut at white space; a word as long as that is cut between two characters where its script is
 // written without spaces (Chinese, Japanese, Thai ...), after a punctuation mark if there is one near, and else left
 // out. Of more than `max_bytes` a part is kept, spread evenly over the text and the same for the same text.
-TrainingLines training_lines(const LineSource& source, bool lowercase, int64_t max_bytes = int64_t{1} << 30);
+TrainingLines training_lines(const LineSource& source, bool lowercase, int64_t max_bytes);
 
 // What was cut and left out, for the log; empty if nothing was.
 std::string describe(const TrainingLines& lines);

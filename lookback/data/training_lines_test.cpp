@@ -10,6 +10,8 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
+constexpr int64_t kAll = int64_t{1} << 30;
+
 std::string repeated(const std::string& s, size_t times) {
   std::string out;
   for (size_t k = 0; k < times; ++k) out += s;
@@ -24,17 +26,17 @@ std::string joined(const Strings& lines, const std::string& between = "") {
 
 TEST(TrainingLines, ShortOnesStayAsTheyAre) {
   const Strings lines = {" a  b ", "ÄÖ", std::string(kMaxTrainingLine, 'x')};
-  const auto t = training_lines(from({lines[0], " \t", "\xFF", lines[1], lines[2], ""}), false);
+  const auto t = training_lines(from({lines[0], " \t", "\xFF", lines[1], lines[2], ""}), false, kAll);
   EXPECT_EQ(t.lines, lines);
   EXPECT_EQ(describe(t), "");
-  EXPECT_EQ(training_lines(from(lines), true).lines[1], "äö");
+  EXPECT_EQ(training_lines(from(lines), true, kAll).lines[1], "äö");
 }
 
 TEST(TrainingLines, LongOnesAreCutAtWhiteSpace) {
   std::string line;
   for (int k = 0; k < 3000; ++k) line += "w" + std::to_string(k) + (k % 2 ? " " : "\u3000");
   line.pop_back();
-  const auto t = training_lines(from({line}), false);
+  const auto t = training_lines(from({line}), false, kAll);
   EXPECT_EQ(t.cut, 1);
   EXPECT_GT(t.lines.size(), 3u);
   int k = 0;
@@ -48,7 +50,7 @@ TEST(TrainingLines, LongOnesAreCutAtWhiteSpace) {
 
 TEST(TrainingLines, AWordTooLongIsLeftOutAndCounted) {
   const std::string base64 = repeated("QUJDREVGR0g9", 8000);
-  const auto t = training_lines(from({"before " + base64 + " behind", base64, "next"}), false);
+  const auto t = training_lines(from({"before " + base64 + " behind", base64, "next"}), false, kAll);
   EXPECT_EQ(t.lines, (Strings{"before", "behind", "next"}));
   EXPECT_EQ(t.words_left_out, 2);
   EXPECT_EQ(describe(t),
@@ -59,7 +61,7 @@ TEST(TrainingLines, AWordTooLongIsLeftOutAndCounted) {
 TEST(TrainingLines, TextWithoutSpacesIsCutBetweenCharacters) {
   for (const std::string sentence : {"猫が好きです。", "这是一个很长的句子", "ภาษาไทยเขียนติดกัน"}) {
     const std::string all = repeated(sentence, 5000);
-    const auto t = training_lines(from({all}), false);
+    const auto t = training_lines(from({all}), false, kAll);
     EXPECT_EQ(joined(t.lines), all) << "nothing is lost";
     EXPECT_EQ(t.words_left_out, 0);
     for (const std::string& l : t.lines) {
@@ -70,7 +72,7 @@ TEST(TrainingLines, TextWithoutSpacesIsCutBetweenCharacters) {
   }
   // One character with marks without end.
   const std::string marks = "か" + repeated("\u3099", 3000);
-  EXPECT_EQ(joined(training_lines(from({marks}), false).lines), marks);
+  EXPECT_EQ(joined(training_lines(from({marks}), false, kAll).lines), marks);
 }
 
 TEST(TrainingLines, OfTooMuchAPartIsKeptEvenly) {
@@ -113,6 +115,22 @@ TEST(TrainingLines, TextOfWhichNothingIsLeftIsNoText) {
          {std::string("\x01\x02"), std::string("\u200B \uFEFF"), std::string("\u2585"), std::string("\u2581\u2581"),
           std::string("<s> </s><unk><pad>"), std::string("<0x41>")})
       EXPECT_THROW(train_tokenizer({.kind = kind}, from({text, text})), FormatError) << kind << " '" << text << "'";
+}
+
+// Names of special pieces are marks to the trainer, and a share of all characters may be nothing else.
+TEST(TrainingLines, TextOfHardlyAnythingIsRefused) {
+  for (const std::string kind : {"bpe", "unigram"})
+    for (const std::string& text :
+         {"a" + repeated("<unk>", 800), "a" + repeated(" \t", 800), "ab " + repeated("\u2585", 50)})
+      EXPECT_THROW(train_tokenizer({.kind = kind, .size = 50, .character_coverage = 0.98, .normalization = "identity"},
+                                   from({text, text})),
+                   Error);
+}
+
+TEST(Unicode, MarksWithoutEndAreNormalisedInTime) {
+  const std::string marks = "a" + repeated("\u0301\u0323", 200000);
+  EXPECT_EQ(nfkc(marks).size() > 100000, true);
+  EXPECT_EQ(nfkc("a\u0301\u0323"), nfkc("a\u0323\u0301"));
 }
 
 // Words of a million letters at use, in time that grows with their length.

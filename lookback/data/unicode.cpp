@@ -41,7 +41,25 @@ std::string lowercased(std::string_view text) {
   return out;
 }
 
-std::string nfkc(std::string_view text) {
+namespace {
+
+// How much of a text to normalise at once: all of it, but for a run of combining marks without end, which the library
+// would sort in quadratic time.
+size_t normalised_at_once(std::string_view text) {
+  constexpr size_t kMarks = 1000;
+  size_t marks = 0, at = 0;
+  while (at < text.size() && marks < kMarks) {
+    const size_t length = std::max<size_t>(1, utf8_length_at(text, at));
+    const bool is_mark =
+        length > 1 &&
+        utf8proc_get_property(static_cast<utf8proc_int32_t>(codepoint(text.substr(at, length))))->combining_class != 0;
+    marks = is_mark ? marks + 1 : 0;
+    at += length;
+  }
+  return at;
+}
+
+std::string nfkc_at_once(std::string_view text) {
   utf8proc_uint8_t* raw = nullptr;
   const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
   const auto n = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
@@ -49,6 +67,18 @@ std::string nfkc(std::string_view text) {
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(raw, &std::free);
   check<FormatError>(n >= 0, "text cannot be normalised: ", utf8proc_errmsg(n));
   return {reinterpret_cast<const char*>(raw), static_cast<size_t>(n)};
+}
+
+}  // namespace
+
+std::string nfkc(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const size_t some = normalised_at_once(text);
+    out += nfkc_at_once(text.substr(0, some));
+    text.remove_prefix(some);
+  }
+  return out;
 }
 
 std::string nmt_nfkc(std::string_view text) {
