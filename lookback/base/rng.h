@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "lookback/base/elementary.h"
+
 namespace lookback {
 
 // Ten rounds of Philox over a 128-bit counter with a 64-bit key.
@@ -63,7 +65,7 @@ class Rng {
   // Standard normal, by Box and Muller.
   double normal() {
     const double u = 1.0 - uniform_double(), v = uniform_double();
-    return std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586 * v);
+    return std::sqrt(-2.0 * elementary::log(u)) * elementary::cos(6.283185307179586 * v);
   }
   uint64_t position() const { return position_; }
   void seek(uint64_t position) { position_ = position, fresh_ = false; }

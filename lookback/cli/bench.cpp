@@ -11,7 +11,7 @@
 
 #include "lookback/base/parallel.h"
 #include "lookback/cli/bench_report.h"
-#include "lookback/cli/flags.h"
+#include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/tasks/model_card.h"
 
@@ -33,7 +33,8 @@ std::string kinds_in_words() {
 
 struct BenchFlags {
   StringList work;
-  int64_t rounds = 5, repeat = 0, threads = 0;
+  int64_t rounds = 5, repeat = 0;
+  MachineFlags machine;
   std::string format, only;
   bool on_request = false;
   tasks::BenchOptions options;
@@ -43,7 +44,7 @@ struct BenchFlags {
     v("rounds", rounds, "N", "measurements; their median, least and most are told").range(1, 1e6);
     v("repeat", repeat, "N", "times the work is done in one measurement; as often as fills 0.1 seconds unless given")
         .range(1, 1e9);
-    v("threads", threads, "N", "threads to use, all cores unless given").range(1, 4096);
+    machine.declare(v);
     v("format", format, "FORMAT",
       "text: a table; json: one object a line; unless given, a table on a terminal and json elsewhere")
         .choices({"text", "json"});
@@ -179,7 +180,7 @@ int run_bench(Args& args) {
   Flags parser("bench");
   flags.declare(parser);
   parser.parse(args.words);
-  const ThreadScope threads(flags.threads ? static_cast<int>(flags.threads) : thread_count());
+  const ThreadScope threads = flags.machine.use();
   if (flags.on_request) {
     check<ConfigError>(!flags.work.empty(), "bench: --on-request needs a WORK: ", kinds_in_words());
     return answer(flags, find_kind(flags.work[0]));

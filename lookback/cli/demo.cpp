@@ -5,7 +5,7 @@
 #include "lookback/base/parallel.h"
 #include "lookback/cli/environment.h"
 #include "lookback/cli/explain.h"
-#include "lookback/cli/flags.h"
+#include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/shown.h"
 #include "lookback/cli/train.h"
@@ -55,13 +55,13 @@ constexpr int64_t kTrain = 20'000, kValid = 500, kTest = 1'000;
 struct DemoFlags {
   std::string out = "lookback-demo";
   double minutes = 0;
-  int64_t threads = 0;
+  MachineFlags machine;
   bool quiet = false;
 
   void declare(Flags& v) {
     v("out", out, "DIR", "where data, recipe and model go");
     v("minutes", minutes, "X", "how long to train; about a minute in all unless given").range(0.01, 1e4);
-    v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
+    machine.declare(v);
     v("quiet", quiet, "", "print the results only");
   }
 };
@@ -125,7 +125,7 @@ int run_demo(Args& args) {
   flags.declare(parser);
   parser.parse(args.words);
   if (flags.quiet) args.console.set_quiet();
-  const ThreadScope threads(chosen_threads(flags.threads));
+  const ThreadScope threads = flags.machine.use();
   const std::string &dir = flags.out, model_folder = dir + "/model";
 
   check_folder(dir);

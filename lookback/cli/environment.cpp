@@ -17,7 +17,7 @@ constexpr std::string_view kPrefix = "LOOKBACK_";
 
 // Every variable that means something to some command, or to ./x.
 StringList known_variables() {
-  StringList out = {"LOOKBACK_THREADS", "LOOKBACK_SEED", "LOOKBACK_DATA", "LOOKBACK_JOBS"};
+  StringList out = {"LOOKBACK_THREADS", "LOOKBACK_CPU", "LOOKBACK_SEED", "LOOKBACK_DATA", "LOOKBACK_JOBS"};
   for (const tasks::TaskKind& kind : tasks::task_kinds()) {
     const auto task = kind.make();
     for (const Field& f : task->fields()) out.push_back(variable_name(f.path));

@@ -2,6 +2,7 @@
 #include "lookback/base/parallel.h"
 #include "lookback/cli/command.h"
 #include "lookback/cli/environment.h"
+#include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
 #include "lookback/cli/shown.h"
@@ -13,7 +14,7 @@ namespace {
 struct EvaluateFlags {
   StringList models, data;
   std::string format = "text";
-  int64_t threads = 0;
+  MachineFlags machine;
 
   void declare(Flags& v) {
     v.words("MODEL...", models, 1, "a model folder, or several that vote");
@@ -21,7 +22,7 @@ struct EvaluateFlags {
       "the files to score on, as the task's recipe names them: for translation source, target");
     v("format", format, "FORMAT", "text: one line per metric, with its signature; json: one object")
         .choices({"text", "json"});
-    v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
+    machine.declare(v);
   }
 };
 
@@ -35,7 +36,7 @@ int run_evaluate(Args& args) {
   options.declare(parser);
   parser.parse(args.words);
   check<ConfigError>(!flags.data.empty(), "evaluate: --data FILE... is missing: the files to score on");
-  const ThreadScope threads(chosen_threads(flags.threads));
+  const ThreadScope threads = flags.machine.use();
   const auto scores = options.load(flags.models, parser, args.console.sink())->evaluate(flags.data);
   std::string out;
   for (const tasks::EvaluationLine& s : scores) {

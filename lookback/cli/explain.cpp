@@ -8,6 +8,7 @@
 #include "lookback/base/parallel.h"
 #include "lookback/cli/command.h"
 #include "lookback/cli/environment.h"
+#include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
 #include "lookback/io/posix_file.h"
@@ -19,7 +20,7 @@ struct ExplainFlags {
   StringList models, text, target;
   std::string out;
   bool words = false;
-  int64_t threads = 0;
+  MachineFlags machine;
 
   void declare(Flags& v) {
     v.words("MODEL...", models, 1, "a model folder, or several that vote");
@@ -30,7 +31,7 @@ struct ExplainFlags {
       "on "
       "the terminal unless given");
     v("words", words, "", "whole words instead of subwords");
-    v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
+    machine.declare(v);
   }
 };
 
@@ -107,7 +108,7 @@ int run_explain(Args& args) {
   check<ConfigError>(!picture || picture == kPictures || flags.text.size() == 1, "explain: --out ", flags.out,
                      ": holds one picture; for several texts take .html or the terminal");
   if (picture) check_replaceable_drawing(flags.out);
-  const ThreadScope threads(chosen_threads(flags.threads));
+  const ThreadScope threads = flags.machine.use();
   const auto model = options.load(flags.models, parser, args.console.sink());
   std::vector<viz::AttentionMap> maps;
   for (const tasks::Prediction& p : model->predict(inputs_of(flags)))

@@ -58,8 +58,8 @@ std::string markdown() {
   std::string out =
       "# Reference\n\nEvery command, flag and recipe key, written by `lookback help --markdown`.\n\n"
       "Flags come before the environment (`LOOKBACK_*`), the environment before the recipe or the model folder, these "
-      "before the\ndefaults. `train.max_minutes` is `LOOKBACK_TRAIN_MAX_MINUTES`; `LOOKBACK_THREADS`, `LOOKBACK_SEED` "
-      "and `LOOKBACK_DATA` stand for\n`--threads`, `--seed` and `--data`.\n";
+      "before the\ndefaults. `train.max_minutes` is `LOOKBACK_TRAIN_MAX_MINUTES`; `LOOKBACK_THREADS`, `LOOKBACK_CPU`, "
+      "`LOOKBACK_SEED` and\n`LOOKBACK_DATA` stand for `--threads`, `--cpu`, `--seed` and `--data`.\n";
   for (const Command& c : commands()) {
     out +=
         "\n## " + std::string(c.name) + "\n\n" + title(std::string(c.summary)) + ".\n\n```sh\n" + usage(c) + "\n```\n";

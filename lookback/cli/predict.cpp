@@ -10,6 +10,7 @@
 #include "lookback/cli/command.h"
 #include "lookback/cli/environment.h"
 #include "lookback/cli/line_queue.h"
+#include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
 
@@ -24,7 +25,7 @@ constexpr int64_t kWarnings = 3;
 struct PredictFlags {
   StringList models;
   std::string in = "-", out = "-", format = "text", prefix, score;
-  int64_t threads = 0;
+  MachineFlags machine;
   bool quiet = false;
 
   void declare(Flags& v) {
@@ -37,7 +38,7 @@ struct PredictFlags {
         .choices({"text", "jsonl", "nbest"});
     v("prefix", prefix, "FILE", "line by line what the output must begin with");
     v("score", score, "FILE", "line by line the output to score instead of searching for one");
-    v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
+    machine.declare(v);
     v("quiet", quiet, "", "say nothing but warnings and errors");
   }
 };
@@ -167,7 +168,7 @@ int run_predict(Args& args) {
   if (flags.quiet) args.console.set_quiet();
   const int from_stdin = (flags.in == "-") + (flags.prefix == "-") + (flags.score == "-");
   check<ConfigError>(from_stdin <= 1, "predict: only one of --in, --prefix and --score can be standard input (-)");
-  const ThreadScope threads(chosen_threads(flags.threads));
+  const ThreadScope threads = flags.machine.use();
   auto fields = parser.added();
   // Read from here on, while the model is loaded.
   const auto batch = std::get<int64_t>(field_value(find_field(fields, "batch", "--batch")));

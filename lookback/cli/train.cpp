@@ -6,7 +6,7 @@
 
 #include "lookback/base/parallel.h"
 #include "lookback/cli/environment.h"
-#include "lookback/cli/flags.h"
+#include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/stop_signal.h"
 #include "lookback/cli/train_observer.h"
@@ -19,7 +19,8 @@ struct TrainFlags {
   StringList recipe, set;
   std::string out, data, precision, log_format = "text";
   bool resume = false, overwrite = false, print_config = false, quiet = false;
-  int64_t seed = -1, threads = 0;
+  int64_t seed = -1;
+  MachineFlags machine;
 
   void declare(Flags& v) {
     v.words("RECIPE.toml", recipe, 1, "what to train, on what and for how long");
@@ -32,7 +33,7 @@ struct TrainFlags {
     v("overwrite", overwrite, "",
       "replace the run that is in MODEL, once there is something to save; refused if anything else is there too");
     v("seed", seed, "N", "train.seed: names the random numbers of the run; the recipe's unless given").range(0, 9e15);
-    v("threads", threads, "N", "threads to use, all cores unless given; changes no result").range(1, 4096);
+    machine.declare(v);
     v("precision", precision, "NAME", "train.precision: f32, bf16 or auto; the recipe's unless given");
     v("print-config", print_config, "", "print every key with its value and where that came from, and stop");
     v("quiet", quiet, "", "say nothing but warnings and errors");
@@ -90,7 +91,7 @@ int run_train(Args& args) {
   if (flags.quiet) args.console.set_quiet();
   if (flags.log_format == "json") args.console.set_json();
   check<ConfigError>(!flags.resume || !flags.overwrite, "train: --resume and --overwrite exclude each other");
-  const ThreadScope threads(chosen_threads(flags.threads));
+  const ThreadScope threads = flags.machine.use();
 
   Recipe recipe = resolved_recipe(flags);
   if (flags.seed >= 0) set_field(find_field(recipe.fields, "train.seed", "--seed"), flags.seed, "--seed");

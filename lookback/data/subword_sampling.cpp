@@ -5,6 +5,7 @@
 #include <limits>
 #include <queue>
 
+#include "lookback/base/elementary.h"
 #include "lookback/base/utf8.h"
 #include "lookback/data/vocab.h"
 
@@ -142,7 +143,7 @@ std::vector<int32_t> UnigramSampler::sample(std::string_view normalized, double 
     edges.push_back({static_cast<uint32_t>(begin), id, w, last[end]});
     last[end] = static_cast<int32_t>(edges.size()) - 1;
     const double hi = std::max(w, total[end]), lo = std::min(w, total[end]);
-    total[end] = hi + std::log1p(std::exp(lo - hi));
+    total[end] = hi + elementary::log(1 + elementary::exp(lo - hi));
   };
   for (size_t begin = 0; begin < n; begin += character(normalized, begin)) {
     const size_t one = character(normalized, begin);
@@ -165,7 +166,7 @@ std::vector<int32_t> UnigramSampler::sample(std::string_view normalized, double 
     double left = rng.uniform_double();
     int32_t e = last[end];
     for (; edges[e].next >= 0; e = edges[e].next) {
-      left -= std::exp(edges[e].weight - total[end]);
+      left -= elementary::exp(edges[e].weight - total[end]);
       if (left < 0) break;
     }
     cut.emplace_back(end, e);

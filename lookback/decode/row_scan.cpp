@@ -1,13 +1,17 @@
-#include "lookback/decode/row_scan.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "lookback/decode/row_scan.cpp"
+#include "lookback/base/rung_targets.h"
+// The above must come first.
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "lookback/decode/fast_math.h"
 
-#include <algorithm>
+#ifndef LOOKBACK_ROW_SCAN_BLOCK_
+#define LOOKBACK_ROW_SCAN_BLOCK_
 #include <cmath>
 #include <limits>
 
-#include "lookback/decode/fast_math.h"
-
 namespace lookback::decode {
-namespace {
 
 constexpr int kStride = 64;               // group g of a block is its elements g, g + kStride, ...
 constexpr int kDepth = 16;                // elements per group
@@ -15,10 +19,15 @@ constexpr int kBlock = kStride * kDepth;  // logits between two looks at the run
 constexpr int kLanes = 16;                // partial sums
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// The inner loops, inlined into one function per instruction set below. All run
-// over whole blocks and lie flat in memory, so that GCC vectorises them; the
-// order of additions is fixed here, whatever the width.
-[[gnu::always_inline]] inline float maxima_body(const float* x, float* maxima) {
+}  // namespace lookback::decode
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace lookback::decode::HWY_NAMESPACE {
+
+// The inner loops. All run over whole blocks and lie flat in memory, so that GCC vectorises them; the order of
+// additions is fixed here, whatever the width.
+float BlockMaxima(const float* x, float* maxima) {
   float m[kStride];
   for (int g = 0; g < kStride; ++g) m[g] = x[g];
   for (int j = 1; j < kDepth; ++j)
@@ -32,11 +41,11 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 }
 
 template <int Half>
-[[gnu::always_inline]] inline void fold(float* e) {
+HWY_INLINE void fold(float* e) {
   for (int k = 0; k < Half; ++k) e[k] += e[k + Half];
 }
 
-[[gnu::always_inline]] inline void sum_body(const float* x, float shift, double* sums) {
+void AddBlock(const float* x, float shift, double* sums) {
   float e[kBlock];
   for (int k = 0; k < kBlock; ++k) e[k] = clamp(x[k] - shift);
   for (int k = 0; k < kBlock; ++k) e[k] = exp_clamped(e[k]);
@@ -45,13 +54,13 @@ template <int Half>
   for (int l = 0; l < kLanes; ++l) sums[l] += static_cast<double>(e[l]);
 }
 
-[[gnu::always_inline]] inline void exp_body(const float* x, int64_t n, float shift, float scale, float* out) {
+void Exponentials(const float* x, int64_t n, float shift, float scale, float* out) {
   for (int64_t k = 0; k < n; ++k) out[k] = clamp((x[k] - shift) * scale);
   for (int64_t k = 0; k < n; ++k) out[k] = exp_clamped(out[k]);
 }
 
 // Zero if all are finite or -inf, else no number: x - x is none for infinities and NaN.
-[[gnu::always_inline]] inline float odd_body(const float* x) {
+float BlockOdd(const float* x) {
   float odd[kStride] = {};
   for (int j = 0; j < kDepth; ++j)
     for (int g = 0; g < kStride; ++g) {
@@ -63,41 +72,22 @@ template <int Half>
   return sum;
 }
 
-struct Loops {
-  float (*maxima)(const float*, float*);
-  float (*odd)(const float*);
-  void (*sum)(const float*, float, double*);
-  void (*exp)(const float*, int64_t, float, float, float*);
-};
+}  // namespace lookback::decode::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
 
-#define LOOKBACK_LOOPS(NAME, TARGET)                                                        \
-  TARGET float maxima_##NAME(const float* x, float* m) { return maxima_body(x, m); }        \
-  TARGET float odd_##NAME(const float* x) { return odd_body(x); }                           \
-  TARGET void sum_##NAME(const float* x, float shift, double* s) { sum_body(x, shift, s); } \
-  TARGET void exp_##NAME(const float* x, int64_t n, float shift, float scale, float* out) { \
-    exp_body(x, n, shift, scale, out);                                                      \
-  }                                                                                         \
-  constexpr Loops k_##NAME = {&maxima_##NAME, &odd_##NAME, &sum_##NAME, &exp_##NAME};
+#if HWY_ONCE
+#include <algorithm>
 
-LOOKBACK_LOOPS(plain, )
-#if defined(__x86_64__) && defined(__GNUC__)
-LOOKBACK_LOOPS(avx2, [[gnu::target("avx2")]])
-LOOKBACK_LOOPS(avx512, [[gnu::target("avx512f,avx512dq,avx512vl,avx512bw")]])
-#endif
+#include "lookback/base/elementary.h"
+#include "lookback/decode/row_scan.h"
 
-// All of them compute the same bits; only their width differs.
-const Loops& loops() {
-#if defined(__x86_64__) && defined(__GNUC__)
-  static const Loops& best = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                                     __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")
-                                 ? k_avx512
-                             : __builtin_cpu_supports("avx2") ? k_avx2
-                                                              : k_plain;
-  return best;
-#else
-  return k_plain;
-#endif
-}
+namespace lookback::decode {
+HWY_EXPORT(BlockMaxima);
+HWY_EXPORT(BlockOdd);
+HWY_EXPORT(AddBlock);
+HWY_EXPORT(Exponentials);
+
+namespace {
 
 // The running state of one row.
 struct Pass {
@@ -143,15 +133,14 @@ struct Pass {
 
   // One block; its tokens start at `first`.
   void block(const float* x, int64_t first) {
-    const Loops& run = loops();
     float maxima[kStride];
-    const float highest = run.maxima(x, maxima);
+    const float highest = LOOKBACK_BEST(BlockMaxima)(x, maxima);
     if (what == ScanFor::best) {
-      sums[0] += static_cast<double>(run.odd(x));
+      sums[0] += static_cast<double>(LOOKBACK_BEST(BlockOdd)(x));
       maximum = std::max(maximum, highest);
     } else if (highest > maximum) {
       // Sums so far were relative to the old maximum. e^-inf = 0 while there was none.
-      const double factor = std::exp(static_cast<double>(maximum) - static_cast<double>(highest));
+      const double factor = elementary::exp(static_cast<double>(maximum) - static_cast<double>(highest));
       for (double& s : sums) s *= factor;
       maximum = highest;
     }
@@ -159,7 +148,7 @@ struct Pass {
       for (int j = 0; j < kBlock; ++j) nan |= std::isnan(x[j]);
       return;
     }
-    if (what == ScanFor::best_and_sum) run.sum(x, maximum, sums);  // NaN and +inf make it NaN
+    if (what == ScanFor::best_and_sum) LOOKBACK_BEST(AddBlock)(x, maximum, sums);  // NaN and +inf make it NaN
     if (k == 0 || !(highest >= threshold())) return;
     float least = least_wanted(maxima);
     for (int g = 0; g < kStride; ++g) {
@@ -192,12 +181,12 @@ void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t>
     out.fault = RowFault::not_a_number;
   else if (pass.maximum == -kInfinity)
     out.fault = RowFault::all_impossible;
-  out.log_sum_exp = static_cast<double>(pass.maximum) + (what == ScanFor::best ? 0 : std::log(sum));
+  out.log_sum_exp = static_cast<double>(pass.maximum) + (what == ScanFor::best ? 0 : elementary::log(sum));
   std::sort_heap(out.top.begin(), out.top.end(), better);
 }
 
 double exponentials(std::span<const float> x, float shift, float scale, float* out) {
-  loops().exp(x.data(), static_cast<int64_t>(x.size()), shift, scale, out);
+  LOOKBACK_BEST(Exponentials)(x.data(), static_cast<int64_t>(x.size()), shift, scale, out);
   double sums[8] = {};
   size_t k = 0;
   for (; k + 8 <= x.size(); k += 8)
@@ -209,3 +198,4 @@ double exponentials(std::span<const float> x, float shift, float scale, float* o
 }
 
 }  // namespace lookback::decode
+#endif  // HWY_ONCE

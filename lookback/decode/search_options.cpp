@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lookback/base/elementary.h"
 #include "lookback/base/error.h"
 
 namespace lookback::decode {
@@ -10,8 +11,8 @@ namespace {
 
 double norm_of(const SearchOptions& options, int64_t steps) {
   const double length = static_cast<double>(std::max<int64_t>(1, steps));
-  if (options.length_norm == "gnmt") return std::pow((5.0 + length) / 6.0, options.length_penalty);
-  if (options.length_norm == "average") return std::pow(length, options.length_penalty);
+  if (options.length_norm == "gnmt") return elementary::pow((5.0 + length) / 6.0, options.length_penalty);
+  if (options.length_norm == "average") return elementary::pow(length, options.length_penalty);
   return 1.0;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lookback/base/elementary.h"
 #include "lookback/base/error.h"
 
 namespace lookback::decode {
@@ -40,7 +41,7 @@ double Trellis::log_coverage(int64_t node) const {
   }
   double total = 0;
   // Written so that NaN stays NaN.
-  for (const double s : sums) total += s >= 1 ? 0.0 : s < 1e-10 ? std::log(1e-10) : std::log(s);
+  for (const double s : sums) total += s >= 1 ? 0.0 : s < 1e-10 ? elementary::log(1e-10) : elementary::log(s);
   return total;
 }
 

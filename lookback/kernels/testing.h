@@ -1,5 +1,5 @@
-// For tests of kernels: numbers that do not repeat, comparison of
-// whole sets of outputs, and a fixture that runs a test once per instruction set.
+// For tests of kernels: numbers that do not repeat, comparison of whole sets of outputs, and of the fast kernels with
+// their references. They run on the rung in use; LOOKBACK_CPU names another one.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -7,14 +7,15 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "hwy/targets.h"
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
 #include "lookback/base/rng.h"
+#include "lookback/base/rung.h"
 #include "lookback/kernels/cpu/cpu.h"
 
 namespace lookback::kernels {
@@ -63,44 +64,56 @@ inline void expect_same_bits(const Outputs& got, const Outputs& want, const std:
   }
 }
 
-// Calls f(name) once per instruction set that the SIMD files are compiled for and this machine has.
-template <class F>
-void each_target(F&& f) {
-  struct Restore {
-    ~Restore() { hwy::GetChosenTarget().Update(hwy::SupportedTargets()); }
-  } restore;
-  // Better targets have lower numbers. The last one masks every target but the baseline.
-#if HWY_ARCH_X86
-  const std::vector<int64_t> best = {1, HWY_AVX2, HWY_SCALAR};
-#else
-  const std::vector<int64_t> best = {1, HWY_SCALAR};
-#endif
-  for (const int64_t limit : best) {
-    const int64_t has = hwy::SupportedTargets() & ~(limit - 1);
-    hwy::GetChosenTarget().Update(has);
-    f(limit == 1 ? "best target" : limit == HWY_SCALAR ? "baseline" : "AVX2");
-  }
+// For the life of this object, another rung is in use.
+class RungScope {
+ public:
+  explicit RungScope(Rung rung) : before_(lookback::rung()) { use_rung(name_of(rung), "test"); }
+  ~RungScope() { use_rung(name_of(before_), "test"); }
+  RungScope(const RungScope&) = delete;
+  RungScope& operator=(const RungScope&) = delete;
+
+ private:
+  Rung before_;
+};
+
+// The kernels that expect_agreement has seen.
+inline std::set<std::string>& compared_kernels() {
+  static std::set<std::string> names;
+  return names;
 }
 
-// run(table) by the fast kernels must agree with the reference in float and in
-// double, for every instruction set, and must not change by a bit with the number of threads.
+// The reference, which notes what is called.
+inline const Table<float>& noting_ref() {
+#define LOOKBACK_NOTE(kernel, Args)     \
+  .kernel = [](const Args<float>& a) {  \
+    compared_kernels().insert(#kernel); \
+    ref<float>().kernel(a);             \
+  },
+  static const Table<float> table = {.name = "ref", LOOKBACK_KERNELS(LOOKBACK_NOTE)};
+#undef LOOKBACK_NOTE
+  return table;
+}
+
+// run(table) by the fast kernels must agree with the reference in float and in double, and must not change by a bit
+// with the number of threads, nor from rung to rung.
 template <class Run>
-void expect_agreement(Run&& run, const std::string& what) {
-  const Outputs as_float = run(ref<float>()), as_double = run(ref<double>());
-  each_target([&](const std::string& target) {
-    const std::string where = what + ", " + target;
-    Outputs alone;
-    {
-      const ThreadScope threads(1);
-      alone = run(cpu());
-    }
-    expect_close(alone, as_float, where + ", float reference");
-    expect_close(alone, as_double, where + ", double reference");
-    for (const int n : {2, 3}) {
-      const ThreadScope threads(n);
-      expect_same_bits(run(cpu()), alone, where + ", " + std::to_string(n) + " threads");
-    }
-  });
+void expect_agreement(Run&& run, const std::string& what, Precision precision = Precision::f32) {
+  const Outputs as_float = run(noting_ref()), as_double = run(ref<double>());
+  Outputs alone;
+  {
+    const ThreadScope threads(1);
+    alone = run(cpu());
+  }
+  expect_close(alone, as_float, what + ", float reference");
+  expect_close(alone, as_double, what + ", double reference");
+  for (const int n : {2, 3}) {
+    const ThreadScope threads(n);
+    expect_same_bits(run(cpu()), alone, what + ", " + std::to_string(n) + " threads");
+  }
+  if (precision == Precision::f32 && rung() > Rung::avx2) {
+    const RungScope lower(Rung::avx2);
+    expect_same_bits(run(cpu()), alone, what + ", avx2");
+  }
 }
 
 }  // namespace lookback::kernels

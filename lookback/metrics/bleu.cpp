@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "lookback/base/elementary.h"
 #include "lookback/base/error.h"
 #include "lookback/metrics/ngrams.h"
 #include "lookback/metrics/options_check.h"
@@ -105,7 +106,7 @@ class Bleu final : public CorpusMetric {
     const int64_t N = options_.max_order;
     BleuParts out;
     out.precisions.assign(N, 0.0);
-    if (sum[0] < sum[1]) out.brevity = sum[0] > 0 ? std::exp(1 - sum[1] / sum[0]) : 0.0;
+    if (sum[0] < sum[1]) out.brevity = sum[0] > 0 ? elementary::exp(1 - sum[1] / sum[0]) : 0.0;
     if (std::all_of(sum.begin() + 2, sum.begin() + 2 + N, [](double matches) { return matches == 0; })) return out;
 
     double pseudo = 1;
@@ -124,8 +125,8 @@ class Bleu final : public CorpusMetric {
         precision = 100.0 * options_.smooth_value / total;
     }
     double log_sum = 0;  // a precision of 0 makes the whole score 0
-    for (int64_t n = 0; n < order; ++n) log_sum += std::log(out.precisions[n]);
-    out.score = out.brevity * std::exp(log_sum / static_cast<double>(order));
+    for (int64_t n = 0; n < order; ++n) log_sum += elementary::log(out.precisions[n]);
+    out.score = out.brevity * elementary::exp(log_sum / static_cast<double>(order));
     return out;
   }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <numbers>
 
+#include "lookback/base/elementary.h"
 #include "lookback/base/error.h"
 
 namespace lookback::metrics {
@@ -25,7 +26,7 @@ struct LikelihoodSum {
 // exp(nats / tokens); infinite when a token had probability 0. Throws ShapeError for no tokens.
 inline double perplexity(const LikelihoodSum& sum) {
   check<ShapeError>(sum.tokens > 0, "perplexity: there are no tokens");
-  return std::exp(sum.nats / static_cast<double>(sum.tokens));
+  return elementary::exp(sum.nats / static_cast<double>(sum.tokens));
 }
 
 // nats / (ln 2 * units); units are characters or bytes of the text. Throws ShapeError unless units > 0.

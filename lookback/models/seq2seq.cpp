@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lookback/base/elementary.h"
 #include "lookback/data/vocab.h"
 #include "lookback/models/sentence_order.h"
 #include "lookback/ops/loss.h"
@@ -38,11 +39,11 @@ double ObjectiveOptions::sampled_share(uint64_t step) const {
   if (sampling == "constant") return sampling_rate;
   const double at = std::min(1.0, static_cast<double>(step) / static_cast<double>(sampling_steps));
   if (sampling == "linear") return sampling_rate * at;
-  if (sampling == "exponential") return sampling_rate * (1 - std::pow(0.01, at)) / 0.99;
+  if (sampling == "exponential") return sampling_rate * (1 - elementary::pow(0.01, at)) / 0.99;
   // k / (k + exp(i / k)) is the share of true inputs left. Its S shape is stretched to run from
   // all of them at 0 to none at 1, with the half of them half-way.
   const double k = 12;
-  auto sampled = [&](double x) { return 1 - k / (k + std::pow(k, 2 * x)); };
+  auto sampled = [&](double x) { return 1 - k / (k + elementary::pow(k, 2 * x)); };
   return sampling_rate * (sampled(at) - sampled(0)) / (sampled(1) - sampled(0));
 }
 

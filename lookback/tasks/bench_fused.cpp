@@ -160,7 +160,7 @@ Var picked_nll(const Var& p, const std::vector<int32_t>& y) {
   const int64_t V = p.dim(1);
   const auto at = [=](size_t n) { return static_cast<int64_t>(n) * V + y[n]; };
   double sum = 0;
-  for (size_t n = 0; n < y.size(); ++n) sum -= std::log(p.value().data<float>()[at(n)]);
+  for (size_t n = 0; n < y.size(); ++n) sum -= elementary::log(p.value().data<float>()[at(n)]);
   return record({Tensor::full({1}, sum)}, {p}, [=](Node& node) {
     const Var& in = node.inputs[0];
     float* dp = in.grad_buffer().data<float>();

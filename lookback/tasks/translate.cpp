@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "lookback/base/elementary.h"
 #include "lookback/data/prefetcher.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/ops/loss.h"
@@ -124,7 +125,8 @@ train::Validation Trained::validate() {
     loss += l.loss_sum, nll += l.nll_sum, tokens += l.tokens, correct += l.correct;
   }
   const double n = static_cast<double>(tokens);
-  out.scores = {{"loss", loss / n}, {"ppl", std::exp(nll / n)}, {"accuracy_token", static_cast<double>(correct) / n}};
+  out.scores = {
+      {"loss", loss / n}, {"ppl", elementary::exp(nll / n)}, {"accuracy_token", static_cast<double>(correct) / n}};
   if (recipe_.valid.metric != "none") score_translations(out);
   return out;
 }

@@ -10,7 +10,6 @@
 #include "lookback/base/error.h"
 #include "lookback/base/fields.h"
 #include "lookback/base/parallel.h"
-#include "lookback/base/simd_clones.h"
 
 namespace lookback::train {
 namespace {
@@ -20,7 +19,7 @@ constexpr int64_t kBlock = 4096;
 // Sums side by side: the compiler may not reorder one, but keeps these in registers. They read four stretches at once,
 // as memory is faster so.
 template <class R>
-LOOKBACK_SIMD_CLONES double square_sum(const R* __restrict g, int64_t n) {
+double square_sum(const R* __restrict g, int64_t n) {
   constexpr int kStretches = 4, kLanes = 8;
   double lane[kStretches][kLanes] = {};
   const int64_t stretch = n / (kStretches * kLanes) * kLanes;

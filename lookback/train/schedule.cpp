@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lookback/base/elementary.h"
 #include "lookback/base/error.h"
 
 namespace lookback::train {
@@ -27,13 +28,13 @@ double rate_after_warmup(const ScheduleOptions& o, double lr, const ScheduleTime
   if (o.kind == "inverse_sqrt") return lr * std::sqrt(std::max(1.0, warmup) / std::max({1.0, warmup, step}));
   if (o.kind == "cosine") {
     const double done = std::clamp((step - warmup) / (static_cast<double>(o.total) - warmup), 0.0, 1.0);
-    return o.min_lr + (lr - o.min_lr) * (1 + std::cos(kPi * done)) / 2;
+    return o.min_lr + (lr - o.min_lr) * (1 + elementary::cos(kPi * done)) / 2;
   }
   if (o.kind == "exponential") {
     const int64_t n = o.decay_by == "epochs" ? time.epoch + 1 : time.step;
-    return lr * std::pow(o.decay, static_cast<double>(std::max<int64_t>(0, n - o.decay_after)));
+    return lr * elementary::pow(o.decay, static_cast<double>(std::max<int64_t>(0, n - o.decay_after)));
   }
-  if (o.kind == "plateau") return lr * std::pow(o.factor, static_cast<double>(time.reductions));
+  if (o.kind == "plateau") return lr * elementary::pow(o.factor, static_cast<double>(time.reductions));
   check<ConfigError>(o.kind == "constant", "schedule.kind = '", o.kind, "' is not known",
                      nearest_match(o.kind, {"constant", "inverse_sqrt", "cosine", "exponential", "plateau"}));
   return lr;

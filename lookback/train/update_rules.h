@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "lookback/base/simd_clones.h"
+#include "lookback/base/elementary.h"
 
 namespace lookback::train::detail {
 
@@ -17,23 +17,22 @@ struct UpdateScalars {
 
   void set_step(int64_t updates) {
     step = updates;
-    correction1 = 1 - std::pow(beta1, static_cast<double>(step));
-    correction2 = 1 - std::pow(beta2, static_cast<double>(step));
+    correction1 = 1 - elementary::pow(beta1, static_cast<double>(step));
+    correction2 = 1 - elementary::pow(beta2, static_cast<double>(step));
   }
 };
 
 // Every rule works on its own copies of the scalars, in the type of the elements, as torch does.
 template <class R>
-LOOKBACK_SIMD_CLONES void sgd(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict, R* __restrict,
-                              const UpdateScalars& a) {
+void sgd(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict, R* __restrict, const UpdateScalars& a) {
   const R lr = R(a.lr), scale = R(a.grad_scale), decay = R(a.weight_decay);
   for (int64_t k = 0; k < n; ++k) w[k] -= lr * (g[k] * scale + decay * w[k]);
 }
 
 // s: momentum buffer
 template <class R>
-LOOKBACK_SIMD_CLONES void sgd_momentum(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s,
-                                       R* __restrict, const UpdateScalars& a) {
+void sgd_momentum(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict,
+                  const UpdateScalars& a) {
   const R lr = R(a.lr), scale = R(a.grad_scale), decay = R(a.weight_decay), momentum = R(a.momentum);
   const R own = a.nesterov ? R(1) : R(0), ahead = a.nesterov ? momentum : R(1);
   for (int64_t k = 0; k < n; ++k) {
@@ -46,8 +45,8 @@ LOOKBACK_SIMD_CLONES void sgd_momentum(int64_t n, R* __restrict w, const R* __re
 
 // s: sum of squares
 template <class R>
-LOOKBACK_SIMD_CLONES void adagrad(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict,
-                                  const UpdateScalars& a) {
+void adagrad(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict,
+             const UpdateScalars& a) {
   const R lr = R(a.lr), scale = R(a.grad_scale), decay = R(a.weight_decay), eps = R(a.epsilon);
   for (int64_t k = 0; k < n; ++k) {
     const R d = g[k] * scale + decay * w[k];
@@ -59,8 +58,8 @@ LOOKBACK_SIMD_CLONES void adagrad(int64_t n, R* __restrict w, const R* __restric
 
 // s: running mean of squared gradients, t: of squared updates
 template <class R>
-LOOKBACK_SIMD_CLONES void adadelta(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
-                                   const UpdateScalars& a) {
+void adadelta(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
+              const UpdateScalars& a) {
   const R lr = R(a.lr), scale = R(a.grad_scale), decay = R(a.weight_decay), eps = R(a.epsilon);
   const R rho = R(a.rho), rest = R(1 - a.rho);
   for (int64_t k = 0; k < n; ++k) {
@@ -99,20 +98,19 @@ template <class R>
   }
 }
 template <class R>
-LOOKBACK_SIMD_CLONES void adam(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
-                               const UpdateScalars& a) {
+void adam(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t, const UpdateScalars& a) {
   adam_update(n, w, g, s, t, a, false);
 }
 template <class R>
-LOOKBACK_SIMD_CLONES void adamw(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
-                                const UpdateScalars& a) {
+void adamw(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
+           const UpdateScalars& a) {
   adam_update(n, w, g, s, t, a, true);
 }
 
 // s: m, t: v. The adaptive part is used once its variance is known well enough (rho_t > 5).
 template <class R>
-LOOKBACK_SIMD_CLONES void radam(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
-                                const UpdateScalars& a) {
+void radam(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
+           const UpdateScalars& a) {
   const double step = static_cast<double>(a.step), power2 = 1 - a.correction2;
   const double rho_inf = 2 / (1 - a.beta2) - 1, rho = rho_inf - 2 * step * power2 / a.correction2;
   const bool adaptive = rho > 5;

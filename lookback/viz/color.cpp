@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "lookback/base/elementary.h"
+
 namespace lookback::viz {
 namespace {
 
@@ -24,29 +26,31 @@ struct Lab {
 
 double to_linear(uint8_t c) {
   const double x = c / 255.0;
-  return x <= 0.04045 ? x / 12.92 : std::pow((x + 0.055) / 1.055, 2.4);
+  return x <= 0.04045 ? x / 12.92 : elementary::pow((x + 0.055) / 1.055, 2.4);
 }
 
 uint8_t to_srgb(double x) {
   x = std::clamp(x, 0.0, 1.0);
-  x = x <= 0.0031308 ? 12.92 * x : 1.055 * std::pow(x, 1 / 2.4) - 0.055;
+  x = x <= 0.0031308 ? 12.92 * x : 1.055 * elementary::pow(x, 1 / 2.4) - 0.055;
   return static_cast<uint8_t>(std::lround(x * 255));
 }
 
+double cube_root(double x) { return elementary::pow(x, 1.0 / 3); }
+
 Lab to_lab(Rgb c) {
   const double r = to_linear(c.r), g = to_linear(c.g), b = to_linear(c.b);
-  const double l = std::cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
-  const double m = std::cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
-  const double s = std::cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);
+  const double l = cube_root(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
+  const double m = cube_root(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
+  const double s = cube_root(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);
   return {0.2104542553 * l + 0.7936177850 * m - 0.0040720468 * s,
           1.9779984951 * l - 2.4285922050 * m + 0.4505937099 * s,
           0.0259040371 * l + 0.7827717662 * m - 0.8086757660 * s};
 }
 
 Rgb to_rgb(const Lab& c) {
-  const double l = std::pow(c.L + 0.3963377774 * c.a + 0.2158037573 * c.b, 3);
-  const double m = std::pow(c.L - 0.1055613458 * c.a - 0.0638541728 * c.b, 3);
-  const double s = std::pow(c.L - 0.0894841775 * c.a - 1.2914855480 * c.b, 3);
+  const double l = elementary::pow(c.L + 0.3963377774 * c.a + 0.2158037573 * c.b, 3);
+  const double m = elementary::pow(c.L - 0.1055613458 * c.a - 0.0638541728 * c.b, 3);
+  const double s = elementary::pow(c.L - 0.0894841775 * c.a - 1.2914855480 * c.b, 3);
   return {to_srgb(4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s),
           to_srgb(-1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s),
           to_srgb(-0.0041960863 * l - 0.7034186147 * m + 1.7076147010 * s)};

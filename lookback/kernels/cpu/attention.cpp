@@ -3,7 +3,7 @@
 // sentence add to its gradients in their own order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lookback/kernels/cpu/attention.cpp"
-#include "lookback/kernels/cpu/targets.h"
+#include "lookback/base/rung_targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
 #include "lookback/kernels/cpu/simd-inl.h"
@@ -34,18 +34,19 @@ void ScoreDotRowBackward(const ScoreDotBackward<float>& a, int64_t n) {
 
 void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n) {
   const Memory& m = a.memory;
-  const D d;
   float* e = a.energies + n * m.T;
   const float* q = a.query + n * a.A;
   const int64_t length = m.length(n);
   for (int64_t t = 0; t < length; ++t) {
     const float* key = a.keys + (m.begin[m.of[n]] + t) * a.A;
-    V sum = hn::Zero(d);
-    for (int64_t k = 0; k < a.A; k += lanes()) {
-      const int64_t left = a.A - k;
-      sum = hn::MulAdd(load(a.v + k, left), tanh(hn::Add(load(q + k, left), load(key + k, left))), sum);
-    }
-    e[t] = hn::GetLane(hn::SumOfLanes(d, sum));
+    Wide sum = wide_zero();
+    for (int64_t first = 0; first < a.A; first += kWide)
+      each_part([&](int p, int64_t at) HWY_ATTR {
+        const int64_t k = first + at, left = a.A - k;
+        const V u = tanh(hn::Add(load(q + k, left), load(key + k, left)));
+        sum.part[p] = hn::MulAdd(load(a.v + k, left), u, sum.part[p]);
+      });
+    e[t] = sum_of(sum);
   }
   std::fill(e + length, e + m.T, 0.0f);
 }
@@ -117,7 +118,7 @@ HWY_AFTER_NAMESPACE();
 #include <vector>
 
 #include "lookback/base/parallel.h"
-#include "lookback/kernels/cpu/attention.h"
+#include "lookback/kernels/cpu/cpu.h"
 #include "lookback/kernels/cpu/scratch.h"
 
 namespace lookback::kernels {
@@ -149,17 +150,17 @@ void each_sentence(const Memory& m, F&& f) {
 
 }  // namespace
 
-void score_dot(const ScoreDot<float>& a) { each_row(a, &HWY_DYNAMIC_DISPATCH(ScoreDotRow)); }
+void score_dot(const ScoreDot<float>& a) { each_row(a, &LOOKBACK_BEST(ScoreDotRow)); }
 
 void score_dot_backward(const ScoreDotBackward<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(ScoreDotRowBackward);
+  const auto row = &LOOKBACK_BEST(ScoreDotRowBackward);
   each_sentence(a.f.memory, [&](int64_t n) { row(a, n); });
 }
 
-void score_additive(const ScoreAdditive<float>& a) { each_row(a, &HWY_DYNAMIC_DISPATCH(ScoreAdditiveRow)); }
+void score_additive(const ScoreAdditive<float>& a) { each_row(a, &LOOKBACK_BEST(ScoreAdditiveRow)); }
 
 void score_additive_backward(const ScoreAdditiveBackward<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(ScoreAdditiveRowBackward);
+  const auto row = &LOOKBACK_BEST(ScoreAdditiveRowBackward);
   const Memory& m = a.f.memory;
   const int64_t A = a.f.A;
   if (a.dv) std::fill_n(a.dv_scratch, m.sentences * A, 0.0f);
@@ -169,10 +170,10 @@ void score_additive_backward(const ScoreAdditiveBackward<float>& a) {
     for (int64_t k = 0; k < A; ++k) a.dv[k] += a.dv_scratch[s * A + k];
 }
 
-void attend(const Attend<float>& a) { each_row(a, &HWY_DYNAMIC_DISPATCH(AttendRow)); }
+void attend(const Attend<float>& a) { each_row(a, &LOOKBACK_BEST(AttendRow)); }
 
 void attend_backward(const AttendBackward<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(AttendRowBackward);
+  const auto row = &LOOKBACK_BEST(AttendRowBackward);
   const Memory& m = a.f.memory;
   each_sentence(m, [&](int64_t n) {
     thread_local std::vector<float> scratch;

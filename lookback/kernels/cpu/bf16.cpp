@@ -1,6 +1,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lookback/kernels/cpu/bf16.cpp"
-#include "lookback/kernels/cpu/targets.h"
+#include "lookback/base/rung_targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
 #include "lookback/kernels/cpu/bf16.h"
@@ -148,7 +148,7 @@ const uint16_t* to_bf16(const FloatMatrix& x, int64_t rows_made, std::vector<uin
   const int64_t size = rows_made * x.cols;
   grow(buffer, size);
   uint16_t* out = buffer.data();
-  const auto run = &HWY_DYNAMIC_DISPATCH(RowToBf16);
+  const auto run = &LOOKBACK_BEST(RowToBf16);
   if (x.ld == x.cols) {  // one long row
     parallel_for(x.rows * x.cols, kGrain,
                  [&](int64_t begin, int64_t end) { run(x.data + begin, end - begin, out + begin); });
@@ -163,12 +163,12 @@ const uint16_t* to_bf16(const FloatMatrix& x, int64_t rows_made, std::vector<uin
 
 const uint16_t* to_bf16_transposed(const FloatMatrix& x, int64_t rows_made, std::vector<uint16_t>& buffer) {
   grow(buffer, x.cols * rows_made);
-  HWY_DYNAMIC_DISPATCH(Transpose)(x, rows_made, buffer.data());
+  LOOKBACK_BEST(Transpose)(x, rows_made, buffer.data());
   return buffer.data();
 }
 
 void to_bf16_pairs(const FloatMatrix& x, bool transposed, const Bf16Blocks& to) {
-  const auto run = transposed ? &HWY_DYNAMIC_DISPATCH(PairsOfColumns) : &HWY_DYNAMIC_DISPATCH(PairsOfRows);
+  const auto run = transposed ? &LOOKBACK_BEST(PairsOfColumns) : &LOOKBACK_BEST(PairsOfRows);
   const int64_t rows = transposed ? x.cols : x.rows, cols = transposed ? x.rows : x.cols;
   constexpr int64_t kRows = 256;  // of a piece of work
   const int64_t across = (cols + to.width - 1) / to.width, down = (to.rows + kRows - 1) / kRows;

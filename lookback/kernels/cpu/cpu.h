@@ -1,17 +1,20 @@
-// The fast kernels: Highway for SIMD, oneDNN for products that have instructions of their own
-// (bf16), the pool of base for threads. On f32; products may round their factors. Results do
-// not depend on the number of threads, and a row's result does not depend on the other rows.
+// The fast kernels: Highway for SIMD, oneDNN for products in bf16, the pool of base for threads. On f32; products may
+// round their factors. Results do not depend on the number of threads, a row's result does not depend on the other
+// rows, and in f32 both are the same bits on every rung that has fused multiply-add.
 #pragma once
 
 #include "lookback/kernels/kernels.h"
 
 namespace lookback::kernels {
 
-// What this machine has; the gaps are null.
+// They run on the rung in use. What has no fast kernel is null.
 const Table<float>& cpu();
 
-// To be called before the first of them. Highway chooses the instruction set in the first call of a kernel
-// otherwise, and a loop that has fetched the function before goes on choosing in every round.
-void choose_instruction_set();
+namespace cpu_impl {
 
+#define LOOKBACK_DECLARE(kernel, Args) void kernel(const Args<float>&);
+LOOKBACK_FAST_KERNELS(LOOKBACK_DECLARE)
+#undef LOOKBACK_DECLARE
+
+}  // namespace cpu_impl
 }  // namespace lookback::kernels

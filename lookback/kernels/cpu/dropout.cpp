@@ -2,7 +2,7 @@
 // those of Stream::words (Philox4x32-10), to the bit.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lookback/kernels/cpu/dropout.cpp"
-#include "lookback/kernels/cpu/targets.h"
+#include "lookback/base/rung_targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
 #include "lookback/kernels/cpu/simd-inl.h"
@@ -97,7 +97,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "lookback/base/parallel.h"
-#include "lookback/kernels/cpu/dropout.h"
+#include "lookback/kernels/cpu/cpu.h"
 
 namespace lookback::kernels {
 HWY_EXPORT(DropoutRun);
@@ -112,7 +112,7 @@ void dropout(const Dropout<float>& a) {
     if (!a.accumulate) std::fill_n(a.y, a.N * a.C, 0.0f);
     return;
   }
-  const auto run = &HWY_DYNAMIC_DISPATCH(DropoutRun);
+  const auto run = &LOOKBACK_BEST(DropoutRun);
   const uint32_t threshold = static_cast<uint32_t>(words);
   if (!a.row_of) {
     parallel_for(a.N * a.C, kBlock, [&](int64_t begin, int64_t end) {

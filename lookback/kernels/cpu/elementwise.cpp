@@ -1,7 +1,7 @@
 // Losses, activations and the moving of rows.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lookback/kernels/cpu/elementwise.cpp"
-#include "lookback/kernels/cpu/targets.h"
+#include "lookback/base/rung_targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
 #include "lookback/kernels/cpu/simd-inl.h"
@@ -20,23 +20,17 @@ void SoftmaxXentRow(const SoftmaxXent<float>& a, int64_t n) {
   for (int64_t v = a.V / lanes() * lanes(); v < a.V; ++v) top = std::max(top, x[v]);
   a.correct[n] = std::find(x, x + a.V, top) - x == y;
   const float target = x[y] - top;
-  V sum_lanes = hn::Zero(d), shifted_lanes = hn::Zero(d);
-  double sum = 0, shifted = 0;
-  for (int64_t v = 0; v < a.V; v += lanes()) {
-    const int64_t left = a.V - v;
-    const V s = hn::Sub(load(x + v, left), hn::Set(d, top)), e = exp(s);
-    store(a.want_grad ? e : s, x + v, left);
-    if (left >= lanes()) {
-      sum_lanes = hn::Add(sum_lanes, e), shifted_lanes = hn::Add(shifted_lanes, s);
-      continue;
-    }
-    HWY_ALIGN float es[HWY_MAX_BYTES / sizeof(float)], ss[HWY_MAX_BYTES / sizeof(float)];
-    hn::Store(e, d, es), hn::Store(s, d, ss);
-    for (int64_t k = 0; k < left; ++k) sum += es[k], shifted += ss[k];
-  }
-  sum += hn::GetLane(hn::SumOfLanes(d, sum_lanes));
-  shifted += hn::GetLane(hn::SumOfLanes(d, shifted_lanes));
-  const double lse = std::log(sum), classes = static_cast<double>(a.V);
+  Wide sums = wide_zero(), shifted_sums = sums;
+  for (int64_t first = 0; first < a.V; first += kWide)
+    each_part([&](int p, int64_t at) HWY_ATTR {
+      const int64_t v = first + at, left = a.V - v;
+      const V s = hn::Sub(load(x + v, left), hn::Set(d, top)), e = exp(s);
+      store(a.want_grad ? e : s, x + v, left);
+      sums.part[p] = hn::Add(sums.part[p], first_of(e, left));
+      shifted_sums.part[p] = hn::Add(shifted_sums.part[p], first_of(s, left));
+    });
+  const double sum = sum_of(sums), shifted = sum_of(shifted_sums);
+  const double lse = elementary::log(sum), classes = static_cast<double>(a.V);
   a.nlls[n] = lse - target;
   a.losses[n] = (1 - a.smoothing) * a.nlls[n] + a.smoothing * (lse - shifted / classes);
   if (!a.want_grad) return;
@@ -75,8 +69,9 @@ void AddRows(const ColumnSums<float>& a, int64_t n, int64_t n_end, int64_t c, in
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "lookback/base/elementary.h"
 #include "lookback/base/parallel.h"
-#include "lookback/kernels/cpu/elementwise.h"
+#include "lookback/kernels/cpu/cpu.h"
 
 namespace lookback::kernels {
 HWY_EXPORT(SoftmaxXentRow);
@@ -95,14 +90,14 @@ int64_t rows_per_block(int64_t width) { return std::max<int64_t>(1, kBlock / std
 }  // namespace
 
 void softmax_xent(const SoftmaxXent<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(SoftmaxXentRow);
+  const auto row = &LOOKBACK_BEST(SoftmaxXentRow);
   parallel_for(a.N, rows_per_block(a.V), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) row(a, n);
   });
 }
 
 void unary(const UnaryForward<float>& a) {
-  const auto block = &HWY_DYNAMIC_DISPATCH(UnaryBlock);
+  const auto block = &LOOKBACK_BEST(UnaryBlock);
   parallel_for(a.size, kBlock, [&](int64_t begin, int64_t end) { block(a, begin, end); });
 }
 
@@ -148,12 +143,12 @@ void scatter_rows(const ScatterRows<float>& a) {
 }
 
 void axpy(const Axpy<float>& a) {
-  const auto block = &HWY_DYNAMIC_DISPATCH(AxpyBlock);
+  const auto block = &LOOKBACK_BEST(AxpyBlock);
   parallel_for(a.size, kBlock, [&](int64_t begin, int64_t end) { block(a, begin, end); });
 }
 
 void column_sums(const ColumnSums<float>& a) {
-  const auto add = &HWY_DYNAMIC_DISPATCH(AddRows);
+  const auto add = &LOOKBACK_BEST(AddRows);
   parallel_for(a.C, 512, [&](int64_t begin, int64_t end) {
     for (int64_t n = 0; n < a.N; n += kRowsAtOnce) add(a, n, std::min(a.N, n + kRowsAtOnce), begin, end);
   });

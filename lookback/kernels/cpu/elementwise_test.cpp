@@ -48,42 +48,38 @@ TEST(ElementwiseKernels, SoftmaxXentRowDoesNotSeeItsBatch) {
   for (const int64_t V : {7, 1000}) {
     const auto logits = numbers(9 * V, 1);
     const auto targets = ids_below(9, V, false);
-    each_target([&](const std::string& target) {
-      const auto run = [&](int64_t first, int64_t N) {
-        std::vector<float> x(logits.begin() + first * V, logits.begin() + (first + N) * V);
-        std::vector<double> losses(count(N)), nlls(losses);
-        std::vector<int8_t> correct(count(N));
-        cpu().softmax_xent(
-            {N, V, 0.1, 0.5f, targets.data() + first, x.data(), true, losses.data(), nlls.data(), correct.data()});
-        return std::pair(x, losses);
-      };
-      const auto [x, losses] = run(0, 9);
-      for (int64_t n = 0; n < 9; ++n) {
-        const auto [own_x, own_losses] = run(n, 1);
-        EXPECT_EQ(own_losses[0], losses[count(n)]) << target;
-        EXPECT_EQ(own_x, std::vector<float>(x.begin() + n * V, x.begin() + (n + 1) * V)) << target;
-      }
-    });
+    const auto run = [&](int64_t first, int64_t N) {
+      std::vector<float> x(logits.begin() + first * V, logits.begin() + (first + N) * V);
+      std::vector<double> losses(count(N)), nlls(losses);
+      std::vector<int8_t> correct(count(N));
+      cpu().softmax_xent(
+          {N, V, 0.1, 0.5f, targets.data() + first, x.data(), true, losses.data(), nlls.data(), correct.data()});
+      return std::pair(x, losses);
+    };
+    const auto [x, losses] = run(0, 9);
+    for (int64_t n = 0; n < 9; ++n) {
+      const auto [own_x, own_losses] = run(n, 1);
+      EXPECT_EQ(own_losses[0], losses[count(n)]);
+      EXPECT_EQ(own_x, std::vector<float>(x.begin() + n * V, x.begin() + (n + 1) * V));
+    }
   }
 }
 
 // The first of equal logits is the prediction, and NaN gives NaN.
 TEST(ElementwiseKernels, SoftmaxXentTiesAndNotANumber) {
-  each_target([](const std::string& target) {
-    for (const bool bad : {false, true}) {
-      std::vector<float> x(70, 1.0f);
-      if (bad) x[50] = std::numeric_limits<float>::quiet_NaN();
-      const int32_t y = 0;
-      double loss = 0, nll = 0;
-      int8_t correct = 0;
-      cpu().softmax_xent({1, 70, 0.0, 1.0f, &y, x.data(), true, &loss, &nll, &correct});
-      EXPECT_EQ(std::isnan(loss), bad) << target;
-      EXPECT_EQ(std::isnan(x[3]), bad) << target;
-      if (bad) continue;
-      EXPECT_EQ(correct, 1) << target;
-      EXPECT_NEAR(loss, std::log(70.0), 1e-6) << target;
-    }
-  });
+  for (const bool bad : {false, true}) {
+    std::vector<float> x(70, 1.0f);
+    if (bad) x[50] = std::numeric_limits<float>::quiet_NaN();
+    const int32_t y = 0;
+    double loss = 0, nll = 0;
+    int8_t correct = 0;
+    cpu().softmax_xent({1, 70, 0.0, 1.0f, &y, x.data(), true, &loss, &nll, &correct});
+    EXPECT_EQ(std::isnan(loss), bad);
+    EXPECT_EQ(std::isnan(x[3]), bad);
+    if (bad) continue;
+    EXPECT_EQ(correct, 1);
+    EXPECT_NEAR(loss, std::log(70.0), 1e-6);
+  }
 }
 
 template <class R>
@@ -108,15 +104,13 @@ TEST(ElementwiseKernels, UnaryAgrees) {
 }
 
 TEST(ElementwiseKernels, UnaryKeepsNotANumber) {
-  each_target([](const std::string& target) {
-    for (const Unary kind : {Unary::tanh, Unary::sigmoid, Unary::relu})
-      for (const auto* table : {&cpu(), &ref<float>()}) {
-        const float x = std::numeric_limits<float>::quiet_NaN();
-        float y = 0;
-        table->unary({kind, 1, &x, &y});
-        EXPECT_TRUE(std::isnan(y)) << table->name << " " << static_cast<int>(kind) << " " << target;
-      }
-  });
+  for (const Unary kind : {Unary::tanh, Unary::sigmoid, Unary::relu})
+    for (const auto* table : {&cpu(), &ref<float>()}) {
+      const float x = std::numeric_limits<float>::quiet_NaN();
+      float y = 0;
+      table->unary({kind, 1, &x, &y});
+      EXPECT_TRUE(std::isnan(y)) << table->name << " " << static_cast<int>(kind);
+    }
 }
 
 template <class R>
@@ -185,34 +179,30 @@ TEST(ElementwiseKernels, DropoutAgrees) {
 
 // Not only close: the same elements are dropped, for every seed and place in the stream.
 TEST(ElementwiseKernels, DropoutMaskIsThatOfTheReference) {
-  each_target([](const std::string& target) {
-    for (uint64_t seed : {uint64_t{0}, uint64_t{1}, ~uint64_t{0}, uint64_t{0x123456789ABCDEF}})
-      for (const uint64_t stream : {uint64_t{0}, ~uint64_t{0}, uint64_t{1} << 33}) {
-        const int64_t C = 257;
-        // The last rows' counters pass 32 bits.
-        const std::vector<int32_t> row_of = {0, 3, 66847740, 2147483647};
-        const std::vector<float> x(count(4 * C), 1.0f);
-        std::vector<float> got(x), want(x);
-        cpu().dropout({4, C, 0.5, {seed, stream}, row_of.data(), x.data(), got.data(), false});
-        ref<float>().dropout({4, C, 0.5, {seed, stream}, row_of.data(), x.data(), want.data(), false});
-        EXPECT_EQ(got, want) << "seed " << seed << ", stream " << stream << ", " << target;
-      }
-  });
+  for (uint64_t seed : {uint64_t{0}, uint64_t{1}, ~uint64_t{0}, uint64_t{0x123456789ABCDEF}})
+    for (const uint64_t stream : {uint64_t{0}, ~uint64_t{0}, uint64_t{1} << 33}) {
+      const int64_t C = 257;
+      // The last rows' counters pass 32 bits.
+      const std::vector<int32_t> row_of = {0, 3, 66847740, 2147483647};
+      const std::vector<float> x(count(4 * C), 1.0f);
+      std::vector<float> got(x), want(x);
+      cpu().dropout({4, C, 0.5, {seed, stream}, row_of.data(), x.data(), got.data(), false});
+      ref<float>().dropout({4, C, 0.5, {seed, stream}, row_of.data(), x.data(), want.data(), false});
+      EXPECT_EQ(got, want) << "seed " << seed << ", stream " << stream << ", ";
+    }
 }
 
 TEST(ElementwiseKernels, DropoutRowDoesNotSeeItsBatch) {
   const int64_t C = 37;
   const auto x = numbers(9 * C, 1);
-  each_target([&](const std::string& target) {
-    std::vector<float> together(x.size());
-    std::vector<int32_t> row_of = {4, 4, 0, 1, 8, 2, 3, 3, 5};
-    cpu().dropout({9, C, 0.4, {1, 2}, row_of.data(), x.data(), together.data(), false});
-    for (int64_t n = 0; n < 9; ++n) {
-      std::vector<float> alone(count(C));
-      cpu().dropout({1, C, 0.4, {1, 2}, row_of.data() + n, x.data() + n * C, alone.data(), false});
-      EXPECT_EQ(alone, std::vector<float>(together.begin() + n * C, together.begin() + (n + 1) * C)) << target;
-    }
-  });
+  std::vector<float> together(x.size());
+  std::vector<int32_t> row_of = {4, 4, 0, 1, 8, 2, 3, 3, 5};
+  cpu().dropout({9, C, 0.4, {1, 2}, row_of.data(), x.data(), together.data(), false});
+  for (int64_t n = 0; n < 9; ++n) {
+    std::vector<float> alone(count(C));
+    cpu().dropout({1, C, 0.4, {1, 2}, row_of.data() + n, x.data() + n * C, alone.data(), false});
+    EXPECT_EQ(alone, std::vector<float>(together.begin() + n * C, together.begin() + (n + 1) * C));
+  }
 }
 
 template <class R>
@@ -241,26 +231,22 @@ TEST(ElementwiseKernels, LayerNormAgrees) {
 TEST(ElementwiseKernels, LayerNormRowDoesNotSeeItsBatch) {
   const int64_t N = 300, C = 37;
   const auto x = numbers(N * C, 1), gamma = numbers(C, 2), beta = numbers(C, 3);
-  each_target([&](const std::string& target) {
-    std::vector<float> y(x.size()), mean(count(N)), inverse_std(mean);
-    cpu().layer_norm({N, C, 1e-5f, x.data(), gamma.data(), beta.data(), y.data(), mean.data(), inverse_std.data()});
-    for (const int64_t n : {0, 1, 150, 299}) {
-      std::vector<float> alone(count(C)), one(1), other(1);
-      cpu().layer_norm(
-          {1, C, 1e-5f, x.data() + n * C, gamma.data(), beta.data(), alone.data(), one.data(), other.data()});
-      EXPECT_EQ(alone, std::vector<float>(y.begin() + n * C, y.begin() + (n + 1) * C)) << target;
-    }
-  });
+  std::vector<float> y(x.size()), mean(count(N)), inverse_std(mean);
+  cpu().layer_norm({N, C, 1e-5f, x.data(), gamma.data(), beta.data(), y.data(), mean.data(), inverse_std.data()});
+  for (const int64_t n : {0, 1, 150, 299}) {
+    std::vector<float> alone(count(C)), one(1), other(1);
+    cpu().layer_norm(
+        {1, C, 1e-5f, x.data() + n * C, gamma.data(), beta.data(), alone.data(), one.data(), other.data()});
+    EXPECT_EQ(alone, std::vector<float>(y.begin() + n * C, y.begin() + (n + 1) * C));
+  }
 }
 
 // A row of equal numbers has no spread; epsilon keeps it finite.
 TEST(ElementwiseKernels, LayerNormOfAConstantRow) {
-  each_target([](const std::string& target) {
-    const std::vector<float> x(19, 3.5f), gamma(19, 2.0f), beta(19, 0.25f);
-    std::vector<float> y(19), mean(1), inverse_std(1);
-    cpu().layer_norm({1, 19, 1e-5f, x.data(), gamma.data(), beta.data(), y.data(), mean.data(), inverse_std.data()});
-    for (const float v : y) EXPECT_NEAR(v, 0.25f, 1e-3f) << target;
-  });
+  const std::vector<float> x(19, 3.5f), gamma(19, 2.0f), beta(19, 0.25f);
+  std::vector<float> y(19), mean(1), inverse_std(1);
+  cpu().layer_norm({1, 19, 1e-5f, x.data(), gamma.data(), beta.data(), y.data(), mean.data(), inverse_std.data()});
+  for (const float v : y) EXPECT_NEAR(v, 0.25f, 1e-3f);
 }
 
 }  // namespace

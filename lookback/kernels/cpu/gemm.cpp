@@ -3,7 +3,7 @@
 // are read where they lie; only a transposed a, and a b that was not packed, are copied first.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lookback/kernels/cpu/gemm.cpp"
-#include "lookback/kernels/cpu/targets.h"
+#include "lookback/base/rung_targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
 #include "lookback/kernels/cpu/gemm.h"
@@ -35,7 +35,7 @@ namespace lookback::kernels::HWY_NAMESPACE {
 
 // A tile is as many rows by vectors as the registers hold.
 constexpr int kTileRows = kGemmTileRows;
-#if HWY_TARGET <= HWY_AVX3
+#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
 constexpr int kTileVectors = 4;
 #else
 constexpr int kTileVectors = 2;
@@ -272,8 +272,8 @@ float* grown(std::unique_ptr<Pages>& buffer, int64_t floats) {
 
 // All panels of b, `depth` terms from k on.
 void pack_panels(const Matmul<float>& p, int64_t k, int64_t depth, float* out) {
-  const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
-  const auto pack = &HWY_DYNAMIC_DISPATCH(GemmPack);
+  const int64_t W = LOOKBACK_BEST(GemmPanelWidth)();
+  const auto pack = &LOOKBACK_BEST(GemmPack);
   const int64_t panels = up(p.n, W);
   const int64_t parts = panels * W * depth < kWorth ? 1 : std::min<int64_t>(panels, thread_count());
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
@@ -297,7 +297,7 @@ struct Cut {
 
   // parts: threads; terms: of a sum
   Cut(const Matmul<float>& p, int64_t parts, int64_t terms) {
-    const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
+    const int64_t W = LOOKBACK_BEST(GemmPanelWidth)();
     panels = up(p.n, W);
     group = parts == 1 ? panels : std::clamp<int64_t>(kPiece / (W * terms), 1, panels);
     groups = up(panels, group);
@@ -316,8 +316,8 @@ struct Share {
 };
 
 void run_share(std::span<const Stretch> products, const Cut& cut, const Share& share) {
-  const auto run = &HWY_DYNAMIC_DISPATCH(GemmRun);
-  const auto pack_a = &HWY_DYNAMIC_DISPATCH(GemmPackA);
+  const auto run = &LOOKBACK_BEST(GemmRun);
+  const auto pack_a = &LOOKBACK_BEST(GemmPackA);
   const Stretch& first = products[0];
   const int64_t m = first.p.m, depth = first.k_end - first.k;
   int64_t copied_band = -1;
@@ -387,13 +387,13 @@ void run_blocks(std::span<const Stretch> products) {
 
 Stretch whole(const Matmul<float>& p) {
   const float* const panels = static_cast<const Panels*>(p.packed_b)->pages->as<float>();
-  return {p, panels, p.k * HWY_DYNAMIC_DISPATCH(GemmPanelWidth)(), 0, p.k};
+  return {p, panels, p.k * LOOKBACK_BEST(GemmPanelWidth)(), 0, p.k};
 }
 
 }  // namespace
 
 std::unique_ptr<Packed> gemm_pack(const Matmul<float>& p, std::unique_ptr<Packed> old) {
-  const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
+  const int64_t W = LOOKBACK_BEST(GemmPanelWidth)();
   if (!old) old = std::make_unique<Panels>();
   auto& pages = static_cast<Panels&>(*old).pages;
   pack_panels(p, 0, p.k, grown(pages, up(p.n, W) * W * p.k));
@@ -402,7 +402,7 @@ std::unique_ptr<Packed> gemm_pack(const Matmul<float>& p, std::unique_ptr<Packed
 
 void gemm(const Matmul<float>& p) {
   if (p.packed_b && !p.transpose_a) return gemm_sum({&p, 1});
-  const int64_t W = HWY_DYNAMIC_DISPATCH(GemmPanelWidth)();
+  const int64_t W = LOOKBACK_BEST(GemmPanelWidth)();
   // A transposed a is copied for every block of b, so there is one block of columns.
   const int64_t columns = p.transpose_a ? p.n : kGemmColumns;
   thread_local std::unique_ptr<Pages> buffer;

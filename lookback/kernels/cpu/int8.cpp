@@ -1,6 +1,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lookback/kernels/cpu/int8.cpp"
-#include "lookback/kernels/cpu/targets.h"
+#include "lookback/base/rung_targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
 #include "lookback/kernels/cpu/int8.h"
@@ -97,7 +97,7 @@ void each_row(int64_t rows, int64_t cols, F&& f) {
 }  // namespace
 
 void to_int8(const FloatMatrix& x, int8_t* q, float* scales) {
-  const auto run = &HWY_DYNAMIC_DISPATCH(RowToInt8);
+  const auto run = &LOOKBACK_BEST(RowToInt8);
   each_row(x.rows, x.cols, [&](int64_t row) { scales[row] = run(x.data + row * x.ld, x.cols, q + row * x.cols); });
 }
 
@@ -124,7 +124,7 @@ void to_int8_blocks(const Int8Matrix& rows, int8_t* out, int32_t* compensation) 
 }
 
 void from_int8(const Int8Sums& sums, float* c, int64_t ldc, bool accumulate) {
-  const auto run = &HWY_DYNAMIC_DISPATCH(RowFromInt8);
+  const auto run = &LOOKBACK_BEST(RowFromInt8);
   each_row(sums.m, sums.n, [&](int64_t row) { run(sums, row, c + row * ldc, accumulate); });
 }
 

@@ -1,15 +1,14 @@
-// Symmetric int8, one scale a row: see QuantiseRows in kernels.h.
+// Symmetric int8, one scale a row: see QuantiseRows in rows.h.
 #pragma once
 
 #include <cstdint>
 
 #include "lookback/kernels/cpu/bf16.h"
-#include "lookback/kernels/kernels.h"
+#include "lookback/kernels/cpu/cpu.h"
 
 namespace lookback::kernels::cpu_impl {
 
-// q [rows, cols] and scales [rows].
-void quantise_rows(const QuantiseRows<float>& a);
+// q [rows, cols] and scales [rows], as quantise_rows gives them.
 void to_int8(const FloatMatrix& x, int8_t* q, float* scales);
 
 // Rows [n, k] in the order that oneDNN calls BA16a64b4a: blocks of 64 rows by 64 of k, a block [16, 64, 4], with zeros

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lookback/base/parallel.h"
+#include "lookback/base/rung.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12, about its own intrinsics
@@ -92,7 +93,7 @@ LOOKBACK_VNNI void finish(const Int8Product& p, const int32_t* sums, int64_t fir
 
 }  // namespace
 
-bool has_int8_product(const onednn::Blocks& b) { return b.data && onednn::has_vnni(); }
+bool has_int8_product(const onednn::Blocks& b) { return b.data && rung() >= Rung::avx512_vnni; }
 
 void int8_product(std::span<const Int8Product> products) {
   const int64_t m = products[0].m, n = products[0].n;

@@ -1,6 +1,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lookback/kernels/cpu/largest.cpp"
-#include "lookback/kernels/cpu/targets.h"
+#include "lookback/base/rung_targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
 #include "lookback/kernels/cpu/gemm.h"
@@ -211,13 +211,13 @@ bool int8_sums(const Largest<float>& p, const int8_t* q, int32_t* sums) {
 }  // namespace
 
 std::unique_ptr<Packed> sketch(const Matmul<float>& p) {
-  if (!onednn::has_vnni() || p.n < kFewest) return nullptr;
+  if (!onednn::has(Precision::int8) || p.n < kFewest) return nullptr;
   auto out = std::make_unique<Sketch>();
   std::vector<int8_t> q(static_cast<size_t>(p.n * p.k));
   std::vector<float> scales(static_cast<size_t>(p.n));
   to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, q.data(), scales.data());
   out->norms.resize(scales.size()), out->left_out.resize(scales.size());
-  const auto norms_of = &HWY_DYNAMIC_DISPATCH(NormsOfRow);
+  const auto norms_of = &LOOKBACK_BEST(NormsOfRow);
   parallel_for(p.n, 256, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const auto at = static_cast<size_t>(n);
@@ -244,9 +244,9 @@ bool largest(const Largest<float>& p) {
   to_int8({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.k}, q.data(), scales.data());
   if (!int8_sums(p, q.data(), sums.data())) return false;
   std::atomic<bool> good = true;
-  const auto find = &HWY_DYNAMIC_DISPATCH(LargestColumns);
-  const auto compute = &HWY_DYNAMIC_DISPATCH(LargestValues);
-  const auto norms_of = &HWY_DYNAMIC_DISPATCH(NormsOfRow);
+  const auto find = &LOOKBACK_BEST(LargestColumns);
+  const auto compute = &LOOKBACK_BEST(LargestValues);
+  const auto norms_of = &LOOKBACK_BEST(NormsOfRow);
   const float *b_scales = onednn::scales(*sketch.int8), *bias = p.bias ? p.bias : none.data();
   const int8_t* const rounded = q.data();
   const float* const a_scales = scales.data();

@@ -114,20 +114,18 @@ TEST(Largest, IsTheSameForEveryInstructionSetThatHasIt) {
   const Weights w(3000, 200, 4);
   const auto a = numbers(3 * 200, 5);
   const Found want = largest(w, a, 4, 3000);
-  each_target([&](const std::string& target) {
-    const Found found = largest(w, a, 4, 3000);
-    if (target == "baseline") return;  // which has no fused multiply-add and may say so
-    ASSERT_TRUE(found.done) << target;
-    for (size_t row = 0; row < 3; ++row) {
-      std::vector<std::pair<float, int32_t>> best[2];
-      for (const auto& [f, out] : {std::pair{&want, &best[0]}, {&found, &best[1]}}) {
-        for (size_t c = 0; c < f->columns[row].size(); ++c) out->emplace_back(-f->values[row][c], f->columns[row][c]);
-        std::sort(out->begin(), out->end());
-        out->resize(4);
-      }
-      EXPECT_EQ(best[0], best[1]) << target;
+  const Found found = largest(w, a, 4, 3000);
+  if (!has_fused_multiply_add(rung())) return;  // which has no fused multiply-add and may say so
+  ASSERT_TRUE(found.done);
+  for (size_t row = 0; row < 3; ++row) {
+    std::vector<std::pair<float, int32_t>> best[2];
+    for (const auto& [f, out] : {std::pair{&want, &best[0]}, {&found, &best[1]}}) {
+      for (size_t c = 0; c < f->columns[row].size(); ++c) out->emplace_back(-f->values[row][c], f->columns[row][c]);
+      std::sort(out->begin(), out->end());
+      out->resize(4);
     }
-  });
+    EXPECT_EQ(best[0], best[1]);
+  }
 }
 
 TEST(Largest, KeepsFewOfRandomRows) {

@@ -2,7 +2,7 @@
 // over rows, so there columns run side by side and rows come in their order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lookback/kernels/cpu/layer_norm.cpp"
-#include "lookback/kernels/cpu/targets.h"
+#include "lookback/base/rung_targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
 #include "lookback/kernels/cpu/simd-inl.h"
@@ -11,22 +11,22 @@
 HWY_BEFORE_NAMESPACE();
 namespace lookback::kernels::HWY_NAMESPACE {
 
-HWY_INLINE float sum_of(V lanes) { return hn::GetLane(hn::SumOfLanes(D(), lanes)); }
-
 void LayerNormRow(const LayerNorm<float>& a, int64_t n) {
   const D d;
   const int64_t C = a.C;
   const float* x = a.x + n * C;
-  V sum = hn::Zero(d), squares = hn::Zero(d);
-  for (int64_t k = 0; k < C; k += lanes()) sum = hn::Add(sum, load(x + k, C - k));
+  Wide sum = wide_zero(), squares = sum;
+  for (int64_t first = 0; first < C; first += kWide)
+    each_part([&](int p, int64_t at)
+                  HWY_ATTR { sum.part[p] = hn::Add(sum.part[p], load(x + first + at, C - first - at)); });
   const float mean = sum_of(sum) / static_cast<float>(C);
   const V middle = hn::Set(d, mean);
-  for (int64_t k = 0; k < C; k += lanes()) {
-    const V off = hn::Sub(load(x + k, C - k), middle);
-    // Lanes past the end of the row are not elements.
-    const V own = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(std::min(C - k, lanes()))), off);
-    squares = hn::MulAdd(own, own, squares);
-  }
+  for (int64_t first = 0; first < C; first += kWide)
+    each_part([&](int p, int64_t at) HWY_ATTR {
+      const int64_t k = first + at, left = C - k;
+      const V off = first_of(hn::Sub(load(x + k, left), middle), left);
+      squares.part[p] = hn::MulAdd(off, off, squares.part[p]);
+    });
   const float inverse_std = 1 / std::sqrt(sum_of(squares) / static_cast<float>(C) + a.epsilon);
   a.mean[n] = mean;
   a.inverse_std[n] = inverse_std;
@@ -43,13 +43,15 @@ void LayerNormRowBackward(const LayerNormBackward<float>& a, int64_t n) {
   const int64_t C = a.f.C;
   const float *x = a.f.x + n * C, *dy = a.dy + n * C;
   const V mean = hn::Set(d, a.f.mean[n]), inverse_std = hn::Set(d, a.f.inverse_std[n]);
-  V sum = hn::Zero(d), projected = hn::Zero(d);
-  for (int64_t k = 0; k < C; k += lanes()) {
-    const V normal = hn::Mul(hn::Sub(load(x + k, C - k), mean), inverse_std);
-    const V dn = hn::Mul(load(dy + k, C - k), load(a.f.gamma + k, C - k));
-    sum = hn::Add(sum, dn);
-    projected = hn::MulAdd(dn, normal, projected);
-  }
+  Wide sum = wide_zero(), projected = sum;
+  for (int64_t first = 0; first < C; first += kWide)
+    each_part([&](int p, int64_t at) HWY_ATTR {
+      const int64_t k = first + at, left = C - k;
+      const V normal = hn::Mul(hn::Sub(load(x + k, left), mean), inverse_std);
+      const V dn = hn::Mul(load(dy + k, left), load(a.f.gamma + k, left));
+      sum.part[p] = hn::Add(sum.part[p], dn);
+      projected.part[p] = hn::MulAdd(dn, normal, projected.part[p]);
+    });
   const V flat = hn::Set(d, sum_of(sum) / static_cast<float>(C));
   const V tilt = hn::Set(d, sum_of(projected) / static_cast<float>(C));
   // forward: y = gamma * (x - mean) * inverse_std + beta; mean and std depend on every x of the row
@@ -81,7 +83,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "lookback/base/parallel.h"
-#include "lookback/kernels/cpu/layer_norm.h"
+#include "lookback/kernels/cpu/cpu.h"
 
 namespace lookback::kernels {
 HWY_EXPORT(LayerNormRow);
@@ -97,7 +99,7 @@ int64_t rows_per_block(int64_t C) { return std::max<int64_t>(1, 4096 / std::max<
 }  // namespace
 
 void layer_norm(const LayerNorm<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(LayerNormRow);
+  const auto row = &LOOKBACK_BEST(LayerNormRow);
   parallel_for(a.N, rows_per_block(a.C), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) row(a, n);
   });
@@ -105,13 +107,13 @@ void layer_norm(const LayerNorm<float>& a) {
 
 void layer_norm_backward(const LayerNormBackward<float>& a) {
   if (a.dx) {
-    const auto row = &HWY_DYNAMIC_DISPATCH(LayerNormRowBackward);
+    const auto row = &LOOKBACK_BEST(LayerNormRowBackward);
     parallel_for(a.f.N, rows_per_block(a.f.C), [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) row(a, n);
     });
   }
   if (!a.dgamma && !a.dbeta) return;
-  const auto columns = &HWY_DYNAMIC_DISPATCH(LayerNormColumnsBackward);
+  const auto columns = &LOOKBACK_BEST(LayerNormColumnsBackward);
   parallel_for(a.f.C, 64, [&](int64_t begin, int64_t end) { columns(a, begin, end); });
 }
 

@@ -206,10 +206,7 @@ bool sum(std::span<const Matmul<float>> products) {
 
 }  // namespace
 
-bool has_products(Precision precision) {
-  if (precision == Precision::f32) return true;
-  return precision == Precision::bf16 ? onednn::is_exact() && onednn::has_bf16() : onednn::has_vnni();
-}
+bool has_products(Precision precision) { return precision == Precision::f32 || onednn::has(precision); }
 
 // Intel's vdpbf16ps does twice the work of an f32 instruction in four times its time (84 against 161 GFLOP/s
 // on one core of a Sapphire Rapids without its tiles); AMD's takes no longer (217 against 111 on Zen 4).

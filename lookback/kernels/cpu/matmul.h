@@ -2,12 +2,11 @@
 // inputs alone. Tiles (AMX) are not used.
 #pragma once
 
-#include "lookback/kernels/kernels.h"
+#include "lookback/kernels/cpu/cpu.h"
 
 namespace lookback::kernels::cpu_impl {
 
 std::unique_ptr<Packed> pack(const Matmul<float>&, std::unique_ptr<Packed> old);
-void matmul(const Matmul<float>&);
 // Whether the processor multiplies such factors by itself: bf16 with AVX512-BF16, int8 with AVX512-VNNI.
 bool has_products(Precision precision);
 // Whether that is faster than f32.

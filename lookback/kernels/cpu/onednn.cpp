@@ -1,11 +1,9 @@
 #include "lookback/kernels/cpu/onednn.h"
 
 #include <omp.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <map>
@@ -21,6 +19,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
+#include "lookback/base/rung.h"
 #include "lookback/kernels/cpu/int8.h"
 #include "lookback/kernels/cpu/pages.h"
 
@@ -30,27 +29,10 @@ namespace {
 using dnnl::memory;
 using Type = memory::data_type;
 
-// Below tiles (AMX): of those the library cuts bf16 sums by the number of threads, and has no int8 kernel for narrow
-// layers. A lower rung that the environment names, as the library spells it, stays.
-dnnl::cpu_isa highest_rung() {
-  using Isa = dnnl::cpu_isa;
-  constexpr std::pair<const char*, Isa> kLower[] = {{"sse41", Isa::sse41},
-                                                    {"avx", Isa::avx},
-                                                    {"avx2", Isa::avx2},
-                                                    {"avx2_vnni", Isa::avx2_vnni},
-                                                    {"avx2_vnni_2", Isa::avx2_vnni},
-                                                    {"avx512_core", Isa::avx512_core},
-                                                    {"avx512_core_vnni", Isa::avx512_core_vnni}};
-  const char* asked = std::getenv("ONEDNN_MAX_CPU_ISA");
-  if (!asked || !*asked) asked = std::getenv("DNNL_MAX_CPU_ISA");
-  for (const auto& [name, rung] : kLower)
-    if (asked && strcasecmp(asked, name) == 0) return rung;
-  return Isa::avx512_core_bf16;
-}
-
-// Every use of the library begins here: it listens to the first word only. Whether it did.
+// Every use of the library begins here, as it listens to the first word only: below tiles (AMX), of which it cuts bf16
+// sums by the number of threads, and has no int8 kernel for narrow layers. Whether it listened.
 bool is_told() {
-  static const bool told = dnnl::set_max_cpu_isa(highest_rung()) == dnnl::status::success;
+  static const bool told = dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_bf16) == dnnl::status::success;
   return told;
 }
 
@@ -203,14 +185,6 @@ decltype(auto) translated(F&& f) try {
 void rearrange(memory from, memory to) {
   dnnl::reorder(from, to).execute(stream(), from, to);
   stream().wait();
-}
-
-// False for everything where the library would use tiles all the same: someone else in this process came first.
-bool processor_has(dnnl::cpu_isa wanted) {
-  is_told();
-  const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
-  const auto has = [isa](dnnl::cpu_isa some) { return (isa & static_cast<int>(some)) == static_cast<int>(some); };
-  return has(wanted) && !has(dnnl::cpu_isa::avx512_core_amx);
 }
 
 // What the library asks for at 64 rows.
@@ -367,24 +341,20 @@ Blocks blocks(const Packed& b) {
 
 const float* scales(const Packed& b) { return static_cast<const PackedB&>(b).scales.data(); }
 
-// By the source of the AVX-512 kernels of these versions, and by the test that sweeps the shapes. Other
-// kernels cut k by the number of threads, or take another path for few rows.
-bool is_exact() {
+bool has(Precision precision) {
+  // Of rows that depend on themselves alone: by the source of the AVX-512 kernels of these versions, and by the test
+  // that sweeps the shapes. Other kernels cut k by the number of threads, or take another path for few rows.
   static const bool exact = [] {
     const dnnl::version_t* v = dnnl::version();
-    return processor_has(dnnl::cpu_isa::avx512_core) && (v->major == 2 || (v->major == 3 && v->minor < 2));
+    return v->major == 2 || (v->major == 3 && v->minor < 2);
   }();
-  return exact;
-}
-
-bool has_bf16() {
-  static const bool has = processor_has(dnnl::cpu_isa::avx512_core_bf16);
-  return has;
-}
-
-bool has_vnni() {
-  static const bool has = processor_has(dnnl::cpu_isa::avx512_core_vnni);
-  return has;
+  // Where someone else in this process came first, the library may use tiles all the same, or less than there is.
+  static const int isa = (is_told(), static_cast<int>(dnnl::get_effective_cpu_isa()));
+  const auto uses = [](dnnl::cpu_isa some) { return (isa & static_cast<int>(some)) == static_cast<int>(some); };
+  if (uses(dnnl::cpu_isa::avx512_core_amx)) return false;
+  if (precision == Precision::bf16)
+    return exact && rung() >= Rung::avx512_bf16 && uses(dnnl::cpu_isa::avx512_core_bf16);
+  return rung() >= Rung::avx512_vnni && uses(dnnl::cpu_isa::avx512_core_vnni);
 }
 
 bool is_held_below_tiles() { return is_told(); }

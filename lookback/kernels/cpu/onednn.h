@@ -43,12 +43,9 @@ struct Blocks {
 };
 Blocks blocks(const Packed& b);
 
-// Whether a row's product with a packed weight, and any product on one thread, depends on
-// that row alone: not on how many there are, nor on threads.
-bool is_exact();
-
-bool has_bf16();  // AVX512-BF16
-bool has_vnni();  // AVX512-VNNI: fast int8
+// Whether the library has fast products of this precision, bf16 or int8, on the rung in use, and a row's product with a
+// packed weight, and any product on one thread, depends on that row alone: not on how many there are, nor on threads.
+bool has(Precision precision);
 
 // Whether the library took the order to leave tiles (AMX) alone, as it does unless something else in this process has
 // used it before. Where it did not and there are tiles, nothing of the above is there.

@@ -3,9 +3,10 @@
 // need no time loop, so the ops do them for all steps at once.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lookback/kernels/cpu/recurrent.cpp"
-#include "lookback/kernels/cpu/targets.h"
+#include "lookback/base/rung_targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
+#include "lookback/kernels/cpu/row_grads.h"
 #include "lookback/kernels/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -89,8 +90,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "lookback/base/parallel.h"
+#include "lookback/kernels/cpu/cpu.h"
 #include "lookback/kernels/cpu/matmul.h"
-#include "lookback/kernels/cpu/recurrent.h"
 
 namespace lookback::kernels {
 HWY_EXPORT(LstmRow);
@@ -128,7 +129,7 @@ const float* state_before(const Step& step, int64_t n, int64_t H, const float* s
 }  // namespace
 
 void lstm_cell(const LstmCell<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(LstmRow);
+  const auto row = &LOOKBACK_BEST(LstmRow);
   const int64_t H = a.H;
   parallel_for(a.N, rows_per_block(H), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) row(H, a.gates + n * 4 * H, a.c + n * H, a.h_next + n * H, a.c_next + n * H);
@@ -136,7 +137,7 @@ void lstm_cell(const LstmCell<float>& a) {
 }
 
 void lstm_cell_backward(const LstmCellBackward<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(LstmRowBackward);
+  const auto row = &LOOKBACK_BEST(LstmRowBackward);
   const int64_t H = a.f.H;
   parallel_for(a.f.N, rows_per_block(H), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n)
@@ -151,7 +152,7 @@ void lstm_cell_backward(const LstmCellBackward<float>& a) {
 }
 
 void lstm_forward(const LstmForward<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(LstmRow);
+  const auto row = &LOOKBACK_BEST(LstmRow);
   const int64_t H = a.H;
   for (int64_t s = 0; s < a.steps.T; ++s) {
     const Step step = step_at(a.steps, a.reverse, s);
@@ -168,7 +169,7 @@ void lstm_forward(const LstmForward<float>& a) {
 }
 
 void lstm_backward(const LstmBackward<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(LstmRowBackward);
+  const auto row = &LOOKBACK_BEST(LstmRowBackward);
   const Steps& steps = a.f.steps;
   const int64_t H = a.f.H, carry = steps.B() * H;
   // Until the walk reaches a row, the carries hold what flows into its last state.
@@ -193,7 +194,7 @@ void lstm_backward(const LstmBackward<float>& a) {
 }
 
 void gru_cell(const GruCell<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(GruRow);
+  const auto row = &LOOKBACK_BEST(GruRow);
   const int64_t H = a.H;
   parallel_for(a.N, rows_per_block(H), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n)
@@ -202,7 +203,7 @@ void gru_cell(const GruCell<float>& a) {
 }
 
 void gru_cell_backward(const GruCellBackward<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(GruRowBackward);
+  const auto row = &LOOKBACK_BEST(GruRowBackward);
   const int64_t H = a.f.H;
   parallel_for(a.f.N, rows_per_block(H), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n)
@@ -218,7 +219,7 @@ void gru_cell_backward(const GruCellBackward<float>& a) {
 
 // scratch: [B, 3H] for h Wh^T + bh.
 void gru_forward(const GruForward<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(GruRow);
+  const auto row = &LOOKBACK_BEST(GruRow);
   const int64_t H = a.H;
   float* gh = a.scratch;
   for (int64_t s = 0; s < a.steps.T; ++s) {
@@ -237,7 +238,7 @@ void gru_forward(const GruForward<float>& a) {
 }
 
 void gru_backward(const GruBackward<float>& a) {
-  const auto row = &HWY_DYNAMIC_DISPATCH(GruRowBackward);
+  const auto row = &LOOKBACK_BEST(GruRowBackward);
   const Steps& steps = a.f.steps;
   const int64_t H = a.f.H, carry = steps.B() * H;
   a.dh_last ? std::copy_n(a.dh_last, carry, a.dh_carry) : std::fill_n(a.dh_carry, carry, 0.0f);

@@ -215,16 +215,14 @@ template <class Run>
 void expect_alone_as_in_batch(Run&& run, int64_t H, const std::vector<std::pair<const char*, int64_t>>& outputs) {
   for (const bool reverse : {false, true}) {
     const Case batch{{9, 9, 8, 5, 5, 4, 3, 2, 2, 1, 1, 1}, H, reverse, true, true};
-    each_target([&](const std::string& target) {
-      const Outputs together = run(batch);
-      for (int64_t b = 0; b < batch.B(); ++b) {
-        const Case single{{batch.lengths[static_cast<size_t>(b)]}, H, reverse, true, true, {static_cast<uint64_t>(b)}};
-        const Outputs alone = run(single);
-        for (const auto& [name, width] : outputs)
-          EXPECT_EQ(rows_of(together, name, batch, b, width), rows_of(alone, name, single, 0, width))
-              << name << " of sentence " << b << ", H " << H << ", " << target;
-      }
-    });
+    const Outputs together = run(batch);
+    for (int64_t b = 0; b < batch.B(); ++b) {
+      const Case single{{batch.lengths[static_cast<size_t>(b)]}, H, reverse, true, true, {static_cast<uint64_t>(b)}};
+      const Outputs alone = run(single);
+      for (const auto& [name, width] : outputs)
+        EXPECT_EQ(rows_of(together, name, batch, b, width), rows_of(alone, name, single, 0, width))
+            << name << " of sentence " << b << ", H " << H << ", ";
+    }
   }
 }
 
@@ -287,28 +285,24 @@ TEST(RecurrentKernels, CellsAgree) {
 
 // Gates far outside the usual range saturate instead of overflowing.
 TEST(RecurrentKernels, GatesSaturate) {
-  each_target([](const std::string& target) {
-    for (const float big : {50.0f, 200.0f, 1e30f, std::numeric_limits<float>::infinity()}) {
-      std::vector<float> gates = {-big, big, big, big}, c = {0.5f}, h_next(1), c_next(1);
-      cpu().lstm_cell({1, 1, gates.data(), c.data(), h_next.data(), c_next.data()});
-      EXPECT_LE(gates[0], 1e-20f) << target;
-      EXPECT_EQ(gates[1], 1.0f) << target;
-      EXPECT_EQ(c_next[0], 0.5f) << target;
-      EXPECT_NEAR(h_next[0], std::tanh(0.5f), 1e-6f) << target;
-    }
-  });
+  for (const float big : {50.0f, 200.0f, 1e30f, std::numeric_limits<float>::infinity()}) {
+    std::vector<float> gates = {-big, big, big, big}, c = {0.5f}, h_next(1), c_next(1);
+    cpu().lstm_cell({1, 1, gates.data(), c.data(), h_next.data(), c_next.data()});
+    EXPECT_LE(gates[0], 1e-20f);
+    EXPECT_EQ(gates[1], 1.0f);
+    EXPECT_EQ(c_next[0], 0.5f);
+    EXPECT_NEAR(h_next[0], std::tanh(0.5f), 1e-6f);
+  }
 }
 
 // A number that is not one must not be hidden by a gate: training looks for it.
 TEST(RecurrentKernels, NotANumberStays) {
-  each_target([](const std::string& target) {
-    for (const size_t bad : {0u, 1u, 2u, 3u}) {
-      std::vector<float> gates(4, 0.1f), c = {0.5f}, h_next(1), c_next(1);
-      gates[bad] = std::numeric_limits<float>::quiet_NaN();
-      cpu().lstm_cell({1, 1, gates.data(), c.data(), h_next.data(), c_next.data()});
-      EXPECT_TRUE(std::isnan(h_next[0])) << "gate " << bad << ", " << target;
-    }
-  });
+  for (const size_t bad : {0u, 1u, 2u, 3u}) {
+    std::vector<float> gates(4, 0.1f), c = {0.5f}, h_next(1), c_next(1);
+    gates[bad] = std::numeric_limits<float>::quiet_NaN();
+    cpu().lstm_cell({1, 1, gates.data(), c.data(), h_next.data(), c_next.data()});
+    EXPECT_TRUE(std::isnan(h_next[0])) << "gate " << bad << ", ";
+  }
 }
 
 }  // namespace

@@ -13,7 +13,6 @@
 #include <limits>
 #include <type_traits>
 
-#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -25,11 +24,12 @@ using V = hn::Vec<D>;
 
 HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
 
-// The next lanes at p, of which only the first `left` exist; the rest are zero.
+// The next lanes at p, of which only the first `left` exist, perhaps none; the rest are zero.
 // An element is computed the same way wherever it stands in its row.
 HWY_INLINE V load(const float* p, int64_t left) {
   const D d;
   if (left >= lanes()) return hn::LoadU(d, p);
+  if (left <= 0) return hn::Zero(d);
   HWY_ALIGN float buffer[HWY_MAX_BYTES / sizeof(float)] = {};
   std::copy_n(p, left, buffer);
   return hn::Load(d, buffer);
@@ -38,22 +38,52 @@ HWY_INLINE V load(const float* p, int64_t left) {
 HWY_INLINE void store(V v, float* p, int64_t left) {
   const D d;
   if (left >= lanes()) return hn::StoreU(v, d, p);
+  if (left <= 0) return;
   HWY_ALIGN float buffer[HWY_MAX_BYTES / sizeof(float)];
   hn::Store(v, d, buffer);
   std::copy_n(buffer, left, p);
 }
 
-// y where x is a number, else x. Highway's Exp and the minimum of x86 turn NaN into
-// a number, and a step that went wrong would go unnoticed.
+// v in the first `left` lanes, zero in the rest.
+HWY_INLINE V first_of(V v, int64_t left) {
+  const D d;
+  if (left >= lanes()) return v;
+  return hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(std::max<int64_t>(0, left))), v);
+}
+
+// y where x is a number, else x. The minimum and maximum of x86 turn NaN into a number, and a step that went wrong
+// would go unnoticed.
 HWY_INLINE V keep_nan(V x, V y) { return hn::IfThenElse(hn::IsNaN(x), x, y); }
 
-HWY_INLINE V exp(V x) { return keep_nan(x, hn::Exp(D(), x)); }
+// e^x for x <= 88, within 2 units in the last place; 0 below -104. Not for NaN. By the reduction and the polynomial of
+// Cephes: x = n log 2 + r with |r| <= log(2) / 2.
+HWY_INLINE V exp_of_number(V x) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const V round = hn::Set(d, 0x1.8p23f);  // adding it leaves the nearest integer in the low bits
+  x = hn::Max(x, hn::Set(d, -104.5f));
+  const V n = hn::Sub(hn::MulAdd(x, hn::Set(d, 1.44269504f), round), round);
+  const V r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x));
+  V p = hn::Set(d, 1.9875691500e-4f);
+  p = hn::MulAdd(p, r, hn::Set(d, 1.3981999507e-3f));
+  p = hn::MulAdd(p, r, hn::Set(d, 8.3334519073e-3f));
+  p = hn::MulAdd(p, r, hn::Set(d, 4.1665795894e-2f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459e-1f));
+  p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201e-1f));
+  const V e = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(d, 1.0f));
+  // 2^n in two steps, as it may be no normal number.
+  const auto power = [&](auto k) HWY_ATTR { return hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(k, hn::Set(di, 127)))); };
+  const auto whole = hn::ConvertTo(di, n), half = hn::ShiftRight<1>(whole);
+  return hn::Mul(hn::Mul(e, power(half)), power(hn::Sub(whole, half)));
+}
+
+HWY_INLINE V exp(V x) { return keep_nan(x, exp_of_number(x)); }
 
 // 1 / (1 + exp(-x)); the exponent is clamped so that nothing overflows.
 HWY_INLINE V sigmoid(V x) {
   const D d;
   const V one = hn::Set(d, 1.0f);
-  const V e = hn::Exp(d, hn::Min(hn::Neg(x), hn::Set(d, 88.0f)));
+  const V e = exp_of_number(hn::Min(hn::Neg(x), hn::Set(d, 88.0f)));
   return keep_nan(x, hn::Div(one, hn::Add(one, e)));
 }
 
@@ -61,24 +91,74 @@ HWY_INLINE V sigmoid(V x) {
 HWY_INLINE V tanh(V x) {
   const D d;
   const V one = hn::Set(d, 1.0f);
-  const V e = hn::Exp(d, hn::Mul(hn::Set(d, -2.0f), hn::Abs(x)));
+  const V e = exp_of_number(hn::Mul(hn::Set(d, -2.0f), hn::Abs(x)));
   return keep_nan(x, hn::CopySign(hn::Div(hn::Sub(one, e), hn::Add(one, e)), x));
 }
 
-// Four sums side by side, added up in a fixed order.
+// Sixteen partial sums, whatever the width of a vector: element k of a row goes to sum k % 16 and they are added up in
+// a fixed order, so that a sum over a row is the same bits on every rung.
+constexpr int64_t kWide = 16;
+constexpr int kParts = static_cast<int>(kWide / static_cast<int64_t>(hn::MaxLanes(D())));
+struct Wide {
+  V part[kParts];
+};
+
+HWY_INLINE Wide wide_zero() {
+  Wide out;
+  HWY_UNROLL(16) for (int p = 0; p < kParts; ++p) out.part[p] = hn::Zero(D());
+  return out;
+}
+
+// Calls f(part, at) for each part of the sums, for elements `at` .. of the next sixteen.
+template <class F>
+HWY_INLINE void each_part(F&& f) {
+  HWY_UNROLL(16) for (int p = 0; p < kParts; ++p) f(p, p * static_cast<int64_t>(hn::MaxLanes(D())));
+}
+
+// Sum k and sum k + 8, then + 4, + 2, + 1.
+HWY_INLINE float sum_of(Wide w) {
+  const D d;
+  HWY_UNROLL(4)
+  for (int half = kParts / 2; half > 0; half /= 2)
+    HWY_UNROLL(8) for (int p = 0; p < half; ++p) w.part[p] = hn::Add(w.part[p], w.part[p + half]);
+  HWY_ALIGN float x[HWY_MAX_BYTES / sizeof(float)];
+#if HWY_TARGET <= HWY_AVX3
+  const hn::Half<D> d8;
+  const hn::Half<decltype(d8)> d4;
+  const auto eight = hn::Add(hn::LowerHalf(d8, w.part[0]), hn::UpperHalf(d8, w.part[0]));
+  hn::Store(hn::Add(hn::LowerHalf(d4, eight), hn::UpperHalf(d4, eight)), d4, x);
+#elif HWY_TARGET <= HWY_AVX2
+  const hn::Half<D> d4;
+  hn::Store(hn::Add(hn::LowerHalf(d4, w.part[0]), hn::UpperHalf(d4, w.part[0])), d4, x);
+#else
+  hn::Store(w.part[0], d, x);
+#endif
+  static_cast<void>(d);
+  return hn::MaxLanes(d) == 1 ? x[0] : (x[0] + x[2]) + (x[1] + x[3]);
+}
+
+// Four times sixteen sums side by side.
 HWY_INLINE float dot(const float* a, const float* b, int64_t n) {
   const D d;
-  V s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
-  const int64_t L = lanes();
+  constexpr int kSides = 4;
+  Wide sum[kSides];
+  HWY_UNROLL(4) for (int s = 0; s < kSides; ++s) sum[s] = wide_zero();
   int64_t k = 0;
-  for (; k + 4 * L <= n; k += 4 * L) {
-    s0 = hn::MulAdd(hn::LoadU(d, a + k), hn::LoadU(d, b + k), s0);
-    s1 = hn::MulAdd(hn::LoadU(d, a + k + L), hn::LoadU(d, b + k + L), s1);
-    s2 = hn::MulAdd(hn::LoadU(d, a + k + 2 * L), hn::LoadU(d, b + k + 2 * L), s2);
-    s3 = hn::MulAdd(hn::LoadU(d, a + k + 3 * L), hn::LoadU(d, b + k + 3 * L), s3);
-  }
-  for (; k < n; k += L) s0 = hn::MulAdd(load(a + k, n - k), load(b + k, n - k), s0);
-  return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
+  for (; k + kSides * kWide <= n; k += kSides * kWide) HWY_UNROLL(4)
+  for (int s = 0; s < kSides; ++s)
+    each_part([&](int p, int64_t at) HWY_ATTR {
+      const int64_t i = k + s * kWide + at;
+      sum[s].part[p] = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum[s].part[p]);
+    });
+  for (; k < n; k += kWide)
+    each_part([&](int p, int64_t at) HWY_ATTR {
+      const int64_t i = k + at;
+      sum[0].part[p] = hn::MulAdd(load(a + i, n - i), load(b + i, n - i), sum[0].part[p]);
+    });
+  each_part([&](int p, int64_t) HWY_ATTR {
+    sum[0].part[p] = hn::Add(hn::Add(sum[0].part[p], sum[1].part[p]), hn::Add(sum[2].part[p], sum[3].part[p]));
+  });
+  return sum_of(sum[0]);
 }
 
 // y += alpha x

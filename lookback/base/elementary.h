@@ -1,0 +1,21 @@
+// Elementary functions in double, made of products, sums and square roots alone, in a fixed order: the same bits on
+// every processor. Those of the C library are another code on each kind of processor, and differ in the last bit.
+#pragma once
+
+#include <cstdint>
+
+namespace lookback::elementary {
+
+// e^x, within 1 unit in the last place; 0 and infinity where it leaves double, subnormal numbers rounded once more.
+double exp(double x);
+
+// Natural logarithm, within 1 unit in the last place; -infinity at 0, NaN below.
+double log(double x);
+
+// x^y for x >= 0, within 2 units in the last place times 1 + |y log x|; an integer y by products, also for x < 0.
+double pow(double x, double y);
+
+// Cosine, for |x| up to a few thousand: absolute error below 2e-15 for |x| <= 8, and growing with x.
+double cos(double x);
+
+}  // namespace lookback::elementary

@@ -1,0 +1,79 @@
+// Kernels of attention. N rows of queries, S rows of memory, T the longest sentence, A attention width, M memory width.
+#pragma once
+
+#include <cstdint>
+
+namespace lookback::kernels {
+
+// The sentences that attention looks at: sentence s owns memory rows begin[s] .. begin[s+1].
+// Row n of the queries looks at sentence of[n]. Weights and energies are [N, T] with
+// T >= the longest sentence; columns past a sentence's own length are zero.
+struct Memory {
+  int64_t sentences;
+  const int64_t* begin;  // [sentences+1]
+  int64_t N;
+  const int32_t* of;  // [N]
+  int64_t T;
+
+  int64_t length(int64_t n) const { return begin[of[n] + 1] - begin[of[n]]; }
+};
+
+// energies[n,t] = scale * query[n] . keys[begin[of[n]] + t]
+template <class R>
+struct ScoreDot {
+  Memory memory;
+  int64_t A;
+  R scale;
+  const R* query;  // [N, A]
+  const R* keys;   // [S, A]
+  R* energies;     // [N, T]
+};
+
+template <class R>
+struct ScoreDotBackward {
+  ScoreDot<R> f;
+  const R* denergies;  // [N, T]
+  R *dquery, *dkeys;
+};
+
+// energies[n,t] = v . tanh(query[n] + keys[begin[of[n]] + t])   (Bahdanau et al. 2015)
+template <class R>
+struct ScoreAdditive {
+  Memory memory;
+  int64_t A;
+  const R* query;  // [N, A]
+  const R* keys;   // [S, A]
+  const R* v;      // [A]
+  R* energies;     // [N, T]
+};
+
+template <class R>
+struct ScoreAdditiveBackward {
+  ScoreAdditive<R> f;
+  const R* denergies;  // [N, T]
+  R *dquery, *dkeys;
+  R* dv;          // [A]
+  R* dv_scratch;  // [sentences, A]
+};
+
+// weights = softmax of energies over the sentence's own positions; context = weights . values
+// A sentence without positions gives zeros.
+template <class R>
+struct Attend {
+  Memory memory;
+  int64_t M;
+  const R* energies;  // [N, T]
+  const R* values;    // [S, M]
+  R* weights;         // [N, T]
+  R* context;         // [N, M]
+};
+
+template <class R>
+struct AttendBackward {
+  Attend<R> f;
+  const R* dcontext;  // [N, M] or null
+  const R* dweights;  // [N, T] or null
+  R *denergies, *dvalues;
+};
+
+}  // namespace lookback::kernels

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""The same bits on every instruction set that has fused multiply-add; and how one is chosen."""
+import re
+
+import program as p
+
+ALL = ["baseline", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"]
+
+
+def there():
+    """Those of this machine."""
+    out = p.run("version").stdout.decode()
+    return re.search(r"^instruction sets: \w+, of (.*)$", out, re.M)[1].split(", ")
+
+
+class Rungs(p.Case):
+    def test_version_tells_what_is_there_and_what_is_in_use(self):
+        rungs = there()
+        self.assertEqual(rungs, ALL[:len(rungs)])
+        for rung in rungs:
+            out = self.ok("version", env={"LOOKBACK_CPU": rung}).stdout.decode()
+            self.assertIn(f"instruction sets: {rung}, of {', '.join(rungs)}\n", out)
+
+    def test_a_name_that_is_not_there_lists_those_that_are(self):
+        names = ", ".join(there())
+        p.write_data(p.WORK / "data")
+        train = ["train", p.WORK / "data/recipe.toml", "--out", p.WORK / "never"]
+        self.fails(2, *train, "--cpu", "sse9", says=[f"--cpu: there is no instruction set 'sse9'; there are {names}"])
+        self.fails(2, *train, env={"LOOKBACK_CPU": "sse9"}, says=["LOOKBACK_CPU: there is no", names])
+        self.fails(2, "version", env={"LOOKBACK_CPU": "sse9"}, says=["LOOKBACK_CPU: there is no", names])
+        for missing in ALL[len(there()):]:
+            self.fails(2, *train, "--cpu", missing, says=[f"this processor has no '{missing}'; there are {names}"])
+        self.assertFalse((p.WORK / "never").exists())
+
+    def test_the_flag_goes_before_the_variable(self):
+        for words in (["predict", self.model()], ["evaluate", self.model(), "--data", p.WORK / "data/test.src",
+                                                  p.WORK / "data/test.tgt"]):
+            self.ok(*words, "--cpu", "baseline", stdin="abc\n", env={"LOOKBACK_CPU": "sse9"})
+
+    def test_weights_and_outputs_in_f32_are_the_same_bits(self):
+        """Sixty steps of a model with sums over more elements than a vector of any rung has."""
+        p.write_data(p.WORK / "data")
+        sources = "".join(s + "\n" for s, _ in p.pairs(120, 7))
+        seen = {}
+        for score in ("general", "additive"):
+            for rung in there():
+                out = self.fresh(f"{score}-{rung}")
+                self.ok("train", p.WORK / "data/recipe.toml", "--out", out, "--cpu", rung, "--quiet", "--precision", "f32",
+                        "--set", "model.encoder.hidden=40", "--set", "model.decoder.hidden=72", "--set",
+                        "model.decoder.layers=2", "--set", f"model.score={score}")
+                done = self.ok("predict", out, "--cpu", rung, "--format", "jsonl", "--n-best", "2", "--beam", "4",
+                               "--precision", "f32", stdin=sources)
+                seen.setdefault((score, rung != "baseline"), {})[rung] = (p.sha256(out / "model.safetensors"),
+                                                                         p.log_of(out), done.stdout)
+        for (_, fused), by_rung in seen.items():
+            first = next(iter(by_rung.values()))
+            self.assertTrue(b"outputs" in first[2])
+            if fused:
+                for rung, (weights, log, outputs) in by_rung.items():
+                    self.assertEqual(weights, first[0], rung)
+                    self.assertEqual(log, first[1], rung)
+                    self.assertEqual(outputs, first[2], rung)
+
+
+if __name__ == "__main__":
+    p.main()
