@@ -10,17 +10,12 @@
 namespace lookback::train {
 namespace detail {
 
-template <class R>
-using Update = void (*)(int64_t n, R* __restrict w, const R* __restrict g, R* __restrict s, R* __restrict t,
-                        const UpdateScalars& a);
-
 struct UpdateRule {
   const char* kind;
   double usual_lr, usual_epsilon;
   StringList own;    // the options that this kind has and others do not
   StringList slots;  // names of s and t, as torch calls them
-  Update<float> f32;
-  Update<double> f64;
+  UpdateKind update;
 };
 
 }  // namespace detail
@@ -35,13 +30,13 @@ constexpr const char* kOfSomeKinds[] = {"momentum", "nesterov", "beta1", "beta2"
 const std::vector<UpdateRule>& rules() {
   using namespace detail;
   static const std::vector<UpdateRule> list = {
-      {"sgd", 1e-2, 0, {"momentum", "nesterov"}, {}, &sgd<float>, &sgd<double>},
-      {"adagrad", 1e-2, 1e-10, {"epsilon"}, {"sum"}, &adagrad<float>, &adagrad<double>},
-      {"adadelta", 1.0, 1e-6, {"epsilon", "rho"}, {"square_avg", "acc_delta"}, &adadelta<float>, &adadelta<double>},
-      {"adam", 1e-3, 1e-8, {"epsilon", "beta1", "beta2"}, {"exp_avg", "exp_avg_sq"}, &adam<float>, &adam<double>},
-      {"adamw", 1e-3, 1e-8, {"epsilon", "beta1", "beta2"}, {"exp_avg", "exp_avg_sq"}, &adamw<float>, &adamw<double>},
-      {"radam", 1e-3, 1e-8, {"epsilon", "beta1", "beta2"}, {"exp_avg", "exp_avg_sq"}, &radam<float>, &radam<double>},
-      {"sgd", 1e-2, 0, {"momentum", "nesterov"}, {"momentum_buffer"}, &sgd_momentum<float>, &sgd_momentum<double>},
+      {"sgd", 1e-2, 0, {"momentum", "nesterov"}, {}, UpdateKind::sgd},
+      {"adagrad", 1e-2, 1e-10, {"epsilon"}, {"sum"}, UpdateKind::adagrad},
+      {"adadelta", 1.0, 1e-6, {"epsilon", "rho"}, {"square_avg", "acc_delta"}, UpdateKind::adadelta},
+      {"adam", 1e-3, 1e-8, {"epsilon", "beta1", "beta2"}, {"exp_avg", "exp_avg_sq"}, UpdateKind::adam},
+      {"adamw", 1e-3, 1e-8, {"epsilon", "beta1", "beta2"}, {"exp_avg", "exp_avg_sq"}, UpdateKind::adamw},
+      {"radam", 1e-3, 1e-8, {"epsilon", "beta1", "beta2"}, {"exp_avg", "exp_avg_sq"}, UpdateKind::radam},
+      {"sgd", 1e-2, 0, {"momentum", "nesterov"}, {"momentum_buffer"}, UpdateKind::sgd_momentum},
   };
   return list;
 }
@@ -137,6 +132,7 @@ Optimizer::Optimizer(const OptimizerOptions& options, const std::vector<NamedVar
 }
 
 void Optimizer::step(double lr, double grad_scale) {
+  const detail::Updates updates = detail::updates_of(rule_->update);
   detail::UpdateScalars a{.lr = lr,
                           .grad_scale = grad_scale,
                           .weight_decay = options_.weight_decay,
@@ -156,9 +152,9 @@ void Optimizer::step(double lr, double grad_scale) {
       R* t = slot_names_.size() > 1 ? slots_[p][1].data<R>() : nullptr;
       detail::Update<R> rule;
       if constexpr (std::is_same_v<R, double>)
-        rule = rule_->f64;
+        rule = updates.f64;
       else
-        rule = rule_->f32;
+        rule = updates.f32;
       // g: of the elements from begin on
       const auto update = [&](int64_t begin, int64_t end, const R* g) {
         rule(end - begin, w + begin, g, s ? s + begin : nullptr, t ? t + begin : nullptr, a);

@@ -10,32 +10,12 @@
 #include "lookback/base/error.h"
 #include "lookback/base/fields.h"
 #include "lookback/base/parallel.h"
+#include "lookback/train/update_rules.h"
 
 namespace lookback::train {
 namespace {
 
 constexpr int64_t kBlock = 4096;
-
-// Sums side by side: the compiler may not reorder one, but keeps these in registers. They read four stretches at once,
-// as memory is faster so.
-template <class R>
-double square_sum(const R* __restrict g, int64_t n) {
-  constexpr int kStretches = 4, kLanes = 8;
-  double lane[kStretches][kLanes] = {};
-  const int64_t stretch = n / (kStretches * kLanes) * kLanes;
-  for (int64_t k = 0; k < stretch; k += kLanes)
-    for (int s = 0; s < kStretches; ++s)
-      for (int j = 0; j < kLanes; ++j) {
-        const auto x = static_cast<double>(g[s * stretch + k + j]);
-        lane[s][j] += x * x;
-      }
-  for (int64_t k = kStretches * stretch; k < n; ++k)
-    lane[0][k % kLanes] += static_cast<double>(g[k]) * static_cast<double>(g[k]);
-  double sum = 0;
-  for (const auto& side : lane)
-    for (const double x : side) sum += x;
-  return sum;
-}
 
 // The gradient, or those rows of it that are not zero.
 const Tensor& kept_grad(const Var& v) { return v.row_grad() ? v.row_grad()->rows : v.grad(); }
@@ -101,7 +81,7 @@ double GradNorm::operator()(const std::vector<NamedVar>& params) {
     with_float(grad.dtype(), [&]<class R>() {
       const R* g = grad.data<R>();
       parallel_for(n, kBlock, [&](int64_t begin, int64_t end) {
-        partial_[static_cast<size_t>(begin / kBlock)] = square_sum(g + begin, end - begin);
+        partial_[static_cast<size_t>(begin / kBlock)] = detail::square_sum(g + begin, end - begin);
       });
     });
     for (int64_t k = 0; k * kBlock < n; ++k) total += partial_[static_cast<size_t>(k)];

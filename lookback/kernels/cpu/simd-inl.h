@@ -55,14 +55,13 @@ HWY_INLINE V first_of(V v, int64_t left) {
 // would go unnoticed.
 HWY_INLINE V keep_nan(V x, V y) { return hn::IfThenElse(hn::IsNaN(x), x, y); }
 
-// e^x for x <= 88, within 2 units in the last place; 0 below -104. Not for NaN. By the reduction and the polynomial of
-// Cephes: x = n log 2 + r with |r| <= log(2) / 2.
+// e^x for x <= 88, within 2 units in the last place; 0 below -87.3, where float runs out of normal numbers. Not for
+// NaN. By the reduction and the polynomial of Cephes: x = n log 2 + r with |r| <= log(2) / 2.
 HWY_INLINE V exp_of_number(V x) {
   const D d;
   const hn::RebindToSigned<D> di;
   const V round = hn::Set(d, 0x1.8p23f);  // adding it leaves the nearest integer in the low bits
-  x = hn::Max(x, hn::Set(d, -104.5f));
-  const V n = hn::Sub(hn::MulAdd(x, hn::Set(d, 1.44269504f), round), round);
+  const V shifted = hn::MulAdd(x, hn::Set(d, 1.44269504f), round), n = hn::Sub(shifted, round);
   const V r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x));
   V p = hn::Set(d, 1.9875691500e-4f);
   p = hn::MulAdd(p, r, hn::Set(d, 1.3981999507e-3f));
@@ -71,10 +70,10 @@ HWY_INLINE V exp_of_number(V x) {
   p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459e-1f));
   p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201e-1f));
   const V e = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(d, 1.0f));
-  // 2^n in two steps, as it may be no normal number.
-  const auto power = [&](auto k) HWY_ATTR { return hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(k, hn::Set(di, 127)))); };
-  const auto whole = hn::ConvertTo(di, n), half = hn::ShiftRight<1>(whole);
-  return hn::Mul(hn::Mul(e, power(half)), power(hn::Sub(whole, half)));
+  // Times 2^n, by adding n to the exponent.
+  const auto power = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
+  const V out = hn::BitCast(d, hn::Add(hn::BitCast(di, e), power));
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.3f)), out);
 }
 
 HWY_INLINE V exp(V x) { return keep_nan(x, exp_of_number(x)); }
