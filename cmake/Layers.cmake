@@ -4,16 +4,39 @@
 set_property(GLOBAL PROPERTY lookback_layers "")
 
 add_library(lookback_flags INTERFACE)
-target_compile_options(lookback_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+target_compile_options(lookback_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers 
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict$<SEMICOLON>-Wno-stringop-overflow$<SEMICOLON>-Wno-array-bounds>
   -ffp-contract=off -fno-math-errno)
 # A compiler that CI does not build with may warn of what we have not seen: it is shown, and the build goes on.
 if(LOOKBACK_WERROR AND "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}" MATCHES "^(GNU 12|Clang 14)\\.")
   target_compile_options(lookback_flags INTERFACE -Werror)
 endif()
 if(LOOKBACK_SANITIZE)
-  target_compile_options(lookback_flags INTERFACE -fsanitize=${LOOKBACK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  # Of debug information, what a report needs: lines.
+  target_compile_options(lookback_flags INTERFACE -fsanitize=${LOOKBACK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
   target_link_options(lookback_flags INTERFACE -fsanitize=${LOOKBACK_SANITIZE})
 endif()
+
+# A third of the time to compile is the parsing of the same headers. The first target of a group makes the precompiled
+# one, the others, which must have the same flags, take it over.
+option(LOOKBACK_PRECOMPILE "precompile the headers that most files include" ON)
+# GCC 12 loses the equality of two names of std::string on the way.
+set_source_files_properties(${CMAKE_SOURCE_DIR}/lookback/base/fields.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+function(lookback_precompile target group header)
+  if(NOT LOOKBACK_PRECOMPILE)
+    return()
+  endif()
+  get_property(owner GLOBAL PROPERTY lookback_precompiled_${group})
+  if(owner)
+    target_precompile_headers(${target} REUSE_FROM ${owner})
+  else()
+    target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/${header})
+    set_property(GLOBAL PROPERTY lookback_precompiled_${group} ${target})
+  endif()
+endfunction()
+
+# Layers that compute nothing: there, time to compile counts more.
+set(lookback_cold_layers cli viz)
 
 function(lookback_resolve out)
   set(result "")
@@ -43,12 +66,32 @@ function(lookback_layer name)
   add_library(lookback_${name} STATIC ${sources})
   target_include_directories(lookback_${name} PUBLIC
     $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<INSTALL_INTERFACE:include>)
+  if(name IN_LIST lookback_cold_layers)
+    target_compile_options(lookback_${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  endif()
+  if(name IN_LIST lookback_cold_layers)
+    lookback_precompile(lookback_${name} ${name} precompiled.h)
+  elseif(NOT name STREQUAL kernels)  # whose files are Highway's headers, several times over
+    lookback_precompile(lookback_${name} library precompiled.h)
+  endif()
   lookback_resolve(public ${ARG_PUBLIC})
   lookback_resolve(private ${ARG_PRIVATE})
   target_link_libraries(lookback_${name} PUBLIC ${public} PRIVATE ${private} $<BUILD_INTERFACE:lookback_flags>)
   set_property(GLOBAL PROPERTY lookback_tests_${name} "${tests}")
   set_property(GLOBAL PROPERTY lookback_private_${name} "${private}")
   set_property(GLOBAL APPEND PROPERTY lookback_layers ${name})
+endfunction()
+
+# What every test program has: few of them spend their time in their own code.
+function(lookback_test_flags target)
+  set(group test)
+  if(target STREQUAL "lookback_test_kernels")  # which is compiled with OpenMP's flag, for oneDNN
+    set(group test_kernels)
+  endif()
+  target_link_libraries(${target} PRIVATE GTest::gtest_main lookback_flags)
+  target_compile_definitions(${target} PRIVATE LOOKBACK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_compile_options(${target} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O1>)
+  lookback_precompile(${target} ${group} precompiled_test.h)
 endfunction()
 
 # One test program per layer that has tests: lookback_test_NAME.
@@ -61,8 +104,8 @@ function(lookback_layer_tests)
     if(tests)
       get_property(private GLOBAL PROPERTY lookback_private_${name})
       add_executable(lookback_test_${name} ${tests})
-      target_link_libraries(lookback_test_${name} PRIVATE lookback_${name} ${private} GTest::gtest_main lookback_flags)
-      target_compile_definitions(lookback_test_${name} PRIVATE LOOKBACK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+      target_link_libraries(lookback_test_${name} PRIVATE lookback_${name} ${private})
+      lookback_test_flags(lookback_test_${name})
       add_test(NAME ${name} COMMAND lookback_test_${name})
       set_tests_properties(${name} PROPERTIES TIMEOUT 900
         ENVIRONMENT "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0")
