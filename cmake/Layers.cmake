@@ -15,6 +15,11 @@ if(LOOKBACK_SANITIZE)
   target_link_options(lookback_flags INTERFACE -fsanitize=${LOOKBACK_SANITIZE})
 endif()
 
+# For the environment of every test of our code. Only outside libraries stand in those files.
+set(LOOKBACK_SANITIZER_OPTIONS
+  "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0"
+  "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp:print_suppressions=0")
+
 function(lookback_resolve out)
   set(result "")
   foreach(dep ${ARGN})
@@ -65,7 +70,7 @@ function(lookback_layer_tests)
       target_compile_definitions(lookback_test_${name} PRIVATE LOOKBACK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
       add_test(NAME ${name} COMMAND lookback_test_${name})
       set_tests_properties(${name} PROPERTIES TIMEOUT 900
-        ENVIRONMENT "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0")
+        ENVIRONMENT "${LOOKBACK_SANITIZER_OPTIONS}")
     endif()
   endforeach()
 endfunction()
