@@ -19,6 +19,15 @@ endif()
 set(LOOKBACK_SANITIZER_OPTIONS
   "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0"
   "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp:print_suppressions=0")
+if(LOOKBACK_SANITIZE MATCHES "thread")
+  # Plain loops take some thirty times as long there. Left out is what only goes through many sizes and texts, half a
+  # minute to five each: other tests run the same products on several threads, and tokenizers start none of ours.
+  set(slow MatmulKernels.TableAgrees MatmulExactness.RowsOfTheTableDependOnThemselvesAlone
+    SpmModel.CutAndChangedModels TrainingLines.AnyWordCanBeEncoded TrainingLines.TokenizersAreTrainedWhateverTheWords
+    WordTokenizer.NmtNfkcIsThatOfSentencePiece)
+  list(JOIN slow ":" slow)
+  list(APPEND LOOKBACK_SANITIZER_OPTIONS "GTEST_FILTER=-${slow}")
+endif()
 
 function(lookback_resolve out)
   set(result "")
