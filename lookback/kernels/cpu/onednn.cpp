@@ -1,5 +1,6 @@
 #include "lookback/kernels/cpu/onednn.h"
 
+#ifdef LOOKBACK_ONEDNN
 #include <omp.h>
 #include <strings.h>
 
@@ -390,3 +391,21 @@ bool has_vnni() {
 bool is_held_below_tiles() { return is_told(); }
 
 }  // namespace lookback::kernels::cpu_impl::onednn
+
+#else
+
+namespace lookback::kernels::cpu_impl::onednn {
+
+// Not there: nobody is told of products that could be packed for.
+bool multiply(const Product&) { return false; }
+std::unique_ptr<Packed> pack(const Matmul<float>&, std::unique_ptr<Packed> old, int64_t) { return old; }
+const float* scales(const Packed&) { return nullptr; }
+Blocks blocks(const Packed&) { return {}; }
+bool is_exact() { return false; }
+bool has_bf16() { return false; }
+bool has_vnni() { return false; }
+bool is_held_below_tiles() { return true; }
+
+}  // namespace lookback::kernels::cpu_impl::onednn
+
+#endif
