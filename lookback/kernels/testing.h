@@ -69,17 +69,19 @@ void each_target(F&& f) {
   struct Restore {
     ~Restore() { hwy::GetChosenTarget().Update(hwy::SupportedTargets()); }
   } restore;
-  // Better targets have lower numbers. The last one masks every target but the baseline.
+  // Better targets have lower numbers: a limit masks those below it, and HWY_SCALAR every one but the baseline.
+  const int64_t all = hwy::SupportedTargets();
+  const auto run = [&](int64_t limit, const char* name) {
+    hwy::GetChosenTarget().Update(all & ~(limit - 1));
+    f(name);
+  };
 #if HWY_ARCH_X86
-  const std::vector<int64_t> best = {1, HWY_AVX2, HWY_SCALAR};
+  if (all & HWY_AVX3) run(HWY_AVX3, "AVX-512");
+  if (all & HWY_AVX2) run(HWY_AVX2, "AVX2");
+  run(HWY_SCALAR, "baseline");
 #else
-  const std::vector<int64_t> best = {1, HWY_SCALAR};
+  run(1, "the only target");  // chosen when it was compiled
 #endif
-  for (const int64_t limit : best) {
-    const int64_t has = hwy::SupportedTargets() & ~(limit - 1);
-    hwy::GetChosenTarget().Update(has);
-    f(limit == 1 ? "best target" : limit == HWY_SCALAR ? "baseline" : "AVX2");
-  }
 }
 
 // run(table) by the fast kernels must agree with the reference in float and in
