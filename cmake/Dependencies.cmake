@@ -1,6 +1,5 @@
 # Every library we do not write, as one interface target each: lookback_dep_NAME.
 # find_package first, then pkg-config; nothing is downloaded.
-find_package(OpenMP REQUIRED)  # oneDNN asks for it
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 
@@ -25,7 +24,16 @@ function(lookback_dependency name debian_package)
   endif()
 endfunction()
 
-lookback_dependency(dnnl libdnnl-dev HEADER oneapi/dnnl/dnnl.hpp TARGETS OpenMP::OpenMP_CXX LIBRARIES dnnl)
+# oneDNN: products in bf16 and int8, by instructions of x86-64. Elsewhere there are none, and it is not looked for.
+set(LOOKBACK_ONEDNN OFF)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  set(LOOKBACK_ONEDNN ON)
+  find_package(OpenMP REQUIRED)  # oneDNN asks for it
+  lookback_dependency(dnnl libdnnl-dev HEADER oneapi/dnnl/dnnl.hpp TARGETS OpenMP::OpenMP_CXX LIBRARIES dnnl)
+  target_compile_definitions(lookback_dep_dnnl INTERFACE LOOKBACK_ONEDNN)
+else()
+  add_library(lookback_dep_dnnl INTERFACE)
+endif()
 lookback_dependency(hwy libhwy-dev HEADER hwy/highway.h LIBRARIES hwy)
 lookback_dependency(sentencepiece libsentencepiece-dev HEADER sentencepiece_processor.h LIBRARIES sentencepiece sentencepiece_train)
 lookback_dependency(utf8proc libutf8proc-dev HEADER utf8proc.h LIBRARIES utf8proc)

@@ -99,8 +99,8 @@ endfunction()
 # What every test program has: few of them spend their time in their own code.
 function(lookback_test_flags target)
   set(group test)
-  if(target STREQUAL "lookback_test_kernels")  # which is compiled with OpenMP's flag, for oneDNN
-    set(group test_kernels)
+  if(target MATCHES "_(kernels|cli)$")  # which are compiled with OpenMP's flag, for oneDNN
+    set(group test_openmp)
   endif()
   target_link_libraries(${target} PRIVATE GTest::gtest_main lookback_flags)
   target_compile_definitions(${target} PRIVATE LOOKBACK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")

@@ -19,8 +19,8 @@
 // whatever its name, is left out.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | (HWY_AVX3 - 1))
 #elif defined(__aarch64__)
-// NEON alone: vectors whose length is known beforehand.
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+// Without SVE, whose vectors have no size that is known here and make no arrays.
+#define HWY_DISABLED_TARGETS (HWY_NEON - 1)
 #else
 #define HWY_DISABLED_TARGETS 0
 #endif

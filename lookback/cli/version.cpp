@@ -1,6 +1,8 @@
 // lookback version: what was built, with what, and what of this machine is in use.
 #include <hwy/highway.h>
+#ifdef LOOKBACK_ONEDNN
 #include <oneapi/dnnl/dnnl_version.h>
+#endif
 
 #include "lookback/base/parallel.h"
 #include "lookback/base/rung.h"
@@ -29,12 +31,16 @@ int run_version(Args& args) {
 #else
   const std::string compiler = "GCC " __VERSION__;
 #endif
+#ifdef LOOKBACK_ONEDNN
+  const std::string onednn = text(DNNL_VERSION_MAJOR, ".", DNNL_VERSION_MINOR, ".", DNNL_VERSION_PATCH);
+#else
+  const std::string onednn = "no (not for this processor)";
+#endif
   const std::string_view version = metrics::kVersion;
-  print(text(
-      "lookback ", version.substr(version.find('-') + 1), "\ncompiler: ", compiler, "\noneDNN: ", DNNL_VERSION_MAJOR,
-      ".", DNNL_VERSION_MINOR, ".", DNNL_VERSION_PATCH, "\nHighway: ", HWY_MAJOR, ".", HWY_MINOR, ".", HWY_PATCH,
-      "\nPNG pictures: ", viz::can_draw_png() ? "yes" : "no (built without Pango)", "\nthreads: ", thread_count(),
-      "\nprocessor: ", tasks::cpu_name(), "\ninstruction sets: ", instruction_sets(), "\n"));
+  print(text("lookback ", version.substr(version.find('-') + 1), "\ncompiler: ", compiler, "\noneDNN: ", onednn,
+             "\nHighway: ", HWY_MAJOR, ".", HWY_MINOR, ".", HWY_PATCH, "\nPNG pictures: ",
+             viz::can_draw_png() ? "yes" : "no (built without Pango)", "\nthreads: ", thread_count(),
+             "\nprocessor: ", tasks::cpu_name(), "\ninstruction sets: ", instruction_sets(), "\n"));
   return 0;
 }
 

@@ -1,4 +1,6 @@
+#ifdef LOOKBACK_ONEDNN
 #include <oneapi/dnnl/dnnl.hpp>
+#endif
 
 #include "lookback/kernels/cpu/onednn.h"
 #include "lookback/kernels/testing.h"
@@ -31,6 +33,7 @@ class EveryKernelIsComparedWithItsReference : public testing::Environment {
 };
 const auto* const every_kernel = testing::AddGlobalTestEnvironment(new EveryKernelIsComparedWithItsReference);
 
+#ifdef LOOKBACK_ONEDNN
 // Also where the environment asks for tiles: see tests/CMakeLists.txt.
 TEST(Tables, ProductsLeaveTilesAlone) {
   std::vector<float> a(64), b(64), c(64);
@@ -50,6 +53,7 @@ TEST(Tables, ProductsLeaveTilesAlone) {
   const auto tiles = static_cast<int>(dnnl::cpu_isa::avx512_core_amx);
   EXPECT_NE(isa & tiles, tiles) << std::hex << isa;
 }
+#endif
 
 TEST(Tables, OnlyTheFastOnePacks) {
   EXPECT_NE(best<float>().pack, nullptr);

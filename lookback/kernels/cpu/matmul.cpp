@@ -212,7 +212,11 @@ bool has_products(Precision precision) { return precision == Precision::f32 || o
 // on one core of a Sapphire Rapids without its tiles); AMD's takes no longer (217 against 111 on Zen 4).
 bool has_fast_products(Precision precision) {
   if (precision != Precision::bf16) return has_products(precision);
+#if defined(__x86_64__)
   return has_products(precision) && !__builtin_cpu_is("intel");
+#else
+  return has_products(precision);
+#endif
 }
 
 std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old) {

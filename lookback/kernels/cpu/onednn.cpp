@@ -1,5 +1,6 @@
 #include "lookback/kernels/cpu/onednn.h"
 
+#ifdef LOOKBACK_ONEDNN
 #include <omp.h>
 
 #include <algorithm>
@@ -360,3 +361,19 @@ bool has(Precision precision) {
 bool is_held_below_tiles() { return is_told(); }
 
 }  // namespace lookback::kernels::cpu_impl::onednn
+
+#else
+
+namespace lookback::kernels::cpu_impl::onednn {
+
+// Not there: nobody is told of products that could be packed for.
+bool multiply(const Product&) { return false; }
+std::unique_ptr<Packed> pack(const Matmul<float>&, std::unique_ptr<Packed> old, int64_t) { return old; }
+const float* scales(const Packed&) { return nullptr; }
+Blocks blocks(const Packed&) { return {}; }
+bool has(Precision) { return false; }
+bool is_held_below_tiles() { return true; }
+
+}  // namespace lookback::kernels::cpu_impl::onednn
+
+#endif
