@@ -38,6 +38,11 @@ class CheckLayers(unittest.TestCase):
     def test_clean_tree_passes(self):
         self.assertEqual(run({}), (0, ""))
 
+    def test_no_transcendental_of_the_c_library_but_in_tests(self):
+        line = "double f(double x) { return std::exp(x); }\n"
+        self.complains({"lookback/data/f.cpp": "\n" + line}, "lookback/data/f.cpp:2: std::exp(...) is the C library's")
+        self.assertEqual(run({"lookback/data/f_test.cpp": line, "lookback/data/fakes.h": "// For tests\n" + line}), (0, ""))
+
     def test_upward_include(self):
         self.complains({"lookback/base/error.h": '#pragma once\n\n#include "lookback/tensor/shape.h"\n'},
                        "lookback/base/error.h:3: base may not include tensor")
