@@ -4,8 +4,7 @@
 set_property(GLOBAL PROPERTY lookback_layers "")
 
 add_library(lookback_flags INTERFACE)
-target_compile_options(lookback_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers 
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict$<SEMICOLON>-Wno-stringop-overflow$<SEMICOLON>-Wno-array-bounds>
+target_compile_options(lookback_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
   -ffp-contract=off -fno-math-errno)
 # A compiler that CI does not build with may warn of what we have not seen: it is shown, and the build goes on.
 if(LOOKBACK_WERROR AND "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}" MATCHES "^(GNU 12|Clang 14)\\.")
@@ -20,6 +19,11 @@ endif()
 # A third of the time to compile is the parsing of the same headers. The first target of a group makes the precompiled
 # one, the others, which must have the same flags, take it over.
 option(LOOKBACK_PRECOMPILE "precompile the headers that most files include" ON)
+if(LOOKBACK_PRECOMPILE)
+  # GCC forgets on the way that those headers are the system's, and warns of what it sees in them.
+  target_compile_options(lookback_flags INTERFACE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow$<SEMICOLON>-Wno-array-bounds>)
+endif()
 # GCC 12 loses the equality of two names of std::string on the way.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/lookback/base/fields.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 function(lookback_precompile target group header)
@@ -82,8 +86,6 @@ function(lookback_layer name)
     $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<INSTALL_INTERFACE:include>)
   if(name IN_LIST lookback_cold_layers)
     target_compile_options(lookback_${name} PRIVATE $<$<CONFIG:Release>:-O1>)
-  endif()
-  if(name IN_LIST lookback_cold_layers)
     lookback_precompile(lookback_${name} ${name} precompiled.h)
   elseif(NOT name STREQUAL kernels)  # whose files are Highway's headers, several times over
     lookback_precompile(lookback_${name} library precompiled.h)
@@ -99,7 +101,8 @@ endfunction()
 # What every test program has: few of them spend their time in their own code.
 function(lookback_test_flags target)
   set(group test)
-  if(target MATCHES "_(kernels|cli)$")  # which are compiled with OpenMP's flag, for oneDNN
+  get_target_property(libraries ${target} LINK_LIBRARIES)
+  if("lookback_dep_dnnl" IN_LIST libraries)  # which brings OpenMP's flag
     set(group test_openmp)
   endif()
   target_link_libraries(${target} PRIVATE GTest::gtest_main lookback_flags)

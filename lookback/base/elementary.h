@@ -2,8 +2,6 @@
 // every processor. Those of the C library are another code on each kind of processor, and differ in the last bit.
 #pragma once
 
-#include <cstdint>
-
 namespace lookback::elementary {
 
 // e^x, within 1 unit in the last place; 0 and infinity where it leaves double, subnormal numbers rounded once more.

@@ -38,16 +38,21 @@ bool keeps_tiles() {
   return bit(low, 17) && bit(low, 18);
 }
 
+// What Highway may compile for and this processor has. Asked once: cpuid traps in a virtual machine.
+int64_t supported_targets() {
+  static const int64_t targets = hwy::SupportedTargets();
+  return targets;
+}
+
 bool processor_has(Rung rung) {
-  const int64_t targets = hwy::SupportedTargets();
-  const Registers seven = cpuid(7, 0);
+  static const Registers seven = cpuid(7, 0);
   switch (rung) {
     case Rung::baseline:
       return true;
     case Rung::avx2:
-      return (targets & HWY_AVX2) != 0;
+      return (supported_targets() & HWY_AVX2) != 0;
     case Rung::avx512:
-      return (targets & HWY_AVX3) != 0;
+      return (supported_targets() & HWY_AVX3) != 0;
     case Rung::avx512_vnni:
       return bit(seven.ecx, 11);
     case Rung::avx512_bf16:
@@ -62,7 +67,7 @@ bool processor_has(Rung rung) {
 int64_t targets_of(Rung rung) {
   // Better targets have lower bits.
   const int64_t best = rung >= Rung::avx512 ? HWY_AVX3 : rung == Rung::avx2 ? HWY_AVX2 : 2 * HWY_SSSE3;
-  return hwy::SupportedTargets() & ~(best - 1);
+  return supported_targets() & ~(best - 1);
 }
 
 #else

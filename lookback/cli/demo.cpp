@@ -2,8 +2,6 @@
 #include <filesystem>
 
 #include "lookback/base/error.h"
-#include "lookback/base/parallel.h"
-#include "lookback/cli/environment.h"
 #include "lookback/cli/explain.h"
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"

@@ -1,7 +1,5 @@
 // lookback evaluate: a model's own metrics on files.
-#include "lookback/base/parallel.h"
 #include "lookback/cli/command.h"
-#include "lookback/cli/environment.h"
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"

@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "lookback/base/line_reader.h"
-#include "lookback/base/parallel.h"
 #include "lookback/base/utf8.h"
 #include "lookback/cli/command.h"
 #include "lookback/cli/environment.h"

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <filesystem>
 
-#include "lookback/base/parallel.h"
 #include "lookback/cli/environment.h"
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"

@@ -40,12 +40,10 @@ void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n) {
   for (int64_t t = 0; t < length; ++t) {
     const float* key = a.keys + (m.begin[m.of[n]] + t) * a.A;
     Wide sum = wide_zero();
-    for (int64_t first = 0; first < a.A; first += kWide)
-      each_part([&](int p, int64_t at) HWY_ATTR {
-        const int64_t k = first + at, left = a.A - k;
-        const V u = tanh(hn::Add(load(q + k, left), load(key + k, left)));
-        sum.part[p] = hn::MulAdd(load(a.v + k, left), u, sum.part[p]);
-      });
+    each_of_row(0, a.A, [&](int p, int64_t k, int64_t left) HWY_ATTR {
+      const V u = tanh(hn::Add(load(q + k, left), load(key + k, left)));
+      sum.part[p] = hn::MulAdd(load(a.v + k, left), u, sum.part[p]);
+    });
     e[t] = sum_of(sum);
   }
   std::fill(e + length, e + m.T, 0.0f);

@@ -21,14 +21,12 @@ void SoftmaxXentRow(const SoftmaxXent<float>& a, int64_t n) {
   a.correct[n] = std::find(x, x + a.V, top) - x == y;
   const float target = x[y] - top;
   Wide sums = wide_zero(), shifted_sums = sums;
-  for (int64_t first = 0; first < a.V; first += kWide)
-    each_part([&](int p, int64_t at) HWY_ATTR {
-      const int64_t v = first + at, left = a.V - v;
-      const V s = hn::Sub(load(x + v, left), hn::Set(d, top)), e = exp(s);
-      store(a.want_grad ? e : s, x + v, left);
-      sums.part[p] = hn::Add(sums.part[p], first_of(e, left));
-      shifted_sums.part[p] = hn::Add(shifted_sums.part[p], first_of(s, left));
-    });
+  each_of_row(0, a.V, [&](int p, int64_t v, int64_t left) HWY_ATTR {
+    const V s = hn::Sub(load(x + v, left), hn::Set(d, top)), e = exp(s);
+    store(a.want_grad ? e : s, x + v, left);
+    sums.part[p] = hn::Add(sums.part[p], first_of(e, left));
+    shifted_sums.part[p] = hn::Add(shifted_sums.part[p], first_of(s, left));
+  });
   const double sum = sum_of(sums), shifted = sum_of(shifted_sums);
   const double lse = elementary::log(sum), classes = static_cast<double>(a.V);
   a.nlls[n] = lse - target;

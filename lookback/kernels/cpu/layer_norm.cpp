@@ -16,17 +16,14 @@ void LayerNormRow(const LayerNorm<float>& a, int64_t n) {
   const int64_t C = a.C;
   const float* x = a.x + n * C;
   Wide sum = wide_zero(), squares = sum;
-  for (int64_t first = 0; first < C; first += kWide)
-    each_part([&](int p, int64_t at)
-                  HWY_ATTR { sum.part[p] = hn::Add(sum.part[p], load(x + first + at, C - first - at)); });
+  each_of_row(0, C,
+              [&](int p, int64_t k, int64_t left) HWY_ATTR { sum.part[p] = hn::Add(sum.part[p], load(x + k, left)); });
   const float mean = sum_of(sum) / static_cast<float>(C);
   const V middle = hn::Set(d, mean);
-  for (int64_t first = 0; first < C; first += kWide)
-    each_part([&](int p, int64_t at) HWY_ATTR {
-      const int64_t k = first + at, left = C - k;
-      const V off = first_of(hn::Sub(load(x + k, left), middle), left);
-      squares.part[p] = hn::MulAdd(off, off, squares.part[p]);
-    });
+  each_of_row(0, C, [&](int p, int64_t k, int64_t left) HWY_ATTR {
+    const V off = first_of(hn::Sub(load(x + k, left), middle), left);
+    squares.part[p] = hn::MulAdd(off, off, squares.part[p]);
+  });
   const float inverse_std = 1 / std::sqrt(sum_of(squares) / static_cast<float>(C) + a.epsilon);
   a.mean[n] = mean;
   a.inverse_std[n] = inverse_std;
@@ -44,14 +41,12 @@ void LayerNormRowBackward(const LayerNormBackward<float>& a, int64_t n) {
   const float *x = a.f.x + n * C, *dy = a.dy + n * C;
   const V mean = hn::Set(d, a.f.mean[n]), inverse_std = hn::Set(d, a.f.inverse_std[n]);
   Wide sum = wide_zero(), projected = sum;
-  for (int64_t first = 0; first < C; first += kWide)
-    each_part([&](int p, int64_t at) HWY_ATTR {
-      const int64_t k = first + at, left = C - k;
-      const V normal = hn::Mul(hn::Sub(load(x + k, left), mean), inverse_std);
-      const V dn = hn::Mul(load(dy + k, left), load(a.f.gamma + k, left));
-      sum.part[p] = hn::Add(sum.part[p], dn);
-      projected.part[p] = hn::MulAdd(dn, normal, projected.part[p]);
-    });
+  each_of_row(0, C, [&](int p, int64_t k, int64_t left) HWY_ATTR {
+    const V normal = hn::Mul(hn::Sub(load(x + k, left), mean), inverse_std);
+    const V dn = hn::Mul(load(dy + k, left), load(a.f.gamma + k, left));
+    sum.part[p] = hn::Add(sum.part[p], dn);
+    projected.part[p] = hn::MulAdd(dn, normal, projected.part[p]);
+  });
   const V flat = hn::Set(d, sum_of(sum) / static_cast<float>(C));
   const V tilt = hn::Set(d, sum_of(projected) / static_cast<float>(C));
   // forward: y = gamma * (x - mean) * inverse_std + beta; mean and std depend on every x of the row

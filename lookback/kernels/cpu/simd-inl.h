@@ -114,9 +114,16 @@ HWY_INLINE void each_part(F&& f) {
   HWY_UNROLL(16) for (int p = 0; p < kParts; ++p) f(p, p * static_cast<int64_t>(hn::MaxLanes(D())));
 }
 
+// Calls f(part, k, left) for all lanes of elements [begin, n) of a row: those from k on, of which `left`, perhaps none,
+// exist, go to that part of the sums.
+template <class F>
+HWY_INLINE void each_of_row(int64_t begin, int64_t n, F&& f) {
+  for (int64_t first = begin; first < n; first += kWide)
+    each_part([&](int p, int64_t at) HWY_ATTR { f(p, first + at, n - first - at); });
+}
+
 // Sum k and sum k + 8, then + 4, + 2, + 1.
 HWY_INLINE float sum_of(Wide w) {
-  const D d;
   HWY_UNROLL(4)
   for (int half = kParts / 2; half > 0; half /= 2)
     HWY_UNROLL(8) for (int p = 0; p < half; ++p) w.part[p] = hn::Add(w.part[p], w.part[p + half]);
@@ -130,10 +137,9 @@ HWY_INLINE float sum_of(Wide w) {
   const hn::Half<D> d4;
   hn::Store(hn::Add(hn::LowerHalf(d4, w.part[0]), hn::UpperHalf(d4, w.part[0])), d4, x);
 #else
-  hn::Store(w.part[0], d, x);
+  hn::Store(w.part[0], D(), x);
 #endif
-  static_cast<void>(d);
-  return hn::MaxLanes(d) == 1 ? x[0] : (x[0] + x[2]) + (x[1] + x[3]);
+  return hn::MaxLanes(D()) == 1 ? x[0] : (x[0] + x[2]) + (x[1] + x[3]);
 }
 
 // Four times sixteen sums side by side.
@@ -149,11 +155,9 @@ HWY_INLINE float dot(const float* a, const float* b, int64_t n) {
       const int64_t i = k + s * kWide + at;
       sum[s].part[p] = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum[s].part[p]);
     });
-  for (; k < n; k += kWide)
-    each_part([&](int p, int64_t at) HWY_ATTR {
-      const int64_t i = k + at;
-      sum[0].part[p] = hn::MulAdd(load(a + i, n - i), load(b + i, n - i), sum[0].part[p]);
-    });
+  each_of_row(k, n, [&](int p, int64_t i, int64_t left) HWY_ATTR {
+    sum[0].part[p] = hn::MulAdd(load(a + i, left), load(b + i, left), sum[0].part[p]);
+  });
   each_part([&](int p, int64_t) HWY_ATTR {
     sum[0].part[p] = hn::Add(hn::Add(sum[0].part[p], sum[1].part[p]), hn::Add(sum[2].part[p], sum[3].part[p]));
   });
