@@ -39,7 +39,7 @@ void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n) {
   const int64_t length = m.length(n);
   for (int64_t t = 0; t < length; ++t) {
     const float* key = a.keys + (m.begin[m.of[n]] + t) * a.A;
-    Wide sum = wide_zero();
+    Wide sum;
     each_of_row(0, a.A, [&](int p, int64_t k, int64_t left) HWY_ATTR {
       const V u = tanh(hn::Add(load(q + k, left), load(key + k, left)));
       sum.part[p] = hn::MulAdd(load(a.v + k, left), u, sum.part[p]);

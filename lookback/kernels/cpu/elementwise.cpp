@@ -20,7 +20,7 @@ void SoftmaxXentRow(const SoftmaxXent<float>& a, int64_t n) {
   for (int64_t v = a.V / lanes() * lanes(); v < a.V; ++v) top = std::max(top, x[v]);
   a.correct[n] = std::find(x, x + a.V, top) - x == y;
   const float target = x[y] - top;
-  Wide sums = wide_zero(), shifted_sums = sums;
+  Wide sums, shifted_sums;
   each_of_row(0, a.V, [&](int p, int64_t v, int64_t left) HWY_ATTR {
     const V s = hn::Sub(load(x + v, left), hn::Set(d, top)), e = exp(s);
     store(a.want_grad ? e : s, x + v, left);

@@ -15,7 +15,7 @@ void LayerNormRow(const LayerNorm<float>& a, int64_t n) {
   const D d;
   const int64_t C = a.C;
   const float* x = a.x + n * C;
-  Wide sum = wide_zero(), squares = sum;
+  Wide sum, squares;
   each_of_row(0, C,
               [&](int p, int64_t k, int64_t left) HWY_ATTR { sum.part[p] = hn::Add(sum.part[p], load(x + k, left)); });
   const float mean = sum_of(sum) / static_cast<float>(C);
@@ -40,7 +40,7 @@ void LayerNormRowBackward(const LayerNormBackward<float>& a, int64_t n) {
   const int64_t C = a.f.C;
   const float *x = a.f.x + n * C, *dy = a.dy + n * C;
   const V mean = hn::Set(d, a.f.mean[n]), inverse_std = hn::Set(d, a.f.inverse_std[n]);
-  Wide sum = wide_zero(), projected = sum;
+  Wide sum, projected;
   each_of_row(0, C, [&](int p, int64_t k, int64_t left) HWY_ATTR {
     const V normal = hn::Mul(hn::Sub(load(x + k, left), mean), inverse_std);
     const V dn = hn::Mul(load(dy + k, left), load(a.f.gamma + k, left));

@@ -100,13 +100,10 @@ constexpr int64_t kWide = 16;
 constexpr int kParts = static_cast<int>(kWide / static_cast<int64_t>(hn::MaxLanes(D())));
 struct Wide {
   V part[kParts];
-};
 
-HWY_INLINE Wide wide_zero() {
-  Wide out;
-  HWY_UNROLL(16) for (int p = 0; p < kParts; ++p) out.part[p] = hn::Zero(D());
-  return out;
-}
+  // Written out, as the compiler's own would not be one of this instruction set.
+  HWY_INLINE Wide() { HWY_UNROLL(16) for (int p = 0; p < kParts; ++p) part[p] = hn::Zero(D()); }
+};
 
 // Calls f(part, at) for each part of the sums, for elements `at` .. of the next sixteen.
 template <class F>
@@ -147,7 +144,6 @@ HWY_INLINE float dot(const float* a, const float* b, int64_t n) {
   const D d;
   constexpr int kSides = 4;
   Wide sum[kSides];
-  HWY_UNROLL(4) for (int s = 0; s < kSides; ++s) sum[s] = wide_zero();
   int64_t k = 0;
   for (; k + kSides * kWide <= n; k += kSides * kWide) HWY_UNROLL(4)
   for (int s = 0; s < kSides; ++s)
