@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Holds the house up: who may include whom. Usage: check_layers.py [ROOT]
 
-Prints file:line for every #include that crosses a wall, for every call of a
+Prints file:line for every #include that crosses a wall, for every header that
+is slow to compile and included where it was not before, for every call of a
 function of the C library whose bits depend on the processor, for every layer
 without a short README.md, and for every line of CMakeLists.txt that disagrees.
 """
@@ -19,6 +20,14 @@ MAY_SEE = {layer: set(names.split()) for layer, names in {
     "tasks": BELOW_TASKS, "serve": "base tensor tasks", "cli": "base io viz metrics serve tasks",
 }.items()}
 README_LINES = 10
+# Each costs every file that includes it a second or more. A new place is a line here, with docs/build.md in mind.
+HEAVY = {header: tuple(places.split()) for header, places in {
+    "nlohmann/": "cli/inspect.h data/word_tokenizer.cpp io/json.cpp io/json_events.cpp viz/json.cpp",
+    "toml++/": "io/toml.cpp",
+    "hwy/": "kernels/cpu/ base/rung decode/row_scan.cpp train/update_rules.cpp cli/version.cpp",
+    "sentencepiece_": "data/spm_tokenizer.cpp",
+    "pango/": "viz/png.cpp",
+}.items()}
 # Other code on each kind of processor; lookback/base/elementary.h has what gives the same bits everywhere.
 LIBM = re.compile(r"\bstd::(exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|tan|tanh|sinh|cosh|atan2?|cbrt|erfc?|lgamma|hypot)f?\(")
 
@@ -60,7 +69,13 @@ def check_layer(folder, linked, errors):
         for number, line in enumerate(text.splitlines(), 1):
             if not only_checks and (found := LIBM.search(line)):
                 errors.append(f"{file}:{number}: {found[0]}...) is the C library's; take lookback/base/elementary.h")
-            if not (found := re.match(r'\s*#\s*include\s*"([^"]+)"', line)):
+            if not (found := re.match(r'\s*#\s*include\s*["<]([^">]+)[">]', line)):
+                continue
+            for header, places in HEAVY.items():
+                if found[1].startswith(header) and not only_checks and not str(file).startswith(
+                        tuple(f"lookback/{place}" for place in places)):
+                    errors.append(f"{file}:{number}: {found[1]} is slow to compile; tools/check_layers.py lists who may include it")
+            if "<" in line.partition("//")[0]:
                 continue
             parts = found[1].split("/")
             if parts[0] != "lookback":

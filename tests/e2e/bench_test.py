@@ -69,7 +69,7 @@ class Bench(p.Case):
 class Minutes(p.Case):
     def measure(self, goal):
         script = pathlib.Path(__file__).resolve().parents[2] / "bench/minutes.py"
-        done = subprocess.run([sys.executable, script, "--program", p.PROGRAM, "--data", p.WORK / "captions", "--recipe",
+        done = subprocess.run([sys.executable, script, "--program", *p.PROGRAM, "--data", p.WORK / "captions", "--recipe",
                                p.WORK / "captions/recipe.toml", "--minutes", "0.05", "0.02", "--goal", str(goal)],
                               env=p.environment(), check=True, capture_output=True, text=True)
         return json.loads(done.stdout)

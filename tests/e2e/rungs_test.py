@@ -38,28 +38,11 @@ class Rungs(p.Case):
             self.ok(*words, "--cpu", "baseline", stdin="abc\n", env={"LOOKBACK_CPU": "sse9"})
 
     def test_weights_and_outputs_in_f32_are_the_same_bits(self):
-        """Sixty steps of a model with sums over more elements than a vector of any rung has."""
-        p.write_data(p.WORK / "data")
-        sources = "".join(s + "\n" for s, _ in p.pairs(120, 7))
-        seen = {}
         for score in ("general", "additive"):
-            for rung in there():
-                out = self.fresh(f"{score}-{rung}")
-                self.ok("train", p.WORK / "data/recipe.toml", "--out", out, "--cpu", rung, "--quiet", "--precision", "f32",
-                        "--set", "model.encoder.hidden=40", "--set", "model.decoder.hidden=72", "--set",
-                        "model.decoder.layers=2", "--set", f"model.score={score}")
-                done = self.ok("predict", out, "--cpu", rung, "--format", "jsonl", "--n-best", "2", "--beam", "4",
-                               "--precision", "f32", stdin=sources)
-                seen.setdefault((score, rung != "baseline"), {})[rung] = (p.sha256(out / "model.safetensors"),
-                                                                         p.log_of(out), done.stdout)
-        for (_, fused), by_rung in seen.items():
-            first = next(iter(by_rung.values()))
-            self.assertTrue(b"outputs" in first[2])
-            if fused:
-                for rung, (weights, log, outputs) in by_rung.items():
-                    self.assertEqual(weights, first[0], rung)
-                    self.assertEqual(log, first[1], rung)
-                    self.assertEqual(outputs, first[2], rung)
+            results = {rung: self.results_of_sixty_steps(f"{score}-{rung}", score, "--cpu", rung) for rung in there()}
+            for rung in there()[1:]:
+                for what, got, wanted in zip(("weights", "log", "outputs"), results[rung], results["avx2"]):
+                    self.assertEqual(got, wanted, f"{what} of {rung}, {score}")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,11 @@ class CheckLayers(unittest.TestCase):
         self.complains({"lookback/data/f.cpp": "\n" + line}, "lookback/data/f.cpp:2: std::exp(...) is the C library's")
         self.assertEqual(run({"lookback/data/f_test.cpp": line, "lookback/data/fakes.h": "// For tests\n" + line}), (0, ""))
 
+    def test_slow_headers_stay_where_they_are(self):
+        for line in ('#include <nlohmann/json.hpp>\n', '#include "nlohmann/json.hpp"\n'):
+            self.complains({"lookback/data/f.cpp": line}, "lookback/data/f.cpp:1: nlohmann/json.hpp is slow to compile")
+            self.assertEqual(run({"lookback/data/word_tokenizer.cpp": line, "lookback/data/f_test.cpp": line}), (0, ""))
+
     def test_upward_include(self):
         self.complains({"lookback/base/error.h": '#pragma once\n\n#include "lookback/tensor/shape.h"\n'},
                        "lookback/base/error.h:3: base may not include tensor")
