@@ -15,8 +15,9 @@
 namespace lookback {
 namespace {
 
-// How long a thread looks for work, or a caller for the end of a block, before it sleeps.
-constexpr std::chrono::microseconds kPatience{20};
+// How long a thread looks for work, or a caller for the end of a block: first without a break, then giving way to
+// whoever wants the core. After that it sleeps; to be woken takes longer than many products.
+constexpr std::chrono::microseconds kSpin{20}, kPatience{60};
 constexpr int kMaxThreads = 4096;  // as --threads has it
 
 void pause_briefly() {
@@ -31,12 +32,13 @@ void pause_briefly() {
 template <class F>
 bool spin_until(F&& done) {
   const auto begin = std::chrono::steady_clock::now();
-  do {
+  for (auto waited = begin - begin; waited < kPatience; waited = std::chrono::steady_clock::now() - begin) {
+    if (waited > kSpin) ::sched_yield();
     for (int k = 0; k < 16; ++k) {
       if (done()) return true;
       pause_briefly();
     }
-  } while (std::chrono::steady_clock::now() - begin < kPatience);
+  }
   return false;
 }
 
