@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Holds the house up: who may include whom. Usage: check_layers.py [ROOT]
 
-Prints file:line for every #include that crosses a wall, for every header that
-is slow to compile and included where it was not before, for every call of a
-function of the C library whose bits depend on the processor, for every layer
-without a short README.md, and for every line of CMakeLists.txt that disagrees.
+Prints file:line for every #include that crosses a wall or takes what is private
+to another layer, for every header that is slow to compile and included where it
+was not before, for every call of a function of the C library whose bits depend
+on the processor, for every name of tools/words.txt, for every layer without a
+short README.md, and for every line of CMakeLists.txt that disagrees.
 """
 import os
 import pathlib
@@ -32,6 +33,37 @@ HEAVY = {header: tuple(places.split()) for header, places in {
 LIBM = re.compile(r"\bstd::(exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|tan|tanh|sinh|cosh|atan2?|cbrt|erfc?|lgamma|hypot)f?\(")
 
 
+# The first words of a header that is not installed (cmake/Install.cmake).
+NOT_INSTALLED = re.compile(r"// (Private to (\w+)|For tests)")
+STRINGS_AND_COMMENTS = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*')
+
+
+def banned_words():
+    """Identifier -> what is written instead."""
+    lines = (pathlib.Path(__file__).parent / "words.txt").read_text().splitlines()
+    return dict(line.split(None, 1) for line in lines if line and not line.startswith("#"))
+
+
+def check_words(file, text, banned, errors):
+    code = STRINGS_AND_COMMENTS.sub("", text)
+    for number, line in enumerate(code.splitlines(), 1):
+        for word in re.findall(r"\w+", line):
+            if word in banned:
+                errors.append(f"{file}:{number}: '{word}' is called {banned[word]} here; see tools/words.txt")
+
+
+def check_private(file, number, included, errors):
+    """Nothing private is included by another layer, or by a header that is installed."""
+    header = pathlib.Path(included)
+    found = NOT_INSTALLED.match(header.read_text()) if header.is_file() else None
+    if not found or NOT_INSTALLED.match(file.read_text()) or file.stem.endswith("_test"):
+        return
+    if found[2] and found[2] != file.parts[1]:
+        errors.append(f"{file}:{number}: {included} is private to {found[2]}")
+    elif file.suffix == ".h" and file.parts[1] != "kernels":
+        errors.append(f"{file}:{number}: {included} is not installed, and this header is")
+
+
 def linked_layers(cmake, errors):
     """Layer -> every layer its lookback_layer line links, directly or through PUBLIC ones."""
     direct, public = {}, {}
@@ -52,7 +84,7 @@ def linked_layers(cmake, errors):
     return direct
 
 
-def check_layer(folder, linked, errors):
+def check_layer(folder, linked, banned, errors):
     layer, readme = folder.name, folder / "README.md"
     files = sorted(f for f in folder.rglob("*") if f.suffix in {".h", ".cpp", ".cu", ".cuh", ".inc"})
     if files and layer not in MAY_SEE:
@@ -65,6 +97,9 @@ def check_layer(folder, linked, errors):
         errors.append(f"{readme}:{README_LINES + 1}: longer than {README_LINES} lines")
     for file in files:
         text = file.read_text()
+        check_words(file, text, banned, errors)
+        if file.suffix == ".h" and re.search(r"^//.*\bPrivate to", text, re.M) and not NOT_INSTALLED.match(text):
+            errors.append(f"{file}:1: a header that is private begins with '// Private to'")
         only_checks = file.stem.endswith("_test") or "ref" in file.parts or text.startswith("// For tests")
         for number, line in enumerate(text.splitlines(), 1):
             if not only_checks and (found := LIBM.search(line)):
@@ -81,7 +116,9 @@ def check_layer(folder, linked, errors):
             if parts[0] != "lookback":
                 if (file.parent / found[1]).exists():  # ours, by a path that hides its layer
                     errors.append(f'{file}:{number}: write "lookback/LAYER/FILE", not "{found[1]}"')
-            elif parts[1] != layer and parts[1] not in MAY_SEE.get(layer, set()):
+                continue
+            check_private(file, number, found[1], errors)
+            if parts[1] != layer and parts[1] not in MAY_SEE.get(layer, set()):
                 errors.append(f"{file}:{number}: {layer} may not include {parts[1]}")
             elif parts[1] != layer and parts[1] not in linked.get(layer, set()):
                 errors.append(f"{file}:{number}: {layer} includes {parts[1]} but CMakeLists.txt does not link it")
@@ -90,9 +127,10 @@ def check_layer(folder, linked, errors):
 def main():
     os.chdir(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
     errors = []
+    banned = banned_words()
     linked = linked_layers(pathlib.Path("CMakeLists.txt"), errors)
     for folder in sorted(f for f in pathlib.Path("lookback").iterdir() if f.is_dir()):
-        check_layer(folder, linked, errors)
+        check_layer(folder, linked, banned, errors)
     print("\n".join(errors) or "layers hold", file=sys.stderr if errors else sys.stdout)
     return 1 if errors else 0
 

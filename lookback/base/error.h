@@ -32,9 +32,9 @@ struct DeviceError : Error {  // no kernel for this device, or the device failed
   using Error::Error;
 };
 
-// All parts streamed into one string: text("row ", 3) is "row 3".
+// All parts streamed into one string: str_cat("row ", 3) is "row 3".
 template <class... Parts>
-std::string text(const Parts&... parts) {
+std::string str_cat(const Parts&... parts) {
   std::ostringstream out;
   ((out << parts), ...);
   return std::move(out).str();
@@ -45,7 +45,7 @@ std::string text(const Parts&... parts) {
 template <class E = ShapeError, class... Parts>
 void check(bool ok, const Parts&... parts) {
   if (!ok) [[unlikely]]
-    throw E(text(parts...));
+    throw E(str_cat(parts...));
 }
 
 }  // namespace lookback

@@ -43,7 +43,7 @@ TEST(Error, PartsAreFormattedOnlyOnFailure) {
   EXPECT_EQ(times, 1);
 }
 
-TEST(Error, TextStreamsItsParts) { EXPECT_EQ(text("row ", 3, ": ", int64_t{-9000000000}), "row 3: -9000000000"); }
+TEST(Error, TextStreamsItsParts) { EXPECT_EQ(str_cat("row ", 3, ": ", int64_t{-9000000000}), "row 3: -9000000000"); }
 
 }  // namespace
 }  // namespace lookback

@@ -95,7 +95,7 @@ Field& Field::choices(StringList names) {
 }
 
 void set_field(Field& f, const FieldValue& value, const std::string& origin) {
-  auto wrong_type = [&] { throw ConfigError(text(origin, ": ", f.path, " must be ", kind_name(f))); };
+  auto wrong_type = [&] { throw ConfigError(str_cat(origin, ": ", f.path, " must be ", kind_name(f))); };
   std::visit(Overload{
                  [&](bool* out) {
                    if (auto* b = std::get_if<bool>(&value))
@@ -125,8 +125,8 @@ void set_field(Field& f, const FieldValue& value, const std::string& origin) {
                    auto* s = std::get_if<std::string>(&value);
                    if (!s) return wrong_type();
                    if (!f.allowed.empty() && std::find(f.allowed.begin(), f.allowed.end(), *s) == f.allowed.end())
-                     throw ConfigError(text(origin, ": ", f.path, " = '", *s, "' is not one of ", joined(f.allowed),
-                                            nearest_match(*s, f.allowed)));
+                     throw ConfigError(str_cat(origin, ": ", f.path, " = '", *s, "' is not one of ", joined(f.allowed),
+                                               nearest_match(*s, f.allowed)));
                    *out = *s;
                  },
                  [&](StringList* out) {
@@ -144,7 +144,7 @@ void set_field(Field& f, const FieldValue& value, const std::string& origin) {
 
 void set_field_text(Field& f, std::string_view value, const std::string& origin) {
   const std::string s(value);
-  auto bad = [&] { throw ConfigError(text(origin, ": ", f.path, " must be ", kind_name(f), ", got '", s, "'")); };
+  auto bad = [&] { throw ConfigError(str_cat(origin, ": ", f.path, " must be ", kind_name(f), ", got '", s, "'")); };
   FieldValue v = s;
   if (std::holds_alternative<bool*>(f.value)) {
     if (s != "true" && s != "false") bad();
@@ -160,7 +160,7 @@ void set_field_text(Field& f, std::string_view value, const std::string& origin)
     if (r.ec != std::errc() || r.ptr != s.data() + s.size()) bad();
     v = d;
   } else if (std::holds_alternative<StringList*>(f.value)) {
-    v = s.starts_with('[') ? parse_quoted_list(s, text(origin, ": ", f.path)) : split_at_commas(s);
+    v = s.starts_with('[') ? parse_quoted_list(s, str_cat(origin, ": ", f.path)) : split_at_commas(s);
   }
   set_field(f, v, origin);
 }
@@ -171,7 +171,7 @@ Field& find_field(std::vector<Field>& fields, std::string_view path, const std::
     if (f.path == path) return f;
     known.push_back(f.path);
   }
-  throw ConfigError(text(origin, ": unknown key '", path, "'", nearest_match(path, known)));
+  throw ConfigError(str_cat(origin, ": unknown key '", path, "'", nearest_match(path, known)));
 }
 
 FieldValue field_value(const Field& f) {

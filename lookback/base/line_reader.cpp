@@ -32,7 +32,7 @@ class Input {
     struct stat info {};
     if (::fstat(fd_, &info) == 0 && S_ISDIR(info.st_mode)) {
       close();
-      throw IoError(text(name_, ": cannot read: ", reason(EISDIR)));
+      throw IoError(str_cat(name_, ": cannot read: ", reason(EISDIR)));
     }
   }
   ~Input() { close(); }
@@ -75,7 +75,7 @@ struct LineReader::Impl {
   bool start_member();
   void inflate_some();
   [[noreturn]] void damaged(const std::string& what) const {
-    throw FormatError(text(input.name(), ":", number + 1, ": ", what));
+    throw FormatError(str_cat(input.name(), ":", number + 1, ": ", what));
   }
 
   Input input;
@@ -151,7 +151,7 @@ void LineReader::Impl::inflate_some() {
     if (code == Z_STREAM_END)
       in_member = false;
     else if (code != Z_OK && code != Z_BUF_ERROR)
-      damaged(text("the compressed data is damaged (", z.msg ? z.msg : "zlib error", ")"));
+      damaged(str_cat("the compressed data is damaged (", z.msg ? z.msg : "zlib error", ")"));
   }
   ready = {unpacked.data(), unpacked.size() - z.avail_out};
 }
@@ -186,7 +186,7 @@ bool LineReader::Impl::next(std::string& line) {
     const size_t end = ready.find('\n');
     const std::string_view part = ready.substr(0, end);
     if (line.size() + part.size() > static_cast<size_t>(kMaxLine))
-      damaged(text("the line is longer than ", kMaxLine >> 20, " MiB; is this a text file?"));
+      damaged(str_cat("the line is longer than ", kMaxLine >> 20, " MiB; is this a text file?"));
     line.append(part);
     ready.remove_prefix(end == std::string_view::npos ? ready.size() : end + 1);
     ended = end != std::string_view::npos;

@@ -45,8 +45,8 @@ class Parser {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw ConfigError(text(where_, " is not a list: ", what, rest_.empty() ? " at the end" : text(" at ", rest_),
-                           "; write [\"a\", \"b\"], in a shell between '...', or a,b"));
+    throw ConfigError(str_cat(where_, " is not a list: ", what, rest_.empty() ? " at the end" : str_cat(" at ", rest_),
+                              "; write [\"a\", \"b\"], in a shell between '...', or a,b"));
   }
   bool take(char c) {
     if (!rest_.starts_with(c)) return false;

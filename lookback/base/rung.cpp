@@ -82,11 +82,11 @@ Rung find(std::string_view name, std::string_view where) {
   std::string there;
   for (const Rung r : rungs()) {
     if (name_of(r) == name) return r;
-    there += text(there.empty() ? "" : ", ", name_of(r));
+    there += str_cat(there.empty() ? "" : ", ", name_of(r));
   }
   const bool known = std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
-  throw ConfigError(text(where, ": ", known ? "this processor has no '" : "there is no instruction set '", name,
-                         "'; there are ", there));
+  throw ConfigError(str_cat(where, ": ", known ? "this processor has no '" : "there is no instruction set '", name,
+                            "'; there are ", there));
 }
 
 constexpr int kNone = -1;

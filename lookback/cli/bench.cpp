@@ -27,7 +27,7 @@ constexpr double kFilled = 0.1;
 
 std::string kinds_in_words() {
   std::string out;
-  for (const BenchKind& k : tasks::bench_kinds()) out += text(out.empty() ? "" : "; ", k.name, ": ", k.summary);
+  for (const BenchKind& k : tasks::bench_kinds()) out += str_cat(out.empty() ? "" : "; ", k.name, ": ", k.summary);
   return out;
 }
 
@@ -63,7 +63,7 @@ const BenchKind& find_kind(std::string_view name) {
     if (name == k.name) return k;
   }
   throw ConfigError(
-      text("bench: unknown work '", name, "'", nearest_match(name, names), "; there is ", kinds_in_words()));
+      str_cat("bench: unknown work '", name, "'", nearest_match(name, names), "; there is ", kinds_in_words()));
 }
 
 struct Timing {
@@ -156,7 +156,7 @@ void report_all(const BenchFlags& flags, Yardsticks& yardsticks, Console& consol
   for (const BenchKind& kind : tasks::bench_kinds()) try {
       report(flags, kind, yardsticks);
     } catch (const ConfigError& error) {
-      console.say(Severity::info, text("left out, ", kind.name, ": ", error.what()));
+      console.log(Severity::info, str_cat("left out, ", kind.name, ": ", error.what()));
     }
 }
 
@@ -187,7 +187,7 @@ int run_bench(Args& args) {
   }
   const BenchKind* const kind = flags.work.empty() ? nullptr : &find_kind(flags.work[0]);
   if (flags.as_table())
-    print(text(tasks::cpu_name(), ", ", thread_count(), " threads; medians of ", flags.rounds, "\n", table_head()));
+    print(str_cat(tasks::cpu_name(), ", ", thread_count(), " threads; medians of ", flags.rounds, "\n", table_head()));
   Yardsticks yardsticks;
   kind ? report(flags, *kind, yardsticks) : report_all(flags, yardsticks, args.console);
   return 0;

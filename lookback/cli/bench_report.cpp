@@ -6,7 +6,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
-#include "lookback/cli/shown.h"
+#include "lookback/cli/format_number.h"
 #include "lookback/io/json.h"
 #include "lookback/tasks/model_card.h"
 
@@ -62,11 +62,11 @@ std::string table_line(const Measured& m) {
 }
 
 std::string json_line(const Measured& m) {
-  const auto number = [](const char* key, double x) { return text(", \"", key, "\": ", json_number(x)); };
-  std::string out = text("{\"work\": ", io::json_quote(m.kind->name));
+  const auto number = [](const char* key, double x) { return str_cat(", \"", key, "\": ", json_number(x)); };
+  std::string out = str_cat("{\"work\": ", io::json_quote(m.kind->name));
   if (!m.name.empty()) out += ", \"case\": " + io::json_quote(m.name);
-  out += text(", \"precision\": ", io::json_quote(m.precision), ", \"threads\": ", thread_count(),
-              ", \"unit\": ", io::json_quote(m.kind->unit));
+  out += str_cat(", \"precision\": ", io::json_quote(m.precision), ", \"threads\": ", thread_count(),
+                 ", \"unit\": ", io::json_quote(m.kind->unit));
   out += number("median", m.speed.median) + number("min", m.speed.least) + number("max", m.speed.most) +
          number("seconds", m.seconds);
   if (m.rate > 0 && m.is_bytes)

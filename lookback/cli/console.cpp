@@ -49,7 +49,7 @@ bool wants_color(int fd) { return is_terminal(fd) && !is_set("NO_COLOR"); }
 
 Console::Console() : terminal_(is_terminal(STDERR_FILENO)), color_(wants_color(STDERR_FILENO)) {}
 
-void Console::say(Severity severity, std::string_view words) {
+void Console::log(Severity severity, std::string_view words) {
   if (severity == Severity::info && quiet_) return;
   if (json_)
     return raw(std::string("{\"event\": \"message\", \"severity\": \"") + name_of(severity) +

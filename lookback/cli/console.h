@@ -28,7 +28,7 @@ class Console {
 
   // Talk: information in as many lines as it has, a warning or an error in one, a JSON object in any case. Control
   // characters in it are shown, not sent.
-  void say(Severity severity, std::string_view words);
+  void log(Severity severity, std::string_view words);
   // A line that may have colour or indentation of its own, or a JSON object; sent as it is.
   void raw(std::string_view line);
   // The line at the bottom of a terminal, cut to its width and drawn over the one before.
@@ -37,7 +37,7 @@ class Console {
   std::string paint(const char* code, std::string_view words) const;
 
   LogSink sink() {
-    return [this](Severity s, std::string_view words) { say(s, words); };
+    return [this](Severity s, std::string_view words) { log(s, words); };
   }
 
  private:

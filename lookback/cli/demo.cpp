@@ -3,9 +3,9 @@
 
 #include "lookback/base/error.h"
 #include "lookback/cli/explain.h"
+#include "lookback/cli/format_number.h"
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
-#include "lookback/cli/shown.h"
 #include "lookback/cli/train.h"
 #include "lookback/metrics/registry.h"
 
@@ -129,7 +129,7 @@ int run_demo(Args& args) {
   check_folder(dir);
   Recipe recipe = parse_recipe(kRecipe, dir + "/recipe.toml");
   if (flags.minutes > 0) set_keys(recipe, {"train.max_minutes=" + json_number(flags.minutes), "train.max_steps=0"});
-  args.console.say(Severity::info,
+  args.console.log(Severity::info,
                    "making " + grouped(kTrain) + " pairs of human-written and ISO dates in " + dir + "/data");
   make_folder(dir);
   const auto test = tasks::demo_dates(kTest, 3, true);
@@ -146,8 +146,8 @@ int run_demo(Args& args) {
 
   const auto model = tasks::task_of_model(model_folder).load({model_folder});
   const Trial trial = try_out(*model, test);
-  print(text("\n", grouped(kTest), " dates that training never saw, exact match: ", fixed(trial.accuracy.value, 1),
-             " %\n"));
+  print(str_cat("\n", grouped(kTest), " dates that training never saw, exact match: ", fixed(trial.accuracy.value, 1),
+                " %\n"));
   for (size_t k = 0; k < 3; ++k) print("  " + test[k].human + " → " + trial.predictions[k].outputs[0].text + "\n");
   const std::string html = dir + "/alignment.html";
   std::vector<viz::AttentionMap> maps;

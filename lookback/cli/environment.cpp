@@ -54,7 +54,7 @@ void warn_of_unknown_variables(Console& console) {
     const std::string name(variable.substr(0, variable.find('=')));
     if (!known) known = known_variables();
     if (std::find(known->begin(), known->end(), name) == known->end())
-      console.say(Severity::warning,
+      console.log(Severity::warning,
                   "environment variable " + name + " means nothing to this program" + nearest_match(name, *known));
   }
 }

@@ -1,9 +1,9 @@
 // lookback evaluate: a model's own metrics on files.
 #include "lookback/cli/command.h"
+#include "lookback/cli/format_number.h"
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
-#include "lookback/cli/shown.h"
 #include "lookback/io/json.h"
 
 namespace lookback::cli {
@@ -15,7 +15,7 @@ struct EvaluateFlags {
   MachineFlags machine;
 
   void declare(Flags& v) {
-    v.words("MODEL...", models, 1, "a model folder, or several that vote");
+    v.words("MODEL...", models, 1, "a model folder, or several: an ensemble");
     v("data", data, "FILE...",
       "the files to score on, as the task's recipe names them: for translation source, target");
     v("format", format, "FORMAT", "text: one line per metric, with its signature; json: one object")

@@ -21,7 +21,7 @@ struct ExplainFlags {
   MachineFlags machine;
 
   void declare(Flags& v) {
-    v.words("MODEL...", models, 1, "a model folder, or several that vote");
+    v.words("MODEL...", models, 1, "a model folder, or several: an ensemble");
     v("text", text, "TEXT", "the input; give it several times for several pictures on the terminal or one HTML page");
     v("target", target, "TEXT", "explain this output instead of the model's own; once for each --text");
     v("out", out, "FILE",
@@ -51,8 +51,8 @@ const Picture& find_picture(const std::string& path) {
     if (ending == p.ending) return p;
     known.emplace_back(p.ending);
   }
-  throw ConfigError(text("explain: --out ", path, ": the ending says what to draw: .html, .svg, .png or .json",
-                         ending.empty() ? "" : nearest_match(ending, known)));
+  throw ConfigError(str_cat("explain: --out ", path, ": the ending says what to draw: .html, .svg, .png or .json",
+                            ending.empty() ? "" : nearest_match(ending, known)));
 }
 
 std::vector<tasks::Input> inputs_of(const ExplainFlags& flags) {

@@ -3,7 +3,7 @@
 
 #include "lookback/cli/command.h"
 #include "lookback/cli/flags.h"
-#include "lookback/cli/shown.h"
+#include "lookback/cli/format_number.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/tasks/task.h"
 
@@ -60,7 +60,8 @@ int run_export(Args& args) {
   const auto size = [](const std::string& model) {
     return byte_size(static_cast<int64_t>(fs::file_size(model + "/model.safetensors")));
   };
-  args.console.say(Severity::info, text(flags.out, ": ", size(flags.out), " of weights, from ", size(flags.models[0])));
+  args.console.log(Severity::info,
+                   str_cat(flags.out, ": ", size(flags.out), " of weights, from ", size(flags.models[0])));
   return 0;
 }
 

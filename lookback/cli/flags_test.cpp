@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "lookback/cli/shown.h"
+#include "lookback/cli/format_number.h"
 
 namespace lookback::cli {
 namespace {

@@ -6,9 +6,9 @@
 #include <sstream>
 
 #include "lookback/cli/flags.h"
+#include "lookback/cli/format_number.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/recipe.h"
-#include "lookback/cli/shown.h"
 #include "lookback/io/json.h"
 #include "lookback/io/model_folder.h"
 #include "lookback/io/safetensors.h"

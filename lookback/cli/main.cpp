@@ -29,8 +29,8 @@ int run(const std::string& program, StringList words, Console& console) {
   return command.run(args);
 }
 
-int complain(Console& console, const char* what, int code) {
-  console.say(Severity::error, what);
+int print_error(Console& console, const char* what, int code) {
+  console.log(Severity::error, what);
   return code;
 }
 
@@ -38,22 +38,22 @@ int complain(Console& console, const char* what, int code) {
 int guarded(const std::string& program, const StringList& words, Console& console) {
   try {
     return run(program, words, console);
-  } catch (const ReaderGone&) {
+  } catch (const BrokenPipe&) {
     return 0;
   } catch (const ConfigError& e) {
-    return complain(console, e.what(), 2);
+    return print_error(console, e.what(), 2);
   } catch (const FormatError& e) {
-    return complain(console, e.what(), 3);
+    return print_error(console, e.what(), 3);
   } catch (const ShapeError& e) {
-    return complain(console, e.what(), 3);
+    return print_error(console, e.what(), 3);
   } catch (const IoError& e) {
-    return complain(console, e.what(), 4);
+    return print_error(console, e.what(), 4);
   } catch (const NumericError& e) {
-    return complain(console, e.what(), 5);
+    return print_error(console, e.what(), 5);
   } catch (const std::bad_alloc&) {
-    return complain(console, "not enough memory; a smaller batch or a smaller model needs less", 6);
+    return print_error(console, "not enough memory; a smaller batch or a smaller model needs less", 6);
   } catch (const std::exception& e) {
-    return complain(console, (std::string("internal error: ") + e.what()).c_str(), 1);
+    return print_error(console, (std::string("internal error: ") + e.what()).c_str(), 1);
   }
 }
 

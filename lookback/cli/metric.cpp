@@ -4,8 +4,8 @@
 #include "lookback/cli/command.h"
 #include "lookback/cli/environment.h"
 #include "lookback/cli/flags.h"
+#include "lookback/cli/format_number.h"
 #include "lookback/cli/output.h"
-#include "lookback/cli/shown.h"
 #include "lookback/io/json.h"
 #include "lookback/metrics/registry.h"
 #include "lookback/metrics/significance.h"
@@ -78,7 +78,7 @@ void print_sentences(const MetricFlags& f, const metrics::CorpusMetric& metric, 
   std::string out;
   for (size_t k = 0; k < in.size(); ++k) {
     const double score = metric.score(stats[k]);
-    out += f.format == "json" ? text("{\"line\": ", k + 1, ", \"score\": ", json_number(score), "}\n")
+    out += f.format == "json" ? str_cat("{\"line\": ", k + 1, ", \"score\": ", json_number(score), "}\n")
                               : fixed(score, static_cast<int>(f.digits)) + "\n";
   }
   print(out);

@@ -18,7 +18,7 @@ void write_all(int fd, const std::string& name, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EPIPE) throw ReaderGone{};
+    if (n < 0 && errno == EPIPE) throw BrokenPipe{};
     if (n < 0 && errno == EAGAIN) {  // somebody made the pipe non-blocking
       pollfd wait{fd, POLLOUT, 0};
       ::poll(&wait, 1, -1);

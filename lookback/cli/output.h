@@ -10,13 +10,13 @@
 namespace lookback::cli {
 
 // Whoever read our output went away (`| head -1`): no error, just the end.
-struct ReaderGone {};
+struct BrokenPipe {};
 
 // "-" is standard output. A file appears under its name when it is complete; what is already
 // there and no regular file (a device, a pipe) is written to as it is.
 class Output {
  public:
-  // Throws IoError, as all of this does, and ReaderGone.
+  // Throws IoError, as all of this does, and BrokenPipe.
   explicit Output(const std::string& path);
   ~Output();
   Output(const Output&) = delete;

@@ -28,7 +28,7 @@ struct PredictFlags {
   bool quiet = false;
 
   void declare(Flags& v) {
-    v.words("MODEL...", models, 1, "a model folder, or several that vote");
+    v.words("MODEL...", models, 1, "a model folder, or several: an ensemble");
     v("in", in, "FILE", "one input per line, plain or .gz; - is standard input");
     v("out", out, "FILE", "where to write; a file appears when it is complete; - is standard output");
     v("format", format, "FORMAT",
@@ -43,9 +43,9 @@ struct PredictFlags {
 };
 
 // A file with one line for each line of the input.
-class Companion {
+class AlignedFile {
  public:
-  Companion(const std::string& path, const std::string& input) : path_(path), input_(input), reader_(path) {}
+  AlignedFile(const std::string& path, const std::string& input) : path_(path), input_(input), reader_(path) {}
 
   // The line for input number `number`; if there is none, both are counted to their ends.
   std::string next(int64_t number, LineQueue& rest, int64_t waiting) {
@@ -53,17 +53,17 @@ class Companion {
     if (reader_.next(line)) return line;
     int64_t inputs = number + waiting;
     for (auto lines = rest.take(); !lines.empty(); lines = rest.take()) inputs += std::ssize(lines);
-    complain(reader_.number(), inputs);
+    fail_with_counts(reader_.number(), inputs);
   }
   void check_end(int64_t inputs) {
     for (std::string line; reader_.next(line);) continue;
-    if (reader_.number() != inputs) complain(reader_.number(), inputs);
+    if (reader_.number() != inputs) fail_with_counts(reader_.number(), inputs);
   }
 
  private:
-  [[noreturn]] void complain(int64_t lines, int64_t inputs) const {
+  [[noreturn]] void fail_with_counts(int64_t lines, int64_t inputs) const {
     throw FormatError(
-        text(path_, ": ", lines, " lines, but ", input_, " has ", inputs, "; there must be one for each"));
+        str_cat(path_, ": ", lines, " lines, but ", input_, " has ", inputs, "; there must be one for each"));
   }
 
   std::string path_, input_;
@@ -86,8 +86,8 @@ class Predictor {
     if (score_) score_->check_end(line_);
     output_.finish();
     if (unknown_prefixes_ > kWarnings)
-      console_.say(Severity::warning, text(prefix_name(), ": ", unknown_prefixes_ - kWarnings,
-                                           " more line(s) have what the model does not know"));
+      console_.log(Severity::warning, str_cat(prefix_name(), ": ", unknown_prefixes_ - kWarnings,
+                                              " more line(s) have what the model does not know"));
   }
 
  private:
@@ -107,8 +107,8 @@ class Predictor {
       input.text = std::move(lines[k]);
     }
     std::string results;
-    const auto asked = flags_.format == "text" ? tasks::TaskModel::Asked::texts : tasks::TaskModel::Asked::everything;
-    for (const tasks::Prediction& p : model_.predict(inputs, asked)) {
+    const auto detail = flags_.format == "text" ? tasks::TaskModel::Detail::text_only : tasks::TaskModel::Detail::full;
+    for (const tasks::Prediction& p : model_.predict(inputs, detail)) {
       results += tasks::format_prediction(p, flags_.format);
       check_prefix(p);
     }
@@ -117,8 +117,8 @@ class Predictor {
 
   void check_text(const std::string& line, const std::string& where) {
     if (const auto bad = find_invalid_utf8(line))
-      console_.say(Severity::warning,
-                   text(where, ":", line_, ": byte ", *bad + 1, " is not UTF-8; every such byte is read as U+FFFD"));
+      console_.log(Severity::warning,
+                   str_cat(where, ":", line_, ": byte ", *bad + 1, " is not UTF-8; every such byte is read as U+FFFD"));
   }
 
   void check_prefix(const tasks::Prediction& p) {
@@ -127,9 +127,9 @@ class Predictor {
     if (unknown.empty() || ++unknown_prefixes_ > kWarnings) return;
     std::string words;
     for (size_t k = 0; k < std::min(unknown.size(), kShown); ++k) words += (k ? ", '" : "'") + unknown[k] + "'";
-    if (unknown.size() > kShown) words += text(" and ", unknown.size() - kShown, " more");
-    console_.say(Severity::warning, text(prefix_name(), ":", p.line, ": the model does not know ", words,
-                                         "; what it does not know becomes <unk>, which is written \u2047"));
+    if (unknown.size() > kShown) words += str_cat(" and ", unknown.size() - kShown, " more");
+    console_.log(Severity::warning, str_cat(prefix_name(), ":", p.line, ": the model does not know ", words,
+                                            "; what it does not know becomes <unk>, which is written \u2047"));
   }
   std::string prefix_name() const { return flags_.prefix == "-" ? "standard input" : flags_.prefix; }
 
@@ -138,7 +138,7 @@ class Predictor {
   LineQueue& queue_;
   Console& console_;
   Output output_;
-  std::optional<Companion> prefix_, score_;
+  std::optional<AlignedFile> prefix_, score_;
   int64_t line_ = 0;              // inputs taken so far
   int64_t unknown_prefixes_ = 0;  // lines of the prefix with what the model does not know
 };
@@ -146,13 +146,13 @@ class Predictor {
 void warn_of_lost_outputs(const std::string& format, std::vector<Field>& options, Console& console) {
   const Field& n_best = find_field(options, "n_best", "predict");
   if (format == "text" && n_best.origin == "--n-best" && field_text(n_best) != "1")
-    console.say(Severity::warning,
+    console.log(Severity::warning,
                 "--format text writes the best output only; --format nbest or jsonl writes all of --n-best");
 }
 
 void tell_of_terminal(const std::string& in, Console& console) {
   if (in == "-" && ::isatty(STDIN_FILENO))
-    console.say(Severity::info, "reading from the terminal, one input per line; Ctrl-D on an empty line ends it");
+    console.log(Severity::info, "reading from the terminal, one input per line; Ctrl-D on an empty line ends it");
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ class PredictionFlags {
 
   void declare(Flags& flags) const { flags.add(fields_); }
 
-  // Loads one model, or several that vote, and gives it the options of the command line and the
+  // Loads one model, or an ensemble of several, and gives it the options of the command line and the
   // environment (LOOKBACK_DECODE_BEAM, LOOKBACK_SEED). Throws ConfigError, FormatError and IoError.
   std::unique_ptr<tasks::TaskModel> load(const StringList& folders, const Flags& flags, const LogSink& log) const;
 

@@ -11,7 +11,7 @@ Recipe from_keys(const std::vector<io::KeyValue>& keys, const std::string& origi
   for (const io::KeyValue& key : keys)
     if (key.path == "task") {
       const auto* name = std::get_if<std::string>(&key.value);
-      out.kind_origin = text(origin, ":", key.line);
+      out.kind_origin = str_cat(origin, ":", key.line);
       check<ConfigError>(name != nullptr, out.kind_origin, ": task must be a string, like \"translate\"");
       out.kind = *name;
       out.task = tasks::find_task(*name, out.kind_origin).make();
@@ -19,7 +19,7 @@ Recipe from_keys(const std::vector<io::KeyValue>& keys, const std::string& origi
     }
   check<ConfigError>(out.task != nullptr, origin, ": does not say what to train; begin it with task = \"translate\"");
   for (const io::KeyValue& key : keys) {
-    const std::string where = text(origin, ":", key.line);
+    const std::string where = str_cat(origin, ":", key.line);
     if (key.path != "task") set_field(find_field(out.fields, key.path, where), key.value, where);
   }
   return out;

@@ -74,7 +74,7 @@ int train_model(Recipe& recipe, const TrainPlan& plan, Console& console) {
   };
   const train::TrainResult result = recipe.task->train(run);
   if (plan.mode == train::FolderMode::resume && observer.steps_seen() == 0 && result.interrupted_by == 0)
-    console.say(Severity::info, plan.folder + ": had finished already (" + result.reason +
+    console.log(Severity::info, plan.folder + ": had finished already (" + result.reason +
                                     "); to go on, raise that limit, for example with --set train." + result.reason +
                                     "=...");
   const Field& keep = find_field(recipe.fields, "train.keep", "recipe");

@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "lookback/base/error.h"
-#include "lookback/cli/shown.h"
+#include "lookback/cli/format_number.h"
 #include "lookback/io/json.h"
 #include "lookback/viz/tokens.h"
 
@@ -26,10 +26,10 @@ std::string plain_line(const train::Progress& p) {
 }
 
 std::string json_line(const train::Progress& p) {
-  return text(R"({"event": "progress", "step": )", p.step, R"(, "epoch": )", json_number(p.epochs), R"(, "loss": )",
-              json_number(p.loss), R"(, "lr": )", json_number(p.lr), R"(, "grad_norm": )", json_number(p.grad_norm),
-              R"(, "tokens_per_second": )", json_number(p.tokens_per_second), R"(, "seconds": )",
-              json_number(p.seconds), R"(, "eta_seconds": )", json_number(p.eta_seconds), "}");
+  return str_cat(R"({"event": "progress", "step": )", p.step, R"(, "epoch": )", json_number(p.epochs), R"(, "loss": )",
+                 json_number(p.loss), R"(, "lr": )", json_number(p.lr), R"(, "grad_norm": )", json_number(p.grad_norm),
+                 R"(, "tokens_per_second": )", json_number(p.tokens_per_second), R"(, "seconds": )",
+                 json_number(p.seconds), R"(, "eta_seconds": )", json_number(p.eta_seconds), "}");
 }
 
 std::string json_line(const train::ValidationRecord& r, const std::vector<train::Sample>& samples, bool is_best) {
@@ -37,10 +37,10 @@ std::string json_line(const train::ValidationRecord& r, const std::vector<train:
   for (const auto& [name, value] : r.scores)
     scores += (scores.empty() ? "" : ", ") + io::json_quote(name) + ": " + json_number(value);
   for (const train::Sample& s : samples)
-    shown += text(shown.empty() ? "" : ", ", R"({"source": )", io::json_quote(s.source), R"(, "target": )",
-                  io::json_quote(s.target), R"(, "output": )", io::json_quote(s.output), "}");
-  return text(R"({"event": "valid", "step": )", r.step, R"(, "epoch": )", r.epoch, R"(, "scores": {)", scores,
-              R"(}, "best": )", is_best ? "true" : "false", R"(, "samples": [)", shown, "]}");
+    shown += str_cat(shown.empty() ? "" : ", ", R"({"source": )", io::json_quote(s.source), R"(, "target": )",
+                     io::json_quote(s.target), R"(, "output": )", io::json_quote(s.output), "}");
+  return str_cat(R"({"event": "valid", "step": )", r.step, R"(, "epoch": )", r.epoch, R"(, "scores": {)", scores,
+                 R"(}, "best": )", is_best ? "true" : "false", R"(, "samples": [)", shown, "]}");
 }
 
 }  // namespace
@@ -82,22 +82,23 @@ void TrainObserver::validated(const train::ValidationRecord& r, const std::vecto
 void report(Console& console, const train::TrainResult& r, const std::string& keep, const std::string& folder) {
   if (console.quiet()) return;
   if (console.json())
-    return console.raw(text(R"({"event": "end", "reason": ")", r.reason, R"(", "steps": )", r.steps, R"(, "epochs": )",
-                            json_number(r.epochs), R"(, "tokens": )", r.tokens, R"(, "seconds": )",
-                            json_number(r.seconds), R"(, "best_step": )",
-                            r.has_best ? std::to_string(r.best_step) : "null", R"(, "best_score": )",
-                            r.has_best ? json_number(r.best_score) : "null", R"(, "keep": )", io::json_quote(keep),
-                            R"(, "model": )", io::json_quote(folder), "}"));
-  const std::string cause = r.interrupted_by ? text("interrupted by signal ", r.interrupted_by) : "done, " + r.reason;
-  console.say(Severity::info, cause + " after " + grouped(r.steps) + " steps, " + format("%.2f", r.epochs) +
+    return console.raw(str_cat(R"({"event": "end", "reason": ")", r.reason, R"(", "steps": )", r.steps,
+                               R"(, "epochs": )", json_number(r.epochs), R"(, "tokens": )", r.tokens,
+                               R"(, "seconds": )", json_number(r.seconds), R"(, "best_step": )",
+                               r.has_best ? std::to_string(r.best_step) : "null", R"(, "best_score": )",
+                               r.has_best ? json_number(r.best_score) : "null", R"(, "keep": )", io::json_quote(keep),
+                               R"(, "model": )", io::json_quote(folder), "}"));
+  const std::string cause =
+      r.interrupted_by ? str_cat("interrupted by signal ", r.interrupted_by) : "done, " + r.reason;
+  console.log(Severity::info, cause + " after " + grouped(r.steps) + " steps, " + format("%.2f", r.epochs) +
                                   " epochs, " + grouped(r.tokens) + " target tokens, " + duration(r.seconds));
   if (r.skipped || r.rollbacks)
-    console.say(Severity::info, text("steps skipped: ", r.skipped, ", times gone back: ", r.rollbacks));
+    console.log(Severity::info, str_cat("steps skipped: ", r.skipped, ", times gone back: ", r.rollbacks));
   if (r.has_best)
-    console.say(Severity::info,
+    console.log(Severity::info,
                 "best " + keep + " " + format("%.4g", r.best_score) +
                     (r.averaged ? " by the mean of the best validations" : " at step " + grouped(r.best_step)));
-  console.say(Severity::info, r.interrupted_by
+  console.log(Severity::info, r.interrupted_by
                                   ? folder + ": everything is saved; the same command with --resume goes on"
                                   : folder + ": the model; try lookback predict " + folder + " < INPUT");
 }

@@ -16,7 +16,7 @@ class TrainObserver final : public train::Observer {
   void progress(const train::Progress& p) override;
   void validated(const train::ValidationRecord& record, const std::vector<train::Sample>& samples,
                  bool is_best) override;
-  void message(Severity severity, std::string_view words) override { console_.say(severity, words); }
+  void message(Severity severity, std::string_view words) override { console_.log(severity, words); }
 
   // Steps of this sitting.
   int64_t steps_seen() const { return steps_seen_; }

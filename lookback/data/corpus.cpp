@@ -234,11 +234,11 @@ Batch Corpus::batch(std::vector<int64_t> index, uint64_t seed, int64_t epoch) co
 }
 
 std::string describe(const CorpusReport& r) {
-  std::string out = text("read ", r.read, " pairs, kept ", r.kept, " (", r.source_tokens, " source and ",
-                         r.target_tokens, " target tokens)");
+  std::string out = str_cat("read ", r.read, " pairs, kept ", r.kept, " (", r.source_tokens, " source and ",
+                            r.target_tokens, " target tokens)");
   std::string reasons;
   const auto add = [&](int64_t n, const char* what) {
-    if (n > 0) reasons += text(reasons.empty() ? "" : ", ", n, " ", what);
+    if (n > 0) reasons += str_cat(reasons.empty() ? "" : ", ", n, " ", what);
   };
   add(r.invalid_utf8, "invalid UTF-8");
   add(r.missing_column, "without both columns");
@@ -248,7 +248,7 @@ std::string describe(const CorpusReport& r) {
   add(r.too_uneven, "too uneven in length");
   if (!reasons.empty()) out += "\nleft out: " + reasons;
   if (r.unpaired > 0)
-    out += text("\nnot read: ", r.unpaired, " lines of the longer file, beyond the end of the shorter");
+    out += str_cat("\nnot read: ", r.unpaired, " lines of the longer file, beyond the end of the shorter");
   for (const std::string& e : r.examples) out += "\n  " + e;
   return out;
 }

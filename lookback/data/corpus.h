@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "lookback/base/fields.h"
-#include "lookback/data/arena.h"
 #include "lookback/data/batcher.h"
+#include "lookback/data/spill_buffer.h"
 #include "lookback/data/tokenizer.h"
 
 namespace lookback::data {

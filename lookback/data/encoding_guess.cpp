@@ -51,7 +51,7 @@ const char* why_not_utf8(std::string_view line) {
 }
 
 FormatError bad_line(const std::string& where, const char* why) {
-  return FormatError(text(where, ": ", why, "; mend the line, or set bad_lines = \"skip\" to leave it out"));
+  return FormatError(str_cat(where, ": ", why, "; mend the line, or set bad_lines = \"skip\" to leave it out"));
 }
 
 void EncodingGuess::add(std::string_view line, int64_t number) {
@@ -93,7 +93,7 @@ EncodingGuess::Encoding EncodingGuess::best() const {
 std::string EncodingGuess::advice() const {
   const Encoding e = best();
   if (!e.name) return "its encoding is unknown; convert it (iconv -f ITS-ENCODING -t UTF-8)";
-  return text("it looks like ", e.name, "; convert it (iconv -f ", e.iconv, " -t UTF-8)");
+  return str_cat("it looks like ", e.name, "; convert it (iconv -f ", e.iconv, " -t UTF-8)");
 }
 
 void LineTally::add(std::string_view line, int64_t number, bool is_text) {

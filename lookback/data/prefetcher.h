@@ -21,7 +21,7 @@ class Prefetcher {
 
   int64_t batches_in(int64_t epoch) { return batcher_.batches_in(epoch); }
   // The batch at the cursor; it stays here until it or a later one is taken.
-  const Batch& look(const Cursor& at);
+  const Batch& peek(const Cursor& at);
   // The same, given away. A thread of its own begins with the one after it in the epoch.
   Batch take(const Cursor& at);
 

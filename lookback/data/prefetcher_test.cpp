@@ -47,7 +47,7 @@ TEST_F(PrefetcherTest, GivesWhatTheCorpusGives) {
 TEST_F(PrefetcherTest, LooksAtSeveralBeforeItTakesThem) {
   Prefetcher p(*corpus_, options_, 5);
   for (const int64_t first : {0, 2}) {
-    for (int64_t k = first; k < first + 2; ++k) expect_made({0, k}, p.look({0, k}));
+    for (int64_t k = first; k < first + 2; ++k) expect_made({0, k}, p.peek({0, k}));
     for (int64_t k = first; k < first + 2; ++k) expect_made({0, k}, p.take({0, k}));
   }
 }

@@ -50,7 +50,7 @@ class ProtoReader {
         f.value = fixed(4);
         break;
       default:
-        throw FormatError(text(where_, ": damaged SentencePiece model (wire type ", f.wire, ")"));
+        throw FormatError(str_cat(where_, ": damaged SentencePiece model (wire type ", f.wire, ")"));
     }
     return true;
   }
@@ -76,7 +76,7 @@ class ProtoReader {
       out |= uint64_t{byte & 0x7Fu} << shift;
       if (byte < 0x80) return out;
     }
-    throw FormatError(text(where_, ": damaged SentencePiece model (number too long)"));
+    throw FormatError(str_cat(where_, ": damaged SentencePiece model (number too long)"));
   }
 
   std::string_view bytes_;

@@ -181,7 +181,7 @@ std::unique_ptr<Tokenizer> train_spm(const TokenizerOptions& options, const Line
       {"model_type", options.kind},
       {"vocab_size", std::to_string(options.size)},
       {"hard_vocab_limit", "false"},
-      {"character_coverage", text(options.character_coverage)},
+      {"character_coverage", str_cat(options.character_coverage)},
       {"normalization_rule_name", options.normalization},
       {"byte_fallback", options.byte_fallback ? "true" : "false"},
       {"unk_id", std::to_string(kUnk)},

@@ -138,11 +138,11 @@ std::string describe(const TrainingLines& t) {
   std::string out;
   const auto add = [&](const std::string& what) { out += (out.empty() ? "" : "; ") + what; };
   if (t.words_left_out > 0)
-    add(text(t.words_left_out, t.words_left_out == 1 ? " word" : " words", " of more than ", kMaxTrainingLine,
-             " bytes left out, the first begins with '", t.first_word, "'"));
-  if (t.cut > 0) add(text(t.cut, t.cut == 1 ? " line" : " lines", " of more than ", kMaxTrainingLine, " bytes cut"));
+    add(str_cat(t.words_left_out, t.words_left_out == 1 ? " word" : " words", " of more than ", kMaxTrainingLine,
+                " bytes left out, the first begins with '", t.first_word, "'"));
+  if (t.cut > 0) add(str_cat(t.cut, t.cut == 1 ? " line" : " lines", " of more than ", kMaxTrainingLine, " bytes cut"));
   if (t.thinned > 0)
-    add(text(t.thinned, " lines left out, evenly, since there is too much text to learn from at once"));
+    add(str_cat(t.thinned, " lines left out, evenly, since there is too much text to learn from at once"));
   return out;
 }
 

@@ -1,4 +1,4 @@
-// Text within the limits of the library that learns subwords from it. Private to data.
+// Private to data: text within the limits of the library that learns subwords from it.
 //
 // SentencePiece counts positions of a word in 16 bits and characters of the text in 31, and ends the program where they
 // do not suffice.

@@ -1,4 +1,4 @@
-// What a decoder hands out is checked here, once per step. Private to decode.
+// Private to decode: what a decoder hands out is checked here, once per step.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// One token at random from a row of logits. Private to decode.
+// Private to decode: one token at random from a row of logits.
 #pragma once
 
 #include <cstdint>

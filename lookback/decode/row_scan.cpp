@@ -120,15 +120,15 @@ struct Pass {
   }
 
   void offer(const Candidate& c) {
-    if (full() && !better(c, heap.front())) return;
+    if (full() && !ranks_before(c, heap.front())) return;
     if (std::binary_search(excluded.begin(), excluded.end(), c.token)) return;
     if (full()) {
-      std::pop_heap(heap.begin(), heap.end(), better);
+      std::pop_heap(heap.begin(), heap.end(), ranks_before);
       heap.back() = c;
     } else {
       heap.push_back(c);
     }
-    std::push_heap(heap.begin(), heap.end(), better);
+    std::push_heap(heap.begin(), heap.end(), ranks_before);
   }
 
   // One block; its tokens start at `first`.
@@ -182,7 +182,7 @@ void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t>
   else if (pass.maximum == -kInfinity)
     out.fault = RowFault::all_impossible;
   out.log_sum_exp = static_cast<double>(pass.maximum) + (what == ScanFor::best ? 0 : elementary::log(sum));
-  std::sort_heap(out.top.begin(), out.top.end(), better);
+  std::sort_heap(out.top.begin(), out.top.end(), ranks_before);
 }
 
 double exponentials(std::span<const float> x, float shift, float scale, float* out) {

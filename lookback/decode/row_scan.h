@@ -1,4 +1,4 @@
-// One pass over a row of logits: log-sum-exp and the k best tokens. Private to decode.
+// Private to decode: one pass over a row of logits: log-sum-exp and the k best tokens.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct Candidate {
 };
 
 // Larger logit first, then smaller token.
-inline bool better(const Candidate& a, const Candidate& b) {
+inline bool ranks_before(const Candidate& a, const Candidate& b) {
   return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
 }
 

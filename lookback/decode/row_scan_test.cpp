@@ -123,7 +123,7 @@ TEST(RowScan, TopIsTheSortedBeginning) {
       for (int32_t token = 0; token < V; ++token)
         if (token != 2 && !std::count(excluded.begin(), excluded.end(), token))
           all.push_back({row[static_cast<size_t>(token)], token});
-      std::sort(all.begin(), all.end(), better);
+      std::sort(all.begin(), all.end(), ranks_before);
       const auto top = scan(row, k, excluded).top;
       ASSERT_EQ(top.size(), std::min(all.size(), static_cast<size_t>(k)));
       for (size_t j = 0; j < top.size(); ++j) {

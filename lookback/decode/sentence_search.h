@@ -1,4 +1,4 @@
-// The rules of search for one sentence; search.cpp runs many of them side by side. Private to decode.
+// Private to decode: the rules of search for one sentence; search.cpp runs many of them side by side.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// All partial outputs of one sentence, as a tree that grows towards the end. Private to decode.
+// Private to decode: all partial outputs of one sentence, as a tree that grows towards the end.
 #pragma once
 
 #include <cstdint>

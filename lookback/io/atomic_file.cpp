@@ -22,7 +22,7 @@ constexpr std::string_view kMark = ".tmp-";
 std::string temporary_name(const std::string& path) {
   static std::atomic<uint64_t> count{0};
   const auto [place, name] = split_path(path);
-  return (fs::path(place) / text('.', name.substr(0, 200), kMark, ::getpid(), '-', count++)).string();
+  return (fs::path(place) / str_cat('.', name.substr(0, 200), kMark, ::getpid(), '-', count++)).string();
 }
 
 }  // namespace
@@ -85,7 +85,7 @@ void AtomicFile::write(std::string_view bytes) { file_.write_all(bytes); }
 void AtomicFile::commit() {
   file_.sync();
   if (::rename(file_.path().c_str(), path_.c_str()) != 0)
-    throw IoError(text(path_, ": cannot write: ", error_text(errno)));
+    throw IoError(str_cat(path_, ": cannot write: ", error_text(errno)));
   committed_ = true;
   file_.close();
   sync_folder(split_path(path_).place);

@@ -15,7 +15,7 @@
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
 #include "lookback/io/manifest.h"
-#include "lookback/io/shown.h"
+#include "lookback/io/quote.h"
 #include "lookback/io/staged_folder.h"
 #include "lookback/io/temporary.h"
 
@@ -42,7 +42,7 @@ void exchange_or_rename(const std::string& from, const std::string& to) {
   }
   check<IoError>(errno != EBUSY && errno != EXDEV, to,
                  ": a place where a file system is mounted cannot be replaced; choose a folder in it");
-  throw IoError(text(to, ": cannot write: ", error_text(errno)));
+  throw IoError(str_cat(to, ": cannot write: ", error_text(errno)));
 }
 
 struct Contents {
@@ -55,14 +55,14 @@ Contents contents_of(const std::string& root) {
   for (fs::recursive_directory_iterator entry(root, error); !error && entry != fs::recursive_directory_iterator();
        entry.increment(error)) {
     const std::string name = fs::path(entry->path()).lexically_relative(root).generic_string();
-    check<FormatError>(valid_utf8(name), root, ": the file name ", shown(name), " is not valid UTF-8");
+    check<FormatError>(valid_utf8(name), root, ": the file name ", quote(name), " is not valid UTF-8");
     const auto type = entry->symlink_status().type();
     if (type == fs::file_type::directory)
       out.folders.push_back(name);
     else if (type == fs::file_type::regular)
       out.files.push_back(name);
     else
-      throw FormatError(text(root, ": ", shown(name), " is neither a file nor a folder"));
+      throw FormatError(str_cat(root, ": ", quote(name), " is neither a file nor a folder"));
   }
   check<IoError>(!error, root, ": cannot read: ", error.message());
   std::sort(out.files.begin(), out.files.end());
@@ -76,13 +76,14 @@ std::optional<std::string> foreign_entry(const std::string& path) {
   std::error_code error;
   if (fs::is_empty(path, error)) return std::nullopt;
   const std::string manifest = path + "/" + kManifestName;
-  if (!fs::is_regular_file(fs::symlink_status(manifest, error))) return text(path, " (it has no ", kManifestName, ")");
+  if (!fs::is_regular_file(fs::symlink_status(manifest, error)))
+    return str_cat(path, " (it has no ", kManifestName, ")");
   std::set<std::string> listed{kManifestName};
   try {
     for (const ManifestEntry& entry : parse_manifest(read_file(manifest, kMaxJsonBytes), manifest))
       listed.insert(entry.name);
   } catch (const FormatError&) {
-    return text(manifest, " (it is no list of files of ours)");
+    return str_cat(manifest, " (it is no list of files of ours)");
   }
   const Contents all = contents_of(path);
   for (const std::string& name : all.files) {

@@ -11,7 +11,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/utf8.h"
-#include "lookback/io/shown.h"
+#include "lookback/io/quote.h"
 
 namespace lookback::io {
 namespace {
@@ -75,7 +75,7 @@ constexpr int kDtype = 1, kString = 7, kShape = 2, kDim = 2, kDimSize = 1, kStri
 }
 
 std::string summary_field(std::string_view tag, std::string_view value) {
-  check<FormatError>(!tag.empty() && valid_utf8(tag), "event file: the tag ", shown(tag),
+  check<FormatError>(!tag.empty() && valid_utf8(tag), "event file: the tag ", quote(tag),
                      " is empty or not valid UTF-8");
   return pb_bytes(event::kSummary, pb_bytes(summary::kValue, pb_bytes(summary::kTag, tag) + std::string(value)));
 }
@@ -128,7 +128,7 @@ void EventWriter::scalar(std::string_view tag, int64_t step, double value) {
 }
 
 void EventWriter::text(std::string_view tag, int64_t step, std::string_view value) {
-  check<FormatError>(valid_utf8(value), "event file: the text for ", shown(tag), " is not valid UTF-8");
+  check<FormatError>(valid_utf8(value), "event file: the text for ", quote(tag), " is not valid UTF-8");
   const std::string metadata = pb_bytes(summary::kPluginData, pb_bytes(summary::kPluginName, "text"));
   const std::string shape = pb_bytes(tensor::kDim, pb_int(tensor::kDimSize, 1));
   const std::string body =
@@ -143,11 +143,11 @@ void EventWriter::image(std::string_view tag, int64_t step, std::string_view png
     return static_cast<int64_t>(x);
   };
   check<FormatError>(png.size() >= 33 && png.substr(0, 8) == "\x89PNG\r\n\x1A\n" && png.substr(12, 4) == "IHDR",
-                     "event file: the image for ", shown(tag), " is not a PNG file");
+                     "event file: the image for ", quote(tag), " is not a PNG file");
   // The colour type of the PNG (0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA) as a number of channels.
   constexpr int kChannels[] = {1, 1, 3, 3, 2, 1, 4};
   const auto type = static_cast<uint8_t>(png[25]);
-  check<FormatError>(type <= 6, "event file: the image for ", shown(tag), " has an unknown colour type");
+  check<FormatError>(type <= 6, "event file: the image for ", quote(tag), " has an unknown colour type");
   add(step, summary_field(tag, pb_bytes(summary::kImage, pb_int(summary::kImageHeight, number(20)) +
                                                              pb_int(summary::kImageWidth, number(16)) +
                                                              pb_int(summary::kImageColorspace, kChannels[type]) +

@@ -11,7 +11,7 @@
 #include "lookback/base/utf8.h"
 #include "lookback/io/json_events.h"
 #include "lookback/io/posix_file.h"
-#include "lookback/io/shown.h"
+#include "lookback/io/quote.h"
 
 namespace lookback::io {
 namespace {
@@ -33,11 +33,11 @@ class FieldReader final : public JsonEvents {
       add(std::move(s));
   }
   void on_key(std::string& key) override {
-    if (key.empty() || key.find('.') != std::string::npos) fail("the key ", shown(key), " is empty or has a dot in it");
+    if (key.empty() || key.find('.') != std::string::npos) fail("the key ", quote(key), " is empty or has a dot in it");
     for (const char c : key)
-      if (static_cast<unsigned char>(c) < 0x20) fail("the key ", shown(key), " has a control character in it");
-    if (path_.size() + key.size() > kMaxPath) fail("the key ", shown(key), " makes a path over ", kMaxPath, " bytes");
-    if (!groups_.back().keys.insert(key).second) fail("the key ", shown(path_ + key), " appears twice");
+      if (static_cast<unsigned char>(c) < 0x20) fail("the key ", quote(key), " has a control character in it");
+    if (path_.size() + key.size() > kMaxPath) fail("the key ", quote(key), " makes a path over ", kMaxPath, " bytes");
+    if (!groups_.back().keys.insert(key).second) fail("the key ", quote(path_ + key), " appears twice");
     key_ = key;
   }
   void start_object() override {
@@ -67,7 +67,7 @@ class FieldReader final : public JsonEvents {
     std::set<std::string> keys;
   };
 
-  std::string place() const { return groups_.empty() ? "" : shown(path_ + key_) + ": "; }
+  std::string place() const { return groups_.empty() ? "" : quote(path_ + key_) + ": "; }
   void need_object() const {
     if (groups_.empty()) fail("the file must hold one object, { ... }");
   }
@@ -115,7 +115,7 @@ std::string write_json_fields(std::span<const Field> fields) {
   nlohmann::ordered_json root = nlohmann::ordered_json::object();
   for (const Field& f : fields) {
     nlohmann::ordered_json* at = &root;
-    check<ConfigError>(valid_utf8(f.path), f.origin, ": the key ", shown(f.path), " is not valid UTF-8");
+    check<ConfigError>(valid_utf8(f.path), f.origin, ": the key ", quote(f.path), " is not valid UTF-8");
     for (size_t begin = 0; begin <= f.path.size();) {
       const size_t end = std::min(f.path.find('.', begin), f.path.size());
       if (at->is_null()) *at = nlohmann::ordered_json::object();

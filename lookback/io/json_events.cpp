@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lookback/base/utf8.h"
-#include "lookback/io/shown.h"
+#include "lookback/io/quote.h"
 
 namespace lookback::io {
 namespace {
@@ -39,7 +39,7 @@ std::string bare_message(std::string_view s) {
   size_t at = s.find(": ");
   if (at == std::string_view::npos) at = s.find("] ");
   s.remove_prefix(at == std::string_view::npos ? 0 : at + 2);
-  const std::string out = shown(s.substr(0, 80));
+  const std::string out = quote(s.substr(0, 80));
   return out.substr(1, out.size() - 2);
 }
 
@@ -61,7 +61,7 @@ class Bridge final : public nlohmann::json_sax<nlohmann::json> {
     at_line();
     // The parser makes a float of an integer too long for it.
     if (digits.find_first_of(".eE") == std::string::npos)
-      to_.fail("the number ", shown(digits), " does not fit in 64 bits with sign");
+      to_.fail("the number ", quote(digits), " does not fit in 64 bits with sign");
     return to_.on_number(x), true;
   }
   bool string(string_t& s) override { return at_line(), to_.on_string(s), true; }
@@ -104,10 +104,10 @@ void parse_json(std::string_view json, const std::string& origin, JsonEvents& ev
     return 1 + std::count(json.begin(), json.begin() + static_cast<std::ptrdiff_t>(at), '\n');
   };
   if (const auto at = find_invalid_utf8(json))
-    throw FormatError(text(origin, ":", line_of(*at), ": byte ", *at, " is not valid UTF-8"));
+    throw FormatError(str_cat(origin, ":", line_of(*at), ": byte ", *at, " is not valid UTF-8"));
   // The parser takes a NUL for the end and would not look at what follows.
   if (const size_t at = json.find('\0'); at != std::string_view::npos)
-    throw FormatError(text(origin, ":", line_of(at), ": byte ", at, " is NUL"));
+    throw FormatError(str_cat(origin, ":", line_of(at), ": byte ", at, " is NUL"));
   Bridge bridge(json, events);
   nlohmann::json::sax_parse(Walker{json.data(), bridge.furthest()},
                             Walker{json.data() + json.size(), bridge.furthest()}, &bridge);

@@ -32,7 +32,7 @@ class JsonEvents {
   // Throws FormatError "origin:line: ...".
   template <class... Parts>
   [[noreturn]] void fail(const Parts&... parts) const {
-    throw FormatError(text(*origin, ":", line, ": ", parts...));
+    throw FormatError(str_cat(*origin, ":", line, ": ", parts...));
   }
 };
 

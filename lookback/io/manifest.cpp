@@ -7,7 +7,7 @@
 #include "lookback/base/error.h"
 #include "lookback/io/json.h"
 #include "lookback/io/json_events.h"
-#include "lookback/io/shown.h"
+#include "lookback/io/quote.h"
 
 namespace lookback::io {
 namespace fs = std::filesystem;
@@ -20,10 +20,10 @@ class ManifestReader final : public JsonEvents {
   bool has_format = false, has_files = false;
 
   void on_key(std::string& key) override {
-    if (!keys_.insert(key).second) fail("the key ", shown(key), " appears twice");
+    if (!keys_.insert(key).second) fail("the key ", quote(key), " appears twice");
     const bool known =
         in_entry_ ? key == "name" || key == "size" || key == "sha256" : key == "format" || key == "files";
-    if (!known) fail("unknown key ", shown(key));
+    if (!known) fail("unknown key ", quote(key));
     key_ = key;
   }
   void start_object() override {
@@ -71,8 +71,8 @@ class ManifestReader final : public JsonEvents {
     const fs::path path(s);
     bool inside = !s.empty() && path.is_relative() && path.has_filename() && s.find('\0') == std::string::npos;
     for (const fs::path& part : path) inside = inside && part != ".." && part != ".";
-    if (!inside) fail("the file name ", shown(s), " leads out of the folder");
-    if (!names_.insert(s).second) fail("the file ", shown(s), " is listed twice");
+    if (!inside) fail("the file name ", quote(s), " leads out of the folder");
+    if (!names_.insert(s).second) fail("the file ", quote(s), " is listed twice");
     return s;
   }
 
@@ -87,8 +87,8 @@ class ManifestReader final : public JsonEvents {
 std::string manifest_text(const std::vector<ManifestEntry>& files) {
   std::string out = "{\n  \"format\": 1,\n  \"files\": [";
   for (const ManifestEntry& file : files) {
-    out += text(out.back() == '[' ? "\n" : ",\n", "    {\"name\": ", json_quote(file.name));
-    if (!file.sha256.empty()) out += text(", \"size\": ", file.size, ", \"sha256\": \"", file.sha256, "\"");
+    out += str_cat(out.back() == '[' ? "\n" : ",\n", "    {\"name\": ", json_quote(file.name));
+    if (!file.sha256.empty()) out += str_cat(", \"size\": ", file.size, ", \"sha256\": \"", file.sha256, "\"");
     out += "}";
   }
   return out + (files.empty() ? "]\n}\n" : "\n  ]\n}\n");

@@ -11,7 +11,7 @@
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
 #include "lookback/io/manifest.h"
-#include "lookback/io/shown.h"
+#include "lookback/io/quote.h"
 
 namespace lookback::io {
 namespace fs = std::filesystem;
@@ -31,7 +31,7 @@ File step(const File& folder, const std::string& part, int flags) {
   if (out.valid()) return out;
   const int error = errno;
   check<FormatError>(!is_link(folder, part), path, ": is a link; links in a model folder are not followed");
-  throw IoError(text(path, ": cannot open: ", error_text(error)));
+  throw IoError(str_cat(path, ": cannot open: ", error_text(error)));
 }
 
 std::vector<std::string> parts_of(std::string_view name) {
@@ -39,7 +39,7 @@ std::vector<std::string> parts_of(std::string_view name) {
   for (const fs::path& part : fs::path(name)) out.push_back(part.string());
   bool inside = !out.empty() && name.find('\0') == std::string_view::npos;
   for (const std::string& part : out) inside = inside && !part.empty() && part != "." && part != ".." && part != "/";
-  check<FormatError>(inside, "the file name ", shown(name), " leads out of the folder");
+  check<FormatError>(inside, "the file name ", quote(name), " leads out of the folder");
   return out;
 }
 
@@ -94,17 +94,17 @@ File ModelFolder::open(std::string_view name) const {
 
 std::optional<std::string> ModelFolder::verify() const try {
   const std::string origin = path_of(kManifestName);
-  if (!listed_) return text(origin, ": missing; the folder was not written completely");
+  if (!listed_) return str_cat(origin, ": missing; the folder was not written completely");
   const std::string manifest = read_file(regular(walk(folder_, kManifestName, kReadable)), kMaxJsonBytes);
   for (const ManifestEntry& entry : parse_manifest(manifest, origin)) {
-    if (!holds(entry.name)) return text(path_of(entry.name), ": missing");
+    if (!holds(entry.name)) return str_cat(path_of(entry.name), ": missing");
     const File file = open(entry.name);
-    if (entry.sha256.empty()) return text(origin, ": does not say what ", shown(entry.name), " holds");
+    if (entry.sha256.empty()) return str_cat(origin, ": does not say what ", quote(entry.name), " holds");
     if (file.size() != entry.size)
-      return text(file.path(), ": has ", file.size(), " bytes, ", kManifestName, " says ", entry.size,
-                  "; it was cut or rewritten");
+      return str_cat(file.path(), ": has ", file.size(), " bytes, ", kManifestName, " says ", entry.size,
+                     "; it was cut or rewritten");
     if (sha256_file(file) != entry.sha256)
-      return text(file.path(), ": its contents changed since it was written (SHA-256 differs)");
+      return str_cat(file.path(), ": its contents changed since it was written (SHA-256 differs)");
   }
   return std::nullopt;
 } catch (const Error& e) {

@@ -22,7 +22,7 @@ constexpr int64_t kChunk = int64_t{1} << 30;
 
 [[noreturn]] void refuse(const std::string& path, std::string_view what) {
   const int error = errno;
-  throw IoError(text(path, ": ", what, ": ", error_text(error)));
+  throw IoError(str_cat(path, ": ", what, ": ", error_text(error)));
 }
 
 }  // namespace

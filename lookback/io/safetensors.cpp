@@ -12,8 +12,8 @@
 #include "lookback/base/utf8.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
+#include "lookback/io/quote.h"
 #include "lookback/io/safetensors_header.h"
-#include "lookback/io/shown.h"
 
 namespace lookback::io {
 namespace {
@@ -24,13 +24,13 @@ void check_names(const std::string& path, std::span<const NamedTensor> tensors,
                  const std::map<std::string, std::string>& metadata) {
   std::set<std::string_view> seen;
   for (const NamedTensor& t : tensors) {
-    check<FormatError>(!t.name.empty() && t.name != "__metadata__", path, ": ", shown(t.name),
+    check<FormatError>(!t.name.empty() && t.name != "__metadata__", path, ": ", quote(t.name),
                        " cannot be the name of a tensor");
-    check<FormatError>(valid_utf8(t.name), path, ": the tensor name ", shown(t.name), " is not valid UTF-8");
-    check<FormatError>(seen.insert(t.name).second, path, ": the tensor ", shown(t.name), " is given twice");
+    check<FormatError>(valid_utf8(t.name), path, ": the tensor name ", quote(t.name), " is not valid UTF-8");
+    check<FormatError>(seen.insert(t.name).second, path, ": the tensor ", quote(t.name), " is given twice");
   }
   for (const auto& [key, value] : metadata)
-    check<FormatError>(valid_utf8(key) && valid_utf8(value), path, ": the metadata ", shown(key),
+    check<FormatError>(valid_utf8(key) && valid_utf8(value), path, ": the metadata ", quote(key),
                        " is not valid UTF-8");
 }
 
@@ -59,7 +59,8 @@ std::string header_text(std::span<const NamedTensor> tensors, const std::vector<
   }
   for (size_t k = 0; k < tensors.size(); ++k) {
     const Tensor& t = tensors[k].value;
-    out += text(out.size() > 1 ? "," : "", json_quote(tensors[k].name), ":{\"dtype\":\"", safetensors_name(t.dtype()),
+    out +=
+        str_cat(out.size() > 1 ? "," : "", json_quote(tensors[k].name), ":{\"dtype\":\"", safetensors_name(t.dtype()),
                 "\",\"shape\":", t.shape(), ",\"data_offsets\":[", begin[k], ",", begin[k] + t.byte_size(), "]}");
   }
   out += "}";
@@ -124,7 +125,7 @@ Tensor SafetensorsFile::load(std::string_view name) const {
   if (const TensorEntry* entry = find(name)) return load(*entry);
   std::vector<std::string> known;
   for (const TensorEntry& e : entries_) known.push_back(e.name);
-  throw FormatError(text(path(), ": has no tensor ", shown(name), nearest_match(name, known)));
+  throw FormatError(str_cat(path(), ": has no tensor ", quote(name), nearest_match(name, known)));
 }
 
 Tensor SafetensorsFile::load(const TensorEntry& entry) const {

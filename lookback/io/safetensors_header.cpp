@@ -10,7 +10,7 @@
 #include "lookback/base/arithmetic.h"
 #include "lookback/base/error.h"
 #include "lookback/io/json_events.h"
-#include "lookback/io/shown.h"
+#include "lookback/io/quote.h"
 
 namespace lookback::io {
 namespace {
@@ -25,16 +25,16 @@ class HeaderReader final : public JsonEvents {
 
   void on_key(std::string& key) override {
     if (depth_ == 1) {
-      if (!names_.insert(key).second) fail("the tensor ", shown(key), " appears twice");
+      if (!names_.insert(key).second) fail("the tensor ", quote(key), " appears twice");
       if (key.empty()) fail("a tensor has no name");
       in_metadata_ = key == kMetadata;
       if (!in_metadata_) header.entries.push_back({.name = key});
     } else if (in_metadata_) {
-      if (!header.metadata.emplace(key, "").second) fail("the metadata key ", shown(key), " appears twice");
+      if (!header.metadata.emplace(key, "").second) fail("the metadata key ", quote(key), " appears twice");
     } else {
       const bool known = key == "dtype" || key == "shape" || key == "data_offsets";
-      if (!known) fail(tensor(), " has an unknown key ", shown(key));
-      if (!parts_.insert(key).second) fail(tensor(), " has ", shown(key), " twice");
+      if (!known) fail(tensor(), " has an unknown key ", quote(key));
+      if (!parts_.insert(key).second) fail(tensor(), " has ", quote(key), " twice");
     }
     key_ = key;
   }
@@ -91,14 +91,14 @@ class HeaderReader final : public JsonEvents {
       header.entries.back().dtype = d;
       return;
     }
-    fail(tensor(), " has dtype ", shown(s), ", which is not supported (F32, F64, I32, BF16 and I8 are)");
+    fail(tensor(), " has dtype ", quote(s), ", which is not supported (F32, F64, I32, BF16 and I8 are)");
   }
 
   // on_null and on_bool are refused as everything not overridden.
 
  private:
   std::string tensor() const {
-    return header.entries.empty() ? "the header" : "the tensor " + shown(header.entries.back().name);
+    return header.entries.empty() ? "the header" : "the tensor " + quote(header.entries.back().name);
   }
 
   // All of one tensor has been read: do its numbers fit together?
@@ -136,9 +136,9 @@ void check_layout(const std::vector<TensorEntry>& entries, int64_t data_bytes, c
   int64_t at = 0;
   for (const size_t k : order) {
     const TensorEntry& e = entries[k];
-    check<FormatError>(e.offset >= at, origin, ": the tensor ", shown(e.name), " starts at ", e.offset,
+    check<FormatError>(e.offset >= at, origin, ": the tensor ", quote(e.name), " starts at ", e.offset,
                        ", inside the one before it, which ends at ", at);
-    check<FormatError>(e.offset == at, origin, ": a gap before the tensor ", shown(e.name), ", which starts at ",
+    check<FormatError>(e.offset == at, origin, ": a gap before the tensor ", quote(e.name), ", which starts at ",
                        e.offset, ", expected ", at);
     at = e.offset + e.bytes;
   }

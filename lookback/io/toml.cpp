@@ -6,7 +6,7 @@
 #include "lookback/base/error.h"
 #include "lookback/base/utf8.h"
 #include "lookback/io/posix_file.h"
-#include "lookback/io/shown.h"
+#include "lookback/io/quote.h"
 #include "lookback/io/toml_scan.h"
 
 // The parser is recursive; this bounds it. Only this file sees the parser.
@@ -20,7 +20,7 @@ namespace {
 constexpr size_t kMaxPath = 256;
 
 [[noreturn]] void fail(const std::string& origin, int64_t line, const std::string& what) {
-  throw ConfigError(text(origin, ":", line, ": ", what));
+  throw ConfigError(str_cat(origin, ":", line, ": ", what));
 }
 
 class Flattener {
@@ -35,9 +35,9 @@ class Flattener {
         return c == '.' || static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
       });
       if (!plain)
-        fail(origin_, line, text("the key ", shown(name), " is empty or has a dot or control character in it"));
+        fail(origin_, line, str_cat("the key ", quote(name), " is empty or has a dot or control character in it"));
       if (prefix.size() + name.size() > kMaxPath)
-        fail(origin_, line, text("the key ", shown(name), " makes a path over ", kMaxPath, " bytes"));
+        fail(origin_, line, str_cat("the key ", quote(name), " makes a path over ", kMaxPath, " bytes"));
       const std::string path = prefix + std::string(name);
       if (const toml::table* inner = node.as_table())
         table(*inner, path + ".");
@@ -74,14 +74,15 @@ class Flattener {
         if (!s) {
           const int64_t at = item.source().begin.line;
           fail(origin_, at ? at : line,
-               item.is_table() ? text(shown(path), " is a list of tables; options have no such thing, use [", path, "]")
-                               : text(shown(path), " may hold strings only, in quotes: [\"a\", \"b\"]"));
+               item.is_table()
+                   ? str_cat(quote(path), " is a list of tables; options have no such thing, use [", path, "]")
+                   : str_cat(quote(path), " may hold strings only, in quotes: [\"a\", \"b\"]"));
         }
         out.push_back(s->get());
       }
       return out;
     }
-    fail(origin_, line, text(shown(path), " is a date or time, which no option takes; put it in quotes"));
+    fail(origin_, line, str_cat(quote(path), " is a date or time, which no option takes; put it in quotes"));
   }
 
   const std::string& origin_;
@@ -99,7 +100,7 @@ std::string quoted(const std::string& s) {
     else if (c == '\t')
       out += "\\t";
     else if (u < 0x20 || u == 0x7F)
-      out += text("\\u00", "0123456789ABCDEF"[u >> 4], "0123456789ABCDEF"[u & 15]);
+      out += str_cat("\\u00", "0123456789ABCDEF"[u >> 4], "0123456789ABCDEF"[u & 15]);
     else
       out += c;
   }
@@ -150,7 +151,7 @@ std::vector<KeyValue> parse_toml(std::string_view toml, const std::string& origi
     flat.table(root, "");
     return flat.take();
   } catch (const toml::parse_error& e) {
-    const std::string what = shown(std::string(e.description()).substr(0, 300));
+    const std::string what = quote(std::string(e.description()).substr(0, 300));
     fail(origin, e.source().begin.line, "not TOML: " + what.substr(1, what.size() - 2));
   }
 }

@@ -5,7 +5,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/utf8.h"
-#include "lookback/io/shown.h"
+#include "lookback/io/quote.h"
 
 namespace lookback::io {
 namespace {
@@ -40,8 +40,8 @@ class Scanner {
       } else if (c == '"' || c == '\'') {
         string();
       } else {
-        if (!is_ascii(c)) fail(line_, text("the letter ", shown(character()), " must stand in quotes"));
-        if (c == '.' && ++dots > kMaxDots) fail(line_, text("more than ", kMaxDots, " dots in one line"));
+        if (!is_ascii(c)) fail(line_, str_cat("the letter ", quote(character()), " must stand in quotes"));
+        if (c == '.' && ++dots > kMaxDots) fail(line_, str_cat("more than ", kMaxDots, " dots in one line"));
         if (c == '\n') dots = 0;
         raw();
       }
@@ -51,7 +51,7 @@ class Scanner {
 
  private:
   [[noreturn]] void fail(int64_t line, const std::string& what) const {
-    throw ConfigError(text(origin_, ":", line, ": ", what));
+    throw ConfigError(str_cat(origin_, ":", line, ": ", what));
   }
   std::string_view character() const { return s_.substr(at_, utf8_length_at(s_, at_)); }
   // Copies one byte.
@@ -63,14 +63,14 @@ class Scanner {
   void check_characters() {
     if (const auto at = find_invalid_utf8(s_))
       fail(1 + std::count(s_.begin(), s_.begin() + static_cast<std::ptrdiff_t>(*at), '\n'),
-           text("byte ", *at, " is not valid UTF-8"));
+           str_cat("byte ", *at, " is not valid UTF-8"));
     if (s_.substr(0, 3) == "\xEF\xBB\xBF") s_.remove_prefix(3);
     int64_t line = 1;
     for (size_t k = 0; k < s_.size(); ++k) {
       const auto c = static_cast<unsigned char>(s_[k]);
       const bool line_end = c == '\n' || (c == '\r' && k + 1 < s_.size() && s_[k + 1] == '\n');
       if ((c < 0x20 && c != '\t' && !line_end) || c == 0x7F)
-        fail(line, text("a control character (number ", static_cast<int>(c), ")"));
+        fail(line, str_cat("a control character (number ", static_cast<int>(c), ")"));
       if (c == '\n') ++line;
     }
   }
@@ -85,7 +85,7 @@ class Scanner {
     out_.append(marks, '"');
     for (;;) {
       if (at_ == s_.size() || (s_[at_] == '\n' && !long_form))
-        fail(opened, text("a string is not closed; ", std::string(marks, quote), " is missing"));
+        fail(opened, str_cat("a string is not closed; ", std::string(marks, quote), " is missing"));
       size_t quotes = 0;
       while (quotes < marks + (long_form ? 2 : 0) && at_ + quotes < s_.size() && s_[at_ + quotes] == quote) ++quotes;
       // Up to two more quotes just before the closing three belong to the string.
@@ -109,7 +109,7 @@ class Scanner {
       raw();
       if (at_ == s_.size()) fail(opened, "a string is not closed");
       if (!is_ascii(s_[at_]))
-        fail(line_, text("the backslash before ", shown(character()), " is no escape; write \\\\"));
+        fail(line_, str_cat("the backslash before ", quote(character()), " is no escape; write \\\\"));
       if (s_[at_] != '\n') raw();  // a line's end is for the caller to judge
     } else if (!has_escapes && (c == '\\' || c == '"')) {
       out_ += '\\';

@@ -5,20 +5,20 @@
 
 namespace lookback::kernels {
 
-// The sentences that attention looks at: sentence s owns memory rows begin[s] .. begin[s+1].
-// Row n of the queries looks at sentence of[n]. Weights and energies are [N, T] with
+// The sentences that queries attend to: sentence s owns memory rows begin[s] .. begin[s+1].
+// Row n of the queries attends to sentence_of_row[n]. Weights and energies are [N, T] with
 // T >= the longest sentence; columns past a sentence's own length are zero.
 struct Memory {
   int64_t sentences;
   const int64_t* begin;  // [sentences+1]
   int64_t N;
-  const int32_t* of;  // [N]
+  const int32_t* sentence_of_row;  // [N]
   int64_t T;
 
-  int64_t length(int64_t n) const { return begin[of[n] + 1] - begin[of[n]]; }
+  int64_t length(int64_t n) const { return begin[sentence_of_row[n] + 1] - begin[sentence_of_row[n]]; }
 };
 
-// energies[n,t] = scale * query[n] . keys[begin[of[n]] + t]
+// energies[n,t] = scale * query[n] . keys[begin[sentence_of_row[n]] + t]
 template <class R>
 struct ScoreDot {
   Memory memory;
@@ -36,7 +36,7 @@ struct ScoreDotBackward {
   R *dquery, *dkeys;
 };
 
-// energies[n,t] = v . tanh(query[n] + keys[begin[of[n]] + t])   (Bahdanau et al. 2015)
+// energies[n,t] = v . tanh(query[n] + keys[begin[sentence_of_row[n]] + t])   (Bahdanau et al. 2015)
 template <class R>
 struct ScoreAdditive {
   Memory memory;

@@ -18,6 +18,7 @@
 // the test that it is held to its reference. The first list has a fast version in cpu/, the second none yet.
 #define LOOKBACK_FAST_KERNELS(KERNEL)                    \
   KERNEL(matmul, Matmul)                                 \
+  KERNEL(matmul_sum, MatmulSum)                          \
   KERNEL(lstm_forward, LstmForward)                      \
   KERNEL(lstm_backward, LstmBackward)                    \
   KERNEL(lstm_cell, LstmCell)                            \
@@ -54,17 +55,17 @@ struct Table {
   // b packed for products whose left side has any number of rows; null if packing gains nothing. It may take over the
   // memory of `old`: null, or one packed for the same sizes and precision.
   std::unique_ptr<Packed> (*pack)(const Matmul<R>&, std::unique_ptr<Packed> old) = nullptr;
-  // What `largest` needs of b, stored [n, k]; null if this machine or these sizes do without.
+  // What `top_k` needs of b, stored [n, k]; null if this machine or these sizes do without.
   std::unique_ptr<Packed> (*sketch)(const Matmul<R>&) = nullptr;
   // False if more than `capacity` columns of a row may be among its largest: matmul is the better way then.
-  bool (*largest)(const Largest<R>&) = nullptr;
+  bool (*top_k)(const TopK<R>&) = nullptr;
 #define LOOKBACK_ENTRY(kernel, Args) void (*kernel)(const Args<R>&) = nullptr;
   LOOKBACK_KERNELS(LOOKBACK_ENTRY)
 #undef LOOKBACK_ENTRY
 };
 
 // The reference: one obvious loop nest each. It has every kernel but those that only prepare for others or stand for
-// less of them (pack, sketch, largest).
+// less of them (pack, sketch, top_k).
 template <class R>
 const Table<R>& ref();
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "lookback/base/precision.h"
 
@@ -44,18 +45,14 @@ struct Matmul {
   // What a and b are rounded to, if this machine has such products of floats: int8 by packing only.
   // A packed b brings its own.
   Precision precision = Precision::f32;
-  // A second product of as many rows and columns, and perhaps more after it, added to the same c in this order. Of
-  // these, m, n, c, ldc and accumulate are not looked at.
-  const Matmul* also = nullptr;
 };
 
-// The product that p.also stands for.
+// Products with one m, n, c and ldc, computed in this order: the bits of as many calls of matmul, of which all but the
+// first accumulate.
 template <class R>
-Matmul<R> second(const Matmul<R>& p) {
-  Matmul<R> out = *p.also;
-  out.m = p.m, out.n = p.n, out.c = p.c, out.ldc = p.ldc, out.accumulate = true;
-  return out;
-}
+struct MatmulSum {
+  std::span<const Matmul<R>> terms;
+};
 
 // out (+)= x W^T (+ bias) for rows of x [rows, columns of W].
 template <class R>
@@ -92,9 +89,9 @@ Matmul<R> transposed_product_of(int64_t rows, const R* y, const Weight<R>& w, R*
 }
 
 // Of each row of a b^T + bias, columns that hold its `count` largest values, and those values as matmul computes
-// them, bit for bit; found without reading all of b. See cpu/largest.h.
+// them, bit for bit; found without reading all of b. See cpu/top_k.h.
 template <class R>
-struct Largest {
+struct TopK {
   int64_t m, n, k;
   const R* a;  // [m, k]
   const R* b;  // [n, k], ldb elements from row to row

@@ -10,7 +10,7 @@ namespace lookback::kernels {
 // A ragged batch, longest sequence first, as packed rows: step t holds rows
 // begin[t] .. begin[t+1], one for each sequence that is still alive, in batch
 // order. Row b of step t follows row b of step t-1.
-struct Steps {
+struct PackedSteps {
   int64_t T;
   const int64_t* begin;  // [T+1]
 
@@ -21,7 +21,7 @@ struct Steps {
 
 template <class R>
 struct LstmForward {
-  Steps steps;
+  PackedSteps steps;
   int64_t H;
   bool reverse;  // runs from each sequence's end to its start
   Weight<R> wh;  // [4H, H]
@@ -65,7 +65,7 @@ struct LstmCellBackward {
 // PyTorch's GRU: n = tanh(xn + r * hn), with hn = h Wn^T + bn; h' = (1 - z) n + z h.
 template <class R>
 struct GruForward {
-  Steps steps;
+  PackedSteps steps;
   int64_t H;
   bool reverse;
   Weight<R> wh;  // [3H, H]

@@ -23,7 +23,7 @@ class Accuracy final : public CorpusMetric {
 
   double score(const Stats& sum) const override { return 100 * sum[0] / sum[1]; }
   std::string details(const Stats& sum) const override {
-    return text("(", static_cast<int64_t>(sum[0]), " of ", static_cast<int64_t>(sum[1]), ")");
+    return str_cat("(", static_cast<int64_t>(sum[0]), " of ", static_cast<int64_t>(sum[1]), ")");
   }
 
  private:

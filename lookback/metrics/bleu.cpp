@@ -45,8 +45,8 @@ class Bleu final : public CorpusMetric {
       std::snprintf(value, sizeof value, "[%.2f]", options_.smooth_value);
       smooth += value;
     }
-    return text("case:", options_.lowercase ? "lc" : "mixed", "|eff:", options_.effective_order ? "yes" : "no",
-                "|tok:", options_.tokenize, "|smooth:", smooth);
+    return str_cat("case:", options_.lowercase ? "lc" : "mixed", "|eff:", options_.effective_order ? "yes" : "no",
+                   "|tok:", options_.tokenize, "|smooth:", smooth);
   }
 
   Stats segment(std::string_view hypothesis, std::span<const std::string> references) const override {

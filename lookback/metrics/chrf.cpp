@@ -49,9 +49,9 @@ class Chrf final : public CorpusMetric {
   bool higher_is_better() const override { return true; }
 
   std::string settings() const override {
-    return text("case:", options_.lowercase ? "lc" : "mixed", "|eff:", options_.eps_smoothing ? "no" : "yes",
-                "|nc:", options_.char_order, "|nw:", options_.word_order,
-                "|space:", options_.whitespace ? "yes" : "no");
+    return str_cat("case:", options_.lowercase ? "lc" : "mixed", "|eff:", options_.eps_smoothing ? "no" : "yes",
+                   "|nc:", options_.char_order, "|nw:", options_.word_order,
+                   "|space:", options_.whitespace ? "yes" : "no");
   }
 
   Stats segment(std::string_view hypothesis, std::span<const std::string> references) const override {

@@ -34,7 +34,7 @@ void check_input(const Lines& hypotheses, const SegmentReferences& references) {
       try {
         decode_utf8(lines[r]);
       } catch (const FormatError& e) {
-        throw FormatError(text("reference ", r + 1, " line ", i + 1, ": ", e.what()));
+        throw FormatError(str_cat("reference ", r + 1, " line ", i + 1, ": ", e.what()));
       }
     }
   }

@@ -63,7 +63,7 @@ class ErrorRate final : public CorpusMetric {
   std::string name() const override { return name_; }
   bool higher_is_better() const override { return false; }
   std::string settings() const override {
-    return text("case:", options_.lowercase ? "lc" : "mixed", "|punct:", options_.no_punct ? "no" : "yes");
+    return str_cat("case:", options_.lowercase ? "lc" : "mixed", "|punct:", options_.no_punct ? "no" : "yes");
   }
 
   Stats segment(std::string_view hypothesis, std::span<const std::string> references) const override {
@@ -80,8 +80,8 @@ class ErrorRate final : public CorpusMetric {
 
   std::string details(const Stats& sum) const override {
     const EditCounts e = counts(sum);
-    return text("(sub = ", e.substitutions, " del = ", e.deletions, " ins = ", e.insertions,
-                " ref_len = ", e.reference_length(), ")");
+    return str_cat("(sub = ", e.substitutions, " del = ", e.deletions, " ins = ", e.insertions,
+                   " ref_len = ", e.reference_length(), ")");
   }
 
  private:

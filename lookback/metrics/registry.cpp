@@ -45,7 +45,7 @@ std::vector<std::string> metric_names() {
 std::unique_ptr<CorpusMetric> make_metric(std::string_view name, const MetricOptions& options) {
   for (const MetricEntry& m : kMetrics)
     if (name == m.name) return m.make(options);
-  throw ConfigError(text("unknown metric '", name, "'", nearest_match(name, metric_names())));
+  throw ConfigError(str_cat("unknown metric '", name, "'", nearest_match(name, metric_names())));
 }
 
 }  // namespace lookback::metrics

@@ -64,7 +64,7 @@ std::vector<Stats> system_stats(const CorpusMetric& metric, const System& system
   try {
     return segment_stats(metric, system.hypotheses, references);
   } catch (const FormatError& e) {
-    throw FormatError(text("system '", system.name, "': ", e.what()));
+    throw FormatError(str_cat("system '", system.name, "': ", e.what()));
   }
 }
 
@@ -109,7 +109,7 @@ Score corpus_score_with_interval(const CorpusMetric& metric, const Lines& hypoth
   Score score = score_of(metric, sum_stats(stats), by_line);
   const Interval interval = bootstrap_interval(metric, stats, options);
   score.mean = interval.mean, score.ci = interval.ci;
-  score.signature = signature_of(metric, by_line, text("bs:", options.samples, "|seed:", options.seed));
+  score.signature = signature_of(metric, by_line, str_cat("bs:", options.samples, "|seed:", options.seed));
   score.text = format_score(score, 2);
   return score;
 }
@@ -125,8 +125,8 @@ PairedReport paired_test(const CorpusMetric& metric, const std::vector<System>& 
   const SegmentReferences by_line = by_segment(references);
 
   PairedReport report{.metric = metric.name()};
-  const std::string confidence = !bootstrap && resamples > 0 ? text("bs:", resamples, "|") : "";
-  report.signature = signature_of(metric, by_line, text(confidence, o.test, ":", o.samples, "|seed:", o.seed));
+  const std::string confidence = !bootstrap && resamples > 0 ? str_cat("bs:", resamples, "|") : "";
+  report.signature = signature_of(metric, by_line, str_cat(confidence, o.test, ":", o.samples, "|seed:", o.seed));
   std::vector<Stats> baseline;
   std::vector<double> baseline_scores;
   for (const System& system : systems) {

@@ -23,8 +23,8 @@ class Ter final : public CorpusMetric {
 
   std::string settings() const override {
     const auto yes_no = [](bool b) { return b ? "yes" : "no"; };
-    return text("case:", steps_.case_sensitive ? "mixed" : "lc", "|tok:tercom|norm:", yes_no(steps_.normalized),
-                "|punct:", yes_no(!steps_.no_punct), "|asian:", yes_no(steps_.asian_support));
+    return str_cat("case:", steps_.case_sensitive ? "mixed" : "lc", "|tok:tercom|norm:", yes_no(steps_.normalized),
+                   "|punct:", yes_no(!steps_.no_punct), "|asian:", yes_no(steps_.asian_support));
   }
 
   Stats segment(std::string_view hypothesis, std::span<const std::string> references) const override {

@@ -160,7 +160,8 @@ const std::vector<std::string>& tokenizer_names() {
 std::vector<std::u32string> tokenize(std::u32string_view text, std::string_view tokenizer) {
   for (const TokenizerEntry& t : kTokenizers)
     if (tokenizer == t.name) return words_of(t.run(text));
-  throw ConfigError(lookback::text("unknown tokenizer '", tokenizer, "'", nearest_match(tokenizer, tokenizer_names())));
+  throw ConfigError(
+      lookback::str_cat("unknown tokenizer '", tokenizer, "'", nearest_match(tokenizer, tokenizer_names())));
 }
 
 std::string tokenize_text(std::string_view text, std::string_view tokenizer) {

@@ -187,7 +187,7 @@ TEST(Exact, SentencesMayJoinARunningSearch) {
 }
 
 TEST(Exact, GreedyWithoutScoresSaysTheSame) {
-  constexpr int64_t V = 1500;  // enough for ops::largest
+  constexpr int64_t V = 1500;  // enough for ops::top_k
   const Seq2SeqBatch batch = random_batch(9, 6, V, 5);
   for (const auto& [o, precision] : kinds_and_precisions()) {
     const PrecisionScope scope(precision);

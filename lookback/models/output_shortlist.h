@@ -1,4 +1,4 @@
-// The output layer over the tokens that the sentences of a batch may use. Private to models.
+// Private to models: the output layer over the tokens that the sentences of a batch may use.
 #pragma once
 
 #include <cstdint>

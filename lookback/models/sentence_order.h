@@ -1,4 +1,4 @@
-// Sentences of ids in the order of packed rows. Private to models.
+// Private to models: sentences of ids in the order of packed rows.
 #pragma once
 
 #include <algorithm>

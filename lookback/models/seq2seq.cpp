@@ -143,7 +143,7 @@ Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& obj
   } else {
     const Var embedded = site.sequence(ops::gather_rows(target_embedding_.weight, ops::row_ids(inputs)),
                                        ops::row_ids(steps.sequence_of_rows()));
-    readouts = pass.teach(embedded, steps, start, of);
+    readouts = pass.teacher_force(embedded, steps, start, of);
   }
   const auto xent = ops::projected_xent(readouts, output_.weight, output_.bias, targets,
                                         {.smoothing = objective.smoothing, .scale = scale});

@@ -5,7 +5,7 @@
 #include "lookback/models/output_shortlist.h"
 #include "lookback/models/sentence_order.h"
 #include "lookback/models/seq2seq.h"
-#include "lookback/ops/largest.h"
+#include "lookback/ops/top_k.h"
 
 namespace lookback {
 
@@ -37,7 +37,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     if (!candidates_.empty())
       return {shortlist_.logits(out.readout, *of_), out.weights.value(), shortlist_.candidates(*of_)};
     if (best != kAll && few_decide_) {
-      if (auto few = ops::largest(out.readout, model_.output_.weight, model_.output_.bias, best)) {
+      if (auto few = ops::top_k(out.readout, model_.output_.weight, model_.output_.bias, best)) {
         likeliest_ = std::move(few->columns);
         return {few->values, out.weights.value(), {likeliest_.begin(), likeliest_.end()}};
       }
@@ -70,7 +70,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
       std::vector<int32_t> rows(static_cast<size_t>(count)), of = *of_;
       std::iota(rows.begin(), rows.end(), static_cast<int32_t>(taken_));
       of.insert(of.end(), ready_.begin() + taken_, ready_.begin() + taken_ + count);
-      state_ = state_.joined_by(start_.gather(ops::row_ids(std::move(rows))));
+      state_ = state_.concat(start_.gather(ops::row_ids(std::move(rows))));
       of_ = ops::row_ids(std::move(of));
       taken_ += count, n -= count;
     }
@@ -103,7 +103,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
       for (int32_t& s : ready_) s += static_cast<int32_t>(kept.size());
       if (!candidates_.empty())
         for (const int32_t s : kept) own.push_back(shortlist_.candidates_of(s));
-      pass->follow(*pass_, kept);
+      pass->merge_memory_of(*pass_, kept);
       of_ = ops::row_ids(std::move(of));
     }
     pass_ = std::move(pass);

@@ -17,15 +17,15 @@ DecoderState DecoderState::gather(const ops::RowIds& ids) const {
   return out;
 }
 
-DecoderState DecoderState::first(int64_t n) const {
-  auto cut = [&](const Var& x) { return x ? ops::slice_rows(x, 0, n) : Var(); };
+DecoderState DecoderState::take_rows(int64_t n) const {
+  auto take = [&](const Var& x) { return x ? ops::slice_rows(x, 0, n) : Var(); };
   DecoderState out;
-  for (const CellState& s : layers) out.layers.push_back({cut(s.h), cut(s.c)});
-  out.feed = cut(feed);
+  for (const CellState& s : layers) out.layers.push_back({take(s.h), take(s.c)});
+  out.feed = take(feed);
   return out;
 }
 
-DecoderState DecoderState::cut() const {
+DecoderState DecoderState::detach() const {
   auto constant = [](const Var& x) { return x ? Var(x.value()) : Var(); };
   DecoderState out;
   for (const CellState& s : layers) out.layers.push_back({constant(s.h), constant(s.c)});
@@ -123,92 +123,93 @@ Var DecoderPass::input_part(const Var& table, const ops::RowIds& ids) const {
   return (*decoder_.input_parts_)(table, ids, layers_[0].w_ih, layers_[0].b_ih, {0, table.dim(1)});
 }
 
-ops::Attended DecoderPass::look(const Var& query, const ops::RowIds& of) const {
-  const ops::Attention at{memory_, of};
-  return ops::attend(decoder_.score_->energies(query, keys_, at), values_, at);
+ops::Attended DecoderPass::attend(const Var& query, const ops::RowIds& sentence_of_row) const {
+  const ops::Visible visible{memory_, sentence_of_row};
+  return ops::attend(decoder_.score_->energies(query, keys_, visible), values_, visible);
 }
 
 Var DecoderPass::read_out(const Var& top, const Var& context, const Var& embedded) const {
   const Linear& w = decoder_.readout_;
   const int64_t M = context.dim(1), H = top.dim(1);
-  std::vector<ops::LinearTerm> reads{w.part(context, 0), w.part(top, M)};
-  if (!decoder_.luong()) reads.push_back(w.part(embedded, M + H));
-  reads[0].bias = w.bias;
-  const Var x = ops::linear_sum(reads);
+  std::vector<ops::LinearTerm> terms{w.part(context, 0), w.part(top, M)};
+  if (!decoder_.luong()) terms.push_back(w.part(embedded, M + H));
+  terms[0].bias = w.bias;
+  const Var x = ops::linear_sum(terms);
   return decoder_.options_.readout == "maxout" ? ops::maxout(x) : ops::tanh(x);
 }
 
 // What a layer's state becomes on its way up. `below` is what the layer read, before
 // dropout: what a residual adds stays whole.
-Var DecoderPass::raise(size_t layer, const Var& h, const Var& below) const {
+Var DecoderPass::layer_output(size_t layer, const Var& h, const Var& below) const {
   Var up = h;
   if (decoder_.options_.layer_norm) up = ops::layer_norm(up, decoder_.norms_[layer].gamma, decoder_.norms_[layer].beta);
   return layer > 0 && decoder_.options_.residual ? ops::add(up, below) : up;
 }
 
-DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops::RowIds& of,
+DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops::RowIds& sentence_of_row,
                               DecoderState& state) const {
   const CellKind kind = cell_kind(decoder_.options_.cell);
-  std::vector<ops::LinearTerm> reads;
-  if (!x_part) reads.push_back({embedded, layers_[0].w_ih, layers_[0].b_ih, {{0, embedded.dim(1)}}});
+  std::vector<ops::LinearTerm> terms;
+  if (!x_part) terms.push_back({embedded, layers_[0].w_ih, layers_[0].b_ih, {{0, embedded.dim(1)}}});
   int64_t column = embedded.dim(1);
-  auto also_reads = [&](const Var& x) {
-    reads.push_back({x, layers_[0].w_ih, {}, {{column, column + x.dim(1)}}});
+  auto add_input = [&](const Var& x) {
+    terms.push_back({x, layers_[0].w_ih, {}, {{column, column + x.dim(1)}}});
     column += x.dim(1);
   };
-  if (decoder_.options_.input_feeding) also_reads(state.feed);
-  ops::Attended seen;
+  if (decoder_.options_.input_feeding) add_input(state.feed);
+  ops::Attended attended;
   if (!decoder_.luong()) {
-    seen = look(state.layers.back().h, of);
-    also_reads(seen.context);
+    attended = attend(state.layers.back().h, sentence_of_row);
+    add_input(attended.context);
   }
   Var top;
   for (size_t k = 0; k < layers_.size(); ++k) {
-    if (k > 0) reads = {{between_[k - 1].step(top), layers_[k].w_ih, layers_[k].b_ih}};
-    state.layers[k] = cell_step(kind, layers_[k], reads, k > 0 ? Var() : x_part, state.layers[k]);
-    top = raise(k, state.layers[k].h, top);
+    if (k > 0) terms = {{between_[k - 1].step(top), layers_[k].w_ih, layers_[k].b_ih}};
+    state.layers[k] = cell_step(kind, layers_[k], terms, k > 0 ? Var() : x_part, state.layers[k]);
+    top = layer_output(k, state.layers[k].h, top);
   }
-  if (decoder_.luong()) seen = look(top, of);
-  DecoderStep out{after_readout_.step(read_out(top, seen.context, embedded)), seen.weights};
+  if (decoder_.luong()) attended = attend(top, sentence_of_row);
+  DecoderStep out{after_readout_.step(read_out(top, attended.context, embedded)), attended.weights};
   if (decoder_.options_.input_feeding) state.feed = out.readout;
   return out;
 }
 
-Var DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& of,
+Var DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& sentence_of_sequence,
                         const std::function<Input(int64_t, const Var&)>& input) const {
   std::vector<Var> readouts;
-  ops::RowIds looks_at;
+  ops::RowIds sentence_of_row;
   const int64_t bptt = decoder_.options_.time.bptt;
   for (int64_t t = 0; t < steps.T(); ++t) {
     const int64_t alive = steps.alive(t);
-    state = state.first(alive);
-    if (bptt && t % bptt == 0 && t) state = state.cut();
-    if (!looks_at || static_cast<int64_t>(looks_at->size()) != alive)
-      looks_at = ops::row_ids(std::vector<int32_t>(of.begin(), of.begin() + alive));
+    state = state.take_rows(alive);
+    if (bptt && t % bptt == 0 && t) state = state.detach();
+    if (!sentence_of_row || static_cast<int64_t>(sentence_of_row->size()) != alive)
+      sentence_of_row =
+          ops::row_ids(std::vector<int32_t>(sentence_of_sequence.begin(), sentence_of_sequence.begin() + alive));
     const Input in = input(t, readouts.empty() ? Var() : readouts.back());
-    readouts.push_back(step(in.x_part, in.embedded, looks_at, state).readout);
+    readouts.push_back(step(in.x_part, in.embedded, sentence_of_row, state).readout);
   }
   return ops::concat_rows(readouts);
 }
 
-Var DecoderPass::teach(const Var& embedded, const Steps& steps, const DecoderState& state,
-                       const std::vector<int32_t>& of) const {
-  if (decoder_.at_once()) return teach_at_once(embedded, steps, state, of);
-  if (auto loop = as_one_op()) {
+Var DecoderPass::teacher_force(const Var& embedded, const Steps& steps, const DecoderState& state,
+                               const std::vector<int32_t>& sentence_of_sequence) const {
+  if (decoder_.at_once()) return teacher_force_batched(embedded, steps, state, sentence_of_sequence);
+  if (auto loop = fused_form()) {
     loop->dropout = {after_readout_.rate(), after_readout_.streams(steps.T())};
     const CellState& first = state.layers[0];
     return ops::attentive_lstm(*loop, embedded, steps, {first.h, first.c},
-                               {keys_, values_, {memory_, ops::row_ids(of)}});
+                               {keys_, values_, {memory_, ops::row_ids(sentence_of_sequence)}});
   }
   const Var x_part = input_part(embedded);
-  return unroll(steps, state, of, [&](int64_t t, const Var&) {
+  return unroll(steps, state, sentence_of_sequence, [&](int64_t t, const Var&) {
     const int64_t begin = steps.begin(t), end = steps.begin(t + 1);
     return Input{ops::slice_rows(x_part, begin, end), ops::slice_rows(embedded, begin, end)};
   });
 }
 
 // The loop over the steps as one op, for the decoders it knows.
-std::optional<ops::AttentiveLstm> DecoderPass::as_one_op() const {
+std::optional<ops::AttentiveLstm> DecoderPass::fused_form() const {
   const DecoderOptions& o = decoder_.options_;
   if (o.cell != "lstm" || layers_.size() != 1 || o.layer_norm || o.readout != "tanh" || o.time.bptt > 0) return {};
   const auto score = decoder_.score_->form();
@@ -224,8 +225,8 @@ std::optional<ops::AttentiveLstm> DecoderPass::as_one_op() const {
 
 // Nothing a step reads depends on the attention before it, so the cells run
 // first, whole sequences at a time, and then all rows attend together.
-Var DecoderPass::teach_at_once(const Var& embedded, const Steps& steps, const DecoderState& state,
-                               const std::vector<int32_t>& of) const {
+Var DecoderPass::teacher_force_batched(const Var& embedded, const Steps& steps, const DecoderState& state,
+                                       const std::vector<int32_t>& sentence_of_sequence) const {
   const auto run = cell_kind(decoder_.options_.cell) == CellKind::gru ? &ops::gru : &ops::lstm;
   const auto sequences = ops::row_ids(steps.sequence_of_rows());
   Var top = embedded;
@@ -233,12 +234,12 @@ Var DecoderPass::teach_at_once(const Var& embedded, const Steps& steps, const De
     const Var in = k ? between_[k - 1].sequence(top, sequences) : top;
     const auto out = run(in, steps, layers_[k], decoder_.options_.time.along(ops::Direction::forward),
                          {state.layers[k].h, state.layers[k].c});
-    top = raise(k, out.h, top);
+    top = layer_output(k, out.h, top);
   }
-  std::vector<int32_t> looks_at;
-  for (const int32_t b : *sequences) looks_at.push_back(of[static_cast<size_t>(b)]);
-  const auto seen = look(top, ops::row_ids(std::move(looks_at)));
-  return after_readout_.sequence(read_out(top, seen.context, embedded), sequences);
+  std::vector<int32_t> sentence_of_row;
+  for (const int32_t b : *sequences) sentence_of_row.push_back(sentence_of_sequence[static_cast<size_t>(b)]);
+  const auto attended = attend(top, ops::row_ids(std::move(sentence_of_row)));
+  return after_readout_.sequence(read_out(top, attended.context, embedded), sequences);
 }
 
 }  // namespace lookback

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "lookback/nn/encoder.h"
-#include "lookback/nn/kept_rows.h"
+#include "lookback/nn/projected_embedding_cache.h"
 #include "lookback/nn/score.h"
 
 namespace lookback {
@@ -59,11 +59,11 @@ struct DecoderState {
   // Row k of the result is row ids[k] of this.
   DecoderState gather(const ops::RowIds& ids) const;
   // The first n rows.
-  DecoderState first(int64_t n) const;
+  DecoderState take_rows(int64_t n) const;
   // These rows, then those of `more`. A state without rows may be empty.
-  DecoderState joined_by(const DecoderState& more) const;
+  DecoderState concat(const DecoderState& more) const;
   // The same, as constants: no gradient flows into what came before.
-  DecoderState cut() const;
+  DecoderState detach() const;
 };
 
 struct DecoderStep {
@@ -73,7 +73,7 @@ struct DecoderStep {
 
 class Decoder;
 
-// One pass of a decoder over one batch: the source it looks at, and the masks
+// One pass of a decoder over one batch: the source it attends to, and the masks
 // it keeps. The same code serves training and search.
 class DecoderPass {
  public:
@@ -89,27 +89,29 @@ class DecoderPass {
   Var input_part(const Var& table, const ops::RowIds& ids) const;
   // Looks at more sentences from now on: first those of `before`, a pass of the same decoder without noise, that
   // are in `kept` (in its order), then its own.
-  void follow(const DecoderPass& before, const std::vector<int32_t>& kept);
-  // One step. Row n looks at sentence of[n]; embedded [N, E]; x_part [N, G*H] = input_part(embedded), or absent.
-  DecoderStep step(const Var& x_part, const Var& embedded, const ops::RowIds& of, DecoderState& state) const;
+  void merge_memory_of(const DecoderPass& before, const std::vector<int32_t>& kept);
+  // One step. Row n attends to sentence_of_row[n]; embedded [N, E]; x_part [N, G*H] = input_part(embedded), or absent.
+  DecoderStep step(const Var& x_part, const Var& embedded, const ops::RowIds& sentence_of_row,
+                   DecoderState& state) const;
 
   struct Input {
     Var x_part, embedded;
   };
-  // All steps of a ragged batch, one by one: row b looks at sentence of[b]. `input`
+  // All steps of a ragged batch, one by one: sequence b attends to sentence_of_sequence[b]. `input`
   // gives what step t reads, and may look at the readout of the step before. Returns [N, R].
-  Var unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& of,
+  Var unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& sentence_of_sequence,
              const std::function<Input(int64_t t, const Var& last_readout)>& input) const;
   // The same for known inputs [N, E] (teacher forcing); whole-sequence products where the model allows.
-  Var teach(const Var& embedded, const Steps& steps, const DecoderState& state, const std::vector<int32_t>& of) const;
+  Var teacher_force(const Var& embedded, const Steps& steps, const DecoderState& state,
+                    const std::vector<int32_t>& sentence_of_sequence) const;
 
  private:
-  ops::Attended look(const Var& query, const ops::RowIds& of) const;
+  ops::Attended attend(const Var& query, const ops::RowIds& sentence_of_row) const;
   Var read_out(const Var& top, const Var& context, const Var& embedded) const;
-  Var raise(size_t layer, const Var& h, const Var& below) const;
-  Var teach_at_once(const Var& embedded, const Steps& steps, const DecoderState& state,
-                    const std::vector<int32_t>& of) const;
-  std::optional<ops::AttentiveLstm> as_one_op() const;
+  Var layer_output(size_t layer, const Var& h, const Var& below) const;
+  Var teacher_force_batched(const Var& embedded, const Steps& steps, const DecoderState& state,
+                            const std::vector<int32_t>& sentence_of_sequence) const;
+  std::optional<ops::AttentiveLstm> fused_form() const;
 
   const Decoder& decoder_;
   MemoryLayout memory_;
@@ -142,7 +144,7 @@ class Decoder {
   std::unique_ptr<Score> score_;
   Linear readout_;  // reads [context; state; embedding (bahdanau)]
   std::vector<Linear> bridge_h_, bridge_c_;
-  std::shared_ptr<KeptRows> input_parts_ = std::make_shared<KeptRows>();
+  std::shared_ptr<ProjectedEmbeddingCache> input_parts_ = std::make_shared<ProjectedEmbeddingCache>();
 };
 
 }  // namespace lookback

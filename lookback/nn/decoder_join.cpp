@@ -8,7 +8,7 @@ Var joined(const Var& a, const Var& b) { return a && b ? ops::concat_rows({a, b}
 
 }  // namespace
 
-DecoderState DecoderState::joined_by(const DecoderState& more) const {
+DecoderState DecoderState::concat(const DecoderState& more) const {
   if (layers.empty()) return more;
   DecoderState out;
   for (size_t k = 0; k < layers.size(); ++k)
@@ -17,7 +17,7 @@ DecoderState DecoderState::joined_by(const DecoderState& more) const {
   return out;
 }
 
-void DecoderPass::follow(const DecoderPass& before, const std::vector<int32_t>& kept) {
+void DecoderPass::merge_memory_of(const DecoderPass& before, const std::vector<int32_t>& kept) {
   std::vector<int64_t> lengths;
   std::vector<int32_t> rows;
   for (const int32_t s : kept) {

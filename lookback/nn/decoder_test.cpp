@@ -23,7 +23,7 @@ void draw(const std::vector<NamedVar>& params) {
 struct Pair {
   EncoderOptions encoder_options;
   std::vector<int64_t> source_lengths = {5, 3, 3, 0}, target_lengths = {4, 4, 2, 1};
-  std::vector<int32_t> of = {2, 0, 3, 1};
+  std::vector<int32_t> sentence_of_row = {2, 0, 3, 1};
   Encoder encoder;
   Decoder decoder;
   Var source, target;
@@ -42,14 +42,14 @@ struct Pair {
     return out;
   }
 
-  enum class How { teach, unroll };
+  enum class How { teacher_force, unroll };
   Var readouts(How how, const DropoutOptions& dropout = {}, Noise* noise = nullptr) const {
     const Encoded encoded = encoder(source, Steps(source_lengths), dropout, noise);
     const DecoderPass pass(decoder, encoded, MemoryLayout(source_lengths), dropout, noise);
-    const DecoderState start = pass.start(encoded).gather(ops::row_ids(of));
+    const DecoderState start = pass.start(encoded).gather(ops::row_ids(sentence_of_row));
     const Steps steps(target_lengths);
-    if (how == How::teach) return pass.teach(target, steps, start, of);
-    return pass.unroll(steps, start, of, [&](int64_t t, const Var& last) {
+    if (how == How::teacher_force) return pass.teacher_force(target, steps, start, sentence_of_row);
+    return pass.unroll(steps, start, sentence_of_row, [&](int64_t t, const Var& last) {
       EXPECT_EQ(static_cast<bool>(last), t > 0);
       const Var x = ops::slice_rows(target, steps.begin(t), steps.begin(t + 1));
       return DecoderPass::Input{pass.input_part(x), x};
@@ -69,21 +69,21 @@ std::vector<Tensor> parameter_gradients(Pair& s, Pair::How how, const DropoutOpt
 void expect_teach_equals_unroll(Pair& s, const DropoutOptions& dropout) {
   Noise a{7, 3}, b{7, 3};
   const bool noisy = dropout.rate > 0 || dropout.recurrent_weights > 0;
-  EXPECT_LT(distance(s.readouts(Pair::How::teach, dropout, noisy ? &a : nullptr).value(),
+  EXPECT_LT(distance(s.readouts(Pair::How::teacher_force, dropout, noisy ? &a : nullptr).value(),
                      s.readouts(Pair::How::unroll, dropout, noisy ? &b : nullptr).value()),
             1e-6);
   Noise c{7, 3}, d{7, 3};
-  const auto teach = parameter_gradients(s, Pair::How::teach, dropout, noisy ? &c : nullptr);
+  const auto forced = parameter_gradients(s, Pair::How::teacher_force, dropout, noisy ? &c : nullptr);
   const auto unroll = parameter_gradients(s, Pair::How::unroll, dropout, noisy ? &d : nullptr);
   const auto names = s.params();
-  for (size_t k = 0; k < teach.size(); ++k) EXPECT_LT(distance(teach[k], unroll[k]), 1e-5) << names[k].name;
+  for (size_t k = 0; k < forced.size(); ++k) EXPECT_LT(distance(forced[k], unroll[k]), 1e-5) << names[k].name;
 }
 
 TEST(Decoder, WholeSequencesEqualStepsOneByOne) {
   for (const char* cell : {"lstm", "gru"})
     for (const int64_t layers : {1, 2})
       for (const bool extras : {false, true}) {
-        SCOPED_TRACE(text(cell, " ", layers, " ", extras));
+        SCOPED_TRACE(str_cat(cell, " ", layers, " ", extras));
         Pair s({.cell = cell, .layers = layers, .hidden = 3}, {.cell = cell,
                                                                .layers = layers,
                                                                .hidden = 6,
@@ -101,9 +101,9 @@ TEST(Decoder, FeedingAndBahdanauDependOnTheStepBefore) {
   // A changed first input must reach later readouts through the feed, and nothing earlier.
   for (const char* attention : {"luong", "bahdanau"}) {
     Pair s({.hidden = 3}, {.hidden = 6, .attention = attention});
-    const Tensor before = s.readouts(Pair::How::teach).value().clone();
+    const Tensor before = s.readouts(Pair::How::teacher_force).value().clone();
     s.target.value().data<float>()[4 * kE] += 1;  // row 0 of step 1
-    const Tensor after = s.readouts(Pair::How::teach).value();
+    const Tensor after = s.readouts(Pair::How::teacher_force).value();
     const Steps steps(s.target_lengths);
     for (int64_t t = 0; t < 4; ++t)
       for (int64_t b = 0; b < steps.alive(t); ++b) {
@@ -144,7 +144,7 @@ TEST(Decoder, StatesCanBeGatheredAndCut) {
                                      start.layers[k].c.value().rows(from, from + 1)));
     }
   EXPECT_EQ(picked.feed.shape(), (Shape{3, kR}));
-  EXPECT_EQ(start.first(2).layers[1].h.shape(), (Shape{2, 6}));
+  EXPECT_EQ(start.take_rows(2).layers[1].h.shape(), (Shape{2, 6}));
 }
 
 TEST(Decoder, TheFirstStatesComeFromTheBridge) {
@@ -180,8 +180,8 @@ TEST(Decoder, CheckpointingChangesNoBit) {
     o.time.checkpoint = 2;
     Pair checkpointed({.cell = cell, .hidden = 3}, o);
     Noise a{7, 3}, b{7, 3};
-    const auto want = parameter_gradients(plain, Pair::How::teach, dropout, &a);
-    const auto got = parameter_gradients(checkpointed, Pair::How::teach, dropout, &b);
+    const auto want = parameter_gradients(plain, Pair::How::teacher_force, dropout, &a);
+    const auto got = parameter_gradients(checkpointed, Pair::How::teacher_force, dropout, &b);
     for (size_t k = 0; k < want.size(); ++k) EXPECT_TRUE(testing::same_bits(got[k], want[k])) << k;
   }
 }
@@ -199,17 +199,17 @@ TEST(Decoder, CheckpointingIsRefusedWhereStepsRunOneByOne) {
 Var cut_by_hand(const Pair& s) {
   const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
   const DecoderPass pass(s.decoder, encoded, MemoryLayout(s.source_lengths), {}, nullptr);
-  DecoderState state = pass.start(encoded).gather(ops::row_ids(s.of));
+  DecoderState state = pass.start(encoded).gather(ops::row_ids(s.sentence_of_row));
   const Steps steps(s.target_lengths);
   std::vector<Var> readouts;
   for (int64_t t = 0; t < steps.T(); ++t) {
-    state = state.first(steps.alive(t));
+    state = state.take_rows(steps.alive(t));
     if (t == 2) {
       for (CellState& layer : state.layers) layer = {Var(layer.h.value()), layer.c ? Var(layer.c.value()) : Var()};
       if (state.feed) state.feed = Var(state.feed.value());
     }
     const Var x = ops::slice_rows(s.target, steps.begin(t), steps.begin(t + 1));
-    const auto looks_at = ops::row_ids({s.of.begin(), s.of.begin() + steps.alive(t)});
+    const auto looks_at = ops::row_ids({s.sentence_of_row.begin(), s.sentence_of_row.begin() + steps.alive(t)});
     readouts.push_back(pass.step(pass.input_part(x), x, looks_at, state).readout);
   }
   return ops::concat_rows(readouts);
@@ -219,7 +219,7 @@ TEST(Decoder, TruncatedGradientsAreThoseOfStatesCutByHand) {
   for (const char* cell : {"lstm", "gru"})
     for (const char* attention : {"luong", "bahdanau"})
       for (const bool feeding : {false, true}) {
-        SCOPED_TRACE(text(cell, " ", attention, " feeding ", feeding));
+        SCOPED_TRACE(str_cat(cell, " ", attention, " feeding ", feeding));
         DecoderOptions o{.cell = cell,
                          .layers = 2,
                          .hidden = 6,
@@ -229,14 +229,15 @@ TEST(Decoder, TruncatedGradientsAreThoseOfStatesCutByHand) {
         Pair s({.cell = cell, .hidden = 3}, o);
         o.time.bptt = 0;
         Pair whole({.cell = cell, .hidden = 3}, o);
-        EXPECT_TRUE(testing::same_bits(s.readouts(Pair::How::teach).value(), whole.readouts(Pair::How::teach).value()));
+        EXPECT_TRUE(testing::same_bits(s.readouts(Pair::How::teacher_force).value(),
+                                       whole.readouts(Pair::How::teacher_force).value()));
         for (const NamedVar& p : s.params()) p.var.clear_grad();
         backward(testing::uneven(cut_by_hand(s)));
         std::vector<Tensor> want;
         for (const NamedVar& p : s.params()) want.push_back(p.var.grad().clone());
         double changed = 0;
-        const auto all = parameter_gradients(whole, Pair::How::teach, {}, nullptr);
-        for (const Pair::How how : {Pair::How::teach, Pair::How::unroll}) {
+        const auto all = parameter_gradients(whole, Pair::How::teacher_force, {}, nullptr);
+        for (const Pair::How how : {Pair::How::teacher_force, Pair::How::unroll}) {
           const auto got = parameter_gradients(s, how, {}, nullptr);
           for (size_t k = 0; k < want.size(); ++k) {
             EXPECT_LT(distance(got[k], want[k]), 1e-5) << s.params()[k].name;

@@ -101,7 +101,7 @@ TEST(Encoder, CheckpointingChangesNoBitAndTruncationNoState) {
     for (const bool both : {false, true})
       for (const bool extras : {false, true})
         for (const bool locked : {false, true}) {
-          SCOPED_TRACE(text(cell, " bidirectional ", both, " extras ", extras, " locked ", locked));
+          SCOPED_TRACE(str_cat(cell, " bidirectional ", both, " extras ", extras, " locked ", locked));
           EncoderOptions o{.cell = cell,
                            .layers = 2,
                            .hidden = both ? 3 : 6,

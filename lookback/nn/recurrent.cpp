@@ -20,14 +20,14 @@ CellState cell_step(CellKind kind, const ops::RecurrentWeights& w, const Var& x_
   return cell_step(kind, w, {}, x_part, before);
 }
 
-CellState cell_step(CellKind kind, const ops::RecurrentWeights& w, std::vector<ops::LinearTerm> reads,
+CellState cell_step(CellKind kind, const ops::RecurrentWeights& w, std::vector<ops::LinearTerm> terms,
                     const Var& x_part, const CellState& before) {
   if (kind == CellKind::gru) {
-    const Var x = reads.empty() ? x_part : ops::linear_sum(reads, x_part);
+    const Var x = terms.empty() ? x_part : ops::linear_sum(terms, x_part);
     return {ops::gru_cell(x, ops::linear(before.h, w.w_hh, {.bias = w.b_hh}), before.h), Var()};
   }
-  reads.push_back({before.h, w.w_hh, w.b_hh});
-  const auto out = ops::lstm_cell(ops::linear_sum(reads, x_part), before.c);
+  terms.push_back({before.h, w.w_hh, w.b_hh});
+  const auto out = ops::lstm_cell(ops::linear_sum(terms, x_part), before.c);
   return {out.h, out.c};
 }
 

@@ -49,8 +49,8 @@ struct CellState {
 
 // One step of one layer, from the input part of its gates: x_part [N, G*H] = x Wx^T + b_ih (+ anything).
 CellState cell_step(CellKind kind, const ops::RecurrentWeights& w, const Var& x_part, const CellState& before);
-// The same from what the input part is yet to be added up of: `reads` onto x_part, which may be absent.
-CellState cell_step(CellKind kind, const ops::RecurrentWeights& w, std::vector<ops::LinearTerm> reads,
+// The same from what the input part is yet to be added up of: `terms` and x_part, which may be absent.
+CellState cell_step(CellKind kind, const ops::RecurrentWeights& w, std::vector<ops::LinearTerm> terms,
                     const Var& x_part, const CellState& before);
 
 }  // namespace lookback

@@ -15,8 +15,8 @@ struct DotScore : Score {
                        n.query, " and ", n.memory, "; use 'general'");
   }
   Var keys(const Var& memory) const override { return memory; }
-  Var energies(const Var& query, const Var& keys, const ops::Attention& at) const override {
-    return ops::score_dot(query, keys, at, scale);
+  Var energies(const Var& query, const Var& keys, const ops::Visible& visible) const override {
+    return ops::score_dot(query, keys, visible, scale);
   }
   std::optional<ops::ScoreForm> form() const override { return ops::ScoreForm{.scale = scale}; }
 };
@@ -31,8 +31,8 @@ struct GeneralScore final : Score {
   Linear memory_weight;  // [Q, M]
   explicit GeneralScore(const ScoreSizes& n) : memory_weight(n.memory, n.query, Linear::Bias::no) {}
   Var keys(const Var& memory) const override { return memory_weight(memory); }
-  Var energies(const Var& query, const Var& keys, const ops::Attention& at) const override {
-    return ops::score_dot(query, keys, at);
+  Var energies(const Var& query, const Var& keys, const ops::Visible& visible) const override {
+    return ops::score_dot(query, keys, visible);
   }
   std::optional<ops::ScoreForm> form() const override { return ops::ScoreForm{}; }
   void params(ParamVisitor& v) override { v("memory", memory_weight); }
@@ -48,8 +48,8 @@ struct ConcatScore final : Score {
         both(n.query + n.memory, n.attention, Linear::Bias::no),
         v(Var::parameter(Tensor::zeros({n.attention}))) {}
   Var keys(const Var& memory) const override { return both(memory, query_width); }
-  Var energies(const Var& query, const Var& keys, const ops::Attention& at) const override {
-    return ops::score_additive(both(query, 0), keys, v, at);
+  Var energies(const Var& query, const Var& keys, const ops::Visible& visible) const override {
+    return ops::score_additive(both(query, 0), keys, v, visible);
   }
   std::optional<ops::ScoreForm> form() const override { return ops::ScoreForm{.w_query = both.weight, .v = v}; }
   void params(ParamVisitor& p) override { p("both", both), p("v", v); }
@@ -64,8 +64,8 @@ struct AdditiveScore final : Score {
         memory_weight(n.memory, n.attention, Linear::Bias::yes),
         v(Var::parameter(Tensor::zeros({n.attention}))) {}
   Var keys(const Var& memory) const override { return memory_weight(memory); }
-  Var energies(const Var& query, const Var& keys, const ops::Attention& at) const override {
-    return ops::score_additive(query_weight(query), keys, v, at);
+  Var energies(const Var& query, const Var& keys, const ops::Visible& visible) const override {
+    return ops::score_additive(query_weight(query), keys, v, visible);
   }
   std::optional<ops::ScoreForm> form() const override { return ops::ScoreForm{.w_query = query_weight.weight, .v = v}; }
   void params(ParamVisitor& p) override { p("query", query_weight), p("memory", memory_weight), p("v", v); }
@@ -98,7 +98,7 @@ StringList score_names() {
 std::unique_ptr<Score> make_score(const std::string& name, const ScoreSizes& sizes) {
   for (const ScoreKind& k : kScores)
     if (name == k.name) return k.make(sizes);
-  throw ConfigError(text("unknown score '", name, "'", nearest_match(name, score_names())));
+  throw ConfigError(str_cat("unknown score '", name, "'", nearest_match(name, score_names())));
 }
 
 }  // namespace lookback

@@ -16,7 +16,7 @@ struct Score {
   // Once per source sentence: memory [S, M] -> keys [S, A].
   virtual Var keys(const Var& memory) const = 0;
   // Once per target step: query [N, Q] -> energies [N, T], before mask and softmax.
-  virtual Var energies(const Var& query, const Var& keys, const ops::Attention& at) const = 0;
+  virtual Var energies(const Var& query, const Var& keys, const ops::Visible& visible) const = 0;
   // The same as a formula, if it is of a form that whole decoder loops know.
   virtual std::optional<ops::ScoreForm> form() const { return {}; }
   virtual void params(ParamVisitor&) {}

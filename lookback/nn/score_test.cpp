@@ -47,20 +47,20 @@ double formula(const std::string& name, Score& score, const float* q, const floa
 }
 
 TEST(Score, EveryScoreIsItsFormula) {
-  const ops::Attention at{MemoryLayout(std::vector<int64_t>{3, 0, 2}), ops::row_ids({0, 2, 1, 2})};
+  const ops::Visible visible{MemoryLayout(std::vector<int64_t>{3, 0, 2}), ops::row_ids({0, 2, 1, 2})};
   for (const std::string& name : score_names()) {
     const bool same = name.ends_with("dot");
     const ScoreSizes n{.query = 4, .memory = same ? 4 : 6, .attention = 5};
     const auto score = drawn(name, n);
     const Var q(random_tensor({4, n.query}, 1).to(Dtype::f32)), m(random_tensor({5, n.memory}, 2).to(Dtype::f32));
-    const Tensor e = score->energies(q, score->keys(m), at).value();
+    const Tensor e = score->energies(q, score->keys(m), visible).value();
     ASSERT_EQ(e.shape(), (Shape{4, 3}));
     for (int64_t row = 0; row < 4; ++row)
       for (int64_t t = 0; t < 3; ++t) {
-        const int64_t s = (*at.of)[static_cast<size_t>(row)];
-        const double want = t < at.memory.length(s)
+        const int64_t s = (*visible.sentence_of_row)[static_cast<size_t>(row)];
+        const double want = t < visible.memory.length(s)
                                 ? formula(name, *score, q.value().data<float>() + row * n.query,
-                                          m.value().data<float>() + (at.memory.begin(s) + t) * n.memory, n)
+                                          m.value().data<float>() + (visible.memory.begin(s) + t) * n.memory, n)
                                 : 0;
         EXPECT_NEAR(e.data<float>()[row * 3 + t], want, 1e-5) << name << ' ' << row << ' ' << t;
       }
@@ -68,11 +68,11 @@ TEST(Score, EveryScoreIsItsFormula) {
 }
 
 TEST(Score, EveryParameterGetsAGradient) {
-  const ops::Attention at{MemoryLayout(std::vector<int64_t>{3, 2}), ops::row_ids({0, 1})};
+  const ops::Visible visible{MemoryLayout(std::vector<int64_t>{3, 2}), ops::row_ids({0, 1})};
   for (const std::string& name : score_names()) {
     const auto score = drawn(name, {.query = 4, .memory = 4, .attention = 5});
     const Var q(random_tensor({2, 4}, 1).to(Dtype::f32)), m(random_tensor({5, 4}, 2).to(Dtype::f32));
-    backward(testing::uneven(score->energies(q, score->keys(m), at)));
+    backward(testing::uneven(score->energies(q, score->keys(m), visible)));
     for (const NamedVar& p : params_of(*score)) EXPECT_FALSE(p.var.grad().empty()) << name << ' ' << p.name;
   }
 }

@@ -5,26 +5,31 @@
 namespace lookback::ops {
 namespace {
 
-kernels::Memory view(const Attention& at) {
-  return {.sentences = at.memory.sentences(), .begin = at.memory.data(), .N = at.N(), .of = at.of->data(), .T = at.T()};
+kernels::Memory view(const Visible& visible) {
+  return {.sentences = visible.memory.sentences(),
+          .begin = visible.memory.data(),
+          .N = visible.N(),
+          .sentence_of_row = visible.sentence_of_row->data(),
+          .T = visible.T()};
 }
 
-void check_layout(const char* name, const Attention& at, const Var& rows, const char* what) {
-  check(rows.shape().rank() == 2 && rows.dim(0) == at.memory.rows(), name, ": ", what, " must be [", at.memory.rows(),
-        ",*], got ", rows.shape());
-  for (const int32_t s : *at.of)
-    check(0 <= s && s < at.memory.sentences(), name, ": no sentence ", s, " among ", at.memory.sentences());
+void check_layout(const char* name, const Visible& visible, const Var& rows, const char* what) {
+  check(rows.shape().rank() == 2 && rows.dim(0) == visible.memory.rows(), name, ": ", what, " must be [",
+        visible.memory.rows(), ",*], got ", rows.shape());
+  for (const int32_t s : *visible.sentence_of_row)
+    check(0 <= s && s < visible.memory.sentences(), name, ": no sentence ", s, " among ", visible.memory.sentences());
 }
 
 }  // namespace
 
-Var score_dot(const Var& query, const Var& keys, const Attention& at, double scale) {
-  check_layout("score_dot", at, keys, "keys");
+Var score_dot(const Var& query, const Var& keys, const Visible& visible, double scale) {
+  check_layout("score_dot", visible, keys, "keys");
   const int64_t A = keys.dim(1);
-  check(query.shape() == Shape{at.N(), A}, "score_dot: query must be ", Shape{at.N(), A}, ", got ", query.shape());
-  Tensor energies({at.N(), at.T()}, query.dtype());
+  check(query.shape() == Shape{visible.N(), A}, "score_dot: query must be ", Shape{visible.N(), A}, ", got ",
+        query.shape());
+  Tensor energies({visible.N(), visible.T()}, query.dtype());
   auto args = [=]<class R>(const Var& q, const Var& k) {
-    return kernels::ScoreDot<R>{view(at),          A, static_cast<R>(scale), q.value().data<R>(), k.value().data<R>(),
+    return kernels::ScoreDot<R>{view(visible),     A, static_cast<R>(scale), q.value().data<R>(), k.value().data<R>(),
                                 energies.data<R>()};
   };
   with_float(query.dtype(), [&]<class R>() { kernels::best<R>().score_dot(args.template operator()<R>(query, keys)); });
@@ -39,21 +44,22 @@ Var score_dot(const Var& query, const Var& keys, const Attention& at, double sca
   })[0];
 }
 
-Var score_additive(const Var& query, const Var& keys, const Var& v, const Attention& at) {
-  check_layout("score_additive", at, keys, "keys");
+Var score_additive(const Var& query, const Var& keys, const Var& v, const Visible& visible) {
+  check_layout("score_additive", visible, keys, "keys");
   const int64_t A = keys.dim(1);
-  check(query.shape() == Shape{at.N(), A}, "score_additive: query must be ", Shape{at.N(), A}, ", got ", query.shape());
+  check(query.shape() == Shape{visible.N(), A}, "score_additive: query must be ", Shape{visible.N(), A}, ", got ",
+        query.shape());
   check(v.shape() == Shape{A}, "score_additive: v must be ", Shape{A}, ", got ", v.shape());
-  Tensor energies({at.N(), at.T()}, query.dtype());
+  Tensor energies({visible.N(), visible.T()}, query.dtype());
   auto args = [=]<class R>(const Var& q, const Var& k, const Var& u) {
     return kernels::ScoreAdditive<R>{
-        view(at), A, q.value().data<R>(), k.value().data<R>(), u.value().data<R>(), energies.data<R>()};
+        view(visible), A, q.value().data<R>(), k.value().data<R>(), u.value().data<R>(), energies.data<R>()};
   };
   with_float(query.dtype(),
              [&]<class R>() { kernels::best<R>().score_additive(args.template operator()<R>(query, keys, v)); });
   return record({energies}, {query, keys, v}, [=](Node& node) {
     const auto& in = node.inputs;
-    const Tensor scratch({at.memory.sentences(), A}, energies.dtype());
+    const Tensor scratch({visible.memory.sentences(), A}, energies.dtype());
     with_float(energies.dtype(), [&]<class R>() {
       kernels::best<R>().score_additive_backward({.f = args.template operator()<R>(in[0], in[1], in[2]),
                                                   .denergies = node.grads[0].data<R>(),
@@ -65,14 +71,14 @@ Var score_additive(const Var& query, const Var& keys, const Var& v, const Attent
   })[0];
 }
 
-Attended attend(const Var& energies, const Var& values, const Attention& at) {
-  check_layout("attend", at, values, "values");
+Attended attend(const Var& energies, const Var& values, const Visible& visible) {
+  check_layout("attend", visible, values, "values");
   const int64_t M = values.dim(1);
-  check(energies.shape() == Shape{at.N(), at.T()}, "attend: energies must be ", Shape{at.N(), at.T()}, ", got ",
-        energies.shape());
-  Tensor context({at.N(), M}, values.dtype()), weights({at.N(), at.T()}, values.dtype());
+  check(energies.shape() == Shape{visible.N(), visible.T()}, "attend: energies must be ",
+        Shape{visible.N(), visible.T()}, ", got ", energies.shape());
+  Tensor context({visible.N(), M}, values.dtype()), weights({visible.N(), visible.T()}, values.dtype());
   auto args = [=]<class R>(const Var& e, const Var& v) {
-    return kernels::Attend<R>{view(at),         M, e.value().data<R>(), v.value().data<R>(), weights.data<R>(),
+    return kernels::Attend<R>{view(visible),    M, e.value().data<R>(), v.value().data<R>(), weights.data<R>(),
                               context.data<R>()};
   };
   with_float(values.dtype(),

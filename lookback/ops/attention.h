@@ -9,13 +9,13 @@
 
 namespace lookback::ops {
 
-// Which sentence each query row looks at. Rows may share a sentence: the steps
+// Which sentence each query row attends to. Rows may share a sentence: the steps
 // of one target in training, the hypotheses of one beam in search.
-struct Attention {
+struct Visible {
   MemoryLayout memory;
-  std::shared_ptr<const std::vector<int32_t>> of;  // [N] sentence of each query row
+  std::shared_ptr<const std::vector<int32_t>> sentence_of_row;  // [N]
 
-  int64_t N() const { return static_cast<int64_t>(of->size()); }
+  int64_t N() const { return static_cast<int64_t>(sentence_of_row->size()); }
   int64_t T() const { return memory.longest(); }
 };
 
@@ -23,11 +23,11 @@ struct Attention {
 
 // energies[n,t] = scale * query[n] . keys[t]. query [N, A], keys [S, A].
 // Luong et al. 2015, "dot" and (with projected keys) "general".
-Var score_dot(const Var& query, const Var& keys, const Attention& at, double scale = 1);
+Var score_dot(const Var& query, const Var& keys, const Visible& visible, double scale = 1);
 
 // energies[n,t] = v . tanh(query[n] + keys[t]). query [N, A], keys [S, A], v [A].
 // Bahdanau et al. 2015; also Luong's "concat", whose W [q; k] is Wq q + Wk k.
-Var score_additive(const Var& query, const Var& keys, const Var& v, const Attention& at);
+Var score_additive(const Var& query, const Var& keys, const Var& v, const Visible& visible);
 
 struct Attended {
   Var context;  // [N, M]
@@ -35,6 +35,6 @@ struct Attended {
 };
 
 // Softmax over each row's own sentence, then the weighted sum of its values. values [S, M].
-Attended attend(const Var& energies, const Var& values, const Attention& at);
+Attended attend(const Var& energies, const Var& values, const Visible& visible);
 
 }  // namespace lookback::ops

@@ -11,8 +11,8 @@ using testing::random_param;
 using testing::uneven;
 
 struct Case {
-  std::vector<int64_t> lengths;  // of the sentences
-  std::vector<int32_t> of;       // sentence of each query
+  std::vector<int64_t> lengths;          // of the sentences
+  std::vector<int32_t> sentence_of_row;  // sentence of each query
   int64_t width;
 };
 
@@ -29,55 +29,56 @@ std::vector<Case> cases() {
   };
 }
 
-ops::Attention attention(const Case& c) { return {MemoryLayout(c.lengths), ops::row_ids(c.of)}; }
+ops::Visible attention(const Case& c) { return {MemoryLayout(c.lengths), ops::row_ids(c.sentence_of_row)}; }
 
 TEST(Attention, ScoreDot) {
   for (const Case& c : cases()) {
-    const auto at = attention(c);
-    check_op({random_param({at.N(), c.width}, 1), random_param({at.memory.rows(), c.width}, 2)},
-             [&](const Inputs& in) { return uneven(ops::score_dot(in[0], in[1], at)); });
-    check_op({random_param({at.N(), c.width}, 1), random_param({at.memory.rows(), c.width}, 2)},
-             [&](const Inputs& in) { return uneven(ops::score_dot(in[0], in[1], at, 0.25)); });
+    const auto visible = attention(c);
+    check_op({random_param({visible.N(), c.width}, 1), random_param({visible.memory.rows(), c.width}, 2)},
+             [&](const Inputs& in) { return uneven(ops::score_dot(in[0], in[1], visible)); });
+    check_op({random_param({visible.N(), c.width}, 1), random_param({visible.memory.rows(), c.width}, 2)},
+             [&](const Inputs& in) { return uneven(ops::score_dot(in[0], in[1], visible, 0.25)); });
   }
 }
 
 TEST(Attention, ScoreAdditive) {
   for (const Case& c : cases()) {
-    const auto at = attention(c);
-    check_op(
-        {random_param({at.N(), c.width}, 1), random_param({at.memory.rows(), c.width}, 2), random_param({c.width}, 3)},
-        [&](const Inputs& in) { return uneven(ops::score_additive(in[0], in[1], in[2], at)); });
+    const auto visible = attention(c);
+    check_op({random_param({visible.N(), c.width}, 1), random_param({visible.memory.rows(), c.width}, 2),
+              random_param({c.width}, 3)},
+             [&](const Inputs& in) { return uneven(ops::score_additive(in[0], in[1], in[2], visible)); });
   }
 }
 
 TEST(Attention, AttendThroughContextWeightsAndBoth) {
   for (const Case& c : cases()) {
-    const auto at = attention(c);
-    const Inputs in = {random_param({at.N(), at.T()}, 1), random_param({at.memory.rows(), c.width}, 2)};
-    check_op(in, [&](const Inputs& x) { return uneven(ops::attend(x[0], x[1], at).context); });
-    check_op(in, [&](const Inputs& x) { return uneven(ops::attend(x[0], x[1], at).weights); });
+    const auto visible = attention(c);
+    const Inputs in = {random_param({visible.N(), visible.T()}, 1), random_param({visible.memory.rows(), c.width}, 2)};
+    check_op(in, [&](const Inputs& x) { return uneven(ops::attend(x[0], x[1], visible).context); });
+    check_op(in, [&](const Inputs& x) { return uneven(ops::attend(x[0], x[1], visible).weights); });
     check_op(in, [&](const Inputs& x) {
-      const auto out = ops::attend(x[0], x[1], at);
+      const auto out = ops::attend(x[0], x[1], visible);
       return ops::add(uneven(out.context, 1), uneven(out.weights, 2));
     });
   }
 }
 
 TEST(Attention, ValuesThatAreAlsoKeys) {
-  const auto at = attention({{4, 0, 2}, {0, 1, 2, 2}, 3});
-  check_op({random_param({4, 3}, 1), random_param({6, 3}, 2)},
-           [&](const Inputs& in) { return uneven(ops::attend(ops::score_dot(in[0], in[1], at), in[1], at).context); });
+  const auto visible = attention({{4, 0, 2}, {0, 1, 2, 2}, 3});
+  check_op({random_param({4, 3}, 1), random_param({6, 3}, 2)}, [&](const Inputs& in) {
+    return uneven(ops::attend(ops::score_dot(in[0], in[1], visible), in[1], visible).context);
+  });
 }
 
 TEST(Attention, WeightsAreADistributionOverTheOwnSentence) {
   const Case c{{4, 0, 2}, {2, 1, 0}, 3};
-  const auto at = attention(c);
+  const auto visible = attention(c);
   for (const Dtype d : {Dtype::f32, Dtype::f64}) {
     const Var energies(testing::random_tensor({3, 4}, 1).to(d)), values(testing::random_tensor({6, 3}, 2).to(d));
-    const auto out = ops::attend(energies, values, at);
+    const auto out = ops::attend(energies, values, visible);
     const Tensor w = out.weights.value().to(Dtype::f64), context = out.context.value().to(Dtype::f64);
     for (int64_t n = 0; n < 3; ++n) {
-      const int64_t length = c.lengths[static_cast<size_t>(c.of[static_cast<size_t>(n)])];
+      const int64_t length = c.lengths[static_cast<size_t>(c.sentence_of_row[static_cast<size_t>(n)])];
       double sum = 0;
       for (int64_t t = 0; t < 4; ++t) {
         const double x = w.data<double>()[n * 4 + t];
@@ -91,9 +92,9 @@ TEST(Attention, WeightsAreADistributionOverTheOwnSentence) {
 }
 
 TEST(Attention, LargeEnergiesDoNotOverflow) {
-  const auto at = attention({{3}, {0}, 1});
+  const auto visible = attention({{3}, {0}, 1});
   const Var energies = Var::parameter(Tensor::of<float>({1, 3}, {3e38F, 1, -3e38F}));
-  const auto out = ops::attend(energies, Var(Tensor::of<float>({3, 1}, {5, 6, 7})), at);
+  const auto out = ops::attend(energies, Var(Tensor::of<float>({3, 1}, {5, 6, 7})), visible);
   EXPECT_EQ(out.context.value().data<float>()[0], 5);
   backward(uneven(out.context));
   for (const float g : energies.grad().span<float>()) EXPECT_EQ(g, 0);
@@ -101,17 +102,18 @@ TEST(Attention, LargeEnergiesDoNotOverflow) {
 
 TEST(Attention, ARowDoesNotDependOnItsCompany) {
   const Case c{{9, 4, 6}, {0, 1, 2, 2, 0}, 19};
-  const auto at = attention(c);
+  const auto visible = attention(c);
   const Var query(testing::random_tensor({5, 19}, 1).to(Dtype::f32)), v(testing::random_tensor({19}, 3).to(Dtype::f32));
   const Var keys(testing::random_tensor({19, 19}, 2).to(Dtype::f32));
-  const auto run = [&](const Var& q, const Var& k, const ops::Attention& a, bool additive) {
+  const auto run = [&](const Var& q, const Var& k, const ops::Visible& a, bool additive) {
     return ops::attend(additive ? ops::score_additive(q, k, v, a) : ops::score_dot(q, k, a), k, a);
   };
   for (const bool additive : {false, true}) {
-    const auto all = run(query, keys, at, additive);
+    const auto all = run(query, keys, visible, additive);
     for (int64_t n = 0; n < 5; ++n) {
-      const int64_t s = c.of[static_cast<size_t>(n)], begin = at.memory.begin(s), length = at.memory.length(s);
-      const ops::Attention one{MemoryLayout(std::vector<int64_t>{length}), ops::row_ids({0})};
+      const int64_t s = c.sentence_of_row[static_cast<size_t>(n)], begin = visible.memory.begin(s),
+                    length = visible.memory.length(s);
+      const ops::Visible one{MemoryLayout(std::vector<int64_t>{length}), ops::row_ids({0})};
       const auto alone =
           run(ops::slice_rows(query, n, n + 1), ops::slice_rows(keys, begin, begin + length), one, additive);
       EXPECT_TRUE(testing::same_bits(alone.context.value(), all.context.value().rows(n, n + 1))) << n;
@@ -122,14 +124,14 @@ TEST(Attention, ARowDoesNotDependOnItsCompany) {
 }
 
 TEST(Attention, WhatDoesNotFitIsRefused) {
-  const auto at = attention({{3, 2}, {0, 1}, 4});
+  const auto visible = attention({{3, 2}, {0, 1}, 4});
   const Var q = random_param({2, 4}, 1), k = random_param({5, 4}, 2), v = random_param({4}, 3);
-  EXPECT_THROW(ops::score_dot(random_param({3, 4}, 1), k, at), ShapeError);
-  EXPECT_THROW(ops::score_dot(q, random_param({4, 4}, 1), at), ShapeError);
-  EXPECT_THROW(ops::score_additive(q, k, random_param({3}, 1), at), ShapeError);
-  EXPECT_THROW(ops::attend(random_param({2, 2}, 1), k, at), ShapeError);
-  EXPECT_THROW(ops::score_dot(q, k, {at.memory, ops::row_ids({0, 2})}), ShapeError);
-  EXPECT_THROW(ops::score_dot(q, k, {at.memory, ops::row_ids({0, -1})}), ShapeError);
+  EXPECT_THROW(ops::score_dot(random_param({3, 4}, 1), k, visible), ShapeError);
+  EXPECT_THROW(ops::score_dot(q, random_param({4, 4}, 1), visible), ShapeError);
+  EXPECT_THROW(ops::score_additive(q, k, random_param({3}, 1), visible), ShapeError);
+  EXPECT_THROW(ops::attend(random_param({2, 2}, 1), k, visible), ShapeError);
+  EXPECT_THROW(ops::score_dot(q, k, {visible.memory, ops::row_ids({0, 2})}), ShapeError);
+  EXPECT_THROW(ops::score_dot(q, k, {visible.memory, ops::row_ids({0, -1})}), ShapeError);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ struct Loop {
   double scale;
   ReadoutDropout dropout;
   Steps steps;
-  Attention at;
+  Visible visible;
   Sizes n;
   Tensor gates, h, c;       // [N, 4H], [N, H], [N, H]
   Tensor query;             // [N, A] if it is not the state
@@ -35,13 +35,13 @@ struct Loop {
   // The columns of w_ih and of w_readout, by what they read.
   Columns embedding() const { return {0, n.E}; }
   Columns feed() const { return {n.E, n.E + (feeding ? n.R : 0)}; }
-  Columns seen() const { return {feed().end, feed().end + n.M}; }
+  Columns context_columns() const { return {feed().end, feed().end + n.M}; }
   Columns read_context() const { return {0, n.M}; }
   Columns read_state() const { return {n.M, n.M + n.H}; }
   Columns read_embedding() const { return {n.M + n.H, n.M + n.H + n.E}; }
 
   kernels::Memory memory(int64_t rows) const {
-    return {at.memory.sentences(), at.memory.data(), rows, at.of->data(), n.T};
+    return {visible.memory.sentences(), visible.memory.data(), rows, visible.sentence_of_row->data(), n.T};
   }
   template <class R>
   static R* row(const Tensor& t, int64_t k) {
@@ -69,7 +69,7 @@ struct Loop {
   template <class R>
   void forward(const std::vector<Var>& in);
   template <class R>
-  void look(const std::vector<Var>& in, int64_t t, const R* state, const Tensor& energies);
+  void attend(const std::vector<Var>& in, int64_t t, const R* state, const Tensor& energies);
 };
 
 template <class R>
@@ -83,13 +83,13 @@ void Loop::allocate(Dtype d, bool own_query) {
 
 // Weights and context of step t, from the states it attends with.
 template <class R>
-void Loop::look(const std::vector<Var>& in, int64_t t, const R* state, const Tensor& energies) {
+void Loop::attend(const std::vector<Var>& in, int64_t t, const R* state, const Tensor& energies) {
   const auto& table = kernels::best<R>();
   const int64_t rows = steps.alive(t), first = steps.begin(t);
   const kernels::Memory m = memory(rows);
   const R *q = state, *keys = in[kKeys].value().data<R>();
   if (!query.empty()) {
-    product(rows, state, weight<R>(in[kWQuery], {0, n.H}, Packing::forward), row<R>(query, first), Write::over);
+    product(rows, state, weight<R>(in[kWQuery], {0, n.H}, Packing::forward), row<R>(query, first), Write::overwrite);
     q = row<R>(query, first);
   }
   if (in[kV])
@@ -110,29 +110,29 @@ void Loop::forward(const std::vector<Var>& in) {
   const Tensor energies({n.B, n.T}, gates.dtype());
   std::vector<kernels::Matmul<R>> products;
   products.reserve(3);
-  product(n.N, embedded, part(kWIh, embedding(), n.N), gates.data<R>(), Write::over, in[kBIh].value().data<R>());
+  product(n.N, embedded, part(kWIh, embedding(), n.N), gates.data<R>(), Write::overwrite, in[kBIh].value().data<R>());
   if (!luong())
-    product(n.N, embedded, part(kWReadout, read_embedding(), n.N), readout.data<R>(), Write::over, b_readout);
+    product(n.N, embedded, part(kWReadout, read_embedding(), n.N), readout.data<R>(), Write::overwrite, b_readout);
   for (int64_t t = 0; t < steps.T(); ++t) {
     const int64_t rows = steps.alive(t), first = steps.begin(t);
     const R *h_before = before<R>(t, h, in[kH0]), *c_before = before<R>(t, c, in[kC0]);
     R *g = row<R>(gates, first), *state = row<R>(h, first), *r = row<R>(readout, first);
     const auto add = [&](const R* x, const kernels::Weight<R>& w, R* to, Write write, const R* bias = nullptr) {
-      products.push_back(kernels::product_of(rows, x, w, to, write == Write::onto, bias));
+      products.push_back(kernels::product_of(rows, x, w, to, write == Write::accumulate, bias));
     };
-    if (!luong()) look<R>(in, t, h_before, energies);
+    if (!luong()) attend<R>(in, t, h_before, energies);
     products.clear();
-    if (feeding && t) add(row<R>(out, steps.begin(t - 1)), part(kWIh, feed()), g, Write::onto);
-    if (!luong()) add(row<R>(context, first), part(kWIh, seen()), g, Write::onto);
-    add(h_before, part(kWHh, {0, n.H}), g, Write::onto, in[kBHh].value().data<R>());
-    add_up(products);
+    if (feeding && t) add(row<R>(out, steps.begin(t - 1)), part(kWIh, feed()), g, Write::accumulate);
+    if (!luong()) add(row<R>(context, first), part(kWIh, context_columns()), g, Write::accumulate);
+    add(h_before, part(kWHh, {0, n.H}), g, Write::accumulate, in[kBHh].value().data<R>());
+    table.matmul_sum({products});
     table.lstm_cell({rows, n.H, g, c_before, state, row<R>(c, first)});
-    if (luong()) look<R>(in, t, state, energies);
+    if (luong()) attend<R>(in, t, state, energies);
     products.clear();
-    add(row<R>(context, first), part(kWReadout, read_context()), r, luong() ? Write::over : Write::onto,
+    add(row<R>(context, first), part(kWReadout, read_context()), r, luong() ? Write::overwrite : Write::accumulate,
         luong() ? b_readout : nullptr);
-    add(state, part(kWReadout, read_state()), r, Write::onto);
-    add_up(products);
+    add(state, part(kWReadout, read_state()), r, Write::accumulate);
+    table.matmul_sum({products});
     table.unary({kernels::Unary::tanh, rows * n.R, r, r});
     if (dropout.rate > 0) drop<R>(t, r, row<R>(out, first));
   }
@@ -153,7 +153,7 @@ struct LoopBack {
   // On their way from step t to the one before. Rows that are not alive yet hold zeros.
   const Tensor dh = Tensor::zeros({n.B, n.H}, d), dfeed = Tensor::zeros({n.B, n.R}, d);
   const Tensor dc = Tensor::zeros({n.B, n.H}, d);
-  const Tensor dv_scratch = in[kV] ? Tensor({f.at.memory.sentences(), n.A}, d) : Tensor();
+  const Tensor dv_scratch = in[kV] ? Tensor({f.visible.memory.sentences(), n.A}, d) : Tensor();
   const Tensor scratch = f.dropout.rate > 0 ? Tensor({n.B, n.R}, d) : Tensor();
 
   kernels::Weight<R> part(Input w, Columns columns, int64_t rows = 0) const {
@@ -162,7 +162,7 @@ struct LoopBack {
 
   void step(int64_t t, const Tensor& dout);
   void unread(int64_t t, const Tensor& dout);
-  void look(int64_t t, const R* state);
+  void attend(int64_t t, const R* state);
   void source(const Tensor& states_before);
   void parameters(const Tensor& states_before);
   void run(const Tensor& dout);
@@ -185,13 +185,13 @@ void LoopBack<R>::unread(int64_t t, const Tensor& dout) {
   // forward: readout = tanh(context Wc^T + h Wr^T + ...)
   table.unary_backward(
       {.f = {kernels::Unary::tanh, rows * n.R, nullptr, f.template row<R>(f.readout, first)}, .dy = dr, .dx = dz});
-  transposed_product(rows, dz, part(kWReadout, f.read_context()), f.template row<R>(dcontext, first), Write::over);
-  transposed_product(rows, dz, part(kWReadout, f.read_state()), dh.data<R>(), Write::onto);
+  transposed_product(rows, dz, part(kWReadout, f.read_context()), f.template row<R>(dcontext, first), Write::overwrite);
+  transposed_product(rows, dz, part(kWReadout, f.read_state()), dh.data<R>(), Write::accumulate);
 }
 
 // From the context of step t to the state that it attended with.
 template <class R>
-void LoopBack<R>::look(int64_t t, const R* state) {
+void LoopBack<R>::attend(int64_t t, const R* state) {
   const int64_t rows = f.steps.alive(t), first = f.steps.begin(t);
   const kernels::Memory m = f.memory(rows);
   const bool own_query = !dquery.empty();
@@ -214,7 +214,7 @@ void LoopBack<R>::look(int64_t t, const R* state) {
   else
     table.score_dot_backward(
         {.f = {m, n.A, static_cast<R>(f.scale), q, keys, nullptr}, .denergies = de, .dquery = dq, .dkeys = nullptr});
-  if (own_query) transposed_product(rows, dq, part(kWQuery, {0, n.H}), dh.data<R>(), Write::onto);
+  if (own_query) transposed_product(rows, dq, part(kWQuery, {0, n.H}), dh.data<R>(), Write::accumulate);
 }
 
 template <class R>
@@ -222,7 +222,7 @@ void LoopBack<R>::step(int64_t t, const Tensor& dout) {
   const int64_t rows = f.steps.alive(t), first = f.steps.begin(t);
   R *dg = f.template row<R>(dgates, first), *h = f.template row<R>(f.h, first);
   unread(t, dout);
-  if (f.luong()) look(t, h);
+  if (f.luong()) attend(t, h);
   table.lstm_cell_backward({.f = {rows, n.H, f.template row<R>(f.gates, first), f.template before<R>(t, f.c, in[kC0]),
                                   h, f.template row<R>(f.c, first)},
                             .dh_next = dh.data<R>(),
@@ -230,22 +230,22 @@ void LoopBack<R>::step(int64_t t, const Tensor& dout) {
                             .dgates = dg,
                             .dc = dc.data<R>()});
   // forward: gates = x We^T + feed Wf^T + context Wx^T + h Wh^T + biases
-  transposed_product(rows, dg, part(kWHh, {0, n.H}), dh.data<R>(), Write::over);
-  if (f.feeding && t) transposed_product(rows, dg, part(kWIh, f.feed()), dfeed.data<R>(), Write::over);
+  transposed_product(rows, dg, part(kWHh, {0, n.H}), dh.data<R>(), Write::overwrite);
+  if (f.feeding && t) transposed_product(rows, dg, part(kWIh, f.feed()), dfeed.data<R>(), Write::overwrite);
   if (f.luong()) return;
-  transposed_product(rows, dg, part(kWIh, f.seen()), f.template row<R>(dcontext, first), Write::onto);
-  look(t, f.template before<R>(t, f.h, in[kH0]));
+  transposed_product(rows, dg, part(kWIh, f.context_columns()), f.template row<R>(dcontext, first), Write::accumulate);
+  attend(t, f.template before<R>(t, f.h, in[kH0]));
 }
 
 // Gradients of keys and values, over all steps at once: each sentence's stay close while its rows add to them.
 template <class R>
 void LoopBack<R>::source(const Tensor& states_before) {
   const auto sequence = f.steps.sequence_of_rows();
-  std::vector<int32_t> of;
-  of.reserve(sequence.size());
-  for (const int32_t b : sequence) of.push_back((*f.at.of)[static_cast<size_t>(b)]);
+  std::vector<int32_t> sentence_of_row;
+  sentence_of_row.reserve(sequence.size());
+  for (const int32_t b : sequence) sentence_of_row.push_back((*f.visible.sentence_of_row)[static_cast<size_t>(b)]);
   kernels::Memory m = f.memory(n.N);
-  m.of = of.data();
+  m.sentence_of_row = sentence_of_row.data();
   if (R* dvalues = grad_or_null<R>(in[kValues]))
     table.attend_backward({.f = {m, n.M, nullptr, in[kValues].value().template data<R>(), f.weights.data<R>(), nullptr},
                            .dcontext = dcontext.data<R>(),
@@ -269,13 +269,13 @@ void LoopBack<R>::parameters(const Tensor& states_before) {
   if (const auto dx = grad_target<R>(in[kEmbedded]); dx.data) {
     transposed_product(n.N, dgates.data<R>(), part(kWIh, f.embedding(), n.N), dx.data, dx.write);
     if (!f.luong())
-      transposed_product(n.N, dreadout.data<R>(), part(kWReadout, f.read_embedding(), n.N), dx.data, Write::onto);
+      transposed_product(n.N, dreadout.data<R>(), part(kWReadout, f.read_embedding(), n.N), dx.data, Write::accumulate);
   }
   add_weight_grad(in[kWIh], f.embedding(), embedded, dgates);
   if (f.feeding)
     add_recurrent_grad(in[kWIh], f.feed(), f.steps, Direction::forward,
                        ops::states_before<R>(f.steps, Direction::forward, f.out, Tensor()), true, dgates);
-  if (!f.luong()) add_weight_grad(in[kWIh], f.seen(), f.context, dgates);
+  if (!f.luong()) add_weight_grad(in[kWIh], f.context_columns(), f.context, dgates);
   add_weight_grad(in[kWHh], {0, n.H}, states_before, dgates);
   add_weight_grad(in[kWReadout], f.read_context(), f.context, dreadout);
   add_weight_grad(in[kWReadout], f.read_state(), f.h, dreadout);
@@ -311,16 +311,17 @@ void check_shapes(const AttentiveLstm& d, const Loop& f, const Var& embedded, co
   expect("the initial c", initial.c, {n.B, n.H});
   expect("w_readout", d.w_readout, {n.R, n.M + n.H + (luong ? 0 : n.E)});
   expect("b_readout", d.b_readout, {n.R});
-  expect("keys", source.keys, {source.at.memory.rows(), n.A});
-  expect("values", source.values, {source.at.memory.rows(), n.M});
+  expect("keys", source.keys, {source.visible.memory.rows(), n.A});
+  expect("values", source.values, {source.visible.memory.rows(), n.M});
   if (d.score.v) expect("v", d.score.v, {n.A});
   const Var& q = d.score.w_query;
   check(q ? q.shape().rank() == 2 && q.dim(0) == n.A && q.dim(1) >= n.H : n.A == n.H,
         "attentive_lstm: states of width ", n.H, " do not fit keys of width ", n.A);
-  check(source.at.N() == n.B, "attentive_lstm: one sentence for each of ", n.B, " sequences, got ", source.at.N());
-  for (const int32_t s : *source.at.of)
-    check(0 <= s && s < source.at.memory.sentences(), "attentive_lstm: no sentence ", s, " among ",
-          source.at.memory.sentences());
+  check(source.visible.N() == n.B, "attentive_lstm: one sentence for each of ", n.B, " sequences, got ",
+        source.visible.N());
+  for (const int32_t s : *source.visible.sentence_of_row)
+    check(0 <= s && s < source.visible.memory.sentences(), "attentive_lstm: no sentence ", s, " among ",
+          source.visible.memory.sentences());
   check(d.dropout.rate == 0 || std::ssize(d.dropout.streams) == f.steps.T(), "attentive_lstm: one dropout stream for ",
         "each of ", f.steps.T(), " steps");
 }
@@ -336,7 +337,7 @@ Var attentive_lstm(const AttentiveLstm& decoder, const Var& embedded, const Step
             .scale = decoder.score.scale,
             .dropout = decoder.dropout,
             .steps = steps,
-            .at = source.at,
+            .visible = source.visible,
             .n = {.N = steps.N(),
                   .B = steps.B(),
                   .E = embedded.dim(1),
@@ -344,7 +345,7 @@ Var attentive_lstm(const AttentiveLstm& decoder, const Var& embedded, const Step
                   .M = source.values.dim(1),
                   .A = source.keys.dim(1),
                   .R = decoder.w_readout.dim(0),
-                  .T = source.at.T()}};
+                  .T = source.visible.T()}};
   check_shapes(decoder, loop, embedded, initial, source);
   const std::vector<Var> in = {
       embedded,        decoder.cell.w_ih, decoder.cell.w_hh, decoder.cell.b_ih, decoder.cell.b_hh,

@@ -37,10 +37,11 @@ struct AttentiveLstm {
   ReadoutDropout dropout;
 };
 
-// The source that it looks at: keys [S, A] and values [S, M]; sequence b looks at sentence of[b].
+// The source that it attends to: keys [S, A] and values [S, M]; sequence b attends to sentence
+// visible.sentence_of_row[b].
 struct AttendedSource {
   Var keys, values;
-  Attention at;
+  Visible visible;
 };
 
 // All steps of a ragged batch as one op: the readouts [N, R] of embedded [N, E], from the initial

@@ -17,22 +17,22 @@ struct Case {
   bool feeding = true, additive = false;
   double dropout = 0;
   std::vector<int64_t> source = {3, 1, 2}, target = {4, 2, 1};
-  std::vector<int32_t> of = {2, 0, 1};
+  std::vector<int32_t> sentence_of_row = {2, 0, 1};
   int64_t E = 3, H = 4, M = 5, R = 3;
 
   int64_t A() const { return H; }
   bool luong() const { return order == Order::luong; }
   int64_t B() const { return static_cast<int64_t>(target.size()); }
   Steps steps() const { return Steps(target); }
-  ops::Attention at() const { return {MemoryLayout(source), ops::row_ids(of)}; }
+  ops::Visible visible() const { return {MemoryLayout(source), ops::row_ids(sentence_of_row)}; }
 
   Inputs inputs() const {
-    const int64_t S = at().memory.rows(), seen = luong() ? 0 : M;
+    const int64_t S = visible().memory.rows(), context_columns = luong() ? 0 : M;
     Inputs in;
     uint64_t seed = 1;
-    for (const Shape& s : {Shape{steps().N(), E}, Shape{4 * H, E + (feeding ? R : 0) + seen}, Shape{4 * H, H},
-                           Shape{4 * H}, Shape{4 * H}, Shape{B(), H}, Shape{B(), H}, Shape{S, A()}, Shape{S, M},
-                           Shape{R, M + H + (luong() ? 0 : E)}, Shape{R}})
+    for (const Shape& s : {Shape{steps().N(), E}, Shape{4 * H, E + (feeding ? R : 0) + context_columns},
+                           Shape{4 * H, H}, Shape{4 * H}, Shape{4 * H}, Shape{B(), H}, Shape{B(), H}, Shape{S, A()},
+                           Shape{S, M}, Shape{R, M + H + (luong() ? 0 : E)}, Shape{R}})
       in.push_back(random_param(s, seed++));
     if (additive) in.push_back(random_param({A(), H + 2}, seed++)), in.push_back(random_param({A()}, seed++));
     return in;
@@ -52,11 +52,11 @@ struct Case {
   }
 
   Var fused(const Inputs& in) const {
-    return ops::attentive_lstm(decoder(in), in[0], steps(), {in[5], in[6]}, {in[7], in[8], at()});
+    return ops::attentive_lstm(decoder(in), in[0], steps(), {in[5], in[6]}, {in[7], in[8], visible()});
   }
 
-  ops::Attended look(const ops::AttentiveLstm& d, const Inputs& in, const Var& state, int64_t alive) const {
-    const ops::Attention here{at().memory, ops::row_ids({of.begin(), of.begin() + alive})};
+  ops::Attended attend(const ops::AttentiveLstm& d, const Inputs& in, const Var& state, int64_t alive) const {
+    const ops::Visible here{visible().memory, ops::row_ids({sentence_of_row.begin(), sentence_of_row.begin() + alive})};
     const Var q = additive ? ops::linear(state, d.score.w_query, {.columns = {{0, H}}}) : state;
     const Var e = additive ? ops::score_additive(q, in[7], d.score.v, here) : ops::score_dot(q, in[7], here, 0.7);
     return ops::attend(e, in[8], here);
@@ -73,18 +73,18 @@ struct Case {
       const Var x = ops::slice_rows(in[0], s.begin(t), s.begin(t + 1));
       h = ops::slice_rows(h, 0, alive), c = ops::slice_rows(c, 0, alive), feed = ops::slice_rows(feed, 0, alive);
       Var gates = ops::linear(x, d.cell.w_ih, {.bias = d.cell.b_ih, .columns = {{0, E}}});
-      if (feeding) gates = ops::linear(feed, d.cell.w_ih, {.onto = gates, .columns = {{E, fed}}});
-      ops::Attended seen;
+      if (feeding) gates = ops::linear(feed, d.cell.w_ih, {.addend = gates, .columns = {{E, fed}}});
+      ops::Attended attended;
       if (!luong()) {
-        seen = look(d, in, h, alive);
-        gates = ops::linear(seen.context, d.cell.w_ih, {.onto = gates, .columns = {{fed, fed + M}}});
+        attended = attend(d, in, h, alive);
+        gates = ops::linear(attended.context, d.cell.w_ih, {.addend = gates, .columns = {{fed, fed + M}}});
       }
-      const auto cell = ops::lstm_cell(ops::linear(h, d.cell.w_hh, {.bias = d.cell.b_hh, .onto = gates}), c);
+      const auto cell = ops::lstm_cell(ops::linear(h, d.cell.w_hh, {.bias = d.cell.b_hh, .addend = gates}), c);
       h = cell.h, c = cell.c;
-      if (luong()) seen = look(d, in, h, alive);
-      Var r = ops::linear(seen.context, d.w_readout, {.bias = d.b_readout, .columns = {{0, M}}});
-      r = ops::linear(h, d.w_readout, {.onto = r, .columns = {{M, M + H}}});
-      if (!luong()) r = ops::linear(x, d.w_readout, {.onto = r, .columns = {{M + H, M + H + E}}});
+      if (luong()) attended = attend(d, in, h, alive);
+      Var r = ops::linear(attended.context, d.w_readout, {.bias = d.b_readout, .columns = {{0, M}}});
+      r = ops::linear(h, d.w_readout, {.addend = r, .columns = {{M, M + H}}});
+      if (!luong()) r = ops::linear(x, d.w_readout, {.addend = r, .columns = {{M + H, M + H + E}}});
       feed = ops::dropout(ops::tanh(r), dropout, {5, static_cast<uint64_t>(t)});
       readouts.push_back(feed);
     }
@@ -101,12 +101,21 @@ std::vector<Case> cases() {
         out.push_back(c);
         c.dropout = 0.4;
         out.push_back(c);
-        c = {.order = order, .feeding = feeding, .additive = additive, .source = {2}, .target = {1}, .of = {0}};
+        c = {.order = order,
+             .feeding = feeding,
+             .additive = additive,
+             .source = {2},
+             .target = {1},
+             .sentence_of_row = {0}};
         out.push_back(c);  // B = 1, U = 1
-        c.target = {3, 3}, c.of = {0, 0}, c.E = c.H = c.M = c.R = 1;
+        c.target = {3, 3}, c.sentence_of_row = {0, 0}, c.E = c.H = c.M = c.R = 1;
         out.push_back(c);  // two sequences look at one sentence; all widths 1
-        c = {
-            .order = order, .feeding = feeding, .additive = additive, .source = {2, 0}, .target = {2, 2}, .of = {0, 1}};
+        c = {.order = order,
+             .feeding = feeding,
+             .additive = additive,
+             .source = {2, 0},
+             .target = {2, 2},
+             .sentence_of_row = {0, 1}};
         out.push_back(c);  // nothing to look at
       }
   return out;
@@ -129,7 +138,7 @@ TEST(AttentiveLstm, IsItsCompositionStepByStep) {
 
 TEST(AttentiveLstm, DoesNotDependOnThreads) {
   Case c{.additive = true, .dropout = 0.2, .E = 24, .H = 40, .M = 48, .R = 32};
-  c.source = {9, 7, 4, 4, 1}, c.target = {8, 8, 5, 2, 1}, c.of = {4, 0, 3, 1, 2};
+  c.source = {9, 7, 4, 4, 1}, c.target = {8, 8, 5, 2, 1}, c.sentence_of_row = {4, 0, 3, 1, 2};
   for (const Order order : {Order::luong, Order::bahdanau}) {
     c.order = order;
     const Inputs in = testing::as_f32(c.inputs());
@@ -147,12 +156,12 @@ TEST(AttentiveLstm, DoesNotDependOnThreads) {
 TEST(AttentiveLstm, RefusesWhatDoesNotFit) {
   const Case c;
   Inputs in = c.inputs();
-  in[7] = random_param({c.at().memory.rows(), c.H + 1}, 3);
+  in[7] = random_param({c.visible().memory.rows(), c.H + 1}, 3);
   EXPECT_THROW(c.fused(in), ShapeError);
   Case few = c;
-  few.of = {0, 1};
+  few.sentence_of_row = {0, 1};
   EXPECT_THROW(few.fused(c.inputs()), ShapeError);
-  few.of = {0, 1, 3};
+  few.sentence_of_row = {0, 1, 3};
   EXPECT_THROW(few.fused(c.inputs()), ShapeError);
 }
 

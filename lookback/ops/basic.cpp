@@ -160,7 +160,7 @@ Var dropout(const Var& x, double p, const Stream& stream, const RowIds& mask_row
     with_float(node.grads[0].dtype(), [&]<class R>() {
       const auto dx = grad_target<R>(node.inputs[0]);
       // forward: y = mask * x
-      run.template operator()<R>(node.grads[0].data<R>(), dx.data, dx.write == Write::onto);
+      run.template operator()<R>(node.grads[0].data<R>(), dx.data, dx.write == Write::accumulate);
     });
   })[0];
 }

@@ -102,9 +102,9 @@ struct Pending final : PendingGrad {
     const Tensor& value = node.outputs[0];
     int64_t end = 0;
     for (const auto& [columns, _] : products) end = columns.begin == end ? columns.end : -1;
-    if (!node.whole_grad(0).empty() || end != value.dim(1)) return node.grad_buffer(0), Write::onto;
+    if (!node.whole_grad(0).empty() || end != value.dim(1)) return node.grad_buffer(0), Write::accumulate;
     node.grads[0] = Tensor(value.shape(), value.dtype());
-    return Write::over;
+    return Write::overwrite;
   }
 
   void add_rows(Node& node) const {
@@ -213,14 +213,14 @@ void gradient_product(const Tensor& dw, Columns columns, const Tensor& x, const 
                                .ldb = x.dim(1),
                                .c = dw.data<R>() + columns.begin,
                                .ldc = dw.dim(1),
-                               .accumulate = write == Write::onto,
+                               .accumulate = write == Write::accumulate,
                                .precision = product_precision()});
   });
 }
 
 void add_weight_grad(const Var& w, Columns columns, const Tensor& x, const Tensor& dy) {
   if (!w.needs_grad()) return;
-  if (x.dim(0) >= kEnoughRows) return gradient_product(w.node().grad_buffer(0), columns, x, dy, Write::onto);
+  if (x.dim(0) >= kEnoughRows) return gradient_product(w.node().grad_buffer(0), columns, x, dy, Write::accumulate);
   auto& parts = pending_of(w).products[columns];
   parts.x.push_back(x);
   parts.dy.push_back(dy);

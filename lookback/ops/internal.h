@@ -34,13 +34,13 @@ R* grad_or_null(const Var& in) {
 }
 
 // Whether a product replaces what stands where it goes, or is added to it.
-enum class Write { over, onto };
+enum class Write { overwrite, accumulate };
 
 // The same for kernels that can write instead of add: the first writer need not clear the buffer.
 template <class R>
 struct GradTarget {
   R* data = nullptr;
-  Write write = Write::onto;
+  Write write = Write::accumulate;
 };
 
 template <class R>
@@ -49,7 +49,7 @@ GradTarget<R> grad_target(const Var& in) {
   Tensor& g = in.node().whole_grad(in.output());
   const bool fresh = g.empty();
   if (fresh) g = Tensor(in.shape(), in.dtype());
-  return {g.data<R>(), fresh ? Write::over : Write::onto};
+  return {g.data<R>(), fresh ? Write::overwrite : Write::accumulate};
 }
 
 // Adds `g`, which the caller gives up, to the gradient of an input.
@@ -62,26 +62,19 @@ enum class Packing { forward, backward };
 template <class R>
 kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing, int64_t rows = 0);
 
-// w with what kernels::Largest needs of it as `packed`, kept like the copies above; null if there is none.
+// w with what kernels::TopK needs of it as `packed`, kept like the copies above; null if there is none.
 kernels::Weight<float> sketched_weight(const Var& w);
 
 // out = x w^T (+ bias) for rows of x [rows, columns of w], w packed forward.
 template <class R>
 void product(int64_t rows, const R* x, const kernels::Weight<R>& w, R* out, Write write, const R* bias = nullptr) {
-  kernels::best<R>().matmul(kernels::product_of(rows, x, w, out, write == Write::onto, bias));
-}
-
-// Products that are added up in the c of the first of them.
-template <class R>
-void add_up(std::vector<kernels::Matmul<R>>& products) {
-  for (size_t k = 1; k < products.size(); ++k) products[k - 1].also = &products[k];
-  kernels::best<R>().matmul(products[0]);
+  kernels::best<R>().matmul(kernels::product_of(rows, x, w, out, write == Write::accumulate, bias));
 }
 
 // out = y w for rows of y [rows, rows of w], w packed backward.
 template <class R>
 void transposed_product(int64_t rows, const R* y, const kernels::Weight<R>& w, R* out, Write write) {
-  kernels::best<R>().matmul(kernels::transposed_product_of(rows, y, w, out, write == Write::onto));
+  kernels::best<R>().matmul(kernels::transposed_product_of(rows, y, w, out, write == Write::accumulate));
 }
 
 // dw[:, columns] (+)= dy^T x

@@ -37,7 +37,7 @@ class Steps {
   std::shared_ptr<const std::vector<int64_t>> begin_;  // [T+1]
 };
 
-// Sequence-major memory that attention looks at: sentence s owns rows begin(s) .. begin(s+1) of keys and values.
+// Sequence-major memory that attention reads: sentence s owns rows begin(s) .. begin(s+1) of keys and values.
 class MemoryLayout {
  public:
   explicit MemoryLayout(std::span<const int64_t> lengths);

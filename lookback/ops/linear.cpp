@@ -35,25 +35,26 @@ void add_terms(std::span<const LinearTerm> terms, int64_t N, Write write, R* y) 
   products.clear();
   for (const LinearTerm& t : terms)
     products.push_back(kernels::product_of(N, t.x.value().data<R>(), weight<R>(t.w, columns_of(t), Packing::forward, N),
-                                           y, write == Write::onto, data_or_null<R>(t.bias)));
-  add_up(products);
+                                           y, write == Write::accumulate || !products.empty(),
+                                           data_or_null<R>(t.bias)));
+  kernels::best<R>().matmul_sum({products});
 }
 
 }  // namespace
 
-Var linear_sum(std::span<const LinearTerm> terms, const Var& onto) {
+Var linear_sum(std::span<const LinearTerm> terms, const Var& addend) {
   check(!terms.empty(), "linear: a sum of no terms");
   for (const LinearTerm& t : terms) check_matrices(t);
   const int64_t N = terms[0].x.dim(0), O = terms[0].w.dim(0);
   for (const LinearTerm& t : terms) check_fits(t, N, O);
-  check(!onto || onto.shape() == Shape{N, O}, "linear: onto must be ", Shape{N, O});
+  check(!addend || addend.shape() == Shape{N, O}, "linear: addend must be ", Shape{N, O});
   Tensor y({N, O}, terms[0].x.dtype());
   with_float(y.dtype(), [&]<class R>() {
-    if (onto) std::memcpy(y.bytes(), onto.value().bytes(), static_cast<size_t>(y.byte_size()));
-    add_terms(terms, N, onto ? Write::onto : Write::over, y.data<R>());
+    if (addend) std::memcpy(y.bytes(), addend.value().bytes(), static_cast<size_t>(y.byte_size()));
+    add_terms(terms, N, addend ? Write::accumulate : Write::overwrite, y.data<R>());
   });
   if (!grad_enabled()) return Var(y);
-  std::vector<Var> inputs{onto};
+  std::vector<Var> inputs{addend};
   for (const LinearTerm& t : terms) inputs.insert(inputs.end(), {t.x, t.w, t.bias});
   return record({y}, std::move(inputs), [=, terms = std::vector(terms.begin(), terms.end())](Node& node) {
     const Tensor dy = node.grads[0];
@@ -75,7 +76,7 @@ Var linear_sum(std::span<const LinearTerm> terms, const Var& onto) {
 
 Var linear(const Var& x, const Var& w, const LinearOptions& options) {
   const LinearTerm term{x, w, options.bias, options.columns};
-  return linear_sum({&term, 1}, options.onto);
+  return linear_sum({&term, 1}, options.addend);
 }
 
 }  // namespace lookback::ops

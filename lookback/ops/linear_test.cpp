@@ -35,15 +35,15 @@ TEST(Linear, OntoWithAndWithoutBias) {
   for (const auto& [N, I, O] : kDims) {
     const Inputs inputs = {random_param({N, I}, 1), random_param({O, I}, 2), random_param({N, O}, 3),
                            random_param({O}, 4)};
-    check_op(inputs, [](const Inputs& in) { return uneven(ops::linear(in[0], in[1], {.onto = in[2]})); });
+    check_op(inputs, [](const Inputs& in) { return uneven(ops::linear(in[0], in[1], {.addend = in[2]})); });
     check_op(inputs,
-             [](const Inputs& in) { return uneven(ops::linear(in[0], in[1], {.bias = in[3], .onto = in[2]})); });
+             [](const Inputs& in) { return uneven(ops::linear(in[0], in[1], {.bias = in[3], .addend = in[2]})); });
   }
 }
 
 TEST(Linear, OntoItsOwnInput) {
   check_op({random_param({3, 4}, 1), random_param({4, 4}, 2)},
-           [](const Inputs& in) { return uneven(ops::linear(in[0], in[1], {.onto = in[0]})); });
+           [](const Inputs& in) { return uneven(ops::linear(in[0], in[1], {.addend = in[0]})); });
 }
 
 TEST(Linear, Columns) {
@@ -52,8 +52,8 @@ TEST(Linear, Columns) {
                          random_param({5, 6}, 4)};
   const testing::Loss parts = [](const Inputs& in) {
     const Var y = ops::linear(in[0], in[3], {.columns = {{0, 2}}});
-    const Var z = ops::linear(in[1], in[3], {.onto = y, .columns = {{2, 5}}});
-    return uneven(ops::linear(in[2], in[3], {.onto = z, .columns = {{5, 6}}}));
+    const Var z = ops::linear(in[1], in[3], {.addend = y, .columns = {{2, 5}}});
+    return uneven(ops::linear(in[2], in[3], {.addend = z, .columns = {{5, 6}}}));
   };
   const testing::Loss whole = [](const Inputs& in) {
     return uneven(ops::linear(ops::concat_columns({in[0], in[1], in[2]}), in[3]));
@@ -80,17 +80,17 @@ TEST(LinearSum, IsTheBitsOfItsTermsOneByOne) {
       const PrecisionScope scope(precision);
       const NoGrad off;
       const Var w = numbers({130, 300}, 1), u = numbers({130, 600}, 2), bias = numbers({130}, 3);
-      const Var x = numbers({N, 300}, 4), y = numbers({N, 600}, 5), onto = numbers({N, 130}, 6);
+      const Var x = numbers({N, 300}, 4), y = numbers({N, 600}, 5), addend = numbers({N, 130}, 6);
       const Var left = ops::slice_rows(numbers({N, 100}, 7), 0, N);
       const std::vector<ops::LinearTerm> terms{{x, w, bias}, {left, w, {}, {{100, 200}}}, {y, u, bias}};
-      for (const Var& before : {Var(), onto}) {
+      for (const Var& before : {Var(), addend}) {
         Var want = before;
         for (const ops::LinearTerm& t : terms)
-          want = ops::linear(t.x, t.w, {.bias = t.bias, .onto = want, .columns = t.columns});
+          want = ops::linear(t.x, t.w, {.bias = t.bias, .addend = want, .columns = t.columns});
         const Var got = ops::linear_sum(terms, before);
         EXPECT_EQ(std::memcmp(got.value().bytes(), want.value().bytes(), static_cast<size_t>(want.value().byte_size())),
                   0)
-            << "precision " << static_cast<int>(precision) << ", " << N << " rows" << (before ? ", onto" : "");
+            << "precision " << static_cast<int>(precision) << ", " << N << " rows" << (before ? ", addend" : "");
       }
     }
 }
@@ -107,8 +107,8 @@ TEST(LinearSum, Gradients) {
 
 TEST(LinearSum, RefusesTermsThatDoNotFit) {
   const Var x = random_param({3, 4}, 1), w = random_param({5, 4}, 2);
-  const auto refused = [](const std::vector<ops::LinearTerm>& terms, const Var& onto = {}) {
-    EXPECT_THROW(ops::linear_sum(terms, onto), ShapeError);
+  const auto refused = [](const std::vector<ops::LinearTerm>& terms, const Var& addend = {}) {
+    EXPECT_THROW(ops::linear_sum(terms, addend), ShapeError);
   };
   refused({});
   refused({{x, w}, {random_param({2, 4}, 3), w}});
@@ -195,7 +195,7 @@ TEST(Linear, WhatDoesNotFitIsRefused) {
   EXPECT_THROW(ops::linear(x, random_param({4, 2}, 1)), ShapeError);
   EXPECT_THROW(ops::linear(x, random_param({3}, 1)), ShapeError);
   EXPECT_THROW(ops::linear(x, w, {.bias = random_param({3}, 1)}), ShapeError);
-  EXPECT_THROW(ops::linear(x, w, {.onto = random_param({2, 3}, 1)}), ShapeError);
+  EXPECT_THROW(ops::linear(x, w, {.addend = random_param({2, 3}, 1)}), ShapeError);
   EXPECT_THROW(ops::linear(x, w, {.columns = {{1, 4}}}), ShapeError);
   EXPECT_THROW(ops::linear(x, w, {.columns = {{0, 2}}}), ShapeError);
 }

@@ -21,9 +21,10 @@ void chunk_grads(const Tensor& hidden, const Var& w, const Tensor& dlogits, cons
   // forward: logits = hidden w^T + bias
   if (!g.dhidden.empty())
     transposed_product(n, dlogits.data<R>(), weight<R>(w, {0, H}, Packing::backward, n),
-                       g.dhidden.data<R>() + first * H, Write::over);
+                       g.dhidden.data<R>() + first * H, Write::overwrite);
   if (!g.dw.empty())
-    gradient_product(g.dw, {0, H}, hidden.rows(first, first + n), dlogits, first > 0 ? Write::onto : Write::over);
+    gradient_product(g.dw, {0, H}, hidden.rows(first, first + n), dlogits,
+                     first > 0 ? Write::accumulate : Write::overwrite);
   if (!g.dbias.empty())
     kernels::best<R>().column_sums({.N = n, .C = V, .ldx = V, .x = dlogits.data<R>(), .sums = g.dbias.data<R>()});
 }
@@ -59,7 +60,8 @@ XentOut projected_xent(const Var& hidden, const Var& w, const Var& bias, const s
     for (int64_t first = 0; first < N; first += chunk) {
       const int64_t n = std::min(chunk, N - first);
       Tensor logits({n, V}, d);
-      product(n, hidden.value().data<R>() + first * H, weights, logits.data<R>(), Write::over, data_or_null<R>(bias));
+      product(n, hidden.value().data<R>() + first * H, weights, logits.data<R>(), Write::overwrite,
+              data_or_null<R>(bias));
       kernels::best<R>().softmax_xent({.N = n,
                                        .V = V,
                                        .smoothing = options.smoothing,

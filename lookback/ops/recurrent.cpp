@@ -26,7 +26,7 @@ void check_inputs(const char* name, int64_t gates, const Var& x, const Steps& st
 // out = x W^T + bias, or out += x W^T without one, in every row.
 template <class R>
 void product(const Tensor& x, const Var& w, const R* bias, const Tensor& out) {
-  const Write write = bias ? Write::over : Write::onto;
+  const Write write = bias ? Write::overwrite : Write::accumulate;
   ops::product(x.dim(0), x.data<R>(), weight<R>(w, {0, w.dim(1)}, Packing::forward, x.dim(0)), out.data<R>(), write,
                bias);
 }
@@ -96,7 +96,7 @@ Kept recomputed_lstm(Kept k, Direction direction, const Tensor& x, const Tensor&
     kernels::best<R>().lstm_cell(
         {rows, H, k.gates.data<R>() + row * 4 * H, c, h.data<R>() + row * H, k.c.data<R>() + row * H});
   };
-  const kernels::Steps steps = k.at.view();
+  const kernels::PackedSteps steps = k.at.view();
   const bool reverse = direction == Direction::reverse;
   for (int64_t s = 0; s < T; ++s) {
     const int64_t t = reverse ? T - 1 - s : s, last = reverse ? t + 1 : t - 1;

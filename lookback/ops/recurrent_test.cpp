@@ -38,8 +38,8 @@ TEST(Lstm, Gradients) {
   for (const Case& c : cases())
     for (const Direction d : kDirections)
       for (const int64_t states : {0, 2}) {
-        SCOPED_TRACE(
-            text("B ", c.lengths.size(), " T ", c.lengths[0], " states ", states, " direction ", static_cast<int>(d)));
+        SCOPED_TRACE(str_cat("B ", c.lengths.size(), " T ", c.lengths[0], " states ", states, " direction ",
+                             static_cast<int>(d)));
         const Steps steps(c.lengths);
         check_all(inputs_of(c, 4, states), [&](const Inputs& x) {
           return ops::lstm(x[0], steps, weights_of(x), {.direction = d}, state_of(x));
@@ -51,8 +51,8 @@ TEST(Gru, Gradients) {
   for (const Case& c : cases())
     for (const Direction d : kDirections)
       for (const int64_t states : {0, 1}) {
-        SCOPED_TRACE(
-            text("B ", c.lengths.size(), " T ", c.lengths[0], " states ", states, " direction ", static_cast<int>(d)));
+        SCOPED_TRACE(str_cat("B ", c.lengths.size(), " T ", c.lengths[0], " states ", states, " direction ",
+                             static_cast<int>(d)));
         const Steps steps(c.lengths);
         check_all(inputs_of(c, 3, states),
                   [&](const Inputs& x) { return ops::gru(x[0], steps, weights_of(x), {.direction = d}, state_of(x)); });
@@ -90,7 +90,7 @@ TEST(GruCell, Gradients) {
 }
 
 void compare_to_cells(const Case& c, Direction d, bool gru, int64_t states) {
-  SCOPED_TRACE(text("gru ", gru, " B ", c.lengths.size(), " T ", c.lengths[0], " states ", states));
+  SCOPED_TRACE(str_cat("gru ", gru, " B ", c.lengths.size(), " T ", c.lengths[0], " states ", states));
   const Steps steps(c.lengths);
   const Inputs in = inputs_of(c, gru ? 3 : 4, states);
   const Run whole = [&](const Inputs& x) {

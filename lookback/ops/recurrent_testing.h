@@ -68,7 +68,7 @@ inline Stepped stepped(const Inputs& x, const std::vector<int64_t>& lengths, Dir
       if (gru) {
         h = ops::gru_cell(in, ops::linear(h, w.w_hh, {.bias = w.b_hh}), h);
       } else {
-        const auto out = ops::lstm_cell(ops::linear(h, w.w_hh, {.bias = w.b_hh, .onto = in}), c);
+        const auto out = ops::lstm_cell(ops::linear(h, w.w_hh, {.bias = w.b_hh, .addend = in}), c);
         h = out.h, c = out.c;
       }
       rows[static_cast<size_t>(row)] = h;

@@ -54,8 +54,8 @@ void each_layer(const Case& c, const std::function<void(const Inputs&, bool gru,
   for (const bool gru : {false, true})
     for (const Direction d : kDirections)
       for (const bool initial : {false, true}) {
-        SCOPED_TRACE(text("gru ", gru, " reverse ", d == Direction::reverse, " initial ", initial, " B ",
-                          c.lengths.size(), " T ", c.lengths[0]));
+        SCOPED_TRACE(str_cat("gru ", gru, " reverse ", d == Direction::reverse, " initial ", initial, " B ",
+                             c.lengths.size(), " T ", c.lengths[0]));
         const Inputs in = inputs_of(c, gru ? 3 : 4, initial ? gru ? 1 : 2 : 0);
         f(in, gru, d), f(testing::as_f32(in), gru, d);
       }
@@ -84,7 +84,7 @@ TEST(Checkpoint, ChangesNoBitOfLongSequencesAtAnyPrecisionOnAnyThreads) {
       for (const int threads : {1, 2})
         for (const int64_t every : {14, 64, 150}) {
           const ThreadScope on(threads);
-          SCOPED_TRACE(text(threads, " threads, every ", every));
+          SCOPED_TRACE(str_cat(threads, " threads, every ", every));
           expect_same(results(in, kLong, gru, {.direction = d, .checkpoint = every}), want);
         }
     }

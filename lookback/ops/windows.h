@@ -19,7 +19,7 @@ struct Window {
   int64_t T() const { return static_cast<int64_t>(begin.size()) - 1; }
   int64_t N() const { return begin.back(); }
   int64_t B() const { return begin[1]; }
-  kernels::Steps view() const { return {T(), begin.data()}; }
+  kernels::PackedSteps view() const { return {T(), begin.data()}; }
   // Its rows of what belongs to the whole batch.
   Tensor of(const Tensor& whole) const { return whole.rows(first_row, first_row + N()); }
 };

@@ -2,9 +2,9 @@
 #include "lookback/nn/decoder.h"
 #include "lookback/ops/attention.h"
 #include "lookback/ops/basic.h"
-#include "lookback/ops/largest.h"
 #include "lookback/ops/linear.h"
 #include "lookback/ops/loss.h"
+#include "lookback/ops/top_k.h"
 #include "lookback/tasks/bench_works.h"
 
 namespace lookback::tasks::bench {
@@ -30,10 +30,10 @@ struct Inputs {
   Var parameter(const Shape& shape) const { return Var::parameter(random_tensor(shape, rng)); }
 
   // Queries of a sentence are neighbours.
-  ops::Attention attention() const {
-    std::vector<int32_t> of;
-    for (int64_t n = 0; n < N; ++n) of.push_back(static_cast<int32_t>(n / U));
-    return {MemoryLayout(std::vector<int64_t>(static_cast<size_t>(B), T)), ops::row_ids(std::move(of))};
+  ops::Visible attention() const {
+    std::vector<int32_t> sentence_of_row;
+    for (int64_t n = 0; n < N; ++n) sentence_of_row.push_back(static_cast<int32_t>(n / U));
+    return {MemoryLayout(std::vector<int64_t>(static_cast<size_t>(B), T)), ops::row_ids(std::move(sentence_of_row))};
   }
 };
 
@@ -132,11 +132,11 @@ std::unique_ptr<BenchWork> attentive_decoder(const Inputs& in) {
     params.push_back(p.var);
   }
   const MemoryLayout memory(std::vector<int64_t>(static_cast<size_t>(in.B), in.T));
-  std::vector<int32_t> of;
-  for (int32_t b = 0; b < in.B; ++b) of.push_back(b);
+  std::vector<int32_t> sentence_of_row;
+  for (int32_t b = 0; b < in.B; ++b) sentence_of_row.push_back(b);
   return both_ways(in, embedded.shape(), params, [=, steps = Steps::dense(in.U, in.B)] {
     const DecoderPass pass(*decoder, source, memory, {}, nullptr);
-    return pass.teach(embedded, steps, pass.start(source), of);
+    return pass.teacher_force(embedded, steps, pass.start(source), sentence_of_row);
   });
 }
 
@@ -174,25 +174,26 @@ Var picked_nll(const Var& p, const std::vector<int32_t>& y) {
 std::unique_ptr<BenchWork> loss_in_parts(const Inputs& in) {
   constexpr int64_t kSentences = 16;
   const Output o(in);
-  std::vector<int32_t> of;
-  for (int64_t n = 0; n < in.N; ++n) of.push_back(static_cast<int32_t>(n % kSentences));
-  const ops::Attention at{MemoryLayout(std::vector<int64_t>(kSentences, in.V)), ops::row_ids(std::move(of))};
+  std::vector<int32_t> sentence_of_row;
+  for (int64_t n = 0; n < in.N; ++n) sentence_of_row.push_back(static_cast<int32_t>(n % kSentences));
+  const ops::Visible visible{MemoryLayout(std::vector<int64_t>(kSentences, in.V)),
+                             ops::row_ids(std::move(sentence_of_row))};
   const Var nothing(Tensor::zeros({kSentences * in.V, 1}));
   return both_ways(in, {1}, {o.hidden, o.w, o.b}, [=] {
     const Var logits = ops::linear(o.hidden, o.w, {.bias = o.b});
-    return picked_nll(ops::attend(logits, nothing, at).weights, o.targets);
+    return picked_nll(ops::attend(logits, nothing, visible).weights, o.targets);
   });
 }
 
 // Of every query and position, the query's row and the position's: what plain ops need side by side.
 struct Pairs {
   ops::RowIds query, key;
-  explicit Pairs(const ops::Attention& at) {
+  explicit Pairs(const ops::Visible& visible) {
     std::vector<int32_t> q, k;
-    for (int64_t n = 0; n < at.N(); ++n)
-      for (int64_t t = 0; t < at.T(); ++t) {
+    for (int64_t n = 0; n < visible.N(); ++n)
+      for (int64_t t = 0; t < visible.T(); ++t) {
         q.push_back(static_cast<int32_t>(n));
-        k.push_back(static_cast<int32_t>(at.memory.begin((*at.of)[static_cast<size_t>(n)]) + t));
+        k.push_back(static_cast<int32_t>(visible.memory.begin((*visible.sentence_of_row)[static_cast<size_t>(n)]) + t));
       }
     query = ops::row_ids(std::move(q)), key = ops::row_ids(std::move(k));
   }
@@ -200,7 +201,7 @@ struct Pairs {
 
 std::unique_ptr<BenchWork> dot_score(const Inputs& in) {
   const Var q = in.parameter({in.N, in.H}), k = in.parameter({in.B * in.T, in.H});
-  return both_ways(in, {in.N, in.T}, {q, k}, [=, at = in.attention()] { return ops::score_dot(q, k, at); });
+  return both_ways(in, {in.N, in.T}, {q, k}, [=, visible = in.attention()] { return ops::score_dot(q, k, visible); });
 }
 
 std::unique_ptr<BenchWork> dot_of_pairs(const Inputs& in) {
@@ -212,7 +213,8 @@ std::unique_ptr<BenchWork> dot_of_pairs(const Inputs& in) {
 
 std::unique_ptr<BenchWork> additive_score(const Inputs& in) {
   const Var q = in.parameter({in.N, in.H}), k = in.parameter({in.B * in.T, in.H}), v = in.parameter({in.H});
-  return both_ways(in, {in.N, in.T}, {q, k, v}, [=, at = in.attention()] { return ops::score_additive(q, k, v, at); });
+  return both_ways(in, {in.N, in.T}, {q, k, v},
+                   [=, visible = in.attention()] { return ops::score_additive(q, k, v, visible); });
 }
 
 std::unique_ptr<BenchWork> tanh_of_pairs(const Inputs& in) {
@@ -225,7 +227,8 @@ std::unique_ptr<BenchWork> tanh_of_pairs(const Inputs& in) {
 
 std::unique_ptr<BenchWork> attended(const Inputs& in) {
   const Var e = in.draw({in.N, in.T}), values = in.draw({in.B * in.T, in.H});
-  return std::make_unique<Call>(in.precision, Cost{}, [=, at = in.attention()] { ops::attend(e, values, at); });
+  return std::make_unique<Call>(in.precision, Cost{},
+                                [=, visible = in.attention()] { ops::attend(e, values, visible); });
 }
 
 // The softmax alone, then one product for each sentence with its values, which lie ready the way a product likes them
@@ -234,8 +237,8 @@ std::unique_ptr<BenchWork> softmax_then_products(const Inputs& in) {
   const Var e = in.draw({in.N, in.T}), nothing(Tensor::zeros({in.B * in.T, 1}));
   Vars values;
   for (int64_t s = 0; s < in.B; ++s) values.push_back(in.draw({in.H, in.T}));
-  return std::make_unique<Call>(in.precision, Cost{}, [=, at = in.attention(), U = in.U] {
-    const Var weights = ops::attend(e, nothing, at).weights;
+  return std::make_unique<Call>(in.precision, Cost{}, [=, visible = in.attention(), U = in.U] {
+    const Var weights = ops::attend(e, nothing, visible).weights;
     Vars contexts;
     for (int64_t s = 0; s < std::ssize(values); ++s)
       contexts.push_back(ops::linear(ops::slice_rows(weights, s * U, (s + 1) * U), values[static_cast<size_t>(s)]));
@@ -256,16 +259,17 @@ std::unique_ptr<BenchWork> mask_and_product(const Inputs& in) {
 
 std::unique_ptr<BenchWork> linear(const Inputs& in) {
   const Var x = in.parameter({in.B, in.H}), w = in.parameter({4 * in.H, in.H}), b = in.parameter({4 * in.H}),
-            onto = in.parameter({in.B, 4 * in.H});
-  return both_ways(in, onto.shape(), {x, w, b, onto}, [=] { return ops::linear(x, w, {.bias = b, .onto = onto}); });
+            addend = in.parameter({in.B, 4 * in.H});
+  return both_ways(in, addend.shape(), {x, w, b, addend},
+                   [=] { return ops::linear(x, w, {.bias = b, .addend = addend}); });
 }
 
 std::unique_ptr<BenchWork> product_and_sums(const Inputs& in) {
   const Var x = in.parameter({in.B, in.H}), w = in.parameter({4 * in.H, in.H}), b = in.parameter({1, 4 * in.H}),
-            onto = in.parameter({in.B, 4 * in.H});
+            addend = in.parameter({in.B, 4 * in.H});
   const auto every_row = ops::row_ids(std::vector<int32_t>(static_cast<size_t>(in.B), 0));
-  return both_ways(in, onto.shape(), {x, w, b, onto},
-                   [=] { return ops::add(ops::add(ops::linear(x, w), onto), ops::gather_rows(b, every_row)); });
+  return both_ways(in, addend.shape(), {x, w, b, addend},
+                   [=] { return ops::add(ops::add(ops::linear(x, w), addend), ops::gather_rows(b, every_row)); });
 }
 
 constexpr int64_t kBest = 5;  // tokens a greedy search asks for
@@ -274,7 +278,7 @@ std::unique_ptr<BenchWork> best_by_bounds(const Inputs& in) {
   const Var x = in.draw({1, in.H}), w = in.parameter({in.V, in.H}), b = in.parameter({in.V});
   return std::make_unique<Call>(in.precision, Cost{}, [=] {
     const NoGrad off;
-    check<ConfigError>(ops::largest(x, w, b, kBest).has_value(), "bench fused: this processor has no such kernel");
+    check<ConfigError>(ops::top_k(x, w, b, kBest).has_value(), "bench fused: this processor has no such kernel");
   });
 }
 
@@ -286,10 +290,10 @@ std::unique_ptr<BenchWork> all_logits(const Inputs& in) {
   });
 }
 
-// Whether `largest` is there for a weight of this size.
+// Whether `top_k` is there for a weight of this size.
 bool has_bounds(const Inputs& in) {
   const PrecisionScope scope(in.precision);
-  return ops::largest(in.draw({1, in.H}), in.parameter({in.V, in.H}), {}, kBest).has_value();
+  return ops::top_k(in.draw({1, in.H}), in.parameter({in.V, in.H}), {}, kBest).has_value();
 }
 
 }  // namespace

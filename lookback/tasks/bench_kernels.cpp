@@ -15,11 +15,11 @@ using Cases = std::vector<BenchCase>;
 double real(int64_t n) { return static_cast<double>(n); }
 
 // N query rows over the sentences of a batch, T positions each.
-ops::Attention attention(int64_t sentences, int64_t T, int64_t N) {
+ops::Visible visible_rows(int64_t sentences, int64_t T, int64_t N) {
   const std::vector<int64_t> lengths(static_cast<size_t>(sentences), T);
-  std::vector<int32_t> of;
-  for (int64_t n = 0; n < N; ++n) of.push_back(static_cast<int32_t>(n % sentences));
-  return {MemoryLayout(lengths), ops::row_ids(std::move(of))};
+  std::vector<int32_t> sentence_of_row;
+  for (int64_t n = 0; n < N; ++n) sentence_of_row.push_back(static_cast<int32_t>(n % sentences));
+  return {MemoryLayout(lengths), ops::row_ids(std::move(sentence_of_row))};
 }
 
 // The sizes everything here is made for, and what draws its elements.
@@ -60,7 +60,7 @@ BenchCase plain(const BenchOptions& o, std::string name, Kernel (*make)(const Se
 
 BenchCase product(const BenchOptions& o, const std::string& precision, int64_t M, int64_t O) {
   const int64_t I = o.model.decoder.hidden;
-  return {.name = text("product ", M, " x ", I, " x ", O),
+  return {.name = str_cat("product ", M, " x ", I, " x ", O),
           .precision = precision,
           .make =
               [=] {
@@ -78,7 +78,7 @@ BenchCase product(const BenchOptions& o, const std::string& precision, int64_t M
 // Three products a row: logits, and the gradients of their two factors.
 BenchCase loss(const BenchOptions& o, const std::string& precision) {
   const Setting sizes(o);
-  return {.name = text("softmax cross-entropy ", sizes.N, " x ", sizes.H, " x ", sizes.V),
+  return {.name = str_cat("softmax cross-entropy ", sizes.N, " x ", sizes.H, " x ", sizes.V),
           .precision = precision,
           .make =
               [=] {
@@ -101,23 +101,23 @@ Kernel gates(const Setting& s) {
 
 Kernel dot_score(const Setting& s) {
   return {{.operations = 2 * real(s.N * s.T * s.H)},
-          [q = s.draw({s.N, s.H}), k = s.draw({s.B * s.T, s.H}), at = attention(s.B, s.T, s.N)] {
-            ops::score_dot(q, k, at);
+          [q = s.draw({s.N, s.H}), k = s.draw({s.B * s.T, s.H}), visible = visible_rows(s.B, s.T, s.N)] {
+            ops::score_dot(q, k, visible);
           }};
 }
 
 // A sum, a tanh, a product and a sum for every element, the tanh counted as one.
 Kernel additive_score(const Setting& s) {
   return {{.operations = 4 * real(s.N * s.T * s.H)},
-          [q = s.draw({s.N, s.H}), k = s.draw({s.B * s.T, s.H}), v = s.draw({s.H}), at = attention(s.B, s.T, s.N)] {
-            ops::score_additive(q, k, v, at);
-          }};
+          [q = s.draw({s.N, s.H}), k = s.draw({s.B * s.T, s.H}), v = s.draw({s.H}),
+           visible = visible_rows(s.B, s.T, s.N)] { ops::score_additive(q, k, v, visible); }};
 }
 
 Kernel attend(const Setting& s) {
-  return {
-      {.operations = 2 * real(s.N * s.T * s.H)},
-      [e = s.draw({s.N, s.T}), v = s.draw({s.B * s.T, s.H}), at = attention(s.B, s.T, s.N)] { ops::attend(e, v, at); }};
+  return {{.operations = 2 * real(s.N * s.T * s.H)},
+          [e = s.draw({s.N, s.T}), v = s.draw({s.B * s.T, s.H}), visible = visible_rows(s.B, s.T, s.N)] {
+            ops::attend(e, v, visible);
+          }};
 }
 
 Kernel dropout(const Setting& s) {
@@ -158,7 +158,7 @@ std::vector<BenchCase> kernels(const BenchOptions& o) {
   const auto name = [](const char* what, auto... sizes) {
     std::string out = what;
     const char* between = " ";
-    ((out += text(between, sizes), between = " x "), ...);
+    ((out += str_cat(between, sizes), between = " x "), ...);
     return out;
   };
   for (const char* precision : {"f32", "bf16", "int8"}) {

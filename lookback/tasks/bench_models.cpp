@@ -56,7 +56,7 @@ std::vector<Seq2SeqBatch> training_batches(const BenchOptions& o) {
   std::vector<Seq2SeqBatch> out;
   LineReader lines(o.lengths);
   for (std::string line; lines.next(line);)
-    out.push_back(random_batch(read_lengths(line, text(o.lengths, ":", lines.number())), o.vocabulary, rng));
+    out.push_back(random_batch(read_lengths(line, str_cat(o.lengths, ":", lines.number())), o.vocabulary, rng));
   check<FormatError>(!out.empty(), o.lengths, ": no lines");
   return out;
 }

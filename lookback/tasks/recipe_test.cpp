@@ -78,7 +78,7 @@ TEST_F(RecipeTest, AResumedRunTakesTheDataAndOptionsOfTheRun) {
     Settings now = with(changes, with(kShort));
     now["train.max_steps"] = "9";
     try {
-      return text(train_small(data_.path(), data_ / "model", now, train::FolderMode::resume).steps, " steps");
+      return str_cat(train_small(data_.path(), data_ / "model", now, train::FolderMode::resume).steps, " steps");
     } catch (const ConfigError& e) {
       return e.what();
     }

@@ -38,7 +38,7 @@ const TaskKind& find_task(std::string_view name, const std::string& origin) {
     if (name == k.name) return k;
     known.push_back(k.name);
   }
-  throw ConfigError(text(origin, ": unknown task '", name, "'", nearest_match(name, known)));
+  throw ConfigError(str_cat(origin, ": unknown task '", name, "'", nearest_match(name, known)));
 }
 
 const TaskKind& task_of_model(const std::string& folder) {

@@ -1,4 +1,4 @@
-// A vocabulary shortlist: for each source token the target tokens it is likely to become. Private to tasks.
+// Private to tasks: a vocabulary shortlist: for each source token the target tokens it is likely to become.
 #pragma once
 
 #include <cstdint>

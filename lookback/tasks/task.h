@@ -86,9 +86,9 @@ class TaskModel {
   virtual void validate(const LogSink& log) const = 0;
   // One prediction per input, in order. The result for an input does not depend on the others. Where only texts are
   // asked for, scores and log-probabilities may be left out (NaN and empty), which makes greedy search faster.
-  enum class Asked { everything, texts };
-  virtual std::vector<Prediction> predict(std::span<const Input> inputs, Asked asked) const = 0;
-  std::vector<Prediction> predict(std::span<const Input> inputs) const { return predict(inputs, Asked::everything); }
+  enum class Detail { full, text_only };
+  virtual std::vector<Prediction> predict(std::span<const Input> inputs, Detail detail) const = 0;
+  std::vector<Prediction> predict(std::span<const Input> inputs) const { return predict(inputs, Detail::full); }
   // Task metrics of the model on files as the task's recipe would name them for validation.
   virtual std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files) const = 0;
 };
@@ -102,7 +102,7 @@ struct TaskKind {
   const char* name;  // "translate"
   const char* summary;
   std::unique_ptr<Task> (*make)();
-  // One model, or several that vote; folders hold what training wrote. Throws FormatError and IoError.
+  // One model, or an ensemble of several; folders hold what training wrote. Throws FormatError and IoError.
   std::unique_ptr<TaskModel> (*load)(const std::vector<std::string>& folders);
   // Writes the files of a model into a folder: what prediction needs, and the model card. Throws FormatError and
   // IoError.

@@ -72,7 +72,7 @@ class Trained final : public train::Trainable {
   std::vector<NamedVar> parameters() override { return params_of(model_); }
   int64_t batches(int64_t epoch) override { return batches_.batches_in(epoch); }
   int64_t target_tokens(int64_t epoch, int64_t batch) override {
-    const data::Batch& b = batches_.look({epoch, batch});
+    const data::Batch& b = batches_.peek({epoch, batch});
     return b.target_tokens + static_cast<int64_t>(b.target.size());
   }
   train::BatchResult run(int64_t epoch, int64_t batch, double scale, Noise& noise) override;
@@ -213,8 +213,9 @@ Tokenizers TranslateTask::tokenizers(const TrainRun& run) const {
     out = Tokenizers::load(io::ModelFolder(folder), recipe_.tokenizer.joint);
   } else {
     out = learn(recipe_, located(recipe_.data.train, run.data_root), run.log);
-    run.log(Severity::info, text("tokenizer: ", recipe_.tokenizer.kind, out.joint() ? ", joint, " : ", ",
-                                 out.source->size(), out.joint() ? "" : text(" and ", out.target->size()), " entries"));
+    run.log(Severity::info,
+            str_cat("tokenizer: ", recipe_.tokenizer.kind, out.joint() ? ", joint, " : ", ", out.source->size(),
+                    out.joint() ? "" : str_cat(" and ", out.target->size()), " entries"));
   }
   out.source->set_sampling(recipe_.tokenizer.sampling);
   out.target->set_sampling(recipe_.tokenizer.sampling);
@@ -235,7 +236,7 @@ StringList TranslateTask::settings(const std::string& data_root) {
       out.push_back(f.path + " = " + field_text(f));
   }
   for (const auto& [name, files] : {std::pair("data.train", recipe_.data.train), {"data.valid", recipe_.data.valid}})
-    out.push_back(text(name, "'s SHA-256 = ", data::lines_sha256(located(files, data_root), recipe_.data.corpus)));
+    out.push_back(str_cat(name, "'s SHA-256 = ", data::lines_sha256(located(files, data_root), recipe_.data.corpus)));
   return out;
 }
 
@@ -252,7 +253,7 @@ train::TrainResult TranslateTask::train(const TrainRun& run) {
   for (const NamedVar& p : trained.parameters()) parameters += p.var.value().size();
   run.log(Severity::info, "training data: " + data::describe(trained.training_corpus().report()));
   run.log(Severity::info, "validation data: " + data::describe(trained.validation_corpus().report()));
-  run.log(Severity::info, text("model: ", parameters, " parameters"));
+  run.log(Severity::info, str_cat("model: ", parameters, " parameters"));
   context.prepared_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const auto result = train::train(trained, recipe_.train.options, context);
   ModelCard card{.task = "translate",

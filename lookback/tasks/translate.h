@@ -1,4 +1,4 @@
-// Translation: parallel text, an encoder-decoder with attention, BLEU.
+// Private to tasks: translation: parallel text, an encoder-decoder with attention, BLEU.
 #pragma once
 
 #include <string>

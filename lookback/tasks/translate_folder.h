@@ -1,4 +1,4 @@
-// The folder of a translation model, read and written. Private to tasks.
+// Private to tasks: the folder of a translation model, read and written.
 #pragma once
 
 #include <map>

@@ -1,4 +1,4 @@
-// What a translation model folder holds, and search with it. Private to tasks.
+// Private to tasks: what a translation model folder holds, and search with it.
 #pragma once
 
 #include <memory>

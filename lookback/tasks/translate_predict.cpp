@@ -29,7 +29,7 @@ class TranslateModel final : public TaskModel {
   std::vector<Field> predict_fields() override { return fields_of(options_); }
   void validate(const LogSink& log) const override;
 
-  std::vector<Prediction> predict(std::span<const Input> inputs, Asked asked) const override;
+  std::vector<Prediction> predict(std::span<const Input> inputs, Detail detail) const override;
   std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files) const override;
 
  private:
@@ -91,7 +91,7 @@ std::vector<std::string> TranslateModel::unknowns_of(std::span<const int32_t> id
   return out;
 }
 
-std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs, Asked asked) const {
+std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs, Detail detail) const {
   // Malformed bytes become U+FFFD, so that every input gets its output.
   std::vector<Job> jobs;
   std::vector<std::vector<int32_t>> targets(inputs.size());
@@ -111,7 +111,7 @@ std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs, A
   std::vector<const Seq2Seq*> models;
   for (const LoadedModel& m : models_) models.push_back(m.model.get());
   TranslateOptions options = options_;
-  options.search.scores = asked == Asked::everything;
+  options.search.scores = detail == Detail::full;
   const auto found = translate(models, jobs, options, models_[0].shortlist ? &*models_[0].shortlist : nullptr);
   std::vector<Prediction> out(inputs.size());
   for (size_t k = 0; k < inputs.size(); ++k) {
@@ -139,7 +139,7 @@ std::vector<EvaluationLine> TranslateModel::evaluate(const std::vector<std::stri
   }
   check<FormatError>(!inputs.empty(), files[0], ": no lines");
   metrics::Lines hypotheses;
-  for (const Prediction& p : predict(inputs, Asked::texts)) hypotheses.push_back(p.outputs[0].text);
+  for (const Prediction& p : predict(inputs, Detail::text_only)) hypotheses.push_back(p.outputs[0].text);
   std::vector<EvaluationLine> out;
   for (const char* name : {"bleu", "chrf", "ter"}) {
     const auto score = metrics::corpus_score(*metrics::make_metric(name), hypotheses, {references});

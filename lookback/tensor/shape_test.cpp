@@ -10,8 +10,8 @@ TEST(Shape, SizesAndText) {
   EXPECT_EQ(s.rank(), 3);
   EXPECT_EQ(s.size(), 24);
   EXPECT_EQ(s[2], 4);
-  EXPECT_EQ(text(s), "[2,3,4]");
-  EXPECT_EQ(text(Shape{}), "[]");
+  EXPECT_EQ(str_cat(s), "[2,3,4]");
+  EXPECT_EQ(str_cat(Shape{}), "[]");
   EXPECT_EQ(Shape{}.size(), 1);  // a scalar
   EXPECT_EQ((Shape{5, 0}).size(), 0);
 }

@@ -82,7 +82,7 @@ TEST(Average, MeanOfFiles) {
   std::vector<std::string> files;
   for (const double x : {1.0, 2.0, 6.0}) {
     m.move(x);
-    files.push_back(folder / text(x));
+    files.push_back(folder / str_cat(x));
     io::write_safetensors(files.back(), tensors_of(m.params));
   }
   load_mean(files, m.params);

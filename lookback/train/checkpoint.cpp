@@ -93,7 +93,7 @@ std::optional<std::string> latest_valid(const std::string& training,
     const std::string folder = numbered(training, kCheckpoint, step);
     const auto wrong = wrong_with(folder);
     if (wrong)
-      warn(text("this checkpoint is damaged and left out: ", *wrong));
+      warn(str_cat("this checkpoint is damaged and left out: ", *wrong));
     else if (wanted == Wanted::any || read_checkpoint_state(folder).scheduled)
       return folder;
   }

@@ -137,17 +137,17 @@ TEST(Checkpoint, ADamagedOneIsLeftOutWithAWarning) {
   EXPECT_NE(missing.find("missing"), std::string::npos) << missing;
   EXPECT_EQ(after([&](auto& f) { fs::remove(f / "checkpoint-20/manifest.json"); }, &unlisted), "checkpoint-10");
   const auto both = [&](const TemporaryFolder& f) {
-    for (const int s : {10, 20}) fs::remove(f / text("checkpoint-", s, "/state.json"));
+    for (const int s : {10, 20}) fs::remove(f / str_cat("checkpoint-", s, "/state.json"));
   };
   EXPECT_EQ(after(both, nullptr), "");
 }
 
 // Saves steps 1, 2, 3, ... and says each one it has finished.
-[[noreturn]] void save_forever(const std::string& folder, int say) {
+[[noreturn]] void save_forever(const std::string& folder, int log) {
   const ThreadScope one(1);
   for (int64_t step = 1;; ++step) {
     save_checkpoint(folder, checkpoint_at(step));
-    if (::write(say, &step, sizeof step) != sizeof step) ::_exit(1);
+    if (::write(log, &step, sizeof step) != sizeof step) ::_exit(1);
     prune_checkpoints(folder, step, &nothing);
   }
 }
@@ -157,19 +157,19 @@ TEST(Checkpoint, KilledAtAnyMomentNothingIsLost) {
   Rng rng(1);
   for (int round = 0; round < 200; ++round) {
     const TemporaryFolder folder;
-    int say[2];
-    ASSERT_EQ(::pipe(say), 0);
+    int log[2];
+    ASSERT_EQ(::pipe(log), 0);
     const pid_t child = ::fork();
-    if (child == 0) save_forever(folder.path, say[1]);
-    ::close(say[1]);
+    if (child == 0) save_forever(folder.path, log[1]);
+    ::close(log[1]);
     int64_t told = 0, step = 0;
     // Some are killed during the first save, the others somewhere in the next ones.
-    for (uint64_t k = rng.below(4); k > 0 && ::read(say[0], &step, sizeof step) == sizeof step; --k) told = step;
+    for (uint64_t k = rng.below(4); k > 0 && ::read(log[0], &step, sizeof step) == sizeof step; --k) told = step;
     ::usleep(static_cast<useconds_t>(rng.below(3000)));
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
-    while (::read(say[0], &step, sizeof step) == sizeof step) told = step;
-    ::close(say[0]);
+    while (::read(log[0], &step, sizeof step) == sizeof step) told = step;
+    ::close(log[0]);
     std::string warnings;
     const std::string name = latest(folder, &warnings);
     EXPECT_EQ(warnings, "");

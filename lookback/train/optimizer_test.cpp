@@ -74,7 +74,7 @@ void replay(std::map<std::string, FieldValue>& g, Dtype dtype, const std::string
     optimizer->step(lr[step], clip_scale(norm(params), options.clip));
     average.update();
     for (const NamedVar& p : params) {
-      const std::string where = text(name, " ", name_of(dtype), " ", p.name, " step ", step);
+      const std::string where = str_cat(name, " ", name_of(dtype), " ", p.name, " step ", step);
       const auto& values = std::get<StringList>(g[p.name + (dtype == Dtype::f64 ? ".f64" : ".f32")]);
       expect_close(p.var, values[step], dtype == Dtype::f64 ? 1e-12 : 1e-6, where);
     }
@@ -123,7 +123,7 @@ TEST(Optimizer, ResultsDoNotDependOnThreads) {
     auto average = WeightAverage::exponential(0.9, params);
     for (int step = 0; step < 3; ++step) optimizer.step(0.01, clip_scale(norm(params), 1.0)), average.update();
     average.swap();
-    bits[threads - 1] = text(norm(params)) + bytes_of(params);
+    bits[threads - 1] = str_cat(norm(params)) + bytes_of(params);
   }
   EXPECT_EQ(bits[0], bits[1]);
 }

@@ -43,7 +43,7 @@ void check_all_known(const io::SafetensorsFile& file, const StringList& known) {
   for (const io::TensorEntry& entry : file.entries()) {
     if (names.contains(entry.name)) continue;
     throw FormatError(
-        text(file.path(), ": the model has no parameter '", entry.name, "'", nearest_match(entry.name, known)));
+        str_cat(file.path(), ": the model has no parameter '", entry.name, "'", nearest_match(entry.name, known)));
   }
 }
 

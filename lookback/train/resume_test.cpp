@@ -61,7 +61,7 @@ TEST(Resume, StoppedAfterAnyStepItEndsWithTheSameBits) {
     const TrainResult straight = run(options, folder / "straight", FolderMode::create);
     EXPECT_EQ(straight.rollbacks, options.on_nonfinite == "rollback" ? 1 : 0);
     for (const int64_t n : stops(c, straight.steps)) {
-      const std::string here = folder / text("stopped-", n);
+      const std::string here = folder / str_cat("stopped-", n);
       int64_t steps = 0;
       const auto first = run(options, here, FolderMode::create, [&] { return ++steps == n ? SIGTERM : 0; });
       EXPECT_EQ(first.reason, "interrupted");
@@ -73,12 +73,12 @@ TEST(Resume, StoppedAfterAnyStepItEndsWithTheSameBits) {
       EXPECT_EQ(second.reason, straight.reason);
       EXPECT_EQ(second.history.size(), straight.history.size());
       // Other files may differ: the stop made one more checkpoint, which may be among the newest two.
-      const auto newest = here + text("/training/checkpoint-", straight.steps);
+      const auto newest = here + str_cat("/training/checkpoint-", straight.steps);
       for (const std::string file : {"/model.safetensors", "/config.json"})
         EXPECT_EQ(read_all(here + file), read_all(folder / "straight" + file)) << n;
       for (const std::string file : {"/weights.safetensors", "/optimizer.safetensors"})
         EXPECT_EQ(read_all(newest + file),
-                  read_all(folder / text("straight/training/checkpoint-", straight.steps) + file));
+                  read_all(folder / str_cat("straight/training/checkpoint-", straight.steps) + file));
       EXPECT_EQ(log_without_time(here), log_without_time(folder / "straight")) << n;
       fs::remove_all(here);
     }
@@ -275,7 +275,7 @@ TEST(Resume, TheWeightsOfAnAbandonedFutureDoNotStay) {
   TrainOptions options{.max_steps = 20, .validate_every = 5, .optimizer = {.lr = 0.05}};
   const std::string here = folder / "model";
   run(options, here, FolderMode::create);
-  for (const int s : {15, 20}) EXPECT_TRUE(fs::exists(here + text("/training/checkpoint-", s)));
+  for (const int s : {15, 20}) EXPECT_TRUE(fs::exists(here + str_cat("/training/checkpoint-", s)));
   fs::remove(here + "/training/checkpoint-20/state.json");
   options.max_steps = 15;  // nothing is trained any more
   const TrainResult result = run(options, here, FolderMode::resume);

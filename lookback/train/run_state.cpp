@@ -61,7 +61,7 @@ void RunState::fields(FieldVisitor& v) {
 }
 
 void RunState::add(const ValidationRecord& r) {
-  std::string line = text(r.step, ' ', r.epoch, ' ', exact(r.seconds));
+  std::string line = str_cat(r.step, ' ', r.epoch, ' ', exact(r.seconds));
   for (const auto& [name, score] : r.scores) {
     check<ConfigError>(name.find_first_of(" \t\n=") == std::string::npos, "the score '", name,
                        "' has a space or = in its name");
@@ -130,7 +130,7 @@ std::vector<ValidationRecord> best_of(const std::vector<ValidationRecord>& histo
     if (at != r.scores.end() && !std::isnan(at->second)) out.push_back(r);
   }
   std::stable_sort(out.begin(), out.end(), [&](const ValidationRecord& a, const ValidationRecord& b) {
-    return better(a.scores.at(keep), b.scores.at(keep), larger_is_better);
+    return is_better_score(a.scores.at(keep), b.scores.at(keep), larger_is_better);
   });
   out.resize(std::min(out.size(), static_cast<size_t>(n)));
   return out;

@@ -33,7 +33,7 @@ std::string check_same_run(TrainOptions now, const StringList& settings, const R
   TrainOptions options = before.options;
   std::string changed, allowed;
   const auto compare = [](const std::string& key, const std::string& a, const std::string& b, std::string& list) {
-    if (a != b) list += text(list.empty() ? "" : ", ", key, " = ", a, " (was ", b, ")");
+    if (a != b) list += str_cat(list.empty() ? "" : ", ", key, " = ", a, " (was ", b, ")");
   };
   const auto old_settings = by_key(before.settings);
   for (const auto& [key, value] : by_key(settings))

@@ -1,4 +1,4 @@
-// Whether options are those of the run that goes on. Private to train.
+// Private to train: whether options are those of the run that goes on.
 #pragma once
 
 #include <string>

@@ -17,7 +17,7 @@ void for_each_score(const std::vector<double>& scores, bool larger_is_better, F&
   bool any = false;
   double best = 0;
   for (const double s : scores) {
-    const bool is_best = !std::isnan(s) && (!any || better(s, best, larger_is_better));
+    const bool is_best = !std::isnan(s) && (!any || is_better_score(s, best, larger_is_better));
     if (is_best) best = s, any = true;
     on_score(is_best);
   }
@@ -92,7 +92,7 @@ int64_t scores_since_best(const std::vector<double>& scores, bool larger_is_bett
   return waited;
 }
 
-bool better(double a, double b, bool larger_is_better) {
+bool is_better_score(double a, double b, bool larger_is_better) {
   if (std::isnan(a)) return false;
   return std::isnan(b) || (larger_is_better ? a > b : a < b);
 }

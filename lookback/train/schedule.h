@@ -51,6 +51,6 @@ int64_t plateau_reductions(const std::vector<double>& scores, int64_t patience, 
 int64_t scores_since_best(const std::vector<double>& scores, bool larger_is_better);
 
 // Whether a is the better score. A number is better than NaN; NaN is better than nothing.
-bool better(double a, double b, bool larger_is_better);
+bool is_better_score(double a, double b, bool larger_is_better);
 
 }  // namespace lookback::train

@@ -73,8 +73,8 @@ TEST(Schedule, ScoresSinceBest) {
   EXPECT_EQ(scores_since_best({3, 3}, true), 1);
   EXPECT_EQ(scores_since_best({kNan, kNan}, true), 2);
   EXPECT_EQ(scores_since_best({kNan, 1}, true), 0);
-  EXPECT_TRUE(better(1, kNan, true));
-  EXPECT_FALSE(better(kNan, 1, true));
+  EXPECT_TRUE(is_better_score(1, kNan, true));
+  EXPECT_FALSE(is_better_score(kNan, 1, true));
 }
 
 TEST(Schedule, RefusesWhatCannotBe) {

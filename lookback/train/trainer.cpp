@@ -60,10 +60,10 @@ Trainer::Trainer(Trainable& model, const TrainOptions& options, const RunContext
 TrainResult Trainer::run() {
   const PrecisionScope scope(precision_);
   if (const std::string warning = ops::precision_warning(options_.precision); !warning.empty())
-    say(Severity::warning, warning);
+    log(Severity::warning, warning);
   std::optional<std::string> checkpoint;
   if (context_.mode == FolderMode::resume) {
-    checkpoint = latest_valid(files_.training(), [&](const std::string& what) { say(Severity::warning, what); });
+    checkpoint = latest_valid(files_.training(), [&](const std::string& what) { log(Severity::warning, what); });
     check<FormatError>(checkpoint || !files_.has_checkpoint(), files_.training(),
                        ": none of its checkpoints is whole; the run can only be started again");
   }
@@ -80,7 +80,7 @@ TrainResult Trainer::run() {
 
 void Trainer::start() {
   if (context_.mode == FolderMode::resume)
-    say(Severity::info, files_.training() + ": no checkpoint yet; training starts from the beginning");
+    log(Severity::info, files_.training() + ": no checkpoint yet; training starts from the beginning");
   files_.clear();
   log_ = std::make_unique<RunLog>(files_.training(), context_.wall_clock);
   int64_t count = 0;
@@ -102,7 +102,7 @@ void Trainer::resume(const std::string& checkpoint) {
   batches_ = static_cast<double>(std::max<int64_t>(1, model_.batches(state_.epoch)));
   saved_step_ = state_.step;
   publish();
-  say(Severity::info, text("resumed after step ", state_.step, changed.empty() ? "" : "; now with " + changed));
+  log(Severity::info, str_cat("resumed after step ", state_.step, changed.empty() ? "" : "; now with " + changed));
 }
 
 void Trainer::restore(const std::string& checkpoint) {
@@ -119,7 +119,7 @@ void Trainer::restore(const std::string& checkpoint) {
   history_ = state_.history();
   reductions_ = plateau_reductions(scores_of(history_, options_.keep), options_.schedule.patience, larger_is_better_);
   if (!log_->rewind(state_.log_bytes, state_.step))
-    say(Severity::warning, files_.training() + "/log.jsonl: is shorter than it was; lines are missing");
+    log(Severity::warning, files_.training() + "/log.jsonl: is shorter than it was; lines are missing");
 }
 
 void Trainer::step() {
@@ -133,7 +133,7 @@ void Trainer::step() {
   BatchResult sum;
   norm_ = std::numeric_limits<double>::quiet_NaN();
   const auto bad = run_batches(batches, count, sum);
-  if (bad && !get_over(*bad)) return;
+  if (bad && !handle_nonfinite(*bad)) return;
   if (!bad) update();
   clear_grads(params_);
   ++state_.step;
@@ -193,9 +193,9 @@ void Trainer::account(const BatchResult& r, double began) {
   s = {};
 }
 
-bool Trainer::get_over(const std::string& what) {
-  const std::string where =
-      text("step ", state_.step + 1, ": ", what, " is not finite (epoch ", state_.epoch, ", batch ", state_.batch, ")");
+bool Trainer::handle_nonfinite(const std::string& what) {
+  const std::string where = str_cat("step ", state_.step + 1, ": ", what, " is not finite (epoch ", state_.epoch,
+                                    ", batch ", state_.batch, ")");
   if (options_.on_nonfinite == "rollback") return roll_back(where), false;
   const std::string advice = "; lower optimizer.lr, set optimizer.clip or a longer schedule.warmup";
   check<NumericError>(options_.on_nonfinite == "skip", where, advice, ", or set on_nonfinite to skip or rollback");
@@ -203,7 +203,7 @@ bool Trainer::get_over(const std::string& what) {
   check<NumericError>(++state_.skipped_in_row <= options_.max_skips, where, ", and the ", options_.max_skips,
                       " updates before it were skipped already", advice);
   log_->incident("skip", state_.step + 1, what);
-  say(Severity::warning, where + "; the update is skipped");
+  log(Severity::warning, where + "; the update is skipped");
   return true;
 }
 
@@ -213,13 +213,13 @@ void Trainer::roll_back(const std::string& what) {
   check<NumericError>(rollbacks <= options_.max_rollbacks, what, ", and training went back ", options_.max_rollbacks,
                       " times already; lower optimizer.lr or set optimizer.clip");
   const auto checkpoint = latest_valid(
-      files_.training(), [&](const std::string& w) { say(Severity::warning, w); }, Wanted::scheduled);
+      files_.training(), [&](const std::string& w) { log(Severity::warning, w); }, Wanted::scheduled);
   check<NumericError>(checkpoint.has_value(), what, ", and there is no whole checkpoint to go back to");
   restore(*checkpoint);
   state_.rollbacks = rollbacks;
   state_.lr_scale = scale;
   log_->incident("rollback", state_.step, what);
-  say(Severity::warning, text(what, "; back to step ", state_.step, " with ", scale, " of the learning rate"));
+  log(Severity::warning, str_cat(what, "; back to step ", state_.step, " with ", scale, " of the learning rate"));
 }
 
 void Trainer::after_step(bool epoch_ended) {
@@ -228,7 +228,7 @@ void Trainer::after_step(bool epoch_ended) {
   if (!scheduled && !save_timed()) return;
   // A checkpoint is something to go back to; one with NaN in it would not be.
   if (const auto bad = first_non_finite_value(params_)) {
-    const std::string what = text("step ", state_.step, ": the parameter ", *bad, " is not finite");
+    const std::string what = str_cat("step ", state_.step, ": the parameter ", *bad, " is not finite");
     check<NumericError>(options_.on_nonfinite == "rollback", what,
                         "; lower optimizer.lr or set optimizer.clip, then resume from the checkpoint before");
     return roll_back(what);

@@ -33,7 +33,7 @@ class Trainer {
   void update();
   void account(const BatchResult& sum, double began);
   // What to do about `what`, which is not finite; false if training went back to a checkpoint.
-  bool get_over(const std::string& what);
+  bool handle_nonfinite(const std::string& what);
   void roll_back(const std::string& what);
   void after_step(bool epoch_ended);
 
@@ -49,13 +49,13 @@ class Trainer {
   std::string stop_reason() const;
   double eta() const;
   TrainResult finish(const std::string& reason, int signal);
-  void settle_on_best(TrainResult& result);
+  void publish_best(TrainResult& result);
   void try_mean(TrainResult& result);
   void write_weights(const std::string& step);
 
   double seconds() const { return seconds_before_ + context_.clock() - started_; }
   double epochs() const { return static_cast<double>(state_.epoch) + static_cast<double>(state_.batch) / batches_; }
-  void say(Severity severity, const std::string& words) const {
+  void log(Severity severity, const std::string& words) const {
     if (context_.observer) context_.observer->message(severity, words);
   }
   // Best first.

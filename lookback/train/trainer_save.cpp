@@ -56,7 +56,7 @@ void Trainer::publish() {
   // Written a moment ago, or found on disk by a run that is resumed.
   const bool found = published_step_ < 0;
   if (const auto wrong = found ? wrong_with(best_folder(files_.training(), best[0])) : std::nullopt)
-    return say(Severity::warning, "the best weights are damaged, and model.safetensors stays as it is: " + *wrong);
+    return log(Severity::warning, "the best weights are damaged, and model.safetensors stays as it is: " + *wrong);
   files_.publish_best(best[0]);
   published_step_ = best[0];
 }
@@ -72,7 +72,7 @@ TrainResult Trainer::finish(const std::string& reason, int signal) {
   if (signal == 0) {
     // Not part of the checkpoint: a run that goes on with higher limits never had this validation.
     if (history_.empty() || history_.back().step != state_.step) validate();
-    settle_on_best(result);
+    publish_best(result);
   } else if (history_.empty()) {
     const AveragedWeights averaged(average_.get());
     write_weights(std::to_string(state_.step));
@@ -89,10 +89,10 @@ TrainResult Trainer::finish(const std::string& reason, int signal) {
   return result;
 }
 
-void Trainer::settle_on_best(TrainResult& result) {
+void Trainer::publish_best(TrainResult& result) {
   publish();
   if (best_steps(history_).empty()) {
-    say(Severity::warning, text("no validation gave a number for '", options_.keep, "'; the last weights are kept"));
+    log(Severity::warning, str_cat("no validation gave a number for '", options_.keep, "'; the last weights are kept"));
     const AveragedWeights averaged(average_.get());
     return write_weights(std::to_string(state_.step));
   }
@@ -115,7 +115,7 @@ void Trainer::try_mean(TrainResult& result) {
   std::vector<Sample> samples;
   const ValidationRecord mean = score(samples);
   const double before = best_of(history_, options_.keep, 1, larger_is_better_)[0].scores.at(options_.keep);
-  result.averaged = better(mean.scores.at(options_.keep), before, larger_is_better_);
+  result.averaged = is_better_score(mean.scores.at(options_.keep), before, larger_is_better_);
   log_->averaged(steps, mean, result.averaged);
   if (!result.averaged) return;
   result.best_score = mean.scores.at(options_.keep);

@@ -11,7 +11,7 @@ namespace {
 std::string variables(const Palette& p) {
   const auto one = [](const char* name, Rgb c) { return std::string("--") + name + ":" + hex(c) + ";"; };
   return one("background", p.background) + one("full", p.full) + one("text", p.text) + one("muted", p.muted) +
-         one("faint", p.faint) + "--full-rgb:" + text(int{p.full.r}, " ", int{p.full.g}, " ", int{p.full.b}) + ";";
+         one("faint", p.faint) + "--full-rgb:" + str_cat(int{p.full.r}, " ", int{p.full.g}, " ", int{p.full.b}) + ";";
 }
 
 // The weight from which on text on a cell has to be of the background's colour.
@@ -55,12 +55,12 @@ class Page {
  private:
   void map(const AttentionMap& m, size_t k) {
     check_map(m);
-    const std::string title = escape_markup(one_line(m.title.empty() ? text("Map ", k + 1) : m.title));
+    const std::string title = escape_markup(one_line(m.title.empty() ? str_cat("Map ", k + 1) : m.title));
     out_ +=
-        text("<section class=\"map\" aria-labelledby=\"title", k, "\">\n<h2 id=\"title", k, "\">", title, "</h2>\n");
+        str_cat("<section class=\"map\" aria-labelledby=\"title", k, "\">\n<h2 id=\"title", k, "\">", title, "</h2>\n");
     if (m.source.empty() || m.target.empty()) {
-      out_ += text("<p class=\"empty\">Nothing to draw: ", m.source.size(), " source and ", m.target.size(),
-                   " target tokens.</p>\n</section>\n");
+      out_ += str_cat("<p class=\"empty\">Nothing to draw: ", m.source.size(), " source and ", m.target.size(),
+                      " target tokens.</p>\n</section>\n");
       return;
     }
     out_ += "<div class=\"sentences\">\n";
@@ -73,11 +73,11 @@ class Page {
 
   void sentence(const std::vector<std::string>& tokens, const char* side) {
     const std::vector<bool> starts = word_starts(tokens);
-    out_ += text("<div class=\"side\"><span class=\"name\">", side, "</span><p class=\"", side, "\" dir=\"auto\">");
+    out_ += str_cat("<div class=\"side\"><span class=\"name\">", side, "</span><p class=\"", side, "\" dir=\"auto\">");
     for (size_t k = 0; k < tokens.size(); ++k) {
-      out_ += text(k > 0 && starts[k] ? " " : "", "<span class=\"token", k > 0 && !starts[k] ? " piece" : "",
-                   "\" data-k=\"", k, "\" tabindex=\"", k == 0 ? 0 : -1, "\" role=\"button\">",
-                   marked(visible(tokens[k])), "</span>");
+      out_ += str_cat(k > 0 && starts[k] ? " " : "", "<span class=\"token", k > 0 && !starts[k] ? " piece" : "",
+                      "\" data-k=\"", k, "\" tabindex=\"", k == 0 ? 0 : -1, "\" role=\"button\">",
+                      marked(visible(tokens[k])), "</span>");
     }
     out_ += "</p></div>\n";
   }
@@ -86,26 +86,27 @@ class Page {
     const auto T = static_cast<int64_t>(m.source.size()), U = static_cast<int64_t>(m.target.size());
     const double top = scale_top(m, options_.scale);
     const bool digits = T <= 24 && U <= 40;
-    out_ += text("<div class=\"scroll\"><table role=\"grid\" class=\"", digits ? "roomy" : "tight", "\" aria-label=\"",
-                 title, ": rows are target tokens, columns source tokens\">\n<thead><tr><td></td>");
+    out_ +=
+        str_cat("<div class=\"scroll\"><table role=\"grid\" class=\"", digits ? "roomy" : "tight", "\" aria-label=\"",
+                title, ": rows are target tokens, columns source tokens\">\n<thead><tr><td></td>");
     for (const std::string& token : m.source) {
       const TokenText t = visible(token);
-      out_ += text("<th scope=\"col\"><span", upright(t) ? " class=\"upright\"" : "", ">", marked(shorten(t, 26)),
-                   "</span></th>");
+      out_ += str_cat("<th scope=\"col\"><span", upright(t) ? " class=\"upright\"" : "", ">", marked(shorten(t, 26)),
+                      "</span></th>");
     }
     if (!m.target_scores.empty()) out_ += "<th scope=\"col\" class=\"score\">log p</th>";
     out_ += "</tr></thead>\n<tbody>\n";
     for (int64_t u = 0; u < U; ++u) row(m, u, top, digits);
-    out_ += text("</tbody></table></div>\n<p class=\"legend\"><span>0</span><span class=\"bar\"></span><span>",
-                 top == 1 ? "1" : fixed(top, top < 0.1 ? 3 : 2), "</span> weight</p>\n");
+    out_ += str_cat("</tbody></table></div>\n<p class=\"legend\"><span>0</span><span class=\"bar\"></span><span>",
+                    top == 1 ? "1" : fixed(top, top < 0.1 ? 3 : 2), "</span> weight</p>\n");
   }
 
   void row(const AttentionMap& m, int64_t u, double top, bool digits) {
     const auto T = static_cast<int64_t>(m.source.size());
     const float* w = m.weights.data<float>() + u * T;
     const bool nothing = std::all_of(w, w + T, [](float x) { return x == 0; });
-    out_ += text("<tr", nothing ? " class=\"nothing\"" : "", "><th scope=\"row\" dir=\"auto\">",
-                 marked(shorten(visible(m.target[static_cast<size_t>(u)]), 26)), "</th>");
+    out_ += str_cat("<tr", nothing ? " class=\"nothing\"" : "", "><th scope=\"row\" dir=\"auto\">",
+                    marked(shorten(visible(m.target[static_cast<size_t>(u)]), 26)), "</th>");
     for (int64_t t = 0; t < T; ++t) cell(w[t], place(w[t], top), digits);
     if (!m.target_scores.empty())
       out_ += "<td class=\"score\">" + fixed(m.target_scores[static_cast<size_t>(u)], 2) + "</td>";
@@ -117,8 +118,8 @@ class Page {
     if (shown.starts_with('0')) shown.erase(0, 1);
     const char* sides = place >= dark_turns_ ? (place >= light_turns_ ? " class=\"l d\"" : " class=\"d\"")
                                              : (place >= light_turns_ ? " class=\"l\"" : "");
-    out_ +=
-        text("<td", sides, " style=\"--w:", fixed(place, 3), "\" data-w=\"", fixed(weight, 4), "\">", shown, "</td>");
+    out_ += str_cat("<td", sides, " style=\"--w:", fixed(place, 3), "\" data-w=\"", fixed(weight, 4), "\">", shown,
+                    "</td>");
   }
 
   const HtmlOptions& options_;

@@ -9,7 +9,7 @@
 namespace lookback::viz {
 namespace {
 
-std::string quoted(const std::string& bytes) { return nlohmann::json(valid_utf8(bytes)).dump(); }
+std::string quoted(const std::string& bytes) { return nlohmann::json(replace_invalid_utf8(bytes)).dump(); }
 
 // The shortest digits that read back to the same number, whatever its type.
 template <class R>

@@ -1,4 +1,4 @@
-// What a drawing says of its origin, near its beginning. Private to viz.
+// Private to viz: what a drawing says of its origin, near its beginning.
 #pragma once
 
 #include <string_view>

@@ -59,7 +59,7 @@ std::string fault_of(const std::string& doc) {
       if (!starts("&amp;") && !starts("&lt;") && !starts("&gt;") && !starts("&quot;") && !starts("&#39;"))
         return "raw & at " + doc.substr(at, 30);
     }
-    if (static_cast<unsigned char>(doc[at]) < 0x20 && doc[at] != '\n') return text("control character at ", at);
+    if (static_cast<unsigned char>(doc[at]) < 0x20 && doc[at] != '\n') return str_cat("control character at ", at);
     if (doc[at] != '<') {
       ++at;
       continue;
@@ -118,7 +118,7 @@ TEST(Svg, IsWellFormedWhateverTheTokens) {
     for (const Theme theme : {Theme::light, Theme::dark}) {
       const std::string svg = to_svg(map, {.theme = theme});
       EXPECT_EQ(fault_of(svg), "") << svg;
-      EXPECT_EQ(valid_utf8(svg), svg);
+      EXPECT_EQ(replace_invalid_utf8(svg), svg);
     }
 }
 
@@ -181,7 +181,7 @@ TEST(Html, IsWellFormedWhateverTheTokens) {
   for (const AttentionMap& map : maps) {
     const std::string html = to_html(map, {.title = map.title});
     EXPECT_EQ(fault_of(html), "");
-    EXPECT_EQ(valid_utf8(html), html);
+    EXPECT_EQ(replace_invalid_utf8(html), html);
   }
   EXPECT_EQ(fault_of(to_html(maps)), "");
   EXPECT_EQ(fault_of(to_html(std::span<const AttentionMap>{})), "");

@@ -41,7 +41,7 @@ class Drawing {
   Picture run() {
     if (T_ == 0 || U_ == 0) return nothing();
     lay_out();
-    out_.description = text("Attention of ", U_, " target tokens (rows) over ", T_, " source tokens (columns).");
+    out_.description = str_cat("Attention of ", U_, " target tokens (rows) over ", T_, " source tokens (columns).");
     title();
     grid();
     labels();
@@ -195,8 +195,8 @@ class Drawing {
 
   Picture nothing() {
     std::string why = T_ == 0 && U_ == 0 ? "no source and no target tokens"
-                      : T_ == 0          ? text("no source tokens (", U_, " target)")
-                                         : text("no target tokens (", T_, " source)");
+                      : T_ == 0          ? str_cat("no source tokens (", U_, " target)")
+                                         : str_cat("no target tokens (", T_, " source)");
     out_.description = "Nothing to draw: " + why + ".";
     out_.width = 360, out_.height = out_.title.empty() ? 64 : 90;
     title();

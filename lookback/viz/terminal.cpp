@@ -78,7 +78,7 @@ class Terminal {
   std::string run() {
     title();
     if (T_ == 0 || U_ == 0) {
-      wrapped(text("Nothing to draw: ", T_, " source and ", U_, " target tokens."));
+      wrapped(str_cat("Nothing to draw: ", T_, " source and ", U_, " target tokens."));
       return std::move(out_);
     }
     lay_out();
@@ -145,7 +145,7 @@ class Terminal {
 
   void panel(int64_t begin, int64_t end) {
     if (begin > 0) out_ += '\n';
-    if (per_panel_ < T_) wrapped(text("source tokens ", begin + 1, " to ", end, " of ", T_));
+    if (per_panel_ < T_) wrapped(str_cat("source tokens ", begin + 1, " to ", end, " of ", T_));
     staggered_ ? staggered(begin, end) : vertical(begin, end);
     for (int64_t u = 0; u < U_; ++u) row(u, begin, end);
   }
@@ -224,10 +224,10 @@ class Terminal {
       if (index < 0)
         row.dim(" \u00B7 ");
       else
-        row.styled("   ", text("48;5;", index));
+        row.styled("   ", str_cat("48;5;", index));
     } else {
       const size_t level = shade_level(place);
-      row.plain(level == 0 ? " \u00B7 " : text(kShades[level], kShades[level], kShades[level]));
+      row.plain(level == 0 ? " \u00B7 " : str_cat(kShades[level], kShades[level], kShades[level]));
     }
   }
 
@@ -239,9 +239,9 @@ class Terminal {
     row.dim("0 ");
     if (options_.color) {
       for (int k = 1; k <= 10; ++k)
-        row.styled(" ", text("48;5;", std::max(16, terminal_color(options_.theme, k / 10.0))));
+        row.styled(" ", str_cat("48;5;", std::max(16, terminal_color(options_.theme, k / 10.0))));
     } else {
-      for (const char* shade : kShades) row.plain(text(shade, shade));
+      for (const char* shade : kShades) row.plain(str_cat(shade, shade));
     }
     row.dim(" " + end);
     out_ += std::move(row).line();

@@ -90,7 +90,7 @@ bool only_punctuation(std::string_view token) {
 
 }  // namespace
 
-std::string valid_utf8(std::string_view bytes) {
+std::string replace_invalid_utf8(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
   each_code_point(bytes, [&](int32_t c, std::string_view) { append(out, c); });

@@ -6,14 +6,14 @@ namespace lookback::viz {
 namespace {
 
 TEST(Tokens, BadBytesBecomeReplacementCharacters) {
-  EXPECT_EQ(valid_utf8("a\xff"
-                       "b"),
+  EXPECT_EQ(replace_invalid_utf8("a\xff"
+                                 "b"),
             "a\uFFFDb");
-  EXPECT_EQ(valid_utf8("\xe2\x96"), "\uFFFD\uFFFD");                          // cut short
-  EXPECT_EQ(valid_utf8("\xc0\xaf"), "\uFFFD\uFFFD");                          // overlong
-  EXPECT_EQ(valid_utf8("\xed\xa0\x80"), "\uFFFD\uFFFD\uFFFD");                // surrogate
-  EXPECT_EQ(valid_utf8("\xf4\x90\x80\x80").find('\xf4'), std::string::npos);  // past U+10FFFF
-  EXPECT_EQ(valid_utf8("Grüße 猫 👍"), "Grüße 猫 👍");
+  EXPECT_EQ(replace_invalid_utf8("\xe2\x96"), "\uFFFD\uFFFD");                          // cut short
+  EXPECT_EQ(replace_invalid_utf8("\xc0\xaf"), "\uFFFD\uFFFD");                          // overlong
+  EXPECT_EQ(replace_invalid_utf8("\xed\xa0\x80"), "\uFFFD\uFFFD\uFFFD");                // surrogate
+  EXPECT_EQ(replace_invalid_utf8("\xf4\x90\x80\x80").find('\xf4'), std::string::npos);  // past U+10FFFF
+  EXPECT_EQ(replace_invalid_utf8("Grüße 猫 👍"), "Grüße 猫 👍");
 }
 
 TEST(Tokens, NothingShownCanSteerATerminal) {

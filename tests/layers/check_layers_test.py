@@ -48,6 +48,19 @@ class CheckLayers(unittest.TestCase):
             self.complains({"lookback/data/f.cpp": line}, "lookback/data/f.cpp:1: nlohmann/json.hpp is slow to compile")
             self.assertEqual(run({"lookback/data/word_tokenizer.cpp": line, "lookback/data/f_test.cpp": line}), (0, ""))
 
+    def test_what_is_private_is_included_by_its_own_layer_alone(self):
+        private = {"lookback/tensor/inner.h": "// Private to tensor: it.\n#pragma once\n"}
+        line = '#include "lookback/tensor/inner.h"\n'
+        self.assertEqual(run(private | {"lookback/tensor/a.cpp": line, "lookback/data/a_test.cpp": line}), (0, ""))
+        self.complains(private | {"lookback/data/a.cpp": line}, "lookback/data/a.cpp:1: lookback/tensor/inner.h is private to tensor")
+        self.complains(private | {"lookback/tensor/a.h": "#pragma once\n" + line},
+                       "lookback/tensor/a.h:2: lookback/tensor/inner.h is not installed, and this header is")
+        self.complains({"lookback/tensor/a.h": "// A thing. Private to tensor.\n#pragma once\n"}, "lookback/tensor/a.h:1: a header")
+
+    def test_words_that_have_another_name_here(self):
+        self.complains({"lookback/data/f.cpp": "\nint teach();\n"}, "lookback/data/f.cpp:2: 'teach' is called teacher_force")
+        self.assertEqual(run({"lookback/data/f.cpp": 'int x;  // teach\nconst char* y = "teach";\n'}), (0, ""))
+
     def test_upward_include(self):
         self.complains({"lookback/base/error.h": '#pragma once\n\n#include "lookback/tensor/shape.h"\n'},
                        "lookback/base/error.h:3: base may not include tensor")

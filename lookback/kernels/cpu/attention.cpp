@@ -15,7 +15,7 @@ namespace lookback::kernels::HWY_NAMESPACE {
 void ScoreDotRow(const ScoreDot<float>& a, int64_t n) {
   const Memory& m = a.memory;
   float* e = a.energies + n * m.T;
-  const float* keys = a.keys + m.begin[m.of[n]] * a.A;
+  const float* keys = a.keys + m.begin[m.sentence_of_row[n]] * a.A;
   const int64_t length = m.length(n);
   for (int64_t t = 0; t < length; ++t) e[t] = a.scale * dot(a.query + n * a.A, keys + t * a.A, a.A);
   std::fill(e + length, e + m.T, 0.0f);
@@ -23,7 +23,7 @@ void ScoreDotRow(const ScoreDot<float>& a, int64_t n) {
 
 void ScoreDotRowBackward(const ScoreDotBackward<float>& a, int64_t n) {
   const Memory& m = a.f.memory;
-  const int64_t A = a.f.A, first = m.begin[m.of[n]], length = m.length(n);
+  const int64_t A = a.f.A, first = m.begin[m.sentence_of_row[n]], length = m.length(n);
   for (int64_t t = 0; t < length; ++t) {
     const float de = a.f.scale * a.denergies[n * m.T + t];
     // forward: energy = scale * q . k
@@ -38,7 +38,7 @@ void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n) {
   const float* q = a.query + n * a.A;
   const int64_t length = m.length(n);
   for (int64_t t = 0; t < length; ++t) {
-    const float* key = a.keys + (m.begin[m.of[n]] + t) * a.A;
+    const float* key = a.keys + (m.begin[m.sentence_of_row[n]] + t) * a.A;
     Wide sum;
     each_of_row(0, a.A, [&](int p, int64_t k, int64_t left) HWY_ATTR {
       const V u = tanh(hn::Add(load(q + k, left), load(key + k, left)));
@@ -52,7 +52,7 @@ void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n) {
 // The tanh is computed again instead of kept: [N, T, A] numbers would not fit.
 void ScoreAdditiveRowBackward(const ScoreAdditiveBackward<float>& a, int64_t n, float* dv) {
   const Memory& m = a.f.memory;
-  const int64_t A = a.f.A, first = m.begin[m.of[n]], length = m.length(n);
+  const int64_t A = a.f.A, first = m.begin[m.sentence_of_row[n]], length = m.length(n);
   const V one = hn::Set(D(), 1.0f);
   const float* q = a.f.query + n * A;
   for (int64_t t = 0; t < length; ++t) {
@@ -75,7 +75,7 @@ void AttendRow(const Attend<float>& a, int64_t n) {
   const Memory& m = a.memory;
   const D d;
   const int64_t length = m.length(n);
-  const float *e = a.energies + n * m.T, *values = a.values + m.begin[m.of[n]] * a.M;
+  const float *e = a.energies + n * m.T, *values = a.values + m.begin[m.sentence_of_row[n]] * a.M;
   float *w = a.weights + n * m.T, *out = a.context + n * a.M;
   float top = length ? e[0] : 0, sum = 0;
   for (int64_t t = 1; t < length; ++t) top = std::max(top, e[t]);
@@ -94,7 +94,7 @@ void AttendRow(const Attend<float>& a, int64_t n) {
 // scratch: [T], the gradient of the weights.
 void AttendRowBackward(const AttendBackward<float>& a, int64_t n, float* scratch) {
   const Memory& m = a.f.memory;
-  const int64_t M = a.f.M, first = m.begin[m.of[n]], length = m.length(n);
+  const int64_t M = a.f.M, first = m.begin[m.sentence_of_row[n]], length = m.length(n);
   const float *w = a.f.weights + n * m.T, *dc = a.dcontext ? a.dcontext + n * M : nullptr;
   float mean = 0;
   for (int64_t t = 0; t < length; ++t) {
@@ -142,7 +142,7 @@ template <class F>
 void each_sentence(const Memory& m, F&& f) {
   parallel_for(m.sentences, 2, [&](int64_t begin, int64_t end) {
     for (int64_t n = 0; n < m.N; ++n)
-      if (begin <= m.of[n] && m.of[n] < end) f(n);
+      if (begin <= m.sentence_of_row[n] && m.sentence_of_row[n] < end) f(n);
   });
 }
 
@@ -162,7 +162,7 @@ void score_additive_backward(const ScoreAdditiveBackward<float>& a) {
   const Memory& m = a.f.memory;
   const int64_t A = a.f.A;
   if (a.dv) std::fill_n(a.dv_scratch, m.sentences * A, 0.0f);
-  each_sentence(m, [&](int64_t n) { row(a, n, a.dv ? a.dv_scratch + m.of[n] * A : nullptr); });
+  each_sentence(m, [&](int64_t n) { row(a, n, a.dv ? a.dv_scratch + m.sentence_of_row[n] * A : nullptr); });
   if (!a.dv) return;
   for (int64_t s = 0; s < m.sentences; ++s)
     for (int64_t k = 0; k < A; ++k) a.dv[k] += a.dv_scratch[s * A + k];

@@ -13,7 +13,7 @@
 namespace lookback::kernels {
 
 // Elements that lie one after another in the stream of masks.
-struct DropoutStretch {
+struct DropoutRange {
   const float* x;
   float* y;
   int64_t size;
@@ -72,7 +72,7 @@ HWY_INLINE int64_t words_at_once() { return 4 * static_cast<int64_t>(hn::Lanes(D
 #endif
 
 // A word keeps its element when it is at least p * 2^32; threshold is that number.
-void DropoutRun(const Dropout<float>& a, const DropoutStretch& s, uint32_t threshold) {
+void DropoutRun(const Dropout<float>& a, const DropoutRange& s, uint32_t threshold) {
   const D d;
   const int64_t at_once = words_at_once();
   HWY_ALIGN uint32_t words[3 * HWY_MAX_BYTES / sizeof(uint32_t) + 4] = {};

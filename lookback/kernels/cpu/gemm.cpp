@@ -1,5 +1,5 @@
 // Goto and van de Geijn (2008), "Anatomy of high-performance matrix multiplication": a stretch of a panel of b comes
-// from the second cache while the rows of a band of a pass by, and the next one is fetched there meanwhile. Rows of a
+// from L2 while the rows of a band of a pass by, and the next one is fetched there meanwhile. Rows of a
 // are read where they lie; only a transposed a, and a b that was not packed, are copied first.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lookback/kernels/cpu/gemm.cpp"
@@ -13,11 +13,11 @@
 #define LOOKBACK_GEMM_BLOCK_
 namespace lookback::kernels {
 
-using cpu_impl::kGemmChain;
+using cpu_impl::kGemmKC;
 
-constexpr int64_t kGemmTileRows = 6;
-constexpr int64_t kGemmRows = 42 * kGemmTileRows;  // of a, in the second cache
-constexpr int64_t kGemmColumns = 512;              // of a b that is packed on the way, in the second cache
+constexpr int64_t kGemmMR = 6;
+constexpr int64_t kGemmMC = 42 * kGemmMR;  // of a, in L2
+constexpr int64_t kGemmNC = 512;           // of a b that is packed on the way, in L2
 
 // A part of c, whose columns are whole panels, and the terms [k, k_end) of its sums.
 struct GemmBlock {
@@ -34,7 +34,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lookback::kernels::HWY_NAMESPACE {
 
 // A tile is as many rows by vectors as the registers hold.
-constexpr int kTileRows = kGemmTileRows;
+constexpr int kTileRows = kGemmMR;
 #if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
 constexpr int kTileVectors = 4;
 #else
@@ -45,7 +45,7 @@ constexpr int64_t kLine = 16;  // floats of a cache line
 
 HWY_INLINE int64_t panel_width() { return kTileVectors * lanes(); }
 
-// What the second cache shall hold soon: `lines` lines from `from`.
+// What L2 shall hold soon: `lines` lines from `from`.
 struct Fetch {
   const float* from = nullptr;
   int64_t lines = 0;
@@ -204,12 +204,12 @@ void GemmPack(const Matmul<float>& p, int64_t panel, int64_t panel_end, int64_t 
   }
 }
 
-// copied_a: the block's rows of a transposed a as GemmPackA leaves them, at most kGemmChain terms; else null.
+// copied_a: the block's rows of a transposed a as GemmPackA leaves them, at most kGemmKC terms; else null.
 void GemmRun(const Matmul<float>& p, const GemmBlock& block, const float* copied_a) {
   HWY_ALIGN float sums[kTileRows * kTileVectors * HWY_MAX_BYTES / sizeof(float)];
   const int64_t W = panel_width(), rows = block.row_end - block.row, tiles = (rows + kTileRows - 1) / kTileRows;
-  for (int64_t k = block.k; k < block.k_end; k += kGemmChain) {
-    const int64_t depth = std::min(kGemmChain, block.k_end - k);
+  for (int64_t k = block.k; k < block.k_end; k += kGemmKC) {
+    const int64_t depth = std::min(kGemmKC, block.k_end - k);
     const float* b = block.b + (k - block.k) * W;
     for (int64_t panel = block.panel; panel < block.panel_end; ++panel, b += block.stride) {
       const float* next = block.next;
@@ -241,8 +241,8 @@ HWY_AFTER_NAMESPACE();
 #include <vector>
 
 #include "lookback/base/parallel.h"
-#include "lookback/kernels/cpu/ends.h"
 #include "lookback/kernels/cpu/pages.h"
+#include "lookback/kernels/cpu/work_split.h"
 
 namespace lookback::kernels {
 HWY_EXPORT(GemmPanelWidth);
@@ -257,13 +257,13 @@ struct Panels final : Packed {
   std::unique_ptr<Pages> pages;
 };
 
-int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
+int64_t ceil_div(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 
 // Products that are worth waking another thread.
 constexpr int64_t kWorth = 1 << 16;
 
 // Columns times terms of a piece that is worth being taken by itself: a few microseconds.
-constexpr int64_t kPiece = 64 * kGemmChain;
+constexpr int64_t kPiece = 64 * kGemmKC;
 
 float* grown(std::unique_ptr<Pages>& buffer, int64_t floats) {
   grow(buffer, static_cast<size_t>(floats) * sizeof(float));
@@ -274,7 +274,7 @@ float* grown(std::unique_ptr<Pages>& buffer, int64_t floats) {
 void pack_panels(const Matmul<float>& p, int64_t k, int64_t depth, float* out) {
   const int64_t W = LOOKBACK_BEST(GemmPanelWidth)();
   const auto pack = &LOOKBACK_BEST(GemmPack);
-  const int64_t panels = up(p.n, W);
+  const int64_t panels = ceil_div(p.n, W);
   const int64_t parts = panels * W * depth < kWorth ? 1 : std::min<int64_t>(panels, thread_count());
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
     const int64_t begin = panels * part / parts, end = panels * (part + 1) / parts;
@@ -284,7 +284,7 @@ void pack_panels(const Matmul<float>& p, int64_t k, int64_t depth, float* out) {
 
 // The terms [k, k_end) of the sums of a product, and b from k on: panels [terms, columns of a panel], `stride` floats
 // from one to the next.
-struct Stretch {
+struct PackedTerm {
   Matmul<float> p;
   const float* panels;
   int64_t stride, k, k_end;
@@ -292,100 +292,102 @@ struct Stretch {
 
 // How c is cut, which changes no bit of it: into units, bands of rows by groups of panels; and those into pieces, one
 // tile high. All units have as many pieces, the last ones perhaps beyond the end of c.
-struct Cut {
+struct Blocking {
   int64_t panels, group, groups, bands, unit;  // panels of a group, pieces of a unit
 
   // parts: threads; terms: of a sum
-  Cut(const Matmul<float>& p, int64_t parts, int64_t terms) {
+  Blocking(const Matmul<float>& p, int64_t parts, int64_t terms) {
     const int64_t W = LOOKBACK_BEST(GemmPanelWidth)();
-    panels = up(p.n, W);
+    panels = ceil_div(p.n, W);
     group = parts == 1 ? panels : std::clamp<int64_t>(kPiece / (W * terms), 1, panels);
-    groups = up(panels, group);
-    bands = up(p.m, kGemmRows);
-    unit = up(up(p.m, kGemmTileRows), bands);
+    groups = ceil_div(panels, group);
+    bands = ceil_div(p.m, kGemmMC);
+    unit = ceil_div(ceil_div(p.m, kGemmMR), bands);
   }
 };
 
 // What a thread works on, together with another one or alone.
-struct Share {
-  Ends& ends;
-  Ends::End from;
+struct Worker {
+  WorkSplit& split;
+  WorkSplit::End from;
   Pieces all;     // of both
   int64_t least;  // pieces to take
-  float* copy_a;  // [kGemmRows, kGemmChain] for a transposed a, else null
+  float* copy_a;  // [kGemmMC, kGemmKC] for a transposed a, else null
 };
 
-void run_share(std::span<const Stretch> products, const Cut& cut, const Share& share) {
+void run_worker(std::span<const PackedTerm> products, const Blocking& blocking, const Worker& worker) {
   const auto run = &LOOKBACK_BEST(GemmRun);
   const auto pack_a = &LOOKBACK_BEST(GemmPackA);
-  const Stretch& first = products[0];
+  const PackedTerm& first = products[0];
   const int64_t m = first.p.m, depth = first.k_end - first.k;
   int64_t copied_band = -1;
   while (true) {
-    const Pieces mine = share.ends.take(share.from, cut.unit, share.least);
+    const Pieces mine = worker.split.take(worker.from, blocking.unit, worker.least);
     if (mine.empty()) return;
-    const int64_t unit = mine.begin / cut.unit, band = unit / cut.groups, panel = unit % cut.groups * cut.group;
-    const int64_t top = band * cut.unit * kGemmTileRows, begin = top + mine.begin % cut.unit * kGemmTileRows;
-    const int64_t end = std::min(m, begin + (mine.end - mine.begin) * kGemmTileRows);
+    const int64_t unit = mine.begin / blocking.unit, band = unit / blocking.groups,
+                  panel = unit % blocking.groups * blocking.group;
+    const int64_t top = band * blocking.unit * kGemmMR, begin = top + mine.begin % blocking.unit * kGemmMR;
+    const int64_t end = std::min(m, begin + (mine.end - mine.begin) * kGemmMR);
     if (begin >= end) continue;
-    if (share.copy_a && copied_band != band) {
-      pack_a(first.p, top, std::min(m, top + cut.unit * kGemmTileRows), first.k, depth, share.copy_a);
+    if (worker.copy_a && copied_band != band) {
+      pack_a(first.p, top, std::min(m, top + blocking.unit * kGemmMR), first.k, depth, worker.copy_a);
       copied_band = band;
     }
-    const int64_t next_piece = share.from == Ends::End::lower ? mine.end : mine.begin - 1;
-    const bool goes_on = share.all.begin <= next_piece && next_piece < share.all.end && next_piece / cut.unit != unit;
+    const int64_t next_piece = worker.from == WorkSplit::End::lower ? mine.end : mine.begin - 1;
+    const bool goes_on =
+        worker.all.begin <= next_piece && next_piece < worker.all.end && next_piece / blocking.unit != unit;
     for (auto s = products.begin(); s != products.end(); ++s) {
       const float* next = nullptr;
       if (s + 1 != products.end())
         next = s[1].panels + panel * s[1].stride;
       else if (goes_on)
-        next = first.panels + next_piece / cut.unit % cut.groups * cut.group * first.stride;
+        next = first.panels + next_piece / blocking.unit % blocking.groups * blocking.group * first.stride;
       run(s->p,
           {.row = begin,
            .row_end = end,
            .panel = panel,
-           .panel_end = std::min(panel + cut.group, cut.panels),
+           .panel_end = std::min(panel + blocking.group, blocking.panels),
            .k = s->k,
            .k_end = s->k_end,
            .b = s->panels + panel * s->stride,
            .stride = s->stride,
            .next = next},
-          share.copy_a ? share.copy_a + (begin - top) * depth : nullptr);
+          worker.copy_a ? worker.copy_a + (begin - top) * depth : nullptr);
     }
   }
 }
 
 // Products with one c. Threads share it in pairs.
-void run_blocks(std::span<const Stretch> products) {
+void run_blocks(std::span<const PackedTerm> products) {
   const Matmul<float>& p = products[0].p;
   int64_t terms = 0;
-  for (const Stretch& s : products) terms += s.k_end - s.k;
-  const int64_t worth = up(p.m, kGemmTileRows) * p.n * terms / kWorth;
-  const int64_t parts = std::clamp<int64_t>(worth, 1, thread_count()), pairs = up(parts, 2);
-  const Cut cut(p, parts, terms);
-  constexpr int64_t kCopy = kGemmRows * kGemmChain;
+  for (const PackedTerm& s : products) terms += s.k_end - s.k;
+  const int64_t worth = ceil_div(p.m, kGemmMR) * p.n * terms / kWorth;
+  const int64_t parts = std::clamp<int64_t>(worth, 1, thread_count()), pairs = ceil_div(parts, 2);
+  const Blocking blocking(p, parts, terms);
+  constexpr int64_t kCopy = kGemmMC * kGemmKC;
   thread_local std::unique_ptr<Pages> copies;
   float* const copy_a = p.transpose_a ? grown(copies, parts * kCopy) : nullptr;
-  thread_local std::vector<Ends> kept_ends;
-  if (std::ssize(kept_ends) < pairs) kept_ends = std::vector<Ends>(static_cast<size_t>(pairs));
-  Ends* const ends = kept_ends.data();
+  thread_local std::vector<WorkSplit> kept_splits;
+  if (std::ssize(kept_splits) < pairs) kept_splits = std::vector<WorkSplit>(static_cast<size_t>(pairs));
+  WorkSplit* const splits = kept_splits.data();
   const auto begin_of = [&](int64_t pair) {
-    return cut.bands * cut.groups * std::min(2 * pair, parts) / parts * cut.unit;
+    return blocking.bands * blocking.groups * std::min(2 * pair, parts) / parts * blocking.unit;
   };
-  for (int64_t pair = 0; pair < pairs; ++pair) ends[pair].reset({begin_of(pair), begin_of(pair + 1)});
+  for (int64_t pair = 0; pair < pairs; ++pair) splits[pair].reset({begin_of(pair), begin_of(pair + 1)});
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
     const int64_t pair = part / 2;
     const bool alone = part % 2 == 0 && part + 1 == parts;
-    run_share(products, cut,
-              {.ends = ends[pair],
-               .from = part % 2 ? Ends::End::upper : Ends::End::lower,
-               .all = {begin_of(pair), begin_of(pair + 1)},
-               .least = alone ? cut.unit : 1,
-               .copy_a = copy_a ? copy_a + part * kCopy : nullptr});
+    run_worker(products, blocking,
+               {.split = splits[pair],
+                .from = part % 2 ? WorkSplit::End::upper : WorkSplit::End::lower,
+                .all = {begin_of(pair), begin_of(pair + 1)},
+                .least = alone ? blocking.unit : 1,
+                .copy_a = copy_a ? copy_a + part * kCopy : nullptr});
   });
 }
 
-Stretch whole(const Matmul<float>& p) {
+PackedTerm whole(const Matmul<float>& p) {
   const float* const panels = static_cast<const Panels*>(p.packed_b)->pages->as<float>();
   return {p, panels, p.k * LOOKBACK_BEST(GemmPanelWidth)(), 0, p.k};
 }
@@ -396,7 +398,7 @@ std::unique_ptr<Packed> gemm_pack(const Matmul<float>& p, std::unique_ptr<Packed
   const int64_t W = LOOKBACK_BEST(GemmPanelWidth)();
   if (!old) old = std::make_unique<Panels>();
   auto& pages = static_cast<Panels&>(*old).pages;
-  pack_panels(p, 0, p.k, grown(pages, up(p.n, W) * W * p.k));
+  pack_panels(p, 0, p.k, grown(pages, ceil_div(p.n, W) * W * p.k));
   return old;
 }
 
@@ -404,25 +406,25 @@ void gemm(const Matmul<float>& p) {
   if (p.packed_b && !p.transpose_a) return gemm_sum({&p, 1});
   const int64_t W = LOOKBACK_BEST(GemmPanelWidth)();
   // A transposed a is copied for every block of b, so there is one block of columns.
-  const int64_t columns = p.transpose_a ? p.n : kGemmColumns;
+  const int64_t columns = p.transpose_a ? p.n : kGemmNC;
   thread_local std::unique_ptr<Pages> buffer;
   for (int64_t column = 0; column < p.n; column += columns) {
     Matmul<float> some = p;
     some.n = std::min(columns, p.n - column);
     some.b += p.transpose_b ? column * p.ldb : column, some.c += column;
     if (p.bias) some.bias += column;
-    for (int64_t k = 0; k < p.k; k += kGemmChain) {
-      const int64_t depth = std::min(kGemmChain, p.k - k);
-      float* const panels = grown(buffer, up(some.n, W) * W * depth);
+    for (int64_t k = 0; k < p.k; k += kGemmKC) {
+      const int64_t depth = std::min(kGemmKC, p.k - k);
+      float* const panels = grown(buffer, ceil_div(some.n, W) * W * depth);
       pack_panels(some, k, depth, panels);
-      const Stretch stretch{some, panels, depth * W, k, k + depth};
-      run_blocks({&stretch, 1});
+      const PackedTerm term{some, panels, depth * W, k, k + depth};
+      run_blocks({&term, 1});
     }
   }
 }
 
 void gemm_sum(std::span<const Matmul<float>> products) {
-  thread_local std::vector<Stretch> all;
+  thread_local std::vector<PackedTerm> all;
   all.clear();
   for (const Matmul<float>& p : products) all.push_back(whole(p));
   run_blocks(all);

@@ -30,7 +30,7 @@ constexpr int64_t kPassing = 2 << 20;
 // sums[kRows, kSide] of rows a and one block b. A word of a, of which a row has `row`, is four of k, 128 above what
 // they stand for: the instruction wants them unsigned, and the blocks' compensation takes that away again. It only
 // writes to memory: the compiler keeps all sums in registers if nothing else happens around them. Meanwhile `lines`
-// lines from `next` on are fetched to the second cache.
+// lines from `next` on are fetched to L2.
 template <int kRows>
 LOOKBACK_VNNI void tile(const int32_t* a, int64_t row, const int8_t* b, int32_t* sums, const int8_t* next,
                         int64_t lines) {

@@ -54,7 +54,7 @@ TEST(Int8, TheReferenceAgreesToTheBit) {
           put(out, "q", q), put(out, "scales", scales);
           return out;
         },
-        text("quantise_rows, ", n, " columns"));
+        str_cat("quantise_rows, ", n, " columns"));
 }
 
 // What an exported model rests on: floats made of int8 rows are rounded to the same rows again.

@@ -68,7 +68,7 @@ int64_t whole_units(int64_t n) { return n / kUnit * kUnit; }
 int64_t padded_to_units(int64_t n) { return whole_units(n + kUnit - 1); }
 
 // The sum over all rows of a^T b. The library would cut it by the number of threads, so each of them makes products
-// of its own, of as many rows of a^T as stay in the second cache between rounding and product.
+// of its own, of as many rows of a^T as stay in L2 between rounding and product.
 void bf16_gradient(const Matmul<float>& p) {
   thread_local std::unique_ptr<Packed> kept_b;
   const int64_t k = padded_to_units(p.k);
@@ -171,20 +171,17 @@ void rows(const Matmul<float>& p, Precision precision) {
   precision == Precision::bf16 ? bf16_rows(p) : int8_rows(p);
 }
 
-// No library has a product of nothing.
-void no_terms(Matmul<float> p) {
-  p.also = nullptr;
-  ref<float>().matmul(p);
-}
-
 // A packed b was packed for its precision. Without one there is no int8.
 Precision precision_of(const Matmul<float>& p) {
   if (p.packed_b) return p.packed_b->precision;
   return p.precision == Precision::bf16 && has_products(p.precision) ? Precision::bf16 : Precision::f32;
 }
 
-void single(const Matmul<float>& p) {
-  if (p.k == 0) return no_terms(p);
+}  // namespace
+
+void matmul(const Matmul<float>& p) {
+  if (p.m == 0 || p.n == 0) return;
+  if (p.k == 0) return ref<float>().matmul(p);  // no library has a product of nothing
   const Precision precision = precision_of(p);
   if (precision == Precision::f32) return gemm(p);
   if (precision == Precision::int8 && !p.transpose_a && int8_sum({&p, 1})) return;
@@ -192,19 +189,18 @@ void single(const Matmul<float>& p) {
   p.transpose_b ? f32_product(p) : bf16_gradient(p);
 }
 
-// Products with one c at once, as the threads are woken once then. False, and nothing done, where they are better one
-// by one.
-bool sum(std::span<const Matmul<float>> products) {
+// All at once, where they allow it, as the threads are woken once then.
+void matmul_sum(const MatmulSum<float>& sum) {
   const auto all = [&](Precision precision) {
-    return std::ranges::all_of(products, [&](const Matmul<float>& p) {
+    return std::ranges::all_of(sum.terms, [&](const Matmul<float>& p) {
       return p.packed_b && p.packed_b->precision == precision && !p.transpose_a;
     });
   };
-  if (all(Precision::f32)) return gemm_sum(products), true;
-  return all(Precision::int8) && int8_sum(products);
+  if (sum.terms[0].m == 0 || sum.terms[0].n == 0) return;
+  if (all(Precision::f32)) return gemm_sum(sum.terms);
+  if (all(Precision::int8) && int8_sum(sum.terms)) return;
+  for (const Matmul<float>& term : sum.terms) matmul(term);
 }
-
-}  // namespace
 
 bool has_products(Precision precision) { return precision == Precision::f32 || onednn::has(precision); }
 
@@ -225,16 +221,6 @@ std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old
   const bool as_asked = has_products(p.precision) && (p.precision != Precision::int8 || p.transpose_b);
   if (p.precision == Precision::f32 || !as_asked) return gemm_pack(p, std::move(old));
   return onednn::pack(p, std::move(old));
-}
-
-void matmul(const Matmul<float>& p) {
-  if (p.m == 0 || p.n == 0) return;
-  if (!p.also) return single(p);
-  thread_local std::vector<Matmul<float>> products;
-  products.assign(1, p);
-  while (products.back().also) products.push_back(second(products.back()));
-  if (sum(products)) return;
-  for (const Matmul<float>& each : products) single(each);
 }
 
 }  // namespace lookback::kernels::cpu_impl

@@ -48,8 +48,8 @@ struct Case {
   int64_t gap = 0;  // elements between the rows of each matrix
 
   std::string name(const Maker& maker) const {
-    return text(maker.name, " m ", m, ", n ", n, ", k ", k, transpose_a ? ", a^T" : "", transpose_b ? ", b^T" : "",
-                packed ? ", packed" : "", accumulate ? ", +=" : "", bias ? ", bias" : "", ", gap ", gap);
+    return str_cat(maker.name, " m ", m, ", n ", n, ", k ", k, transpose_a ? ", a^T" : "", transpose_b ? ", b^T" : "",
+                   packed ? ", packed" : "", accumulate ? ", +=" : "", bias ? ", bias" : "", ", gap ", gap);
   }
 };
 
@@ -145,9 +145,9 @@ TEST(MatmulKernels, OwnSumsAreTheChainTheyAreSaidToBe) {
       for (int64_t i = 0; i < m * n; ++i) {
         const int64_t row = i / n, column = i % n;
         float want = 0;
-        for (int64_t first = 0; first < k; first += cpu_impl::kGemmChain) {
+        for (int64_t first = 0; first < k; first += cpu_impl::kGemmKC) {
           float sum = 0;
-          for (int64_t t = first; t < std::min(k, first + cpu_impl::kGemmChain); ++t)
+          for (int64_t t = first; t < std::min(k, first + cpu_impl::kGemmKC); ++t)
             sum = std::fma(a[static_cast<size_t>(transpose_a ? t * m + row : row * k + t)],
                            b[static_cast<size_t>(transpose_b ? column * k + t : t * n + column)], sum);
           if (first == 0 && p.bias) sum += bias[static_cast<size_t>(column)];
@@ -183,6 +183,42 @@ TEST(MatmulKernels, Int8RowsPackLikeTheFloatsTheyAreMadeOf) {
   for (int64_t r = 0; r < n; ++r) std::copy_n(q.data() + r * k, k, wide.data() + r * (k + 9) + 4);
   rows.b_int8 = wide.data() + 4, rows.ldb = k + 9;
   EXPECT_EQ(product(floats), product(rows));
+}
+
+// Three products of different depth in one c, the first with a bias.
+template <class R>
+Outputs run_sum(const Table<R>& table, const Maker& maker, int64_t m, int64_t n, bool accumulate, bool packed) {
+  auto c = numbers<R>(m * n, 3);
+  const auto bias = numbers<R>(n, 4);
+  std::vector<std::vector<R>> kept;
+  std::vector<std::unique_ptr<Packed>> packs;
+  std::vector<Matmul<R>> terms;
+  for (const int64_t k : {40, 7, 130}) {
+    kept.push_back(factors<R>(maker, m * k, static_cast<uint64_t>(k)));
+    kept.push_back(factors<R>(maker, n * k, static_cast<uint64_t>(k) + 1));
+    Matmul<R> p{.m = m, .n = n, .k = k, .a = kept[kept.size() - 2].data(), .lda = k, .b = kept.back().data(), .ldb = k};
+    p.transpose_b = true, p.c = c.data(), p.ldc = n, p.precision = maker.precision;
+    p.accumulate = accumulate || !terms.empty();
+    if (terms.empty()) p.bias = bias.data();
+    if constexpr (std::is_same_v<R, float>)
+      if (packed && &table == &cpu()) packs.push_back(maker.pack(p, nullptr)), p.packed_b = packs.back().get();
+    terms.push_back(p);
+  }
+  table.matmul_sum({terms});
+  Outputs result;
+  put(result, "c", c);
+  return result;
+}
+
+TEST(MatmulKernels, SumsOfProductsAgree) {
+  for (const Maker& maker : table_makers())
+    for (const auto& [m, n] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {1, 300}, {5, 70}, {64, 33}, {300, 128}})
+      for (int flags = 0; flags < 4; ++flags)
+        expect_agreement(
+            [&]<class R>(const Table<R>& table) {
+              return run_sum(table, maker, m, n, (flags & 1) != 0, (flags & 2) != 0);
+            },
+            str_cat(maker.name, " sum, m ", m, ", n ", n, ", flags ", flags), maker.precision);
 }
 
 // Infinity and NaN pass through, also where an operand is zero.

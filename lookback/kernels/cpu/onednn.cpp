@@ -180,7 +180,7 @@ decltype(auto) translated(F&& f) try {
   return f();
 } catch (const dnnl::error& e) {
   if (e.status == dnnl_out_of_memory) throw std::bad_alloc();
-  throw DeviceError(text("matrix product: oneDNN failed: ", e.what()));
+  throw DeviceError(str_cat("matrix product: oneDNN failed: ", e.what()));
 }
 
 void rearrange(memory from, memory to) {

@@ -110,7 +110,7 @@ struct Step {
   int64_t begin, rows, before_begin, going;
 };
 
-Step step_at(const Steps& steps, bool reverse, int64_t s) {
+Step step_at(const PackedSteps& steps, bool reverse, int64_t s) {
   const int64_t t = reverse ? steps.T - 1 - s : s, before = reverse ? t + 1 : t - 1;
   const int64_t rows = steps.alive(t);
   if (s == 0) return {steps.begin[t], rows, 0, 0};
@@ -170,7 +170,7 @@ void lstm_forward(const LstmForward<float>& a) {
 
 void lstm_backward(const LstmBackward<float>& a) {
   const auto row = &LOOKBACK_BEST(LstmRowBackward);
-  const Steps& steps = a.f.steps;
+  const PackedSteps& steps = a.f.steps;
   const int64_t H = a.f.H, carry = steps.B() * H;
   // Until the walk reaches a row, the carries hold what flows into its last state.
   a.dh_last ? std::copy_n(a.dh_last, carry, a.dh_carry) : std::fill_n(a.dh_carry, carry, 0.0f);
@@ -239,7 +239,7 @@ void gru_forward(const GruForward<float>& a) {
 
 void gru_backward(const GruBackward<float>& a) {
   const auto row = &LOOKBACK_BEST(GruRowBackward);
-  const Steps& steps = a.f.steps;
+  const PackedSteps& steps = a.f.steps;
   const int64_t H = a.f.H, carry = steps.B() * H;
   a.dh_last ? std::copy_n(a.dh_last, carry, a.dh_carry) : std::fill_n(a.dh_carry, carry, 0.0f);
   for (int64_t s = steps.T - 1; s >= 0; --s) {

@@ -29,7 +29,7 @@ struct Layout {
       begin.push_back(begin.back() + alive);
     }
   }
-  Steps steps() const { return {static_cast<int64_t>(begin.size()) - 1, begin.data()}; }
+  PackedSteps steps() const { return {static_cast<int64_t>(begin.size()) - 1, begin.data()}; }
 
   std::vector<int64_t> begin;
 };
@@ -75,7 +75,7 @@ struct TestWeight {
 template <class R>
 Outputs run_lstm(const Table<R>& table, const Case& c) {
   const Layout layout(c);
-  const Steps steps = layout.steps();
+  const PackedSteps steps = layout.steps();
   const int64_t N = steps.N(), H = c.H, B = c.B();
   const TestWeight<R> wh(table, 4 * H, H);
   auto gates = step_rows<R>(c, layout, 4 * H, 1);
@@ -113,7 +113,7 @@ Outputs run_lstm(const Table<R>& table, const Case& c) {
 template <class R>
 Outputs run_gru(const Table<R>& table, const Case& c) {
   const Layout layout(c);
-  const Steps steps = layout.steps();
+  const PackedSteps steps = layout.steps();
   const int64_t N = steps.N(), H = c.H, B = c.B();
   const TestWeight<R> wh(table, 3 * H, H);
   const auto bh = numbers<R>(3 * H, 7);

@@ -1,6 +1,6 @@
 #include "lookback/kernels/cpu/cpu.h"
-#include "lookback/kernels/cpu/largest.h"
 #include "lookback/kernels/cpu/matmul.h"
+#include "lookback/kernels/cpu/top_k.h"
 
 namespace lookback::kernels {
 
@@ -9,7 +9,7 @@ const Table<float>& cpu() {
   static constexpr Table<float> kTable = {.name = "cpu",
                                           .pack = &cpu_impl::pack,
                                           .sketch = &cpu_impl::sketch,
-                                          .largest = &cpu_impl::largest,
+                                          .top_k = &cpu_impl::top_k,
                                           LOOKBACK_FAST_KERNELS(LOOKBACK_FILL)};
 #undef LOOKBACK_FILL
   return kTable;

@@ -14,7 +14,8 @@ void score_dot(const ScoreDot<R>& a) {
     for (int64_t t = 0; t < m.T; ++t) {
       R sum = 0;
       if (t < m.length(n))
-        for (int64_t k = 0; k < a.A; ++k) sum += a.query[n * a.A + k] * a.keys[(m.begin[m.of[n]] + t) * a.A + k];
+        for (int64_t k = 0; k < a.A; ++k)
+          sum += a.query[n * a.A + k] * a.keys[(m.begin[m.sentence_of_row[n]] + t) * a.A + k];
       a.energies[n * m.T + t] = a.scale * sum;
     }
 }
@@ -25,7 +26,7 @@ void score_dot_backward(const ScoreDotBackward<R>& a) {
   const int64_t A = a.f.A;
   for (int64_t n = 0; n < m.N; ++n)
     for (int64_t t = 0; t < m.length(n); ++t) {
-      const int64_t row = m.begin[m.of[n]] + t;
+      const int64_t row = m.begin[m.sentence_of_row[n]] + t;
       const R de = a.f.scale * a.denergies[n * m.T + t];
       // forward: energy = scale * q . k
       for (int64_t k = 0; k < A; ++k) {
@@ -43,7 +44,7 @@ void score_additive(const ScoreAdditive<R>& a) {
       R sum = 0;
       if (t < m.length(n))
         for (int64_t k = 0; k < a.A; ++k)
-          sum += a.v[k] * std::tanh(a.query[n * a.A + k] + a.keys[(m.begin[m.of[n]] + t) * a.A + k]);
+          sum += a.v[k] * std::tanh(a.query[n * a.A + k] + a.keys[(m.begin[m.sentence_of_row[n]] + t) * a.A + k]);
       a.energies[n * m.T + t] = sum;
     }
 }
@@ -54,7 +55,7 @@ void score_additive_backward(const ScoreAdditiveBackward<R>& a) {
   const int64_t A = a.f.A;
   for (int64_t n = 0; n < m.N; ++n)
     for (int64_t t = 0; t < m.length(n); ++t) {
-      const int64_t row = m.begin[m.of[n]] + t;
+      const int64_t row = m.begin[m.sentence_of_row[n]] + t;
       const R de = a.denergies[n * m.T + t];
       for (int64_t k = 0; k < A; ++k) {
         // forward: energy = v . tanh(q + k)
@@ -82,7 +83,7 @@ void attend(const Attend<R>& a) {
     for (int64_t t = 0; t < length; ++t) sum += w[t] = std::exp(e[t] - top);
     for (int64_t t = 0; t < length; ++t) {
       w[t] /= sum;
-      for (int64_t k = 0; k < a.M; ++k) out[k] += w[t] * a.values[(m.begin[m.of[n]] + t) * a.M + k];
+      for (int64_t k = 0; k < a.M; ++k) out[k] += w[t] * a.values[(m.begin[m.sentence_of_row[n]] + t) * a.M + k];
     }
   }
 }
@@ -98,7 +99,8 @@ void attend_backward(const AttendBackward<R>& a) {
       // forward: context = sum_t w[t] values[t]
       R sum = a.dweights ? a.dweights[n * m.T + t] : 0;
       if (a.dcontext)
-        for (int64_t k = 0; k < M; ++k) sum += a.dcontext[n * M + k] * a.f.values[(m.begin[m.of[n]] + t) * M + k];
+        for (int64_t k = 0; k < M; ++k)
+          sum += a.dcontext[n * M + k] * a.f.values[(m.begin[m.sentence_of_row[n]] + t) * M + k];
       return sum;
     };
     R mean = 0;
@@ -107,7 +109,8 @@ void attend_backward(const AttendBackward<R>& a) {
       // forward: w = softmax(e)
       if (a.denergies) a.denergies[n * m.T + t] += w[t] * (dw(t) - mean);
       if (a.dvalues && a.dcontext)
-        for (int64_t k = 0; k < M; ++k) a.dvalues[(m.begin[m.of[n]] + t) * M + k] += w[t] * a.dcontext[n * M + k];
+        for (int64_t k = 0; k < M; ++k)
+          a.dvalues[(m.begin[m.sentence_of_row[n]] + t) * M + k] += w[t] * a.dcontext[n * M + k];
     }
   }
 }

@@ -73,7 +73,7 @@ void gru_forward(const GruForward<R>& a) {
 
 template <class R>
 void gru_backward(const GruBackward<R>& a) {
-  const Steps& steps = a.f.steps;
+  const PackedSteps& steps = a.f.steps;
   const int64_t T = steps.T, H = a.f.H, B = steps.B();
   for (int64_t n = 0; n < B * H; ++n) a.dh_carry[n] = a.dh_last ? a.dh_last[n] : 0;
   for (int64_t s = T - 1; s >= 0; --s) {

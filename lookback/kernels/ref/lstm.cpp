@@ -74,7 +74,7 @@ void lstm_forward(const LstmForward<R>& a) {
 
 template <class R>
 void lstm_backward(const LstmBackward<R>& a) {
-  const Steps& steps = a.f.steps;
+  const PackedSteps& steps = a.f.steps;
   const int64_t T = steps.T, H = a.f.H, B = steps.B();
   // The carries hold, row by row, what flows into the last h and c of a sequence
   // until the walk reaches it, and from then on what flows from step to step.

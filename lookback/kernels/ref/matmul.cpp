@@ -14,8 +14,13 @@ void matmul(const Matmul<R>& a) {
       R& c = a.c[m * a.ldc + n];
       c = a.accumulate ? c + sum : sum;
     }
-  if (a.also) matmul(second(a));
+}
+
+template <class R>
+void matmul_sum(const MatmulSum<R>& a) {
+  for (const Matmul<R>& term : a.terms) matmul(term);
 }
 
 }  // namespace lookback::kernels::ref_impl
 LOOKBACK_REF_INSTANCES(matmul, Matmul)
+LOOKBACK_REF_INSTANCES(matmul_sum, MatmulSum)

@@ -1,4 +1,4 @@
-#include "lookback/io/shown.h"
+#include "lookback/io/quote.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 
 namespace lookback::io {
 
-std::string shown(std::string_view name) {
+std::string quote(std::string_view name) {
   constexpr size_t kLongest = 80;
   std::string out = "'";
   for (size_t at = 0; at < name.size();) {

@@ -15,7 +15,7 @@ struct Pieces {
 
 // Pieces in units, of which one thread takes the lower end and another the upper one: whole units until they come
 // close, then ever fewer pieces, so that both are done at once. At most 2^32 pieces.
-class Ends {
+class WorkSplit {
  public:
   enum class End { lower, upper };
 

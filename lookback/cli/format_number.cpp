@@ -1,4 +1,4 @@
-#include "lookback/cli/shown.h"
+#include "lookback/cli/format_number.h"
 
 #include <charconv>
 #include <cmath>

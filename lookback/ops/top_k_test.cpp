@@ -1,4 +1,4 @@
-#include "lookback/ops/largest.h"
+#include "lookback/ops/top_k.h"
 
 #include "lookback/base/precision.h"
 #include "lookback/ops/linear.h"
@@ -11,11 +11,11 @@ using testing::random_tensor;
 
 Var numbers(const Shape& shape, uint64_t seed) { return Var(random_tensor(shape, seed).to(Dtype::f32)); }
 
-TEST(Largest, GivesWhatLinearGives) {
+TEST(TopK, GivesWhatLinearGives) {
   const NoGrad off;
   Var w = Var::parameter(numbers({2000, 48}, 1).value());
   const Var x = numbers({3, 48}, 2), bias = numbers({2000}, 3);
-  auto few = ops::largest(x, w, bias, 4);
+  auto few = ops::top_k(x, w, bias, 4);
   if (!few) GTEST_SKIP() << "not on this processor";
   for (int round = 0; round < 2; ++round) {
     const Tensor all = ops::linear(x, w, {.bias = bias}).value();
@@ -31,26 +31,26 @@ TEST(Largest, GivesWhatLinearGives) {
     }
     // What is kept with the weight follows it.
     w.set_value(numbers({2000, 48}, 7).value());
-    few = ops::largest(x, w, bias, 4);
+    few = ops::top_k(x, w, bias, 4);
     ASSERT_TRUE(few);
   }
 }
 
-TEST(Largest, IsOfF32Alone) {
+TEST(TopK, IsOfF32Alone) {
   const NoGrad off;
   const Var w = Var::parameter(numbers({2000, 48}, 1).value()), x = numbers({1, 48}, 2);
   for (const Precision p : {Precision::bf16, Precision::int8}) {
     const PrecisionScope scope(p);
-    EXPECT_FALSE(ops::largest(x, w, {}, 1));
+    EXPECT_FALSE(ops::top_k(x, w, {}, 1));
   }
-  EXPECT_FALSE(ops::largest(x, Var(numbers({20, 48}, 1).value()), {}, 1));
+  EXPECT_FALSE(ops::top_k(x, Var(numbers({20, 48}, 1).value()), {}, 1));
 }
 
-TEST(Largest, RefusesWhatDoesNotFit) {
+TEST(TopK, RefusesWhatDoesNotFit) {
   const Var w = numbers({2000, 48}, 1), x = numbers({1, 48}, 2);
-  EXPECT_THROW(ops::largest(numbers({1, 47}, 2), w, {}, 1), ShapeError);
-  EXPECT_THROW(ops::largest(x, w, numbers({1999}, 2), 1), ShapeError);
-  EXPECT_THROW(ops::largest(x, w, {}, 0), ShapeError);
+  EXPECT_THROW(ops::top_k(numbers({1, 47}, 2), w, {}, 1), ShapeError);
+  EXPECT_THROW(ops::top_k(x, w, numbers({1999}, 2), 1), ShapeError);
+  EXPECT_THROW(ops::top_k(x, w, {}, 0), ShapeError);
 }
 
 }  // namespace

@@ -13,6 +13,6 @@
 namespace lookback::kernels::cpu_impl {
 
 std::unique_ptr<Packed> sketch(const Matmul<float>&);
-bool largest(const Largest<float>&);
+bool top_k(const TopK<float>&);
 
 }  // namespace lookback::kernels::cpu_impl

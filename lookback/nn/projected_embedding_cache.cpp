@@ -1,4 +1,4 @@
-#include "lookback/nn/kept_rows.h"
+#include "lookback/nn/projected_embedding_cache.h"
 
 #include <algorithm>
 #include <cstring>
@@ -10,8 +10,8 @@ constexpr int64_t kBytes = int64_t{32} << 20;  // kept at most; then all are for
 
 }  // namespace
 
-Var KeptRows::operator()(const Var& table, const ops::RowIds& ids, const Var& w, const Var& bias,
-                         std::pair<int64_t, int64_t> columns) {
+Var ProjectedEmbeddingCache::operator()(const Var& table, const ops::RowIds& ids, const Var& w, const Var& bias,
+                                        std::pair<int64_t, int64_t> columns) {
   const NoGrad off;
   const int64_t N = std::ssize(*ids), O = w.dim(0);
   Key key{.columns = columns, .precision = product_precision()};

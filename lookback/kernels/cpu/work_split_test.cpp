@@ -1,4 +1,4 @@
-#include "lookback/kernels/cpu/ends.h"
+#include "lookback/kernels/cpu/work_split.h"
 
 #include <gtest/gtest.h>
 
@@ -8,10 +8,10 @@
 namespace lookback::kernels::cpu_impl {
 namespace {
 
-using End = Ends::End;
+using End = WorkSplit::End;
 
-TEST(Ends, WholeUnitsThenEverFewer) {
-  Ends ends;
+TEST(WorkSplit, WholeUnitsThenEverFewer) {
+  WorkSplit ends;
   ends.reset({20, 60});
   std::vector<int64_t> sizes;
   int64_t at = 20;
@@ -25,9 +25,9 @@ TEST(Ends, WholeUnitsThenEverFewer) {
   EXPECT_EQ(sizes, (std::vector<int64_t>{10, 10, 10, 2, 2, 1, 1, 1, 1, 1, 1}));
 }
 
-TEST(Ends, AloneAThreadTakesWholeUnits) {
+TEST(WorkSplit, AloneAThreadTakesWholeUnits) {
   for (const int64_t units : {1, 2, 3}) {
-    Ends ends;
+    WorkSplit ends;
     ends.reset({0, 10 * units});
     for (int64_t k = 0; k < units; ++k) {
       const Pieces p = ends.take(End::lower, 10, 10);
@@ -38,9 +38,9 @@ TEST(Ends, AloneAThreadTakesWholeUnits) {
   }
 }
 
-TEST(Ends, TheUpperEndIsTheMirrorOfTheLower) {
+TEST(WorkSplit, TheUpperEndIsTheMirrorOfTheLower) {
   for (int64_t pieces = 0; pieces < 70; ++pieces) {
-    Ends lower, upper;
+    WorkSplit lower, upper;
     lower.reset({0, pieces / 7 * 7}), upper.reset({0, pieces / 7 * 7});
     while (true) {
       const Pieces a = lower.take(End::lower, 7), b = upper.take(End::upper, 7);
@@ -51,9 +51,9 @@ TEST(Ends, TheUpperEndIsTheMirrorOfTheLower) {
   }
 }
 
-TEST(Ends, NobodyGetsPiecesOfTwoUnits) {
+TEST(WorkSplit, NobodyGetsPiecesOfTwoUnits) {
   for (const int64_t unit : {1, 2, 5, 11}) {
-    Ends ends;
+    WorkSplit ends;
     ends.reset({3 * unit, 12 * unit});
     for (int k = 0;; ++k) {
       const Pieces p = ends.take(k % 3 ? End::lower : End::upper, unit);
@@ -63,9 +63,9 @@ TEST(Ends, NobodyGetsPiecesOfTwoUnits) {
   }
 }
 
-TEST(Ends, TwoThreadsTakeEveryPieceOnce) {
+TEST(WorkSplit, TwoThreadsTakeEveryPieceOnce) {
   constexpr int64_t kPieces = 40'000;
-  Ends ends;
+  WorkSplit ends;
   ends.reset({0, kPieces});
   std::vector<int> taken(kPieces);  // not atomic: the thread sanitizer sees two that take the same
   const auto work = [&](End from) {

@@ -1,4 +1,4 @@
-#include "lookback/data/arena.h"
+#include "lookback/data/spill_buffer.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -29,7 +29,7 @@ int unnamed_file() {
 
 }  // namespace
 
-Arena::~Arena() {
+SpillBuffer::~SpillBuffer() {
   if (file_ < 0) {
     std::free(data_);
     return;
@@ -38,14 +38,14 @@ Arena::~Arena() {
   close(file_);
 }
 
-Arena::Arena(Arena&& other) noexcept
+SpillBuffer::SpillBuffer(SpillBuffer&& other) noexcept
     : limit_(other.limit_),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)),
       capacity_(std::exchange(other.capacity_, 0)),
       file_(std::exchange(other.file_, -1)) {}
 
-Arena& Arena::operator=(Arena&& other) noexcept {
+SpillBuffer& SpillBuffer::operator=(SpillBuffer&& other) noexcept {
   std::swap(limit_, other.limit_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
@@ -54,14 +54,14 @@ Arena& Arena::operator=(Arena&& other) noexcept {
   return *this;
 }
 
-void Arena::append(const void* bytes, int64_t n) {
+void SpillBuffer::append(const void* bytes, int64_t n) {
   if (n == 0) return;
   if (n > capacity_ - size_) grow(std::max({kFirst, size_ + n, capacity_ + capacity_ / 2}));
   std::memcpy(data_ + size_, bytes, static_cast<size_t>(n));
   size_ += n;
 }
 
-void Arena::grow(int64_t capacity) {
+void SpillBuffer::grow(int64_t capacity) {
   constexpr int64_t kPage = 4096;
   capacity = (capacity + kPage - 1) / kPage * kPage;
   if (file_ < 0 && capacity <= std::max(limit_, kFirst)) {
@@ -83,8 +83,8 @@ void Arena::grow(int64_t capacity) {
   if (mapped == MAP_FAILED) {
     const int reason = failed ? failed : errno;
     if (file_ < 0) close(file);
-    throw IoError(text("temporary file for the corpus: ", std::strerror(reason), " at ", capacity,
-                       " bytes; set TMPDIR to a folder with room, or allow more memory"));
+    throw IoError(str_cat("temporary file for the corpus: ", std::strerror(reason), " at ", capacity,
+                          " bytes; set TMPDIR to a folder with room, or allow more memory"));
   }
   if (file_ < 0) {
     if (size_ > 0) std::memcpy(mapped, data_, static_cast<size_t>(size_));

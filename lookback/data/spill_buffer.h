@@ -11,12 +11,12 @@ namespace lookback::data {
 
 // Bytes that only grow. Up to `memory_limit` they are ordinary memory; beyond it, a file without
 // a name in the folder for temporary files, mapped into memory, so that the system may write it out.
-class Arena {
+class SpillBuffer {
  public:
-  explicit Arena(int64_t memory_limit) : limit_(memory_limit) {}
-  ~Arena();
-  Arena(Arena&& other) noexcept;
-  Arena& operator=(Arena&& other) noexcept;
+  explicit SpillBuffer(int64_t memory_limit) : limit_(memory_limit) {}
+  ~SpillBuffer();
+  SpillBuffer(SpillBuffer&& other) noexcept;
+  SpillBuffer& operator=(SpillBuffer&& other) noexcept;
 
   const char* data() const { return data_; }
   int64_t size() const { return size_; }
@@ -52,7 +52,7 @@ class Rows {
   bool spilled() const { return values_.spilled(); }
 
  private:
-  Arena values_;
+  SpillBuffer values_;
   std::vector<int64_t> begin_ = {0};  // and one past the last
 };
 

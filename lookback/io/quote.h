@@ -7,6 +7,6 @@
 namespace lookback::io {
 
 // 'name' in quotes; control characters and invalid bytes as '?', cut after 80 bytes.
-std::string shown(std::string_view name);
+std::string quote(std::string_view name);
 
 }  // namespace lookback::io

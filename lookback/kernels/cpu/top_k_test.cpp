@@ -1,4 +1,4 @@
-#include "lookback/kernels/cpu/largest.h"
+#include "lookback/kernels/cpu/top_k.h"
 
 #include <numeric>
 
@@ -34,24 +34,24 @@ struct Found {
   std::vector<std::vector<float>> values;
 };
 
-Found largest(const Weights& w, const std::vector<float>& a, int64_t count, int64_t capacity, bool with_bias = true) {
+Found top_k(const Weights& w, const std::vector<float>& a, int64_t count, int64_t capacity, bool with_bias = true) {
   const int64_t m = std::ssize(a) / w.k;
   std::vector<int32_t> columns(static_cast<size_t>(m * capacity));
   std::vector<float> values(columns.size());
   Found out{.kept = std::vector<int64_t>(static_cast<size_t>(m))};
-  out.done = cpu().largest({.m = m,
-                            .n = w.n,
-                            .k = w.k,
-                            .a = a.data(),
-                            .b = w.w.data(),
-                            .ldb = w.ld,
-                            .sketch = w.sketch.get(),
-                            .bias = with_bias ? w.bias.data() : nullptr,
-                            .count = count,
-                            .capacity = capacity,
-                            .columns = columns.data(),
-                            .values = values.data(),
-                            .kept = out.kept.data()});
+  out.done = cpu().top_k({.m = m,
+                          .n = w.n,
+                          .k = w.k,
+                          .a = a.data(),
+                          .b = w.w.data(),
+                          .ldb = w.ld,
+                          .sketch = w.sketch.get(),
+                          .bias = with_bias ? w.bias.data() : nullptr,
+                          .count = count,
+                          .capacity = capacity,
+                          .columns = columns.data(),
+                          .values = values.data(),
+                          .kept = out.kept.data()});
   for (int64_t row = 0; out.done && row < m; ++row) {
     const auto first = row * capacity, last = first + out.kept[static_cast<size_t>(row)];
     out.columns.emplace_back(columns.begin() + first, columns.begin() + last);
@@ -72,7 +72,7 @@ std::vector<float> all_values(const Weights& w, const std::vector<float>& a, boo
 }
 
 void expect_largest(const Weights& w, const std::vector<float>& a, int64_t count, bool with_bias = true) {
-  const Found found = largest(w, a, count, w.n, with_bias);
+  const Found found = top_k(w, a, count, w.n, with_bias);
   ASSERT_TRUE(found.done);
   const std::vector<float> all = all_values(w, a, with_bias);
   for (size_t row = 0; row < found.kept.size(); ++row) {
@@ -95,7 +95,7 @@ void expect_largest(const Weights& w, const std::vector<float>& a, int64_t count
 #define SKIP_WITHOUT_SKETCHES \
   if (!Weights(1024, 8, 1).sketch) GTEST_SKIP() << "no sketches on this processor"
 
-TEST(Largest, HoldsTheLargestWithTheBitsOfTheProduct) {
+TEST(TopK, HoldsTheLargestWithTheBitsOfTheProduct) {
   SKIP_WITHOUT_SKETCHES;
   for (const int64_t k : {1, 7, 64, 300, 512, 513, 640, 1000, 1024, 1500})
     for (const int64_t n : {1024, 1500, 8000}) {
@@ -109,12 +109,12 @@ TEST(Largest, HoldsTheLargestWithTheBitsOfTheProduct) {
     }
 }
 
-TEST(Largest, IsTheSameForEveryInstructionSetThatHasIt) {
+TEST(TopK, IsTheSameForEveryInstructionSetThatHasIt) {
   SKIP_WITHOUT_SKETCHES;
   const Weights w(3000, 200, 4);
   const auto a = numbers(3 * 200, 5);
-  const Found want = largest(w, a, 4, 3000);
-  const Found found = largest(w, a, 4, 3000);
+  const Found want = top_k(w, a, 4, 3000);
+  const Found found = top_k(w, a, 4, 3000);
   if (!has_fused_multiply_add(rung())) return;  // which has no fused multiply-add and may say so
   ASSERT_TRUE(found.done);
   for (size_t row = 0; row < 3; ++row) {
@@ -128,15 +128,15 @@ TEST(Largest, IsTheSameForEveryInstructionSetThatHasIt) {
   }
 }
 
-TEST(Largest, KeepsFewOfRandomRows) {
+TEST(TopK, KeepsFewOfRandomRows) {
   SKIP_WITHOUT_SKETCHES;
   const Weights w(8000, 512, 6);
-  const Found found = largest(w, numbers(8 * 512, 7), 5, 500);
+  const Found found = top_k(w, numbers(8 * 512, 7), 5, 500);
   ASSERT_TRUE(found.done);
   EXPECT_LT(*std::max_element(found.kept.begin(), found.kept.end()), 100);
 }
 
-TEST(Largest, ATieIsKeptWhole) {
+TEST(TopK, ATieIsKeptWhole) {
   SKIP_WITHOUT_SKETCHES;
   Weights w(2000, 64, 8);
   for (const int64_t j : {70, 900, 1999}) {
@@ -144,13 +144,13 @@ TEST(Largest, ATieIsKeptWhole) {
     w.bias[static_cast<size_t>(j)] = 1;
   }
   w.make();
-  const Found found = largest(w, std::vector<float>(64, 1.0f), 1, 100);
+  const Found found = top_k(w, std::vector<float>(64, 1.0f), 1, 100);
   ASSERT_TRUE(found.done);
   EXPECT_EQ(found.columns[0], (std::vector<int32_t>{70, 900, 1999}));
 }
 
 // Rounding moves every product of the largest sum down and every one of another up, so that the other looks larger.
-TEST(Largest, RoundingMayTurnTheOrderRound) {
+TEST(TopK, RoundingMayTurnTheOrderRound) {
   SKIP_WITHOUT_SKETCHES;
   constexpr int64_t kHalf = 32;
   for (const auto& [where, size] : {std::pair{false, 1.0f}, {true, 1.0f}, {false, 1e-24f}, {true, 1e-24f}}) {
@@ -169,22 +169,22 @@ TEST(Largest, RoundingMayTurnTheOrderRound) {
     w.bias[300] = 0, w.bias[700] = 0.3f * kHalf * size;
     for (float& v : of_the_weight ? w.w : x) v *= size;  // squares of the small ones are no floats any more
     w.make();
-    const Found found = largest(w, x, 1, 100);
+    const Found found = top_k(w, x, 1, 100);
     ASSERT_TRUE(found.done);
     EXPECT_EQ(found.columns[0], (std::vector<int32_t>{300, 700})) << of_the_weight << ' ' << size;
   }
 }
 
-TEST(Largest, GivesUpWhereTooManyMayBeAmongThem) {
+TEST(TopK, GivesUpWhereTooManyMayBeAmongThem) {
   SKIP_WITHOUT_SKETCHES;
   const Weights w(2000, 64, 9);
-  EXPECT_TRUE(largest(w, numbers(64, 1), 40, 200).done);
-  EXPECT_FALSE(largest(w, numbers(64, 1), 40, 39).done);
-  EXPECT_FALSE(largest(w, numbers(64, 1), 65, 2000).done);  // more than are looked at
+  EXPECT_TRUE(top_k(w, numbers(64, 1), 40, 200).done);
+  EXPECT_FALSE(top_k(w, numbers(64, 1), 40, 39).done);
+  EXPECT_FALSE(top_k(w, numbers(64, 1), 65, 2000).done);  // more than are looked at
 }
 
 // Whoever reads the values finds what is no number, or everything has to be looked at.
-TEST(Largest, HidesNothingThatIsNotFinite) {
+TEST(TopK, HidesNothingThatIsNotFinite) {
   SKIP_WITHOUT_SKETCHES;
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
   const auto a = numbers(2 * 64, 10);
@@ -192,7 +192,7 @@ TEST(Largest, HidesNothingThatIsNotFinite) {
     Weights w(2000, 64, 9);
     w.w[w.at(1234, 5)] = odd;
     w.make();
-    const Found found = largest(w, a, 5, 200);
+    const Found found = top_k(w, a, 5, 200);
     for (size_t row = 0; found.done && row < 2; ++row) {
       const auto& columns = found.columns[row];
       const auto place = std::lower_bound(columns.begin(), columns.end(), 1234);
@@ -201,19 +201,19 @@ TEST(Largest, HidesNothingThatIsNotFinite) {
     }
     Weights biased(2000, 64, 9);
     biased.bias[77] = odd;
-    const Found by_bias = largest(biased, a, 5, 200);
+    const Found by_bias = top_k(biased, a, 5, 200);
     EXPECT_TRUE(!by_bias.done || odd == -kInfinity ||
                 std::binary_search(by_bias.columns[0].begin(), by_bias.columns[0].end(), 77));
     std::vector<float> left = a;
     left[70] = odd;
-    EXPECT_FALSE(largest(Weights(2000, 64, 9), left, 5, 200).done);
+    EXPECT_FALSE(top_k(Weights(2000, 64, 9), left, 5, 200).done);
   }
   auto huge = a;
   for (float& x : huge) x *= 1e30f;
-  EXPECT_FALSE(largest(Weights(2000, 64, 9), huge, 5, 200).done);
+  EXPECT_FALSE(top_k(Weights(2000, 64, 9), huge, 5, 200).done);
 }
 
-TEST(Largest, NeedsNoSketchOfWhatItCannotSpeedUp) {
+TEST(TopK, NeedsNoSketchOfWhatItCannotSpeedUp) {
   const auto w = numbers(100 * 64, 1);
   EXPECT_EQ(cpu().sketch({.n = 100, .k = 64, .b = w.data(), .ldb = 64, .transpose_b = true}), nullptr);
 }

@@ -1,4 +1,4 @@
-#include "lookback/nn/kept_rows.h"
+#include "lookback/nn/projected_embedding_cache.h"
 
 #include <cstring>
 #include <numeric>
@@ -17,7 +17,7 @@ struct Layer {
   Var table = numbers({50, 12}, 1), w = numbers({40, 30}, 2), bias = numbers({40}, 3);
   std::pair<int64_t, int64_t> columns = {5, 17};
 
-  Tensor kept(KeptRows& rows, std::vector<int32_t> ids) const {
+  Tensor kept(ProjectedEmbeddingCache& rows, std::vector<int32_t> ids) const {
     return rows(table, ops::row_ids(std::move(ids)), w, bias, columns).value();
   }
   Tensor computed(std::vector<int32_t> ids) const {
@@ -25,25 +25,25 @@ struct Layer {
     return ops::linear(ops::gather_rows(table, ops::row_ids(std::move(ids))), w, {.bias = bias, .columns = columns})
         .value();
   }
-  void expect_same(KeptRows& rows, const std::vector<int32_t>& ids) const {
+  void expect_same(ProjectedEmbeddingCache& rows, const std::vector<int32_t>& ids) const {
     const Tensor got = kept(rows, ids), want = computed(ids);
     ASSERT_EQ(got.shape(), want.shape());
     ASSERT_EQ(std::memcmp(got.bytes(), want.bytes(), static_cast<size_t>(want.byte_size())), 0);
   }
 };
 
-TEST(KeptRows, AreTheBitsOfTheLayer) {
+TEST(ProjectedEmbeddingCache, AreTheBitsOfTheLayer) {
   for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int8}) {
     const PrecisionScope scope(precision);
-    KeptRows rows;
+    ProjectedEmbeddingCache rows;
     const Layer layer;
     for (const auto& ids : std::vector<std::vector<int32_t>>{{7}, {7, 3, 7}, {3}, {49, 0, 3, 7, 49}, {}, {1, 2, 3}})
       layer.expect_same(rows, ids);
   }
 }
 
-TEST(KeptRows, AreForgottenWhenAnythingTheyDependOnChanges) {
-  KeptRows rows;
+TEST(ProjectedEmbeddingCache, AreForgottenWhenAnythingTheyDependOnChanges) {
+  ProjectedEmbeddingCache rows;
   Layer layer;
   layer.expect_same(rows, {1, 2});
   for (const Var* v : {&layer.table, &layer.w, &layer.bias}) {
@@ -61,8 +61,8 @@ TEST(KeptRows, AreForgottenWhenAnythingTheyDependOnChanges) {
   layer.expect_same(rows, {1, 2});
 }
 
-TEST(KeptRows, StayRightWhenThereAreMoreThanAreKept) {
-  KeptRows rows;
+TEST(ProjectedEmbeddingCache, StayRightWhenThereAreMoreThanAreKept) {
+  ProjectedEmbeddingCache rows;
   Layer layer;
   layer.table = numbers({9000, 3}, 1), layer.w = numbers({2000, 3}, 2), layer.bias = Var(), layer.columns = {0, 3};
   std::vector<int32_t> ids(6);
@@ -73,8 +73,8 @@ TEST(KeptRows, StayRightWhenThereAreMoreThanAreKept) {
   }
 }
 
-TEST(KeptRows, ManyThreadsMayAsk) {
-  KeptRows rows;
+TEST(ProjectedEmbeddingCache, ManyThreadsMayAsk) {
+  ProjectedEmbeddingCache rows;
   const Layer layer;
   std::vector<std::thread> threads;
   for (int32_t t = 0; t < 4; ++t)

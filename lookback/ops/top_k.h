@@ -17,6 +17,6 @@ struct RowColumns {
 // those values, bit for bit. Nothing where this takes longer than all of them: on processors without AVX512-VNNI, in
 // another precision than f32, for a w of few or of very long rows, and if very many columns may be among the largest.
 // x f32 [N, I], w [O, I], bias [O] or absent. No gradients. Throws ShapeError.
-std::optional<RowColumns> largest(const Var& x, const Var& w, const Var& bias, int64_t count);
+std::optional<RowColumns> top_k(const Var& x, const Var& w, const Var& bias, int64_t count);
 
 }  // namespace lookback::ops

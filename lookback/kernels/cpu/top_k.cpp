@@ -1,11 +1,11 @@
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "lookback/kernels/cpu/largest.cpp"
+#define HWY_TARGET_INCLUDE "lookback/kernels/cpu/top_k.cpp"
 #include "lookback/base/rung_targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
 #include "lookback/kernels/cpu/gemm.h"
-#include "lookback/kernels/cpu/largest.h"
 #include "lookback/kernels/cpu/simd-inl.h"
+#include "lookback/kernels/cpu/top_k.h"
 
 #ifndef LOOKBACK_LARGEST_ROW_
 #define LOOKBACK_LARGEST_ROW_
@@ -22,7 +22,7 @@ struct LargestRow {
   float scale;              // t
   float rounded;            // |t p|
   float of_norms;           // |d| + g |x|
-  int64_t count, capacity;  // as in Largest
+  int64_t count, capacity;  // as in TopK
 };
 
 // Of a row x = scale q + rest: |x|, |scale q| and |rest|.
@@ -30,7 +30,7 @@ struct RowNorms {
   float whole, rounded, left_out;
 };
 
-constexpr int64_t kLargestGroups = 64;  // the largest lower bound of each is looked at
+constexpr int64_t kTopKGroups = 64;  // the largest lower bound of each is looked at
 
 }  // namespace lookback::kernels
 #endif
@@ -40,9 +40,9 @@ namespace lookback::kernels::HWY_NAMESPACE {
 
 // The `count`-th largest of maxima; not larger than the count-th largest of all that they are the maxima of.
 float NthLargest(const float* maxima, int64_t count) {
-  float best[kLargestGroups];
+  float best[kTopKGroups];
   std::fill_n(best, count, -std::numeric_limits<float>::infinity());
-  for (int64_t g = 0; g < kLargestGroups; ++g) {
+  for (int64_t g = 0; g < kTopKGroups; ++g) {
     if (!(maxima[g] > best[count - 1])) continue;
     int64_t at = count - 1;
     for (; at > 0 && best[at - 1] < maxima[g]; --at) best[at] = best[at - 1];
@@ -56,8 +56,8 @@ int64_t LargestColumns(const LargestRow& a, float* HWY_RESTRICT upper, int32_t* 
   const D d;
   const hn::RebindToSigned<D> di;
   const int64_t L = lanes();
-  HWY_ALIGN float maxima[kLargestGroups];
-  std::fill_n(maxima, kLargestGroups, -std::numeric_limits<float>::infinity());
+  HWY_ALIGN float maxima[kTopKGroups];
+  std::fill_n(maxima, kTopKGroups, -std::numeric_limits<float>::infinity());
   const V scale = hn::Set(d, a.scale), of_left_out = hn::Set(d, 1.001f * a.rounded),
           of_norms = hn::Set(d, 1.001f * a.of_norms), least = hn::Set(d, 1e-30f);
   // 16 units in the last place of each, for the roundings of the sum, of its scale and bias, and of these bounds.
@@ -70,9 +70,9 @@ int64_t LargestColumns(const LargestRow& a, float* HWY_RESTRICT upper, int32_t* 
     hn::Store(hn::Max(hn::Load(d, group), hn::Sub(middle, away)), d, group);
     return hn::Add(middle, away);
   };
-  const int64_t whole = a.n / kLargestGroups * kLargestGroups;
-  for (int64_t block = 0; block < whole; block += kLargestGroups)
-    for (int64_t g = 0; g < kLargestGroups; g += L) {
+  const int64_t whole = a.n / kTopKGroups * kTopKGroups;
+  for (int64_t block = 0; block < whole; block += kTopKGroups)
+    for (int64_t g = 0; g < kTopKGroups; g += L) {
       const int64_t v = block + g;
       hn::StoreU(bounds(hn::LoadU(di, a.sums + v), hn::LoadU(d, a.scales + v), hn::LoadU(d, a.bias + v),
                         hn::LoadU(d, a.left_out + v), hn::LoadU(d, a.norms + v), maxima + g),
@@ -134,7 +134,7 @@ RowNorms NormsOfRow(const float* HWY_RESTRICT x, const int8_t* HWY_RESTRICT q, f
 }
 
 // a.values of a.columns of one row, by the chain of sums of gemm. False without fused multiply-add.
-bool LargestValues([[maybe_unused]] const Largest<float>& a, [[maybe_unused]] int64_t row) {
+bool TopKValues([[maybe_unused]] const TopK<float>& a, [[maybe_unused]] int64_t row) {
 #if HWY_TARGET > HWY_AVX2
   return false;
 #else
@@ -146,9 +146,9 @@ bool LargestValues([[maybe_unused]] const Largest<float>& a, [[maybe_unused]] in
     const int64_t some = std::min(kTogether, a.kept[row] - first);
     const float* w[kTogether];
     for (int64_t c = 0; c < kTogether; ++c) w[c] = a.b + columns[first + std::min(c, some - 1)] * a.ldb;
-    for (int64_t k = 0; k < a.k; k += cpu_impl::kGemmChain) {
+    for (int64_t k = 0; k < a.k; k += cpu_impl::kGemmKC) {
       float sum[kTogether] = {};
-      for (int64_t i = k; i < std::min(a.k, k + cpu_impl::kGemmChain); ++i)
+      for (int64_t i = k; i < std::min(a.k, k + cpu_impl::kGemmKC); ++i)
         for (int64_t c = 0; c < kTogether; ++c) sum[c] = __builtin_fmaf(x[i], w[c][i], sum[c]);
       for (int64_t c = 0; c < some; ++c)
         if (k > 0)
@@ -177,7 +177,7 @@ HWY_AFTER_NAMESPACE();
 namespace lookback::kernels {
 HWY_EXPORT(LargestColumns);
 HWY_EXPORT(NormsOfRow);
-HWY_EXPORT(LargestValues);
+HWY_EXPORT(TopKValues);
 
 namespace cpu_impl {
 namespace {
@@ -192,7 +192,7 @@ constexpr int64_t kFewest = 1024;    // rows of a weight for which it pays
 constexpr int64_t kRowsAtOnce = 64;  // of the left side
 
 // sums [m, n] of rows q and the sketch.
-bool int8_sums(const Largest<float>& p, const int8_t* q, int32_t* sums) {
+bool int8_sums(const TopK<float>& p, const int8_t* q, int32_t* sums) {
   const Packed& b = *static_cast<const Sketch&>(*p.sketch).int8;
   const Int8Product product{.m = p.m, .n = p.n, .k = p.k, .a = q, .b = onednn::blocks(b), .sums = sums};
   if (has_int8_product(product.b)) return int8_product({&product, 1}), true;
@@ -233,9 +233,9 @@ std::unique_ptr<Packed> sketch(const Matmul<float>& p) {
   return out;
 }
 
-bool largest(const Largest<float>& p) {
+bool top_k(const TopK<float>& p) {
   const auto& sketch = static_cast<const Sketch&>(*p.sketch);
-  if (p.count < 1 || p.count > kLargestGroups) return false;
+  if (p.count < 1 || p.count > kTopKGroups) return false;
   thread_local std::vector<int8_t> q;
   thread_local std::vector<float> scales, none;
   thread_local std::vector<int32_t> sums;
@@ -245,7 +245,7 @@ bool largest(const Largest<float>& p) {
   if (!int8_sums(p, q.data(), sums.data())) return false;
   std::atomic<bool> good = true;
   const auto find = &LOOKBACK_BEST(LargestColumns);
-  const auto compute = &LOOKBACK_BEST(LargestValues);
+  const auto compute = &LOOKBACK_BEST(TopKValues);
   const auto norms_of = &LOOKBACK_BEST(NormsOfRow);
   const float *b_scales = onednn::scales(*sketch.int8), *bias = p.bias ? p.bias : none.data();
   const int8_t* const rounded = q.data();

@@ -15,7 +15,7 @@ namespace lookback {
 
 // For inference with few rows at a time: text is mostly made of few words, and a weight that need not be read is time
 // won. Many threads may ask at once.
-class KeptRows {
+class ProjectedEmbeddingCache {
  public:
   // The bits of linear(gather_rows(table, ids), w, {.bias = bias, .columns = columns}), as a constant [ids, O]. A row
   // is computed once, as long as table, w, bias, columns and the precision of products stay those of the call before.
