@@ -27,8 +27,8 @@ struct Adder {
   // x [T*B, 2] -> [B, 1]
   Var operator()(const Var& x, const Steps& steps) const { return out(ops::lstm(x, steps, lstm).last_h); }
   void params(ParamVisitor& v) {
-    v("lstm.weight_ih_l0", lstm.w_ih), v("lstm.weight_hh_l0", lstm.w_hh);
-    v("lstm.bias_ih_l0", lstm.b_ih), v("lstm.bias_hh_l0", lstm.b_hh);
+    v("lstm.weight_ih_l0", lstm.w_ih, Role::lstm_input), v("lstm.weight_hh_l0", lstm.w_hh, Role::lstm_recurrent);
+    v("lstm.bias_ih_l0", lstm.b_ih, Role::lstm_bias), v("lstm.bias_hh_l0", lstm.b_hh, Role::lstm_recurrent_bias);
     v("out", out);
   }
 };

@@ -36,7 +36,8 @@ struct ScoreDotBackward {
   R *dquery, *dkeys;
 };
 
-// energies[n,t] = v . tanh(query[n] + keys[begin[sentence_of_row[n]] + t])   (Bahdanau et al. 2015)
+// energies[n,t] = v . tanh(query[n] + keys[begin[sentence_of_row[n]] + t])   (Bahdanau et al. 2015); with features,
+// feature_weight^T features[n,t] is added inside of the tanh   (Chorowski et al. 2015)
 template <class R>
 struct ScoreAdditive {
   Memory memory;
@@ -45,6 +46,9 @@ struct ScoreAdditive {
   const R* keys;   // [S, A]
   const R* v;      // [A]
   R* energies;     // [N, T]
+  int64_t F = 0;
+  const R* features = nullptr;        // [N, T, F]
+  const R* feature_weight = nullptr;  // [F, A]
 };
 
 template <class R>
@@ -54,6 +58,27 @@ struct ScoreAdditiveBackward {
   R *dquery, *dkeys;
   R* dv;          // [A]
   R* dv_scratch;  // [sentences, A]
+  R* dfeatures = nullptr;
+  R* dfeature_weight = nullptr;  // with both or neither of these
+  R* feature_scratch = nullptr;  // [sentences, F, A]
+};
+
+// features[n,t,f] = sum_j filters[f,j] weights[n, t + j - width / 2], over the sentence's own positions; zero past
+// them. What location-aware attention sees of the weights of the step before   (Chorowski et al. 2015, F * alpha)
+template <class R>
+struct ConvolveWeights {
+  Memory memory;
+  int64_t F, width;
+  const R* weights;  // [N, T]
+  const R* filters;  // [F, width]
+  R* features;       // [N, T, F]
+};
+
+template <class R>
+struct ConvolveWeightsBackward {
+  ConvolveWeights<R> f;
+  const R* dfeatures;  // [N, T, F]
+  R *dweights, *dfilters;
 };
 
 // weights = softmax of energies over the sentence's own positions; context = weights . values

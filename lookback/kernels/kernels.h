@@ -44,7 +44,9 @@
   KERNEL(quantise_rows, QuantiseRows)                    \
   KERNEL(axpy, Axpy)                                     \
   KERNEL(column_sums, ColumnSums)
-#define LOOKBACK_PLAIN_KERNELS(KERNEL)
+#define LOOKBACK_PLAIN_KERNELS(KERNEL)      \
+  KERNEL(convolve_weights, ConvolveWeights) \
+  KERNEL(convolve_weights_backward, ConvolveWeightsBackward)
 #define LOOKBACK_KERNELS(KERNEL) LOOKBACK_FAST_KERNELS(KERNEL) LOOKBACK_PLAIN_KERNELS(KERNEL)
 
 namespace lookback::kernels {

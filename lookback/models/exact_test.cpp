@@ -32,6 +32,13 @@ std::vector<Seq2SeqOptions> kinds() {
         o.score = std::string(attention) == "luong" ? "general" : "additive";
         out.push_back(o);
       }
+  for (const char* score : {"location", "coverage"}) {
+    Seq2SeqOptions o = out[out.size() - 2];  // with bahdanau
+    o.score = score;
+    out.push_back(o);
+    o.decoder.attention = "luong", o.decoder.cell = o.encoder.cell = "lstm", o.decoder.input_feeding = true;
+    out.push_back(o);
+  }
   return out;
 }
 
@@ -110,7 +117,7 @@ TEST(Exact, ForcedStepsGiveTheLogProbabilitiesOfTheLoss) {
   const Seq2SeqBatch batch = random_batch(6, 7, kVocabulary);
   for (const Seq2SeqOptions& o : kinds()) {
     Seq2Seq model(o, {kVocabulary, kVocabulary}, 1);
-    const bool whole_sequences = o.decoder.attention == "luong" && !o.decoder.input_feeding;
+    const bool whole_sequences = o.score == "general" && !o.decoder.input_feeding;
     for (size_t k = 0; k < batch.source.size(); ++k) {
       const auto& y = batch.target[k];
       const auto steps = forced(model, batch, {k}, y.size() + 1);
@@ -153,7 +160,7 @@ TEST(Exact, SentencesMayJoinARunningSearch) {
   const Seq2SeqBatch batch = random_batch(7, 6, kVocabulary, 5);
   for (auto [o, precision] : kinds_and_precisions()) {
     const PrecisionScope scope(precision);
-    if (!o.decoder.input_feeding && o.decoder.cell == "lstm" && o.decoder.attention == "luong")
+    if (!o.decoder.input_feeding && o.decoder.cell == "lstm" && o.score == "general")
       o.score = "dot";  // whose keys are its values
     Seq2Seq model(o, {kVocabulary, kVocabulary}, 1);
     const auto decoder = model.decoder(batch.source, 3);

@@ -30,7 +30,7 @@ class Digits {
   int64_t rest_;
 };
 
-constexpr int64_t kStructures = 2 * 2 * 2 * 5 * 2 * 3 * 4 * 2 * 2;
+constexpr int64_t kStructures = 2 * 2 * 2 * 8 * 2 * 3 * 4 * 2 * 2;
 
 Choice choice(int64_t number) {
   Digits next(number);
@@ -39,7 +39,7 @@ Choice choice(int64_t number) {
   m.encoder.cell = m.decoder.cell = next(2) ? "gru" : "lstm";
   m.decoder.attention = next(2) ? "bahdanau" : "luong";
   m.decoder.input_feeding = next(2) == 1;
-  m.score = score_names()[static_cast<size_t>(next(5))];
+  m.score = score_choices()[static_cast<size_t>(next(8))];
   m.decoder.readout = next(2) ? "maxout" : "tanh";
   m.tie = StringList{"none", "decoder", "all"}[static_cast<size_t>(next(3))];
   m.decoder.bridge = StringList{"tanh", "linear", "copy", "zeros"}[static_cast<size_t>(next(4))];
@@ -58,7 +58,13 @@ Choice choice(int64_t number) {
   if (!m.encoder.bidirectional) m.encoder.hidden = 8;
   m.encoder.time = {.checkpoint = more(3), .bptt = more(3)};
   m.decoder.time.bptt = more(3);
-  if (m.decoder.attention == "luong" && !m.decoder.input_feeding && c.objective.sampling == "none")
+  m.location = {.filters = 1 + more(3), .width = 1 + more(4)};
+  const bool none = m.score == "none", remembers = m.score == "location" || m.score == "coverage";
+  if (!none && more(3) == 0) c.objective.coverage = 0.5;
+  if (none && m.decoder.bridge == "zeros") m.decoder.bridge = "tanh";
+  if (none) m.encoder.layer_norm = false;  // that of the last layer would have no gradient
+  if (m.decoder.attention == "luong" && !m.decoder.input_feeding && c.objective.sampling == "none" && !remembers &&
+      c.objective.coverage == 0)
     m.decoder.time.checkpoint = more(3);
   return c;
 }
@@ -119,6 +125,30 @@ std::string refusal(const Seq2SeqOptions& o, Seq2Seq::Vocabularies v = {kVocabul
   } catch (const ConfigError& e) {
     return e.what();
   }
+}
+
+TEST(Options, WithoutAttentionTheDecoderHasToStartFromTheSource) {
+  Seq2SeqOptions o = small_options();
+  o.score = "none";
+  EXPECT_EQ(refusal(o), "");
+  const auto names = [](const Seq2SeqOptions& options) {
+    Seq2Seq model(options, {kVocabulary, kVocabulary}, 1);
+    std::string out;
+    for (const NamedVar& p : params_of(model)) out += p.name + " ";
+    return out;
+  };
+  EXPECT_EQ(names(o).find("score"), std::string::npos);
+  o.decoder.bridge = "zeros";
+  EXPECT_NE(refusal(o).find("model.decoder.bridge"), std::string::npos) << refusal(o);
+  o.score = "location";
+  EXPECT_EQ(refusal(o), "");
+  EXPECT_NE(names(o).find("score.location.filters"), std::string::npos);
+  Seq2SeqOptions unattended = small_options();
+  unattended.score = "none";
+  Noise noise{5, 1};
+  EXPECT_THROW(Seq2Seq(unattended, {kVocabulary, kVocabulary}, 1)
+                   .loss({.source = {{4}}, .target = {{5}}}, {.coverage = 1}, 1, &noise),
+               ConfigError);
 }
 
 TEST(Options, TyingIsRefusedWhereItCannotWork) {

@@ -34,6 +34,22 @@ int32_t argmax(const float* x, int64_t n) { return static_cast<int32_t>(std::max
 
 }  // namespace
 
+StringList score_choices() {
+  StringList out = attention_names();
+  out.push_back("none");
+  return out;
+}
+
+void ObjectiveOptions::check_with(const Seq2SeqOptions& model) const {
+  check<ConfigError>(coverage == 0 || model.score != "none", "loss.coverage = ", coverage,
+                     " needs attention, and model.score is 'none'");
+  const int64_t stretch = model.decoder.time.checkpoint;
+  check<ConfigError>(stretch == 0 || coverage == 0, "model.decoder.checkpoint = ", stretch,
+                     " does not go with loss.coverage, for which the decoder runs step by step");
+  check<ConfigError>(stretch == 0 || sampling == "none", "model.decoder.checkpoint = ", stretch,
+                     " does not go with loss.sampling = '", sampling, "', where the decoder runs step by step");
+}
+
 double ObjectiveOptions::sampled_share(uint64_t step) const {
   if (sampling == "none") return 0;
   if (sampling == "constant") return sampling_rate;
@@ -64,7 +80,8 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint6
                      {.embedding = E,
                       .memory = options.encoder.width(),
                       .attention = options.attention ? options.attention : H,
-                      .readout = R});
+                      .readout = R,
+                      .location = options.location});
   output_ = Linear(R, vocabularies.target, Linear::Bias::yes);
   if (tied) output_.weight = target_embedding_.weight;
   if (seed != kNoInit) initialise(params_of(*this), options.init, seed);
@@ -76,7 +93,7 @@ void Seq2Seq::params(ParamVisitor& v) {
     Encoder* encoder;
     Decoder* decoder;
     void params(ParamVisitor& v) {
-      v("embedding.weight", embedding);
+      v("embedding.weight", embedding, Role::embedding);
       if (encoder) encoder->params(v);
       if (decoder) decoder->params(v);
     }
@@ -86,8 +103,8 @@ void Seq2Seq::params(ParamVisitor& v) {
   Side decoder{target_embedding_.weight, nullptr, &decoder_};
   v("encoder", encoder);
   v("decoder", decoder);
-  if (options_.tie == "none") v("output.weight", output_.weight);
-  v("output.bias", output_.bias);
+  if (options_.tie == "none") v("output.weight", output_.weight, Role::weight);
+  v("output.bias", output_.bias, Role::bias);
 }
 
 Var Seq2Seq::embed_source(const Sentences& sentences, const Steps& steps, Noise* noise) const {
@@ -111,7 +128,10 @@ Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& obj
   const MemoryLayout memory(source.lengths);
   const Encoded encoded =
       encoder_(embed_source(batch.source, source_steps, noise), source_steps, options_.dropout, noise);
-  const DecoderPass pass(decoder_, encoded, memory, options_.dropout, noise);
+  if (noise) objective.check_with(options_);  // held-out text is only scored
+  // Only where there is something to learn: held-out text is scored by its likelihood.
+  const DecoderPass pass(decoder_, encoded, memory, options_.dropout, noise,
+                         objective.coverage > 0 && noise ? CoverageLoss::yes : CoverageLoss::no);
 
   // Decoder row b is target rank b; its source stands at this rank.
   std::vector<int32_t> of = source.rank();
@@ -131,23 +151,25 @@ Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& obj
 
   const DropoutSite site(options_.dropout, noise);
   const double share = noise ? objective.sampled_share(noise->step) : 0;
-  Var readouts;
+  Unrolled unrolled;
   if (share > 0) {
-    check<ConfigError>(
-        options_.decoder.time.checkpoint == 0, "model.decoder.checkpoint = ", options_.decoder.time.checkpoint,
-        " does not go with loss.sampling = '", objective.sampling, "', where the decoder runs step by step");
-    readouts = pass.unroll(steps, start, of, [&](int64_t t, const Var& last) {
+    unrolled = pass.unroll(steps, start, of, [&](int64_t t, const Var& last) {
       const std::vector<int32_t> truth(inputs.begin() + steps.begin(t), inputs.begin() + steps.begin(t + 1));
       return sampled_input(pass, site, truth, last, share, *noise);
     });
   } else {
     const Var embedded = site.sequence(ops::gather_rows(target_embedding_.weight, ops::row_ids(inputs)),
                                        ops::row_ids(steps.sequence_of_rows()));
-    readouts = pass.teacher_force(embedded, steps, start, of);
+    unrolled = pass.teacher_force(embedded, steps, start, of);
   }
-  const auto xent = ops::projected_xent(readouts, output_.weight, output_.bias, targets,
+  const auto xent = ops::projected_xent(unrolled.readouts, output_.weight, output_.bias, targets,
                                         {.smoothing = objective.smoothing, .scale = scale});
-  return {xent.loss, xent.loss_sum, xent.nll_sum, xent.correct, steps.N()};
+  Seq2SeqLoss out{xent.loss, xent.loss_sum, xent.nll_sum, xent.correct, steps.N()};
+  if (unrolled.coverage_loss) {
+    out.loss = ops::add(out.loss, ops::scale(unrolled.coverage_loss, objective.coverage * scale));
+    out.loss_sum += objective.coverage * static_cast<double>(unrolled.coverage_loss.value().data<float>()[0]);
+  }
+  return out;
 }
 
 // What a step reads under scheduled sampling: the truth, or with the given

@@ -14,11 +14,15 @@
 
 namespace lookback {
 
+// Every kind of attention, and none.
+StringList score_choices();
+
 struct Seq2SeqOptions {
   EncoderOptions encoder;
   DecoderOptions decoder;
   std::string score = "general";
   int64_t attention = 0;
+  LocationOptions location;
   int64_t embedding = 256;
   int64_t readout = 0;
   std::string tie = "none";
@@ -28,8 +32,14 @@ struct Seq2SeqOptions {
   void fields(FieldVisitor& v) {
     v("encoder", encoder);
     v("decoder", decoder);
-    v("score", score, "how a decoder state is compared with each source position").choices(score_names());
-    v("attention", attention, "width of the concat and additive scores; 0: as wide as the decoder").range(0, 65536);
+    v("score", score,
+      "how a decoder state is compared with each source position; location also knows the weights of the step before "
+      "(Chorowski et al. 2015), coverage the sum of all weights before (See et al. 2017); none: no attention, the "
+      "decoder starts from the encoder's last state and sees nothing else")
+        .choices(score_choices());
+    v("attention", attention, "width of the scores concat, additive, location and coverage; 0: as wide as the decoder")
+        .range(0, 65536);
+    v("location", location);
     v("embedding", embedding, "width of the token embeddings").range(1, 65536);
     v("readout", readout,
       "width of the features the output layer reads; 0: the decoder's, or the embedding's when tied")
@@ -44,6 +54,7 @@ struct Seq2SeqOptions {
 // What training minimises.
 struct ObjectiveOptions {
   double smoothing = 0.1;
+  double coverage = 0;
   std::string sampling = "none";
   double sampling_rate = 0.25;
   int64_t sampling_steps = 10000;
@@ -51,6 +62,11 @@ struct ObjectiveOptions {
   void fields(FieldVisitor& v) {
     v("smoothing", smoothing, "share of the target probability spread over the vocabulary (label smoothing)")
         .range(0, 0.999);
+    v("coverage", coverage,
+      "weight of the coverage loss, which punishes looking where the decoder has looked before: sum of min(weights, "
+      "sum "
+      "of the weights before) (See et al. 2017); 0 is off; the decoder then runs step by step")
+        .range(0, 1000);
     v("sampling", sampling,
       "scheduled sampling (Bengio et al. 2015), how the share of inputs taken from the model itself grows: none, "
       "constant, linear, exponential (fast at first), inverse_sigmoid (fast half-way)")
@@ -60,6 +76,8 @@ struct ObjectiveOptions {
         .range(0, 1);
     v("sampling_steps", sampling_steps, "training steps until the share is reached; it stays there").range(1, 1e12);
   }
+  // Throws ConfigError for what does not go with this model.
+  void check_with(const Seq2SeqOptions& model) const;
   // The share of inputs sampled from the model at a training step: from 0 at step 0 to
   // sampling_rate at sampling_steps, and no further.
   double sampled_share(uint64_t step) const;

@@ -34,16 +34,16 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     const ops::RowIds ids = ops::row_ids({tokens.begin(), tokens.end()});
     const Var x_part = std::ssize(tokens) <= kFewRows ? pass_->input_part(table, ids) : Var();
     const DecoderStep out = pass_->step(x_part, ops::gather_rows(table, ids), of_, state_);
-    if (!candidates_.empty())
-      return {shortlist_.logits(out.readout, *of_), out.weights.value(), shortlist_.candidates(*of_)};
+    const Tensor weights = out.weights ? out.weights.value() : Tensor();
+    if (!candidates_.empty()) return {shortlist_.logits(out.readout, *of_), weights, shortlist_.candidates(*of_)};
     if (best != kAll && few_decide_) {
       if (auto few = ops::top_k(out.readout, model_.output_.weight, model_.output_.bias, best)) {
         likeliest_ = std::move(few->columns);
-        return {few->values, out.weights.value(), {likeliest_.begin(), likeliest_.end()}};
+        return {few->values, weights, {likeliest_.begin(), likeliest_.end()}};
       }
       few_decide_ = false;
     }
-    return {model_.project(out.readout).value(), out.weights.value(), {}};
+    return {model_.project(out.readout).value(), weights, {}};
   }
 
   void reorder(std::span<const int32_t> from) override {

@@ -7,48 +7,58 @@ namespace {
 
 Var zeros(int64_t N, int64_t C) { return Var(Tensor::zeros({N, C})); }
 
+template <class F>
+DecoderState mapped(DecoderState state, F&& f) {
+  state.rows([&](Var& x) {
+    if (x) x = f(x);
+  });
+  return state;
+}
+
 }  // namespace
 
 DecoderState DecoderState::gather(const ops::RowIds& ids) const {
-  auto pick = [&](const Var& x) { return x ? ops::gather_rows(x, ids) : Var(); };
-  DecoderState out;
-  for (const CellState& s : layers) out.layers.push_back({pick(s.h), pick(s.c)});
-  out.feed = pick(feed);
-  return out;
+  return mapped(*this, [&](const Var& x) { return ops::gather_rows(x, ids); });
 }
 
 DecoderState DecoderState::take_rows(int64_t n) const {
-  auto take = [&](const Var& x) { return x ? ops::slice_rows(x, 0, n) : Var(); };
-  DecoderState out;
-  for (const CellState& s : layers) out.layers.push_back({take(s.h), take(s.c)});
-  out.feed = take(feed);
-  return out;
+  return mapped(*this, [&](const Var& x) { return ops::slice_rows(x, 0, n); });
 }
 
 DecoderState DecoderState::detach() const {
-  auto constant = [](const Var& x) { return x ? Var(x.value()) : Var(); };
-  DecoderState out;
-  for (const CellState& s : layers) out.layers.push_back({constant(s.h), constant(s.c)});
-  out.feed = constant(feed);
-  return out;
+  return mapped(*this, [](const Var& x) { return Var(x.value()); });
 }
 
 Decoder::Decoder(const DecoderOptions& options, const EncoderOptions& encoder, const std::string& score,
                  const DecoderSizes& sizes)
     : options_(options), sizes_(sizes) {
+  if (score == "none") {
+    check<ConfigError>(options.bridge != "zeros",
+                       "model.score = 'none' needs another model.decoder.bridge than 'zeros': without attention the "
+                       "decoder knows of the source by its first state alone");
+    sizes_.memory = 0;
+  } else {
+    attention_ = make_attention(
+        score,
+        {.query = options.hidden, .memory = sizes.memory, .attention = sizes.attention, .location = sizes.location});
+  }
   check<ConfigError>(options.time.checkpoint == 0 || at_once(), "model.decoder.checkpoint = ", options.time.checkpoint,
-                     " needs decoder.attention = 'luong' and decoder.input_feeding = false: other decoders run step by "
-                     "step; model.encoder.checkpoint goes with all of them");
+                     " needs decoder.attention = 'luong', decoder.input_feeding = false and a score that remembers "
+                     "nothing: other decoders run step by step; model.encoder.checkpoint goes with all of them");
   const int64_t H = options.hidden;
-  const int64_t first = sizes.embedding + (options.input_feeding ? sizes.readout : 0) + (luong() ? 0 : sizes.memory);
+  const int64_t first = sizes.embedding + (options.input_feeding ? sizes.readout : 0) + (luong() ? 0 : sizes_.memory);
   for (int64_t k = 0; k < options.layers; ++k)
     layers_.push_back(recurrent_weights(cell_kind(options.cell), k ? H : first, H));
   if (options.layer_norm)
     for (int64_t k = 0; k < options.layers; ++k) norms_.emplace_back(H);
-  score_ = make_score(score, {.query = H, .memory = sizes.memory, .attention = sizes.attention});
-  const int64_t read = sizes.memory + H + (luong() ? 0 : sizes.embedding);
+  const int64_t read = sizes_.memory + H + (luong() ? 0 : sizes.embedding);
   readout_ = Linear(read, options.readout == "maxout" ? 2 * sizes.readout : sizes.readout, Linear::Bias::yes);
   make_bridge(encoder);
+}
+
+bool Decoder::at_once() const {
+  const Remembers remembers = attention_ ? attention_->remembers() : Remembers{};
+  return luong() && !options_.input_feeding && !remembers.weights && !remembers.coverage;
 }
 
 void Decoder::make_bridge(const EncoderOptions& encoder) {
@@ -72,19 +82,20 @@ void Decoder::params(ParamVisitor& v) {
   } cells{*this};
   v(options_.cell, cells);
   for (size_t k = 0; k < norms_.size(); ++k) v("layers." + std::to_string(k) + ".norm", norms_[k]);
-  v("score", *score_);
+  if (attention_) v("score", *attention_);
   v("readout", readout_);
   v("bridge.h", bridge_h_);
   v("bridge.c", bridge_c_);
 }
 
 DecoderPass::DecoderPass(const Decoder& decoder, const Encoded& source, const MemoryLayout& memory,
-                         const DropoutOptions& dropout, Noise* noise)
-    : decoder_(decoder),
-      memory_(memory),
-      values_(source.memory),
-      keys_(decoder.score_->keys(source.memory)),
-      layers_(decoder.layers_) {
+                         const DropoutOptions& dropout, Noise* noise, CoverageLoss coverage_loss)
+    : decoder_(decoder), memory_(memory), coverage_loss_(coverage_loss), layers_(decoder.layers_) {
+  if (const Attention* attention = decoder.attention_.get()) {
+    source_ = attention->prepare(source.memory);
+    remembers_ = attention->remembers();
+    remembers_.coverage |= coverage_loss == CoverageLoss::yes;
+  }
   for (ops::RecurrentWeights& w : layers_) w.w_hh = drop_weights(w.w_hh, dropout, noise);
   for (size_t k = 1; k < layers_.size(); ++k) between_.emplace_back(dropout, noise);
   after_readout_ = DropoutSite(dropout, noise);
@@ -112,6 +123,7 @@ DecoderState DecoderPass::start(const Encoded& source) const {
     out.layers.push_back(s);
   }
   if (o.input_feeding) out.feed = zeros(B, decoder_.sizes_.readout);
+  out.attention = first_state(remembers_, B, memory_.longest());
   return out;
 }
 
@@ -123,15 +135,18 @@ Var DecoderPass::input_part(const Var& table, const ops::RowIds& ids) const {
   return (*decoder_.input_parts_)(table, ids, layers_[0].w_ih, layers_[0].b_ih, {0, table.dim(1)});
 }
 
-ops::Attended DecoderPass::attend(const Var& query, const ops::RowIds& sentence_of_row) const {
-  const ops::Visible visible{memory_, sentence_of_row};
-  return ops::attend(decoder_.score_->energies(query, keys_, visible), values_, visible);
+ops::Attended DecoderPass::attend(const Var& query, const ops::RowIds& sentence_of_row,
+                                  const AttentionState& before) const {
+  if (!decoder_.attention_) return {};
+  return decoder_.attention_->attend(query, source_, {memory_, sentence_of_row}, before);
 }
 
 Var DecoderPass::read_out(const Var& top, const Var& context, const Var& embedded) const {
   const Linear& w = decoder_.readout_;
-  const int64_t M = context.dim(1), H = top.dim(1);
-  std::vector<ops::LinearTerm> terms{w.part(context, 0), w.part(top, M)};
+  const int64_t M = decoder_.sizes_.memory, H = top.dim(1);
+  std::vector<ops::LinearTerm> terms;
+  if (context) terms.push_back(w.part(context, 0));
+  terms.push_back(w.part(top, M));
   if (!decoder_.luong()) terms.push_back(w.part(embedded, M + H));
   terms[0].bias = w.bias;
   const Var x = ops::linear_sum(terms);
@@ -157,10 +172,11 @@ DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops:
     column += x.dim(1);
   };
   if (decoder_.options_.input_feeding) add_input(state.feed);
+  const AttentionState before = with_columns(state.attention, memory_.longest());
   ops::Attended attended;
   if (!decoder_.luong()) {
-    attended = attend(state.layers.back().h, sentence_of_row);
-    add_input(attended.context);
+    attended = attend(state.layers.back().h, sentence_of_row, before);
+    if (attended.context) add_input(attended.context);
   }
   Var top;
   for (size_t k = 0; k < layers_.size(); ++k) {
@@ -168,15 +184,17 @@ DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops:
     state.layers[k] = cell_step(kind, layers_[k], terms, k > 0 ? Var() : x_part, state.layers[k]);
     top = layer_output(k, state.layers[k].h, top);
   }
-  if (decoder_.luong()) attended = attend(top, sentence_of_row);
+  if (decoder_.luong()) attended = attend(top, sentence_of_row, before);
+  state.attention = next_state(remembers_, before, attended.weights);
   DecoderStep out{after_readout_.step(read_out(top, attended.context, embedded)), attended.weights};
   if (decoder_.options_.input_feeding) state.feed = out.readout;
   return out;
 }
 
-Var DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& sentence_of_sequence,
-                        const std::function<Input(int64_t, const Var&)>& input) const {
+Unrolled DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& sentence_of_sequence,
+                             const std::function<Input(int64_t, const Var&)>& input) const {
   std::vector<Var> readouts;
+  Unrolled out;
   ops::RowIds sentence_of_row;
   const int64_t bptt = decoder_.options_.time.bptt;
   for (int64_t t = 0; t < steps.T(); ++t) {
@@ -187,19 +205,27 @@ Var DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vecto
       sentence_of_row =
           ops::row_ids(std::vector<int32_t>(sentence_of_sequence.begin(), sentence_of_sequence.begin() + alive));
     const Input in = input(t, readouts.empty() ? Var() : readouts.back());
-    readouts.push_back(step(in.x_part, in.embedded, sentence_of_row, state).readout);
+    const Var covered = state.attention.coverage;
+    const DecoderStep done = step(in.x_part, in.embedded, sentence_of_row, state);
+    readouts.push_back(done.readout);
+    if (coverage_loss_ == CoverageLoss::no) continue;
+    const Var loss = ops::coverage_loss(done.weights, covered);
+    out.coverage_loss = out.coverage_loss ? ops::add(out.coverage_loss, loss) : loss;
   }
-  return ops::concat_rows(readouts);
+  out.readouts = ops::concat_rows(readouts);
+  return out;
 }
 
-Var DecoderPass::teacher_force(const Var& embedded, const Steps& steps, const DecoderState& state,
-                               const std::vector<int32_t>& sentence_of_sequence) const {
-  if (decoder_.at_once()) return teacher_force_batched(embedded, steps, state, sentence_of_sequence);
-  if (auto loop = fused_form()) {
+Unrolled DecoderPass::teacher_force(const Var& embedded, const Steps& steps, const DecoderState& state,
+                                    const std::vector<int32_t>& sentence_of_sequence) const {
+  const bool stepwise = coverage_loss_ == CoverageLoss::yes;
+  if (!stepwise && decoder_.at_once()) return {teacher_force_batched(embedded, steps, state, sentence_of_sequence), {}};
+  if (auto loop = stepwise ? std::nullopt : fused_form()) {
     loop->dropout = {after_readout_.rate(), after_readout_.streams(steps.T())};
     const CellState& first = state.layers[0];
-    return ops::attentive_lstm(*loop, embedded, steps, {first.h, first.c},
-                               {keys_, values_, {memory_, ops::row_ids(sentence_of_sequence)}});
+    return {ops::attentive_lstm(*loop, embedded, steps, {first.h, first.c},
+                                {source_.keys, source_.values, {memory_, ops::row_ids(sentence_of_sequence)}}),
+            {}};
   }
   const Var x_part = input_part(embedded);
   return unroll(steps, state, sentence_of_sequence, [&](int64_t t, const Var&) {
@@ -212,7 +238,7 @@ Var DecoderPass::teacher_force(const Var& embedded, const Steps& steps, const De
 std::optional<ops::AttentiveLstm> DecoderPass::fused_form() const {
   const DecoderOptions& o = decoder_.options_;
   if (o.cell != "lstm" || layers_.size() != 1 || o.layer_norm || o.readout != "tanh" || o.time.bptt > 0) return {};
-  const auto score = decoder_.score_->form();
+  const auto score = decoder_.attention_ ? decoder_.attention_->form() : std::nullopt;
   if (!score) return {};
   return ops::AttentiveLstm{
       .order = decoder_.luong() ? ops::AttentiveLstm::Order::luong : ops::AttentiveLstm::Order::bahdanau,
@@ -238,7 +264,7 @@ Var DecoderPass::teacher_force_batched(const Var& embedded, const Steps& steps, 
   }
   std::vector<int32_t> sentence_of_row;
   for (const int32_t b : *sequences) sentence_of_row.push_back(sentence_of_sequence[static_cast<size_t>(b)]);
-  const auto attended = attend(top, ops::row_ids(std::move(sentence_of_row)));
+  const auto attended = attend(top, ops::row_ids(std::move(sentence_of_row)), {});
   return after_readout_.sequence(read_out(top, attended.context, embedded), sequences);
 }
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "lookback/nn/attention.h"
 #include "lookback/nn/encoder.h"
 #include "lookback/nn/projected_embedding_cache.h"
-#include "lookback/nn/score.h"
 
 namespace lookback {
 
@@ -49,13 +49,22 @@ struct DecoderSizes {
   int64_t memory;     // M: width of the encoder's outputs
   int64_t attention;  // A: width of additive and concat scores
   int64_t readout;    // R: what the output layer reads
+  LocationOptions location = {};
 };
 
 // Where a decoder stands, row by row.
 struct DecoderState {
   std::vector<CellState> layers;
   Var feed;  // [N, R] the last readout; only with input feeding
+  AttentionState attention;
 
+  // Calls v(Var&) for every part that has a row for each of the state's, absent ones too, in one order.
+  template <class V>
+  void rows(V&& v) {
+    for (CellState& s : layers) v(s.h), v(s.c);
+    v(feed);
+    attention.rows(v);
+  }
   // Row k of the result is row ids[k] of this.
   DecoderState gather(const ops::RowIds& ids) const;
   // The first n rows.
@@ -68,8 +77,16 @@ struct DecoderState {
 
 struct DecoderStep {
   Var readout;  // [N, R]
-  Var weights;  // [N, T] attention
+  Var weights;  // [N, T] attention; absent in a decoder without it
 };
+
+// What all steps of a batch gave.
+struct Unrolled {
+  Var readouts;  // [N, R]
+  // [1] sum over all steps of min(weights, coverage); only where the pass has CoverageLoss::yes   (See et al. 2017)
+  Var coverage_loss;
+};
+enum class CoverageLoss { no, yes };
 
 class Decoder;
 
@@ -77,9 +94,9 @@ class Decoder;
 // it keeps. The same code serves training and search.
 class DecoderPass {
  public:
-  // Without noise: no dropout.
+  // Without noise: no dropout. With the coverage loss the decoder runs step by step.
   DecoderPass(const Decoder& decoder, const Encoded& source, const MemoryLayout& memory, const DropoutOptions& dropout,
-              Noise* noise);
+              Noise* noise, CoverageLoss coverage_loss = CoverageLoss::no);
 
   // The state before the first step, one row per source sentence.
   DecoderState start(const Encoded& source) const;
@@ -98,15 +115,15 @@ class DecoderPass {
     Var x_part, embedded;
   };
   // All steps of a ragged batch, one by one: sequence b attends to sentence_of_sequence[b]. `input`
-  // gives what step t reads, and may look at the readout of the step before. Returns [N, R].
-  Var unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& sentence_of_sequence,
-             const std::function<Input(int64_t t, const Var& last_readout)>& input) const;
+  // gives what step t reads, and may look at the readout of the step before.
+  Unrolled unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& sentence_of_sequence,
+                  const std::function<Input(int64_t t, const Var& last_readout)>& input) const;
   // The same for known inputs [N, E] (teacher forcing); whole-sequence products where the model allows.
-  Var teacher_force(const Var& embedded, const Steps& steps, const DecoderState& state,
-                    const std::vector<int32_t>& sentence_of_sequence) const;
+  Unrolled teacher_force(const Var& embedded, const Steps& steps, const DecoderState& state,
+                         const std::vector<int32_t>& sentence_of_sequence) const;
 
  private:
-  ops::Attended attend(const Var& query, const ops::RowIds& sentence_of_row) const;
+  ops::Attended attend(const Var& query, const ops::RowIds& sentence_of_row, const AttentionState& before) const;
   Var read_out(const Var& top, const Var& context, const Var& embedded) const;
   Var layer_output(size_t layer, const Var& h, const Var& below) const;
   Var teacher_force_batched(const Var& embedded, const Steps& steps, const DecoderState& state,
@@ -115,7 +132,9 @@ class DecoderPass {
 
   const Decoder& decoder_;
   MemoryLayout memory_;
-  Var values_, keys_;
+  Attention::Prepared source_;
+  Remembers remembers_;
+  CoverageLoss coverage_loss_;
   std::vector<ops::RecurrentWeights> layers_;  // recurrent weights perhaps dropped
   std::vector<DropoutSite> between_;
   DropoutSite after_readout_;
@@ -133,16 +152,16 @@ class Decoder {
  private:
   friend class DecoderPass;
   bool luong() const { return options_.attention == "luong"; }
-  // Nothing a step reads depends on the attention before it: teacher forcing runs whole sequences.
-  bool at_once() const { return luong() && !options_.input_feeding; }
+  // Nothing a step reads depends on the attention before it: teacher forcing may run whole sequences.
+  bool at_once() const;
   void make_bridge(const EncoderOptions& encoder);
 
   DecoderOptions options_;
   DecoderSizes sizes_{};
   std::vector<ops::RecurrentWeights> layers_;  // layer 0 reads [embedding; feed; context]
   std::vector<LayerNorm> norms_;
-  std::unique_ptr<Score> score_;
-  Linear readout_;  // reads [context; state; embedding (bahdanau)]
+  std::unique_ptr<Attention> attention_;  // null: without attention
+  Linear readout_;                        // reads [context; state; embedding (bahdanau)]
   std::vector<Linear> bridge_h_, bridge_c_;
   std::shared_ptr<ProjectedEmbeddingCache> input_parts_ = std::make_shared<ProjectedEmbeddingCache>();
 };

@@ -1,19 +1,23 @@
 // Sentences that join a search when others have left it.
+#include <algorithm>
+
 #include "lookback/nn/decoder.h"
 
 namespace lookback {
-namespace {
-
-Var joined(const Var& a, const Var& b) { return a && b ? ops::concat_rows({a, b}) : a ? a : b; }
-
-}  // namespace
 
 DecoderState DecoderState::concat(const DecoderState& more) const {
   if (layers.empty()) return more;
-  DecoderState out;
-  for (size_t k = 0; k < layers.size(); ++k)
-    out.layers.push_back({joined(layers[k].h, more.layers[k].h), joined(layers[k].c, more.layers[k].c)});
-  out.feed = joined(feed, more.feed);
+  DecoderState out = *this, added = more;
+  int64_t T = 0;
+  for (DecoderState* s : {&out, &added}) s->attention.rows([&](const Var& x) { T = x ? std::max(T, x.dim(1)) : T; });
+  for (DecoderState* s : {&out, &added}) s->attention = with_columns(std::move(s->attention), T);
+  std::vector<Var> parts;
+  added.rows([&](const Var& x) { parts.push_back(x); });
+  auto next = parts.begin();
+  out.rows([&](Var& x) {
+    if (x) x = ops::concat_rows({x, *next});
+    ++next;
+  });
   return out;
 }
 
@@ -28,9 +32,12 @@ void DecoderPass::merge_memory_of(const DecoderPass& before, const std::vector<i
   for (int64_t s = 0; s < memory_.sentences(); ++s) lengths.push_back(memory_.length(s));
   const auto ids = ops::row_ids(std::move(rows));
   // Some scores compare with the values themselves.
-  const bool one = keys_.value().shares_storage(values_.value());
-  values_ = ops::concat_rows({ops::gather_rows(before.values_, ids), values_});
-  keys_ = one ? values_ : ops::concat_rows({ops::gather_rows(before.keys_, ids), keys_});
+  const auto& [keys, values] = before.source_;
+  if (values) {
+    const bool one = source_.keys.value().shares_storage(source_.values.value());
+    source_.values = ops::concat_rows({ops::gather_rows(values, ids), source_.values});
+    source_.keys = one ? source_.values : ops::concat_rows({ops::gather_rows(keys, ids), source_.keys});
+  }
   memory_ = MemoryLayout(lengths);
 }
 

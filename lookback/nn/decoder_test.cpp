@@ -38,7 +38,7 @@ struct Pair {
   }
   std::vector<NamedVar> params() {
     auto out = params_of(encoder);
-    for (const NamedVar& p : params_of(decoder)) out.push_back({"decoder." + p.name, p.var});
+    for (const NamedVar& p : params_of(decoder)) out.push_back({"decoder." + p.name, p.var, p.role});
     return out;
   }
 
@@ -48,7 +48,11 @@ struct Pair {
     const DecoderPass pass(decoder, encoded, MemoryLayout(source_lengths), dropout, noise);
     const DecoderState start = pass.start(encoded).gather(ops::row_ids(sentence_of_row));
     const Steps steps(target_lengths);
-    if (how == How::teacher_force) return pass.teacher_force(target, steps, start, sentence_of_row);
+    if (how == How::teacher_force) return pass.teacher_force(target, steps, start, sentence_of_row).readouts;
+    return unrolled(pass, steps, start).readouts;
+  }
+  // Step by step, with known inputs.
+  Unrolled unrolled(const DecoderPass& pass, const Steps& steps, const DecoderState& start) const {
     return pass.unroll(steps, start, sentence_of_row, [&](int64_t t, const Var& last) {
       EXPECT_EQ(static_cast<bool>(last), t > 0);
       const Var x = ops::slice_rows(target, steps.begin(t), steps.begin(t + 1));
@@ -246,6 +250,49 @@ TEST(Decoder, TruncatedGradientsAreThoseOfStatesCutByHand) {
         }
         EXPECT_GT(changed, 1e-3);
       }
+}
+
+TEST(Decoder, AttentionThatRemembersGoesStepByStepEverywhere) {
+  for (const char* score : {"location", "coverage", "none"})
+    for (const char* attention : {"luong", "bahdanau"})
+      for (const bool feeding : {false, true}) {
+        SCOPED_TRACE(str_cat(score, " ", attention, " feeding ", feeding));
+        Pair s({.hidden = 3}, {.layers = 2, .hidden = 6, .attention = attention, .input_feeding = feeding}, score);
+        expect_teach_equals_unroll(s, {});
+      }
+  EXPECT_THROW(Pair({.hidden = 3}, {.hidden = 6, .input_feeding = false, .time = {.checkpoint = 2}}, "location"),
+               ConfigError);
+}
+
+// Of two steps, the second is punished for what it shares with the first; and the readouts stay as they are.
+TEST(Decoder, CoverageLossIsWhatTwoStepsShare) {
+  for (const char* score : {"general", "additive", "location", "coverage"}) {
+    const Pair s({.hidden = 3}, {.hidden = 6, .input_feeding = false}, score);
+    const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
+    const MemoryLayout memory(s.source_lengths);
+    const DecoderPass plain(s.decoder, encoded, memory, {}, nullptr),
+        pass(s.decoder, encoded, memory, {}, nullptr, CoverageLoss::yes);
+    const Steps steps(std::vector<int64_t>{2, 2});
+    const std::vector<int32_t> sentences = {0, 1};
+    const Var target = ops::slice_rows(s.target, 0, 4);
+    const auto start = [&](const DecoderPass& p) { return p.start(encoded).gather(ops::row_ids(sentences)); };
+    const Unrolled with = pass.teacher_force(target, steps, start(pass), sentences);
+    const Unrolled without = plain.teacher_force(target, steps, start(plain), sentences);
+    EXPECT_FALSE(without.coverage_loss);
+    EXPECT_LT(distance(with.readouts.value(), without.readouts.value()), 1e-6) << score;
+    DecoderState state = start(plain);
+    std::vector<Tensor> weights;
+    for (int64_t t = 0; t < 2; ++t) {
+      const Var x = ops::slice_rows(target, 2 * t, 2 * t + 2);
+      weights.push_back(plain.step(plain.input_part(x), x, ops::row_ids(sentences), state).weights.value());
+    }
+    double shared = 0;
+    for (int64_t k = 0; k < weights[0].size(); ++k)
+      shared += std::min(weights[0].data<float>()[k], weights[1].data<float>()[k]);
+    EXPECT_GT(shared, 0.1);
+    EXPECT_NEAR(with.coverage_loss.value().data<float>()[0], shared, 1e-5) << score;
+    backward(with.coverage_loss);
+  }
 }
 
 TEST(Decoder, CopyNeedsEqualWidths) { EXPECT_THROW(Pair({.hidden = 4}, {.hidden = 6, .bridge = "copy"}), ConfigError); }

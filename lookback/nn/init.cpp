@@ -16,18 +16,27 @@ uint64_t stream_of(std::string_view name) {
   return h;
 }
 
-enum class Role { weight, recurrent, bias, embedding, gamma, beta, score_vector };
-
-Role role_of(std::string_view name) {
-  auto has = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
-  if (has("norm.gamma")) return Role::gamma;
-  if (has("norm.beta")) return Role::beta;
-  if (has("bias")) return Role::bias;
-  if (has("weight_hh")) return Role::recurrent;
-  if (has("embedding.weight")) return Role::embedding;
-  if (name.ends_with("score.v")) return Role::score_vector;
-  return Role::weight;
+int64_t gates_of(Role role) {
+  switch (role) {
+    case Role::lstm_input:
+    case Role::lstm_recurrent:
+    case Role::lstm_bias:
+    case Role::lstm_recurrent_bias:
+      return 4;
+    case Role::gru_input:
+    case Role::gru_recurrent:
+    case Role::gru_bias:
+      return 3;
+    default:
+      return 1;
+  }
 }
+
+bool is_recurrent(Role role) { return role == Role::lstm_recurrent || role == Role::gru_recurrent; }
+bool is_bias(Role role) {
+  return role == Role::bias || role == Role::lstm_bias || role == Role::lstm_recurrent_bias || role == Role::gru_bias;
+}
+bool is_of_score(Role role) { return role == Role::score_weight || role == Role::score_filter; }
 
 using Values = std::vector<double>;
 
@@ -74,11 +83,9 @@ void fill_orthogonal(Values& x, int64_t rows, int64_t cols, Rng& rng) {
 }
 
 // Fan-in and fan-out of a weight; gates stacked in rows count one by one.
-double glorot(const Shape& s, std::string_view name) {
-  const double gates = name.find("weight_ih") == std::string_view::npos ? 1
-                       : name.find("gru") == std::string_view::npos     ? 4
-                                                                        : 3;
-  const double out = static_cast<double>(s[0]) / gates, in = s.rank() > 1 ? static_cast<double>(s[1]) : 1;
+double glorot(const Shape& s, Role role) {
+  const double out = static_cast<double>(s[0]) / static_cast<double>(gates_of(role));
+  const double in = s.rank() > 1 ? static_cast<double>(s[1]) : 1;
   return std::sqrt(6.0 / (in + out));
 }
 
@@ -86,11 +93,9 @@ double glorot(const Shape& s, std::string_view name) {
 // linear layer has that of its weight; where the weight is another layer's, its own length.
 double torch_bound(std::span<const NamedVar> all, const NamedVar& p) {
   const Shape& s = p.var.shape();
-  const std::string_view name = p.name;
   auto width = static_cast<double>(s[s.rank() - 1]);
-  if (name.find("_l") != std::string_view::npos && (name.find("weight_ih") != std::string_view::npos || s.rank() == 1))
-    width = static_cast<double>(s[0]) / (name.find("gru") == std::string_view::npos ? 4 : 3);
-  if (name.ends_with(".bias")) {
+  if (gates_of(p.role) > 1) width = static_cast<double>(s[0]) / static_cast<double>(gates_of(p.role));
+  if (p.role == Role::bias) {
     const std::string weight = p.name.substr(0, p.name.size() - 4) + "weight";
     for (const NamedVar& other : all)
       if (other.name == weight) width = static_cast<double>(other.var.dim(1));
@@ -100,20 +105,20 @@ double torch_bound(std::span<const NamedVar> all, const NamedVar& p) {
 
 void fill(Values& x, std::span<const NamedVar> all, const NamedVar& p, const InitOptions& o, Rng& rng) {
   const Shape& s = p.var.shape();
-  const Role role = role_of(p.name);
-  if (role == Role::gamma) return x.assign(x.size(), 1.0);
-  if (role == Role::beta) return;
+  const Role role = p.role;
+  if (role == Role::norm_gain) return x.assign(x.size(), 1.0);
+  if (role == Role::norm_shift) return;
   if (o.kind == "uniform") return fill_uniform(x, o.scale, rng);
   if (o.kind == "torch")
     return role == Role::embedding ? fill_normal(x, 1, rng) : fill_uniform(x, torch_bound(all, p), rng);
-  if (role == Role::bias) return;
-  if (role == Role::recurrent) return fill_orthogonal(x, s[0], s[1], rng);
+  if (is_bias(role)) return;
+  if (is_recurrent(role)) return fill_orthogonal(x, s[0], s[1], rng);
   if (o.kind == "bahdanau") {
-    if (role != Role::score_vector) fill_normal(x, p.name.find("score.") == std::string::npos ? 0.01 : 0.001, rng);
+    if (role != Role::score_vector) fill_normal(x, is_of_score(role) ? 0.001 : 0.01, rng);
     return;
   }
   if (role == Role::embedding) return fill_normal(x, 1 / std::sqrt(static_cast<double>(s[1])), rng);
-  fill_uniform(x, glorot(s, p.name), rng);
+  fill_uniform(x, glorot(s, role), rng);
 }
 
 }  // namespace
@@ -123,7 +128,7 @@ void initialise(std::span<const NamedVar> parameters, const InitOptions& options
     Rng rng(seed, stream_of(p.name));
     Values x(static_cast<size_t>(p.var.value().size()));
     fill(x, parameters, p, options, rng);
-    if (p.name.find("lstm.bias_ih") != std::string::npos)
+    if (p.role == Role::lstm_bias)
       for (size_t k = x.size() / 4; k < x.size() / 2; ++k) x[k] += options.forget_bias;
     with_float(p.var.dtype(), [&]<class R>() { std::copy(x.begin(), x.end(), p.var.value().data<R>()); });
     p.var.touch();

@@ -27,8 +27,6 @@ struct InitOptions {
 
 // Gives every parameter its first value, a pure function of (seed, name, shape, options), and
 // with kind = torch of its weight's shape for a bias. The order of the parameters does not matter.
-// The name tells the role: *weight_hh* recurrent, *bias* bias, *embedding.weight* lookup
-// table, *norm.gamma* and *norm.beta* normalisation, *score.v* score vector, others plain weights.
 void initialise(std::span<const NamedVar> parameters, const InitOptions& options, uint64_t seed);
 
 }  // namespace lookback

@@ -12,8 +12,8 @@ namespace {
 
 Var fresh(const Shape& s, Dtype d = Dtype::f32) { return Var::parameter(Tensor::zeros(s, d)); }
 
-Tensor drawn(const std::string& name, const Shape& shape, const InitOptions& options = {}, uint64_t seed = 1) {
-  const NamedVar p{name, fresh(shape, Dtype::f64)};
+Tensor drawn(Role role, const Shape& shape, const InitOptions& options = {}, uint64_t seed = 1) {
+  const NamedVar p{"name", fresh(shape, Dtype::f64), role};
   initialise(std::vector<NamedVar>{p}, options, seed);
   return p.var.value();
 }
@@ -53,7 +53,7 @@ void expect_all(const Tensor& t, double value) {
 TEST(Init, RecurrentBlocksAreOrthogonal) {
   for (const int64_t H : {1, 2, 33})
     for (const char* kind : {"xavier", "bahdanau"}) {
-      const Tensor w = drawn("encoder.lstm.weight_hh_l0", {4 * H, H}, {.kind = kind});
+      const Tensor w = drawn(Role::lstm_recurrent, {4 * H, H}, {.kind = kind});
       for (int64_t gate = 0; gate < 4; ++gate)
         for (int64_t a = 0; a < H; ++a)
           for (int64_t b = 0; b < H; ++b) {
@@ -67,59 +67,59 @@ TEST(Init, RecurrentBlocksAreOrthogonal) {
 }
 
 TEST(Init, Xavier) {
-  expect_uniform(drawn("decoder.readout.weight", {100, 200}), std::sqrt(6.0 / 300));
-  expect_uniform(drawn("encoder.lstm.weight_ih_l0", {400, 50}), std::sqrt(6.0 / 150));  // gates one by one
-  expect_uniform(drawn("encoder.gru.weight_ih_l0", {300, 50}), std::sqrt(6.0 / 150));
-  expect_normal(drawn("encoder.embedding.weight", {400, 64}), 1.0 / 8);
-  expect_all(drawn("encoder.lstm.bias_ih_l0", {40}), 0);
-  expect_all(drawn("output.bias", {40}), 0);
-  EXPECT_GT(moments(drawn("decoder.score.v", {400})).deviation, 0);
+  expect_uniform(drawn(Role::weight, {100, 200}), std::sqrt(6.0 / 300));
+  expect_uniform(drawn(Role::lstm_input, {400, 50}), std::sqrt(6.0 / 150));  // gates one by one
+  expect_uniform(drawn(Role::gru_input, {300, 50}), std::sqrt(6.0 / 150));
+  expect_normal(drawn(Role::embedding, {400, 64}), 1.0 / 8);
+  expect_all(drawn(Role::lstm_bias, {40}), 0);
+  expect_all(drawn(Role::bias, {40}), 0);
+  EXPECT_GT(moments(drawn(Role::score_vector, {400})).deviation, 0);
 }
 
 TEST(Init, Uniform) {
   const InitOptions o{.kind = "uniform", .scale = 0.08};
-  for (const char* name : {"decoder.readout.weight", "encoder.lstm.weight_hh_l0", "encoder.embedding.weight"})
-    expect_uniform(drawn(name, {200, 100}, o), 0.08);
-  expect_uniform(drawn("output.bias", {20000}, o), 0.08);
+  for (const Role role : {Role::weight, Role::lstm_recurrent, Role::embedding})
+    expect_uniform(drawn(role, {200, 100}, o), 0.08);
+  expect_uniform(drawn(Role::bias, {20000}, o), 0.08);
 }
 
 TEST(Init, Bahdanau) {
   const InitOptions o{.kind = "bahdanau"};
-  expect_normal(drawn("decoder.readout.weight", {200, 100}, o), 0.01);
-  expect_normal(drawn("encoder.gru.weight_ih_l0", {300, 100}, o), 0.01);
-  expect_normal(drawn("decoder.score.query.weight", {200, 100}, o), 0.001);
-  expect_normal(drawn("decoder.score.memory.weight", {200, 100}, o), 0.001);
-  expect_all(drawn("decoder.score.v", {50}, o), 0);
-  expect_all(drawn("decoder.readout.bias", {50}, o), 0);
+  expect_normal(drawn(Role::weight, {200, 100}, o), 0.01);
+  expect_normal(drawn(Role::gru_input, {300, 100}, o), 0.01);
+  expect_normal(drawn(Role::score_weight, {200, 100}, o), 0.001);
+  expect_normal(drawn(Role::score_weight, {200, 100}, o), 0.001);
+  expect_all(drawn(Role::score_vector, {50}, o), 0);
+  expect_all(drawn(Role::bias, {50}, o), 0);
 }
 
 TEST(Init, Torch) {
   const InitOptions o{.kind = "torch"};
-  expect_uniform(drawn("encoder.lstm.weight_ih_l0", {400, 30}, o), 0.1);
-  expect_uniform(drawn("encoder.lstm.weight_hh_l0", {400, 100}, o), 0.1);
-  expect_uniform(drawn("encoder.lstm.bias_ih_l0", {40000}, o), 0.01);
-  expect_uniform(drawn("encoder.gru.bias_hh_l1_reverse", {30000}, o), 0.01);
-  expect_uniform(drawn("decoder.readout.weight", {100, 400}, o), 0.05);
-  expect_normal(drawn("decoder.embedding.weight", {200, 100}, o), 1);
-  const std::vector<NamedVar> layer = {{"output.weight", fresh({5000, 16}, Dtype::f64)},
-                                       {"output.bias", fresh({5000}, Dtype::f64)}};
+  expect_uniform(drawn(Role::lstm_input, {400, 30}, o), 0.1);
+  expect_uniform(drawn(Role::lstm_recurrent, {400, 100}, o), 0.1);
+  expect_uniform(drawn(Role::lstm_bias, {40000}, o), 0.01);
+  expect_uniform(drawn(Role::gru_bias, {30000}, o), 0.01);
+  expect_uniform(drawn(Role::weight, {100, 400}, o), 0.05);
+  expect_normal(drawn(Role::embedding, {200, 100}, o), 1);
+  const std::vector<NamedVar> layer = {{"output.weight", fresh({5000, 16}, Dtype::f64), Role::weight},
+                                       {"output.bias", fresh({5000}, Dtype::f64), Role::bias}};
   initialise(layer, o, 1);
   expect_uniform(layer[1].var.value(), 0.25);
 }
 
 TEST(Init, NormalisationStartsAsTheIdentity) {
   for (const char* kind : {"xavier", "uniform", "bahdanau", "torch"}) {
-    expect_all(drawn("encoder.layers.0.norm.gamma", {9}, {.kind = kind}), 1);
-    expect_all(drawn("encoder.layers.0.norm.beta", {9}, {.kind = kind}), 0);
+    expect_all(drawn(Role::norm_gain, {9}, {.kind = kind}), 1);
+    expect_all(drawn(Role::norm_shift, {9}, {.kind = kind}), 0);
   }
 }
 
 TEST(Init, ForgetBiasIsAddedToTheForgetGateOnce) {
   const InitOptions o{.forget_bias = 1.5};
-  const Tensor ih = drawn("decoder.lstm.bias_ih_l0", {12}, o);
+  const Tensor ih = drawn(Role::lstm_bias, {12}, o);
   for (int64_t k = 0; k < 12; ++k) EXPECT_EQ(ih.data<double>()[k], k / 3 == 1 ? 1.5 : 0) << k;
-  expect_all(drawn("decoder.lstm.bias_hh_l0", {12}, o), 0);
-  expect_all(drawn("decoder.gru.bias_ih_l0", {12}, o), 0);
+  expect_all(drawn(Role::lstm_recurrent_bias, {12}, o), 0);
+  expect_all(drawn(Role::gru_bias, {12}, o), 0);
 }
 
 TEST(Init, AFunctionOfSeedNameAndShapeAlone) {

@@ -2,10 +2,11 @@
 //
 //   struct Linear {
 //     Var weight, bias;
-//     void params(ParamVisitor& v) { v("weight", weight), v("bias", bias); }
+//     void params(ParamVisitor& v) { v("weight", weight, Role::weight), v("bias", bias, Role::bias); }
 //   };
 //
-// Optimiser, checkpoint, importer and exporter all see the same dotted names.
+// Optimiser, checkpoint, importer and exporter all see the same dotted names; initialisation and export ask for the
+// role, never for the name.
 #pragma once
 
 #include <concepts>
@@ -17,9 +18,29 @@
 
 namespace lookback {
 
+// What a parameter is to its module.
+enum class Role {
+  weight,        // [O, I] of a linear layer
+  score_weight,  // the same inside of an attention score
+  score_vector,  // [A] what an additive score multiplies its tanh with
+  score_filter,  // any other table of a score, which no product of a linear layer reads
+  bias,
+  embedding,  // [V, E]
+  norm_gain,
+  norm_shift,
+  lstm_input,           // [4H, I]
+  lstm_recurrent,       // [4H, H]
+  lstm_bias,            // [4H] beside lstm_input
+  lstm_recurrent_bias,  // [4H]
+  gru_input,            // [3H, I]
+  gru_recurrent,        // [3H, H]
+  gru_bias,             // [3H] both
+};
+
 struct NamedVar {
   std::string name;  // dotted: "encoder.lstm.weight_ih_l0"
   Var var;
+  Role role = Role::weight;
 };
 
 class ParamVisitor {
@@ -27,8 +48,8 @@ class ParamVisitor {
   explicit ParamVisitor(std::vector<NamedVar>& out) : out_(out) {}
 
   // A parameter; an absent one (an option that is off) is skipped.
-  void operator()(std::string_view name, const Var& var) {
-    if (var) out_.push_back({prefix_ + std::string(name), var});
+  void operator()(std::string_view name, const Var& var, Role role) {
+    if (var) out_.push_back({prefix_ + std::string(name), var, role});
   }
 
   // A module: its parameters appear as name.parameter.

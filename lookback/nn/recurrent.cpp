@@ -10,10 +10,11 @@ ops::RecurrentWeights recurrent_weights(CellKind kind, int64_t I, int64_t H) {
 
 void recurrent_params(ParamVisitor& v, ops::RecurrentWeights& w, size_t layer, ops::Direction direction) {
   const std::string suffix = "_l" + std::to_string(layer) + (direction == ops::Direction::reverse ? "_reverse" : "");
-  v("weight_ih" + suffix, w.w_ih);
-  v("weight_hh" + suffix, w.w_hh);
-  v("bias_ih" + suffix, w.b_ih);
-  v("bias_hh" + suffix, w.b_hh);
+  const bool lstm = w.w_hh.dim(0) == gates_of(CellKind::lstm) * w.w_hh.dim(1);
+  v("weight_ih" + suffix, w.w_ih, lstm ? Role::lstm_input : Role::gru_input);
+  v("weight_hh" + suffix, w.w_hh, lstm ? Role::lstm_recurrent : Role::gru_recurrent);
+  v("bias_ih" + suffix, w.b_ih, lstm ? Role::lstm_bias : Role::gru_bias);
+  v("bias_hh" + suffix, w.b_hh, lstm ? Role::lstm_recurrent_bias : Role::gru_bias);
 }
 
 CellState cell_step(CellKind kind, const ops::RecurrentWeights& w, const Var& x_part, const CellState& before) {

@@ -1,5 +1,7 @@
 #include "lookback/ops/attention.h"
 
+#include <algorithm>
+
 #include "lookback/ops/internal.h"
 
 namespace lookback::ops {
@@ -18,6 +20,16 @@ void check_layout(const char* name, const Visible& visible, const Var& rows, con
         visible.memory.rows(), ",*], got ", rows.shape());
   for (const int32_t s : *visible.sentence_of_row)
     check(0 <= s && s < visible.memory.sentences(), name, ": no sentence ", s, " among ", visible.memory.sentences());
+}
+
+Tensor transposed(const Tensor& x) {
+  const int64_t rows = x.dim(0), cols = x.dim(1);
+  Tensor out({cols, rows}, x.dtype());
+  with_float(x.dtype(), [&]<class R>() {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < cols; ++c) out.data<R>()[c * rows + r] = x.data<R>()[r * cols + c];
+  });
+  return out;
 }
 
 }  // namespace
@@ -44,29 +56,101 @@ Var score_dot(const Var& query, const Var& keys, const Visible& visible, double 
   })[0];
 }
 
-Var score_additive(const Var& query, const Var& keys, const Var& v, const Visible& visible) {
+Var score_additive(const Var& query, const Var& keys, const Var& v, const Visible& visible,
+                   const ScoreFeatures& features) {
   check_layout("score_additive", visible, keys, "keys");
   const int64_t A = keys.dim(1);
   check(query.shape() == Shape{visible.N(), A}, "score_additive: query must be ", Shape{visible.N(), A}, ", got ",
         query.shape());
   check(v.shape() == Shape{A}, "score_additive: v must be ", Shape{A}, ", got ", v.shape());
-  Tensor energies({visible.N(), visible.T()}, query.dtype());
-  auto args = [=]<class R>(const Var& q, const Var& k, const Var& u) {
-    return kernels::ScoreAdditive<R>{
-        view(visible), A, q.value().data<R>(), k.value().data<R>(), u.value().data<R>(), energies.data<R>()};
+  const int64_t F = features.weight ? features.weight.dim(1) : 0;
+  if (features.x) {
+    const Shape x{visible.N(), visible.T() * F};
+    check(features.weight.shape() == Shape{A, F}, "score_additive: the weight of features must be ", Shape{A, F},
+          ", got ", features.weight.shape());
+    check(features.x.shape() == x, "score_additive: features must be ", x, ", got ", features.x.shape());
+  }
+  const Dtype d = query.dtype();
+  Tensor energies({visible.N(), visible.T()}, d);
+  const Tensor weight = features.x ? transposed(features.weight.value()) : Tensor();
+  auto args = [=]<class R>(const std::vector<Var>& in) {
+    return kernels::ScoreAdditive<R>{.memory = view(visible),
+                                     .A = A,
+                                     .query = in[0].value().data<R>(),
+                                     .keys = in[1].value().data<R>(),
+                                     .v = in[2].value().data<R>(),
+                                     .energies = energies.data<R>(),
+                                     .F = F,
+                                     .features = data_or_null<R>(in[3]),
+                                     .feature_weight = data_or_null<R>(weight)};
   };
-  with_float(query.dtype(),
-             [&]<class R>() { kernels::best<R>().score_additive(args.template operator()<R>(query, keys, v)); });
-  return record({energies}, {query, keys, v}, [=](Node& node) {
+  const std::vector<Var> inputs{query, keys, v, features.x, features.weight};
+  with_float(d, [&]<class R>() { kernels::best<R>().score_additive(args.template operator()<R>(inputs)); });
+  return record({energies}, inputs, [=](Node& node) {
     const auto& in = node.inputs;
-    const Tensor scratch({visible.memory.sentences(), A}, energies.dtype());
-    with_float(energies.dtype(), [&]<class R>() {
-      kernels::best<R>().score_additive_backward({.f = args.template operator()<R>(in[0], in[1], in[2]),
+    const int64_t B = visible.memory.sentences();
+    const Tensor scratch({B, A}, d);
+    const bool wanted = in[3] && (in[3].needs_grad() || in[4].needs_grad());
+    const Tensor dweight = wanted ? Tensor::zeros({F, A}, d) : Tensor(),
+                 feature_scratch = wanted ? Tensor({B, F * A}, d) : Tensor(),
+                 unread = wanted && !in[3].needs_grad() ? Tensor::zeros(in[3].shape(), d) : Tensor();
+    with_float(d, [&]<class R>() {
+      R* const dfeatures = !wanted ? nullptr : in[3].needs_grad() ? grad_or_null<R>(in[3]) : unread.data<R>();
+      kernels::best<R>().score_additive_backward({.f = args.template operator()<R>(in),
                                                   .denergies = node.grads[0].data<R>(),
                                                   .dquery = grad_or_null<R>(in[0]),
                                                   .dkeys = grad_or_null<R>(in[1]),
                                                   .dv = grad_or_null<R>(in[2]),
-                                                  .dv_scratch = scratch.data<R>()});
+                                                  .dv_scratch = scratch.data<R>(),
+                                                  .dfeatures = dfeatures,
+                                                  .dfeature_weight = wanted ? dweight.data<R>() : nullptr,
+                                                  .feature_scratch = wanted ? feature_scratch.data<R>() : nullptr});
+    });
+    if (wanted && in[4].needs_grad()) give_grad(in[4], transposed(dweight));
+  })[0];
+}
+
+Var convolve_weights(const Var& weights, const Var& filters, const Visible& visible) {
+  const Shape expected{visible.N(), visible.T()};
+  check(weights.shape() == expected, "convolve_weights: weights must be ", expected, ", got ", weights.shape());
+  check(filters.shape().rank() == 2 && filters.dim(1) > 0, "convolve_weights: filters must be [F, width], got ",
+        filters.shape());
+  const int64_t F = filters.dim(0);
+  Tensor features({visible.N(), visible.T() * F}, weights.dtype());
+  auto args = [=]<class R>(const Var& w, const Var& f) {
+    return kernels::ConvolveWeights<R>{view(visible),     F, f.dim(1), w.value().data<R>(), f.value().data<R>(),
+                                       features.data<R>()};
+  };
+  with_float(features.dtype(),
+             [&]<class R>() { kernels::best<R>().convolve_weights(args.template operator()<R>(weights, filters)); });
+  return record({features}, {weights, filters}, [=](Node& node) {
+    const auto& in = node.inputs;
+    with_float(features.dtype(), [&]<class R>() {
+      kernels::best<R>().convolve_weights_backward({.f = args.template operator()<R>(in[0], in[1]),
+                                                    .dfeatures = node.grads[0].data<R>(),
+                                                    .dweights = grad_or_null<R>(in[0]),
+                                                    .dfilters = grad_or_null<R>(in[1])});
+    });
+  })[0];
+}
+
+Var coverage_loss(const Var& weights, const Var& coverage) {
+  check(weights.shape() == coverage.shape(), "coverage_loss: weights ", weights.shape(), " and coverage ",
+        coverage.shape(), " must be alike");
+  Tensor sum({1}, weights.dtype());
+  with_float(sum.dtype(), [&]<class R>() {
+    const R *w = weights.value().data<R>(), *c = coverage.value().data<R>();
+    double total = 0;
+    for (int64_t k = 0; k < weights.value().size(); ++k) total += std::min(w[k], c[k]);
+    sum.data<R>()[0] = static_cast<R>(total);
+  });
+  return record({sum}, {weights, coverage}, [=](Node& node) {
+    with_float(sum.dtype(), [&]<class R>() {
+      const R *w = node.inputs[0].value().data<R>(), *c = node.inputs[1].value().data<R>();
+      R *dw = grad_or_null<R>(node.inputs[0]), *dc = grad_or_null<R>(node.inputs[1]);
+      const R g = node.grads[0].data<R>()[0];
+      for (int64_t k = 0; k < node.inputs[0].value().size(); ++k)
+        if (R* const d = w[k] <= c[k] ? dw : dc) d[k] += g;
     });
   })[0];
 }

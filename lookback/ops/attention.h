@@ -27,7 +27,20 @@ Var score_dot(const Var& query, const Var& keys, const Visible& visible, double 
 
 // energies[n,t] = v . tanh(query[n] + keys[t]). query [N, A], keys [S, A], v [A].
 // Bahdanau et al. 2015; also Luong's "concat", whose W [q; k] is Wq q + Wk k.
-Var score_additive(const Var& query, const Var& keys, const Var& v, const Visible& visible);
+// With features, what each position is known by besides: v . tanh(query[n] + keys[t] + weight features[n,t]).
+struct ScoreFeatures {
+  Var x;       // [N, T*F]
+  Var weight;  // [A, F]
+};
+Var score_additive(const Var& query, const Var& keys, const Var& v, const Visible& visible,
+                   const ScoreFeatures& features = {});
+
+// features[n,t,f] = sum_j filters[f,j] weights[n, t + j - width / 2] over the row's own sentence, zeros around it.
+// weights [N, T], filters [F, width] -> [N, T*F]. Chorowski et al. 2015, F * alpha.
+Var convolve_weights(const Var& weights, const Var& filters, const Visible& visible);
+
+// sum of min(weights[n,t], coverage[n,t]), as one element. Both [N, T]. See et al. 2017, covloss.
+Var coverage_loss(const Var& weights, const Var& coverage);
 
 struct Attended {
   Var context;  // [N, M]

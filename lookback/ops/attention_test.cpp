@@ -50,6 +50,55 @@ TEST(Attention, ScoreAdditive) {
   }
 }
 
+TEST(Attention, ScoreAdditiveWithFeatures) {
+  for (const Case& c : cases())
+    for (const int64_t F : {1, 3}) {
+      const auto visible = attention(c);
+      check_op(
+          {random_param({visible.N(), c.width}, 1), random_param({visible.memory.rows(), c.width}, 2),
+           random_param({c.width}, 3), random_param({visible.N(), visible.T() * F}, 4), random_param({c.width, F}, 5)},
+          [&](const Inputs& in) {
+            return uneven(ops::score_additive(in[0], in[1], in[2], visible, {in[3], in[4]}));
+          });
+    }
+}
+
+// A feature of weight zero changes nothing, to the bit.
+TEST(Attention, FeaturesWithoutWeightChangeNothing) {
+  const Case c{{9, 4, 6}, {0, 1, 2, 2, 0}, 19};
+  const auto visible = attention(c);
+  const Inputs in = testing::as_f32({random_param({5, 19}, 1), random_param({19, 19}, 2), random_param({19}, 3),
+                                     random_param({5, 18}, 4), Var::parameter(Tensor::zeros({19, 2}, Dtype::f64))});
+  EXPECT_TRUE(testing::same_bits(ops::score_additive(in[0], in[1], in[2], visible, {in[3], in[4]}).value(),
+                                 ops::score_additive(in[0], in[1], in[2], visible).value()));
+}
+
+TEST(Attention, ConvolveWeights) {
+  for (const Case& c : cases())
+    for (const int64_t width : {1, 2, 5}) {
+      const auto visible = attention(c);
+      check_op({random_param({visible.N(), visible.T()}, 1), random_param({3, width}, 2)},
+               [&](const Inputs& in) { return uneven(ops::convolve_weights(in[0], in[1], visible)); });
+    }
+}
+
+// A filter with a single one moves the weights; what comes from outside of the sentence is zero.
+TEST(Attention, AFilterWithOneOneMovesTheWeights) {
+  const ops::Visible visible{MemoryLayout(std::vector<int64_t>{3, 2}), ops::row_ids({0, 1})};
+  const Var weights(Tensor::of<float>({2, 3}, {0.5F, 0.25F, 0.125F, 0.75F, 0.0625F, 9}));
+  const Var filters(Tensor::of<float>({2, 3}, {1, 0, 0, 0, 0, 1}));  // the position before, and the one after
+  const Tensor got = ops::convolve_weights(weights, filters, visible).value();
+  const std::vector<float> want = {0, 0.25F, 0.5F, 0.125F, 0.25F, 0, 0, 0.0625F, 0.75F, 0, 0, 0};
+  EXPECT_TRUE(std::equal(want.begin(), want.end(), got.data<float>()));
+}
+
+TEST(Attention, CoverageLoss) {
+  check_op({random_param({3, 5}, 1), random_param({3, 5}, 2)},
+           [](const Inputs& in) { return ops::coverage_loss(in[0], in[1]); });
+  const Var w(Tensor::of<float>({1, 2}, {0.5F, 0.25F})), c(Tensor::of<float>({1, 2}, {0.125F, 1}));
+  EXPECT_EQ(ops::coverage_loss(w, c).value().data<float>()[0], 0.375F);
+}
+
 TEST(Attention, AttendThroughContextWeightsAndBoth) {
   for (const Case& c : cases()) {
     const auto visible = attention(c);
@@ -129,6 +178,10 @@ TEST(Attention, WhatDoesNotFitIsRefused) {
   EXPECT_THROW(ops::score_dot(random_param({3, 4}, 1), k, visible), ShapeError);
   EXPECT_THROW(ops::score_dot(q, random_param({4, 4}, 1), visible), ShapeError);
   EXPECT_THROW(ops::score_additive(q, k, random_param({3}, 1), visible), ShapeError);
+  EXPECT_THROW(ops::score_additive(q, k, v, visible, {random_param({2, 5}, 1), random_param({4, 2}, 1)}), ShapeError);
+  EXPECT_THROW(ops::score_additive(q, k, v, visible, {random_param({2, 6}, 1), random_param({3, 2}, 1)}), ShapeError);
+  EXPECT_THROW(ops::convolve_weights(random_param({2, 2}, 1), random_param({1, 3}, 1), visible), ShapeError);
+  EXPECT_THROW(ops::coverage_loss(random_param({2, 2}, 1), random_param({2, 3}, 1)), ShapeError);
   EXPECT_THROW(ops::attend(random_param({2, 2}, 1), k, visible), ShapeError);
   EXPECT_THROW(ops::score_dot(q, k, {visible.memory, ops::row_ids({0, 2})}), ShapeError);
   EXPECT_THROW(ops::score_dot(q, k, {visible.memory, ops::row_ids({0, -1})}), ShapeError);

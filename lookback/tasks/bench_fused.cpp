@@ -136,7 +136,7 @@ std::unique_ptr<BenchWork> attentive_decoder(const Inputs& in) {
   for (int32_t b = 0; b < in.B; ++b) sentence_of_row.push_back(b);
   return both_ways(in, embedded.shape(), params, [=, steps = Steps::dense(in.U, in.B)] {
     const DecoderPass pass(*decoder, source, memory, {}, nullptr);
-    return pass.teacher_force(embedded, steps, pass.start(source), sentence_of_row);
+    return pass.teacher_force(embedded, steps, pass.start(source), sentence_of_row).readouts;
   });
 }
 

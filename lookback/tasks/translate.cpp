@@ -201,6 +201,7 @@ void TranslateTask::validate() {
   check<ConfigError>(recipe_.model.tie != "all" || recipe_.tokenizer.joint,
                      "model.tie = 'all' needs one vocabulary for both languages; set tokenizer.joint = true");
   check_scored(recipe_, recipe_.train.options.keep);
+  recipe_.loss.check_with(recipe_.model);
   // Built small and thrown away: names the options that do not go together before any data is read.
   Seq2Seq(recipe_.model, {data::kSpecials, data::kSpecials}, Seq2Seq::kNoInit);
 }

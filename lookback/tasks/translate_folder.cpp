@@ -15,8 +15,9 @@ namespace {
 
 constexpr const char *kWeightsFile = "model.safetensors", *kGenerationFile = "generation_config.json";
 
-// A table whose rows are added to something as they are, and not only multiplied with weights (which would
-// round them to the same int8), stays as it is: so predictions stay those of the trained model in int8.
+// Only what products read is stored as int8. A table whose rows are added to something as they are, and not only
+// multiplied with weights (which would round them to the same int8), stays as it is: so predictions stay those of the
+// trained model in int8.
 std::string table_to_keep(const TranslateConfig& config) {
   const EncoderOptions& encoder = config.model.encoder;
   if (!encoder.residual || encoder.width() != config.model.embedding) return "";
@@ -29,7 +30,8 @@ std::vector<io::NamedTensor> stored(const LoadedModel& m, const std::string& ori
   const std::string kept = table_to_keep(m.config);
   for (const NamedVar& p : params_of(*m.model)) {
     ops::Int8Rows rows{p.var.value(), p.var.row_scales()};
-    if (options.weights == "int8" && rows.scales.empty() && p.var.shape().rank() == 2 && p.name != kept)
+    if (options.weights == "int8" && rows.scales.empty() && p.var.shape().rank() == 2 && p.name != kept &&
+        p.role != Role::score_filter)
       rows = ops::to_int8_rows(p.var.value());
     out.push_back({p.name, rows.rows});
     if (rows.scales.empty()) continue;

@@ -32,6 +32,15 @@ void ScoreDotRowBackward(const ScoreDotBackward<float>& a, int64_t n) {
   }
 }
 
+// q + key + feature_weight^T features, from column k on.
+HWY_INLINE V BeforeTanh(const ScoreAdditive<float>& a, const float* q, const float* key, const float* features,
+                        int64_t k, int64_t left) {
+  V sum = hn::Add(load(q, left), load(key, left));
+  for (int64_t f = 0; f < a.F; ++f)
+    sum = hn::MulAdd(hn::Set(D(), features[f]), load(a.feature_weight + f * a.A + k, left), sum);
+  return sum;
+}
+
 void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n) {
   const Memory& m = a.memory;
   float* e = a.energies + n * m.T;
@@ -39,9 +48,10 @@ void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n) {
   const int64_t length = m.length(n);
   for (int64_t t = 0; t < length; ++t) {
     const float* key = a.keys + (m.begin[m.sentence_of_row[n]] + t) * a.A;
+    const float* features = a.features + (n * m.T + t) * a.F;
     Wide sum;
     each_of_row(0, a.A, [&](int p, int64_t k, int64_t left) HWY_ATTR {
-      const V u = tanh(hn::Add(load(q + k, left), load(key + k, left)));
+      const V u = tanh(BeforeTanh(a, q + k, key + k, features, k, left));
       sum.part[p] = hn::MulAdd(load(a.v + k, left), u, sum.part[p]);
     });
     e[t] = sum_of(sum);
@@ -49,24 +59,31 @@ void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n) {
   std::fill(e + length, e + m.T, 0.0f);
 }
 
-// The tanh is computed again instead of kept: [N, T, A] numbers would not fit.
-void ScoreAdditiveRowBackward(const ScoreAdditiveBackward<float>& a, int64_t n, float* dv) {
+// The tanh is computed again instead of kept: [N, T, A] numbers would not fit. scratch: [A], the gradient before the
+// tanh; dw: [F, A], that of the feature weight.
+void ScoreAdditiveRowBackward(const ScoreAdditiveBackward<float>& a, int64_t n, float* dv, float* scratch, float* dw) {
   const Memory& m = a.f.memory;
   const int64_t A = a.f.A, first = m.begin[m.sentence_of_row[n]], length = m.length(n);
   const V one = hn::Set(D(), 1.0f);
   const float* q = a.f.query + n * A;
   for (int64_t t = 0; t < length; ++t) {
     const float* key = a.f.keys + (first + t) * A;
+    const float* features = a.f.features + (n * m.T + t) * a.f.F;
     const V de = hn::Set(D(), a.denergies[n * m.T + t]);
     for (int64_t k = 0; k < A; k += lanes()) {
       const int64_t left = A - k;
-      // forward: energy = v . tanh(q + k)
-      const V u = tanh(hn::Add(load(q + k, left), load(key + k, left)));
+      // forward: energy = v . tanh(q + k + features W)
+      const V u = tanh(BeforeTanh(a.f, q + k, key + k, features, k, left));
       const V ds = hn::Mul(hn::Mul(de, load(a.f.v + k, left)), hn::NegMulAdd(u, u, one));
       if (dv) store(hn::MulAdd(de, u, load(dv + k, left)), dv + k, left);
       if (a.dquery) store(hn::Add(ds, load(a.dquery + n * A + k, left)), a.dquery + n * A + k, left);
       float* dkey = a.dkeys ? a.dkeys + (first + t) * A + k : nullptr;
       if (dkey) store(hn::Add(ds, load(dkey, left)), dkey, left);
+      if (a.dfeatures) store(ds, scratch + k, left);
+    }
+    for (int64_t f = 0; a.dfeatures && f < a.f.F; ++f) {
+      a.dfeatures[(n * m.T + t) * a.f.F + f] += dot(scratch, a.f.feature_weight + f * A, A);
+      axpy_row(features[f], scratch, dw + f * A, A);
     }
   }
 }
@@ -161,11 +178,20 @@ void score_additive_backward(const ScoreAdditiveBackward<float>& a) {
   const auto row = &LOOKBACK_BEST(ScoreAdditiveRowBackward);
   const Memory& m = a.f.memory;
   const int64_t A = a.f.A;
+  const int64_t FA = a.f.F * A;
   if (a.dv) std::fill_n(a.dv_scratch, m.sentences * A, 0.0f);
-  each_sentence(m, [&](int64_t n) { row(a, n, a.dv ? a.dv_scratch + m.sentence_of_row[n] * A : nullptr); });
-  if (!a.dv) return;
-  for (int64_t s = 0; s < m.sentences; ++s)
-    for (int64_t k = 0; k < A; ++k) a.dv[k] += a.dv_scratch[s * A + k];
+  if (a.dfeatures) std::fill_n(a.feature_scratch, m.sentences * FA, 0.0f);
+  each_sentence(m, [&](int64_t n) {
+    thread_local std::vector<float> scratch;
+    grow(scratch, A);
+    const int64_t s = m.sentence_of_row[n];
+    row(a, n, a.dv ? a.dv_scratch + s * A : nullptr, scratch.data(),
+        a.dfeatures ? a.feature_scratch + s * FA : nullptr);
+  });
+  for (int64_t s = 0; s < m.sentences; ++s) {
+    for (int64_t k = 0; a.dv && k < A; ++k) a.dv[k] += a.dv_scratch[s * A + k];
+    for (int64_t k = 0; a.dfeatures && k < FA; ++k) a.dfeature_weight[k] += a.feature_scratch[s * FA + k];
+  }
 }
 
 void attend(const Attend<float>& a) { each_row(a, &LOOKBACK_BEST(AttendRow)); }

@@ -89,6 +89,32 @@ Outputs run_score_additive(const Table<R>& table, const Case& c, int wanted) {
 }
 
 template <class R>
+Outputs run_score_with_features(const Table<R>& table, const Case& c, int64_t F) {
+  const Layout l(c);
+  const int64_t N = l.rows(), A = c.width;
+  const auto query = numbers<R>(N * A, 1), keys = numbers<R>(l.positions() * A, 2), v = numbers<R>(A, 3);
+  const auto features = numbers<R>(N * l.T * F, 4), weight = numbers<R>(F * A, 5), denergies = numbers<R>(N * l.T, 6);
+  auto dfeatures = numbers<R>(N * l.T * F, 7), dweight = numbers<R>(F * A, 8), dquery = numbers<R>(N * A, 9);
+  std::vector<R> energies(denergies.size(), R{9}), scratch(c.lengths.size() * weight.size(), R{9});
+  const ScoreAdditive<R> f{l.memory(),      A, query.data(),    keys.data(),  v.data(),
+                           energies.data(), F, features.data(), weight.data()};
+  table.score_additive(f);
+  table.score_additive_backward({.f = f,
+                                 .denergies = denergies.data(),
+                                 .dquery = dquery.data(),
+                                 .dkeys = nullptr,
+                                 .dv = nullptr,
+                                 .dv_scratch = nullptr,
+                                 .dfeatures = dfeatures.data(),
+                                 .dfeature_weight = dweight.data(),
+                                 .feature_scratch = scratch.data()});
+  Outputs out;
+  put(out, "energies", energies), put(out, "dquery", dquery);
+  put(out, "dfeatures", dfeatures), put(out, "dweight", dweight);
+  return out;
+}
+
+template <class R>
 Outputs run_attend(const Table<R>& table, const Case& c, int wanted, bool dcontext_in = true, bool dweights_in = true) {
   const Layout l(c);
   const auto energies = numbers<R>(l.rows() * l.T, 1), values = numbers<R>(l.positions() * c.width, 2);
@@ -117,6 +143,13 @@ TEST(AttentionKernels, ScoreAdditiveAgrees) {
     for (const int wanted : {0, 1, 2, 4, 7})
       expect_agreement([&]<class R>(const Table<R>& t) { return run_score_additive(t, c, wanted); },
                        "score_additive, " + c.name() + ", wanted " + std::to_string(wanted));
+}
+
+TEST(AttentionKernels, ScoreWithFeaturesAgrees) {
+  for (const Case& c : awkward_cases())
+    for (const int64_t F : {1, 10})
+      expect_agreement([&]<class R>(const Table<R>& t) { return run_score_with_features(t, c, F); },
+                       "score_additive with features, " + c.name() + ", F " + std::to_string(F));
 }
 
 TEST(AttentionKernels, AttendAgrees) {

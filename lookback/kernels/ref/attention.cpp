@@ -37,14 +37,21 @@ void score_dot_backward(const ScoreDotBackward<R>& a) {
 }
 
 template <class R>
+R before_tanh(const ScoreAdditive<R>& a, int64_t n, int64_t t, int64_t k) {
+  const Memory& m = a.memory;
+  R sum = a.query[n * a.A + k] + a.keys[(m.begin[m.sentence_of_row[n]] + t) * a.A + k];
+  for (int64_t f = 0; f < a.F; ++f) sum += a.features[(n * m.T + t) * a.F + f] * a.feature_weight[f * a.A + k];
+  return sum;
+}
+
+template <class R>
 void score_additive(const ScoreAdditive<R>& a) {
   const Memory& m = a.memory;
   for (int64_t n = 0; n < m.N; ++n)
     for (int64_t t = 0; t < m.T; ++t) {
       R sum = 0;
       if (t < m.length(n))
-        for (int64_t k = 0; k < a.A; ++k)
-          sum += a.v[k] * std::tanh(a.query[n * a.A + k] + a.keys[(m.begin[m.sentence_of_row[n]] + t) * a.A + k]);
+        for (int64_t k = 0; k < a.A; ++k) sum += a.v[k] * std::tanh(before_tanh(a, n, t, k));
       a.energies[n * m.T + t] = sum;
     }
 }
@@ -58,12 +65,51 @@ void score_additive_backward(const ScoreAdditiveBackward<R>& a) {
       const int64_t row = m.begin[m.sentence_of_row[n]] + t;
       const R de = a.denergies[n * m.T + t];
       for (int64_t k = 0; k < A; ++k) {
-        // forward: energy = v . tanh(q + k)
-        const R u = std::tanh(a.f.query[n * A + k] + a.f.keys[row * A + k]);
+        // forward: energy = v . tanh(q + k + features W)
+        const R u = std::tanh(before_tanh(a.f, n, t, k));
         const R ds = de * a.f.v[k] * (1 - u * u);
         if (a.dv) a.dv[k] += de * u;
         if (a.dquery) a.dquery[n * A + k] += ds;
         if (a.dkeys) a.dkeys[row * A + k] += ds;
+        for (int64_t f = 0; a.dfeatures && f < a.f.F; ++f) {
+          a.dfeatures[(n * m.T + t) * a.f.F + f] += ds * a.f.feature_weight[f * A + k];
+          a.dfeature_weight[f * A + k] += ds * a.f.features[(n * m.T + t) * a.f.F + f];
+        }
+      }
+    }
+}
+
+template <class R>
+void convolve_weights(const ConvolveWeights<R>& a) {
+  const Memory& m = a.memory;
+  std::fill_n(a.features, m.N * m.T * a.F, R{0});
+  for (int64_t n = 0; n < m.N; ++n)
+    for (int64_t t = 0; t < m.length(n); ++t) {
+      const int64_t first = t - a.width / 2;
+      const int64_t begin = std::max<int64_t>(0, -first), end = std::min(a.width, m.length(n) - first);
+      for (int64_t f = 0; f < a.F; ++f) {
+        R sum = 0;
+        for (int64_t j = begin; j < end; ++j) sum += a.filters[f * a.width + j] * a.weights[n * m.T + first + j];
+        a.features[(n * m.T + t) * a.F + f] = sum;
+      }
+    }
+}
+
+template <class R>
+void convolve_weights_backward(const ConvolveWeightsBackward<R>& a) {
+  const Memory& m = a.f.memory;
+  const int64_t width = a.f.width;
+  for (int64_t n = 0; n < m.N; ++n)
+    for (int64_t t = 0; t < m.length(n); ++t) {
+      const int64_t first = t - width / 2;
+      const int64_t begin = std::max<int64_t>(0, -first), end = std::min(width, m.length(n) - first);
+      for (int64_t f = 0; f < a.f.F; ++f) {
+        const R d = a.dfeatures[(n * m.T + t) * a.f.F + f];
+        for (int64_t j = begin; j < end; ++j) {
+          // forward: features = filters * weights
+          if (a.dweights) a.dweights[n * m.T + first + j] += d * a.f.filters[f * width + j];
+          if (a.dfilters) a.dfilters[f * width + j] += d * a.f.weights[n * m.T + first + j];
+        }
       }
     }
 }
@@ -120,5 +166,7 @@ LOOKBACK_REF_INSTANCES(score_dot, ScoreDot)
 LOOKBACK_REF_INSTANCES(score_dot_backward, ScoreDotBackward)
 LOOKBACK_REF_INSTANCES(score_additive, ScoreAdditive)
 LOOKBACK_REF_INSTANCES(score_additive_backward, ScoreAdditiveBackward)
+LOOKBACK_REF_INSTANCES(convolve_weights, ConvolveWeights)
+LOOKBACK_REF_INSTANCES(convolve_weights_backward, ConvolveWeightsBackward)
 LOOKBACK_REF_INSTANCES(attend, Attend)
 LOOKBACK_REF_INSTANCES(attend_backward, AttendBackward)

@@ -1,0 +1,79 @@
+// Attention of a decoder: from its state and the encoder's outputs to weights over the source and their context.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "lookback/base/fields.h"
+#include "lookback/nn/module.h"
+#include "lookback/ops/attentive_lstm.h"
+
+namespace lookback {
+
+// What an attention remembers of the steps before, row by row; what it does not need is absent. Zeros before the first
+// step. Columns past a row's own sentence are zero.
+struct AttentionState {
+  Var weights;   // [N, T] of the last step
+  Var coverage;  // [N, T] sum over all steps so far
+
+  // Calls v(Var&) for every part, absent ones too.
+  template <class V>
+  void rows(V&& v) {
+    v(weights), v(coverage);
+  }
+};
+
+// Which parts of it are kept up.
+struct Remembers {
+  bool weights = false, coverage = false;
+};
+
+struct Attention {
+  // What the source gives once, for all steps. keys [S, A], values [S, M].
+  struct Prepared {
+    Var keys, values;
+  };
+
+  virtual ~Attention() = default;
+  // memory [S, M]: the encoder's outputs.
+  virtual Prepared prepare(const Var& memory) const = 0;
+  // One step: query [N, Q] -> context [N, M] and weights [N, T].
+  virtual ops::Attended attend(const Var& query, const Prepared& source, const ops::Visible& visible,
+                               const AttentionState& before) const = 0;
+  virtual Remembers remembers() const { return {}; }
+  // The same as a formula, if it is of a form that whole decoder loops know.
+  virtual std::optional<ops::ScoreForm> form() const { return {}; }
+  virtual void params(ParamVisitor&) {}
+};
+
+// The state before the first step of N rows.
+AttentionState first_state(const Remembers& remembers, int64_t N, int64_t T);
+// The state after a step that attended with `weights`.
+AttentionState next_state(const Remembers& remembers, const AttentionState& before, const Var& weights);
+// For search, where the source may change between two steps: the same with T columns. No gradients.
+AttentionState with_columns(AttentionState state, int64_t T);
+
+struct LocationOptions {
+  int64_t filters = 10;
+  int64_t width = 15;
+
+  void fields(FieldVisitor& v) {
+    v("filters", filters, "score = 'location': filters that the weights of the step before are convolved with")
+        .range(1, 1024);
+    v("width", width, "score = 'location': positions that a filter spans, half of them to each side").range(1, 10001);
+  }
+};
+
+struct AttentionSizes {
+  int64_t query, memory, attention;  // widths Q, M and A
+  LocationOptions location = {};
+};
+
+// The kinds there are, by name: dot, scaled_dot, general, concat, additive, location, coverage.
+StringList attention_names();
+
+// Throws ConfigError if there is no such kind or the sizes do not suit it.
+std::unique_ptr<Attention> make_attention(const std::string& name, const AttentionSizes& sizes);
+
+}  // namespace lookback

@@ -1,0 +1,150 @@
+#include "lookback/nn/attention.h"
+
+#include <map>
+
+#include "lookback/ops/testing.h"
+
+namespace lookback {
+namespace {
+
+using testing::distance;
+using testing::random_tensor;
+
+// An attention with random parameters.
+std::unique_ptr<Attention> drawn(const std::string& name, const AttentionSizes& sizes) {
+  auto attention = make_attention(name, sizes);
+  uint64_t seed = 50;
+  for (const NamedVar& p : params_of(*attention)) p.var.set_value(random_tensor(p.var.shape(), seed++).to(Dtype::f32));
+  return attention;
+}
+
+// Weights and coverage that could be those of a step before, positive and of T columns.
+AttentionState before(int64_t N, int64_t T) {
+  AttentionState out{.weights = Var(random_tensor({N, T}, 8).to(Dtype::f32)),
+                     .coverage = Var(random_tensor({N, T}, 9).to(Dtype::f32))};
+  out.rows([](Var& x) {
+    for (float& value : x.value().span<float>()) value = std::abs(value);
+  });
+  return out;
+}
+
+// What the paper's formula gives for one query and one position; w by name.
+struct Formula {
+  std::string name;
+  AttentionSizes n;
+  std::map<std::string, Tensor> w;
+
+  double row(const std::string& weight, int64_t r, int64_t first, const float* x, int64_t width) const {
+    double sum = 0;
+    const Tensor& m = w.at(weight);
+    for (int64_t k = 0; k < width; ++k) sum += double{m.data<float>()[r * m.dim(1) + first + k]} * x[k];
+    return sum;
+  }
+  // The features of position t of a sentence, from its weights and its coverage.
+  std::vector<float> features(int64_t t, int64_t length, const float* weights, const float* coverage) const {
+    if (name == "coverage") return {coverage[t]};
+    std::vector<float> out;
+    for (int64_t f = 0; name == "location" && f < n.location.filters; ++f) {
+      double sum = 0;
+      for (int64_t j = 0; j < n.location.width; ++j) {
+        const int64_t from = t + j - n.location.width / 2;
+        if (0 <= from && from < length)
+          sum += double{w.at("location.filters").data<float>()[f * n.location.width + j]} * weights[from];
+      }
+      out.push_back(static_cast<float>(sum));
+    }
+    return out;
+  }
+  double energy(const float* q, const float* m, const std::vector<float>& f) const {
+    double out = 0;
+    if (name == "dot" || name == "scaled_dot") {
+      for (int64_t k = 0; k < n.query; ++k) out += double{q[k]} * m[k];
+      return name == "dot" ? out : out / std::sqrt(static_cast<double>(n.query));
+    }
+    if (name == "general") {
+      for (int64_t k = 0; k < n.query; ++k) out += q[k] * row("memory.weight", k, 0, m, n.memory);
+      return out;
+    }
+    for (int64_t a = 0; a < n.attention; ++a) {
+      double inner = name == "concat"
+                         ? row("both.weight", a, 0, q, n.query) + row("both.weight", a, n.query, m, n.memory)
+                         : row("query.weight", a, 0, q, n.query) + row("memory.weight", a, 0, m, n.memory) +
+                               w.at("memory.bias").data<float>()[a];
+      if (!f.empty()) inner += row(name + ".weight", a, 0, f.data(), std::ssize(f));
+      out += w.at("v").data<float>()[a] * std::tanh(inner);
+    }
+    return out;
+  }
+};
+
+TEST(Attention, EveryKindIsItsFormula) {
+  const ops::Visible visible{MemoryLayout(std::vector<int64_t>{3, 0, 2}), ops::row_ids({0, 2, 1, 2})};
+  const AttentionState state = before(4, 3);
+  for (const std::string& name : attention_names()) {
+    const bool same = name.ends_with("dot");
+    const AttentionSizes n{.query = 4, .memory = same ? 4 : 6, .attention = 5, .location = {.filters = 2, .width = 3}};
+    const auto attention = drawn(name, n);
+    Formula formula{name, n, {}};
+    for (const NamedVar& p : params_of(*attention)) formula.w[p.name] = p.var.value();
+    const Var q(random_tensor({4, n.query}, 1).to(Dtype::f32)), m(random_tensor({5, n.memory}, 2).to(Dtype::f32));
+    const auto got = attention->attend(q, attention->prepare(m), visible, state);
+    ASSERT_EQ(got.weights.shape(), (Shape{4, 3}));
+    ASSERT_EQ(got.context.shape(), (Shape{4, n.memory}));
+    for (int64_t row = 0; row < 4; ++row) {
+      const int64_t s = (*visible.sentence_of_row)[static_cast<size_t>(row)], length = visible.memory.length(s);
+      std::vector<double> e;
+      double sum = 0;
+      for (int64_t t = 0; t < length; ++t) {
+        const auto f = formula.features(t, length, state.weights.value().data<float>() + row * 3,
+                                        state.coverage.value().data<float>() + row * 3);
+        e.push_back(std::exp(formula.energy(q.value().data<float>() + row * n.query,
+                                            m.value().data<float>() + (visible.memory.begin(s) + t) * n.memory, f)));
+        sum += e.back();
+      }
+      for (int64_t t = 0; t < 3; ++t)
+        EXPECT_NEAR(got.weights.value().data<float>()[row * 3 + t], t < length ? e[static_cast<size_t>(t)] / sum : 0,
+                    1e-5)
+            << name << ' ' << row << ' ' << t;
+    }
+  }
+}
+
+TEST(Attention, EveryParameterGetsAGradient) {
+  const ops::Visible visible{MemoryLayout(std::vector<int64_t>{3, 2}), ops::row_ids({0, 1})};
+  for (const std::string& name : attention_names()) {
+    const auto attention = drawn(name, {.query = 4, .memory = 4, .attention = 5});
+    const Var q(random_tensor({2, 4}, 1).to(Dtype::f32)), m(random_tensor({5, 4}, 2).to(Dtype::f32));
+    backward(testing::uneven(attention->attend(q, attention->prepare(m), visible, before(2, 3)).weights));
+    for (const NamedVar& p : params_of(*attention)) EXPECT_FALSE(p.var.grad().empty()) << name << ' ' << p.name;
+  }
+}
+
+TEST(Attention, StateHoldsTheLastWeightsAndTheirSum) {
+  const Remembers both{.weights = true, .coverage = true};
+  const AttentionState zeros = first_state(both, 1, 2);
+  const Var a(Tensor::of<float>({1, 2}, {0.25F, 0.75F})), b(Tensor::of<float>({1, 2}, {0.5F, 0.5F}));
+  const AttentionState one = next_state(both, zeros, a), two = next_state(both, one, b);
+  EXPECT_TRUE(testing::same_bits(one.coverage.value(), a.value()));
+  EXPECT_TRUE(testing::same_bits(two.weights.value(), b.value()));
+  EXPECT_TRUE(testing::same_bits(two.coverage.value(), Tensor::of<float>({1, 2}, {0.75F, 1.25F})));
+  EXPECT_FALSE(next_state({.weights = true}, one, b).coverage);
+  EXPECT_TRUE(testing::same_bits(with_columns(two, 3).coverage.value(), Tensor::of<float>({1, 3}, {0.75F, 1.25F, 0})));
+  EXPECT_TRUE(testing::same_bits(with_columns(two, 1).coverage.value(), Tensor::of<float>({1, 1}, {0.75F})));
+}
+
+TEST(Attention, DotNeedsEqualWidths) {
+  for (const char* name : {"dot", "scaled_dot"})
+    EXPECT_THROW(make_attention(name, {.query = 4, .memory = 6, .attention = 5}), ConfigError);
+}
+
+TEST(Attention, UnknownNamesGetTheNearestMatch) {
+  try {
+    make_attention("generl", {.query = 4, .memory = 6, .attention = 5});
+    FAIL();
+  } catch (const ConfigError& e) {
+    EXPECT_NE(std::string(e.what()).find("general"), std::string::npos) << e.what();
+  }
+}
+
+}  // namespace
+}  // namespace lookback

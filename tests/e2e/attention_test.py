@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""Attention that remembers, and none at all: the promises hold for every kind, and it learns."""
+import json
+
+import program as p
+
+# What differs from the general score that all other tests train.
+KINDS = {
+    "location": ["--set", "model.score=location", "--set", "model.location.filters=4", "--set", "model.location.width=5"],
+    "coverage": ["--set", "model.score=coverage", "--set", "model.decoder.attention=bahdanau", "--set",
+                 "loss.coverage=0.3"],
+    "covered general": ["--set", "loss.coverage=0.3"],
+    "none": ["--set", "model.score=none"],
+}
+
+
+class Attention(p.Case):
+    def trained(self, kind, name, *more):
+        """The model folder after sixty steps, or as many as `more` says."""
+        p.write_data(p.WORK / "data")
+        folder = self.fresh(name)
+        self.ok("train", p.WORK / "data/recipe.toml", "--out", folder, "--quiet", *KINDS[kind], *more)
+        return folder
+
+    def outputs(self, folder, *words):
+        sources = "".join(s + "\n" for s, _ in p.pairs(60, 7))
+        return self.ok("predict", folder, "--format", "jsonl", "--beam", "4", "--n-best", "2", *words, stdin=sources).stdout
+
+    def test_weights_do_not_depend_on_threads(self):
+        for kind in KINDS:
+            one, two = (p.sha256(self.trained(kind, f"threads-{n}", "--threads", n) / "model.safetensors") for n in (1, 2))
+            self.assertEqual(one, two, kind)
+
+    def test_a_resumed_run_ends_with_the_same_bits(self):
+        for kind in KINDS:
+            whole = self.trained(kind, "whole")
+            stopped = self.trained(kind, "stopped", "--set", "train.max_steps=33")
+            self.ok("train", p.WORK / "data/recipe.toml", "--out", stopped, "--resume", "--quiet", *KINDS[kind])
+            self.assertEqual(p.sha256(whole / "model.safetensors"), p.sha256(stopped / "model.safetensors"), kind)
+            self.assertEqual(p.log_of(whole), p.log_of(stopped), kind)
+
+    def test_outputs_do_not_depend_on_the_batch(self):
+        for kind in KINDS:
+            model = self.trained(kind, "batches", "--set", "train.max_steps=200", "--set", "train.validate_every=100")
+            for precision in ("f32", "int8"):
+                one = self.outputs(model, "--batch", "1", "--precision", precision)
+                for batch in (7, 64):
+                    self.assertEqual(one, self.outputs(model, "--batch", batch, "--precision", precision), kind)
+
+    def test_an_export_in_int8_predicts_as_the_model_does_in_int8(self):
+        for kind in KINDS:
+            model, export = self.trained(kind, "exported"), self.fresh("export")
+            self.ok("export", model, "--out", export, "--quantize", "int8", "--quiet")
+            self.assertEqual(self.outputs(model, "--precision", "int8"), self.outputs(export), kind)
+
+    def test_without_attention_nothing_is_shown_and_less_is_learnt(self):
+        scores = {}
+        for kind in ("location", "none"):
+            model = self.trained(kind, kind, "--set", "train.max_steps=400", "--set", "train.validate_every=100")
+            out = self.ok("evaluate", model, "--data", p.WORK / "data/test.src", p.WORK / "data/test.tgt").stdout.decode()
+            scores[kind] = float(next(line for line in out.splitlines() if line.startswith("chrF")).split(" = ")[1].split()[0])
+        self.assertGreater(scores["location"], scores["none"] + 30)
+        self.assertEqual(json.loads(self.outputs(model).splitlines()[0])["outputs"][0]["alignment"], [])
+        self.fails(2, "explain", model, "--text", "abc", says="no attention")
+
+    def test_what_cannot_be_is_refused_before_anything_is_written(self):
+        p.write_data(p.WORK / "data")
+        never = p.WORK / "never"
+        for settings, says in ((["model.score=none", "model.decoder.bridge=zeros"], "model.decoder.bridge"),
+                               (["model.score=none", "loss.coverage=1"], "loss.coverage"),
+                               (["model.score=location", "model.decoder.input_feeding=false", "model.decoder.checkpoint=2"],
+                                "model.decoder.checkpoint"),
+                               (["loss.coverage=1", "model.decoder.input_feeding=false", "model.decoder.checkpoint=2"],
+                                "loss.coverage")):
+            words = [word for s in settings for word in ("--set", s)]
+            self.fails(2, "train", p.WORK / "data/recipe.toml", "--out", never, *words, says=says)
+            self.assertFalse(never.exists(), settings)
+
+
+if __name__ == "__main__":
+    p.main()
