@@ -21,7 +21,7 @@ StringList known_variables() {
   for (const tasks::TaskKind& kind : tasks::task_kinds()) {
     const auto task = kind.make();
     for (const Field& f : task->fields()) out.push_back(variable_name(f.path));
-    for (const Field& f : task->predict_fields()) out.push_back(variable_name("decode." + f.path));
+    for (const Field& f : task->predict_options()->fields()) out.push_back(variable_name("decode." + f.path));
   }
   return out;
 }

@@ -35,7 +35,8 @@ int run_evaluate(Args& args) {
   parser.parse(args.words);
   check<ConfigError>(!flags.data.empty(), "evaluate: --data FILE... is missing: the files to score on");
   const ThreadScope threads = flags.machine.use();
-  const auto scores = options.load(flags.models, parser, args.console.sink())->evaluate(flags.data);
+  const auto loaded = options.load(flags.models, parser, args.console.sink());
+  const auto scores = loaded.model->evaluate(flags.data, *loaded.options);
   std::string out;
   for (const tasks::EvaluationLine& s : scores) {
     if (flags.format == "text")

@@ -107,9 +107,9 @@ int run_explain(Args& args) {
                      ": holds one picture; for several texts take .html or the terminal");
   if (picture) check_replaceable_drawing(flags.out);
   const ThreadScope threads = flags.machine.use();
-  const auto model = options.load(flags.models, parser, args.console.sink());
+  const auto loaded = options.load(flags.models, parser, args.console.sink());
   std::vector<viz::AttentionMap> maps;
-  for (const tasks::Prediction& p : model->predict(inputs_of(flags)))
+  for (const tasks::Prediction& p : loaded.model->predict(inputs_of(flags), *loaded.options))
     maps.push_back(map_of(p, flags.text[static_cast<size_t>(p.line) - 1], flags.words));
   if (!picture) return print(on_terminal(maps)), 0;
   Output output(flags.out);

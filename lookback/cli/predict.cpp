@@ -73,8 +73,8 @@ class AlignedFile {
 // Takes the lines that are ready, predicts and writes them, until there are no more.
 class Predictor {
  public:
-  Predictor(const PredictFlags& flags, const tasks::TaskModel& model, LineQueue& queue, Console& console)
-      : flags_(flags), model_(model), queue_(queue), console_(console), output_(flags.out) {
+  Predictor(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, LineQueue& queue, Console& console)
+      : flags_(flags), loaded_(loaded), queue_(queue), console_(console), output_(flags.out) {
     const std::string input = flags.in == "-" ? "standard input" : flags.in;
     if (!flags.prefix.empty()) prefix_.emplace(flags.prefix, input);
     if (!flags.score.empty()) score_.emplace(flags.score, input);
@@ -108,7 +108,7 @@ class Predictor {
     }
     std::string results;
     const auto detail = flags_.format == "text" ? tasks::TaskModel::Detail::text_only : tasks::TaskModel::Detail::full;
-    for (const tasks::Prediction& p : model_.predict(inputs, detail)) {
+    for (const tasks::Prediction& p : loaded_.model->predict(inputs, *loaded_.options, detail)) {
       results += tasks::format_prediction(p, flags_.format);
       check_prefix(p);
     }
@@ -134,7 +134,7 @@ class Predictor {
   std::string prefix_name() const { return flags_.prefix == "-" ? "standard input" : flags_.prefix; }
 
   const PredictFlags& flags_;
-  const tasks::TaskModel& model_;
+  const PredictionFlags::Loaded& loaded_;
   LineQueue& queue_;
   Console& console_;
   Output output_;
@@ -172,10 +172,10 @@ int run_predict(Args& args) {
   // Read from here on, while the model is loaded.
   const auto batch = std::get<int64_t>(field_value(find_field(fields, "batch", "--batch")));
   LineQueue queue(flags.in, static_cast<size_t>(kBatchesAhead * batch));
-  const auto model = options.load(flags.models, parser, args.console.sink());
+  const auto loaded = options.load(flags.models, parser, args.console.sink());
   warn_of_lost_outputs(flags.format, fields, args.console);
   tell_of_terminal(flags.in, args.console);
-  Predictor(flags, *model, queue, args.console).run();
+  Predictor(flags, loaded, queue, args.console).run();
   return 0;
 }
 

@@ -16,12 +16,17 @@ class PredictionFlags {
 
   void declare(Flags& flags) const { flags.add(fields_); }
 
-  // Loads one model, or an ensemble of several, and gives it the options of the command line and the
-  // environment (LOOKBACK_DECODE_BEAM, LOOKBACK_SEED). Throws ConfigError, FormatError and IoError.
-  std::unique_ptr<tasks::TaskModel> load(const StringList& folders, const Flags& flags, const LogSink& log) const;
+  // One model, or an ensemble of several, with the options of the folder, the environment (LOOKBACK_DECODE_BEAM,
+  // LOOKBACK_SEED) and the command line.
+  struct Loaded {
+    std::unique_ptr<tasks::TaskModel> model;
+    std::unique_ptr<tasks::PredictOptions> options;
+  };
+  // Throws ConfigError, FormatError and IoError.
+  Loaded load(const StringList& folders, const Flags& flags, const LogSink& log) const;
 
  private:
-  std::vector<std::unique_ptr<tasks::Task>> tasks_;  // where the values live
+  std::vector<std::unique_ptr<tasks::PredictOptions>> options_;  // where the values live
   std::vector<Field> fields_;
 };
 

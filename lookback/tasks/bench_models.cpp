@@ -153,7 +153,7 @@ class Loading final : public BenchWork {
 
   double run() override {
     const auto model = task_of_model(folder_).load({folder_});
-    model->validate([](Severity, std::string_view) {});
+    model->validate(*model->options(), [](Severity, std::string_view) {});
     const Input line{.line = 1, .text = "a b c d e f g h"};
     model->predict({&line, 1});
     return 1;

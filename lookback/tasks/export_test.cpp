@@ -116,7 +116,7 @@ TEST_F(ExportTest, InAnEnsembleTheFirstFolderSetsThePrecision) {
   const std::string model = trained("m", {}), out = exported(model, "int8");
   const auto precision = [](const std::vector<std::string>& folders) {
     const auto models = load(folders);
-    auto fields = models->predict_fields();
+    auto fields = models->options->fields();
     return std::get<std::string>(field_value(find_field(fields, "precision", "test")));
   };
   EXPECT_EQ(precision({out, model}), "int8");

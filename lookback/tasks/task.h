@@ -26,6 +26,15 @@ struct TrainRun {
   LogSink log;                // counts and warnings while the data is read
 };
 
+// How inputs are predicted: "beam", "n_best", ..., "batch". Not part of a model, so that two callers may ask one model
+// in two ways at once.
+class PredictOptions {
+ public:
+  virtual ~PredictOptions() = default;
+  // Every option with its present value. The pointers live as long as this.
+  virtual std::vector<Field> fields() = 0;
+};
+
 // A recipe of one task: options to be set, then trained.
 class Task {
  public:
@@ -36,8 +45,8 @@ class Task {
   // Throws ConfigError for options that do not go together, before anything is written.
   virtual void validate() = 0;
   virtual train::TrainResult train(const TrainRun& run) = 0;
-  // The options of prediction (TaskModel::predict_fields) as they are without a model: for help and flags.
-  virtual std::vector<Field> predict_fields() = 0;
+  // The options of prediction as they are without a model: for help and flags.
+  virtual std::unique_ptr<PredictOptions> predict_options() const = 0;
 };
 
 // One output for one input.
@@ -79,18 +88,19 @@ class TaskModel {
  public:
   virtual ~TaskModel() = default;
   virtual std::string task() const = 0;
-  // Options of prediction ("beam", "n_best", ..., "batch", "replace_unk"), as the model folder
-  // sets them; to be changed before predict is called.
-  virtual std::vector<Field> predict_fields() = 0;
-  // Throws ConfigError for predict options that do not go together; says what this machine cannot do as asked.
-  virtual void validate(const LogSink& log) const = 0;
+  // The options of prediction as the model folder sets them, to be changed and given to what follows.
+  virtual std::unique_ptr<PredictOptions> options() const = 0;
+  // Throws ConfigError for options that do not go together; says what this machine cannot do as asked.
+  virtual void validate(const PredictOptions& options, const LogSink& log) const = 0;
   // One prediction per input, in order. The result for an input does not depend on the others. Where only texts are
   // asked for, scores and log-probabilities may be left out (NaN and empty), which makes greedy search faster.
   enum class Detail { full, text_only };
-  virtual std::vector<Prediction> predict(std::span<const Input> inputs, Detail detail) const = 0;
-  std::vector<Prediction> predict(std::span<const Input> inputs) const { return predict(inputs, Detail::full); }
+  virtual std::vector<Prediction> predict(std::span<const Input> inputs, const PredictOptions& options,
+                                          Detail detail = Detail::full) const = 0;
+  std::vector<Prediction> predict(std::span<const Input> inputs) const { return predict(inputs, *options()); }
   // Task metrics of the model on files as the task's recipe would name them for validation.
-  virtual std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files) const = 0;
+  virtual std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files,
+                                               const PredictOptions& options) const = 0;
 };
 
 struct ExportOptions {

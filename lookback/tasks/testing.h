@@ -69,12 +69,24 @@ inline void write_small_data(const io::TempFolder& folder) {
   folder.file("valid.s", valid.source), folder.file("valid.t", valid.target), folder.file("valid.tsv", valid.tsv);
 }
 
-inline std::unique_ptr<TaskModel> load(const std::vector<std::string>& folders, const Settings& settings = {}) {
-  auto model = task_of_model(folders[0]).load(folders);
-  auto fields = model->predict_fields();
+// A model, and the options it is asked with.
+struct ModelWithOptions {
+  std::unique_ptr<TaskModel> model;
+  std::unique_ptr<PredictOptions> options;
+
+  std::vector<Prediction> predict(std::span<const Input> inputs) const { return model->predict(inputs, *options); }
+  std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files) const {
+    return model->evaluate(files, *options);
+  }
+};
+
+inline std::unique_ptr<ModelWithOptions> load(const std::vector<std::string>& folders, const Settings& settings = {}) {
+  auto out = std::make_unique<ModelWithOptions>();
+  out->model = task_of_model(folders[0]).load(folders), out->options = out->model->options();
+  auto fields = out->options->fields();
   for (const auto& [path, value] : settings) set_field_text(find_field(fields, path, "test"), value, "test");
-  model->validate([](Severity, std::string_view) {});
-  return model;
+  out->model->validate(*out->options, [](Severity, std::string_view) {});
+  return out;
 }
 
 inline std::vector<Input> inputs_of(const std::vector<std::string>& lines) {
@@ -83,7 +95,7 @@ inline std::vector<Input> inputs_of(const std::vector<std::string>& lines) {
   return out;
 }
 
-inline std::string best(const TaskModel& model, const Input& input) {
+inline std::string best(const ModelWithOptions& model, const Input& input) {
   return model.predict(std::vector<Input>{input})[0].outputs[0].text;
 }
 

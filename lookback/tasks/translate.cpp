@@ -133,7 +133,8 @@ train::Validation Trained::validate() {
 
 void Trained::score_translations(train::Validation& out) {
   const int64_t lines = recipe_.valid.lines ? std::min(recipe_.valid.lines, valid_.size()) : valid_.size();
-  TranslateOptions options{.search = recipe_.decode, .batch = recipe_.valid.batch};
+  TranslateOptions options;
+  options.search = recipe_.decode, options.batch = recipe_.valid.batch;
   options.search.beam = recipe_.valid.beam;
   options.search.n_best = 1;
   options.search.sample = false;
@@ -183,14 +184,13 @@ class TranslateTask final : public Task {
   std::vector<Field> fields() override { return fields_of(recipe_); }
   void validate() override;
   train::TrainResult train(const TrainRun& run) override;
-  std::vector<Field> predict_fields() override { return fields_of(predict_options_); }
+  std::unique_ptr<PredictOptions> predict_options() const override { return std::make_unique<TranslateOptions>(); }
 
  private:
   Tokenizers tokenizers(const TrainRun& run) const;
   StringList settings(const std::string& data_root);
 
   TranslateRecipe recipe_;
-  TranslateOptions predict_options_;
 };
 
 void TranslateTask::validate() {

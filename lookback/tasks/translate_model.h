@@ -47,7 +47,7 @@ struct TranslateConfig {
 };
 
 // What predict may be told.
-struct TranslateOptions {
+struct TranslateOptions final : PredictOptions {
   decode::SearchOptions search;
   int64_t batch = 64;
   bool replace_unk = false;
@@ -55,6 +55,7 @@ struct TranslateOptions {
   std::string precision = "f32";
   int64_t shortlist = 0;
 
+  std::vector<Field> fields() override { return fields_of(*this); }
   void fields(FieldVisitor& v) {
     search.fields(v);
     v("batch", batch, "sentences translated at once; changes no output").range(1, 100000);

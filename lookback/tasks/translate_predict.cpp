@@ -26,36 +26,45 @@ class TranslateModel final : public TaskModel {
   }
 
   std::string task() const override { return "translate"; }
-  std::vector<Field> predict_fields() override { return fields_of(options_); }
-  void validate(const LogSink& log) const override;
+  std::unique_ptr<PredictOptions> options() const override { return std::make_unique<TranslateOptions>(options_); }
+  void validate(const PredictOptions& options, const LogSink& log) const override;
 
-  std::vector<Prediction> predict(std::span<const Input> inputs, Detail detail) const override;
-  std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files) const override;
+  std::vector<Prediction> predict(std::span<const Input> inputs, const PredictOptions& options,
+                                  Detail detail) const override;
+  std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files,
+                                       const PredictOptions& options) const override;
 
  private:
   const Tokenizers& tokenizers() const { return models_[0].tokenizers; }
-  Output output(const decode::Hypothesis& h, const std::string& source) const;
+  Output output(const decode::Hypothesis& h, const std::string& source, const TranslateOptions& options) const;
   std::vector<std::string> unknowns_of(std::span<const int32_t> ids, const std::string& target) const;
   std::string with_unknowns_replaced(const decode::Hypothesis& h, const std::string& source) const;
 
   std::vector<LoadedModel> models_;
-  TranslateOptions options_;
+  TranslateOptions options_;  // of the folder
 };
 
-void TranslateModel::validate(const LogSink& log) const {
-  options_.search.validate();
-  check<ConfigError>(options_.shortlist == 0 || models_[0].shortlist, "shortlist = ", options_.shortlist,
+const TranslateOptions& translate_options(const PredictOptions& options) {
+  const auto* const own = dynamic_cast<const TranslateOptions*>(&options);
+  check<Error>(own, "translate: these are the options of another task");
+  return *own;
+}
+
+void TranslateModel::validate(const PredictOptions& options, const LogSink& log) const {
+  const TranslateOptions& o = translate_options(options);
+  o.search.validate();
+  check<ConfigError>(o.shortlist == 0 || models_[0].shortlist, "shortlist = ", o.shortlist,
                      " needs a model that was trained with shortlist.per_token of at least that");
-  check<ConfigError>(options_.shortlist == 0 || options_.shortlist <= models_[0].shortlist->per_token(),
-                     "shortlist = ", options_.shortlist, ": this model's has ", models_[0].shortlist->per_token(),
-                     " tokens for each source token");
-  if (const std::string warning = ops::precision_warning(options_.precision); !warning.empty())
+  check<ConfigError>(o.shortlist == 0 || o.shortlist <= models_[0].shortlist->per_token(), "shortlist = ", o.shortlist,
+                     ": this model's has ", models_[0].shortlist->per_token(), " tokens for each source token");
+  if (const std::string warning = ops::precision_warning(o.precision); !warning.empty())
     log(Severity::warning, warning);
 }
 
-Output TranslateModel::output(const decode::Hypothesis& h, const std::string& source) const {
+Output TranslateModel::output(const decode::Hypothesis& h, const std::string& source,
+                              const TranslateOptions& options) const {
   const data::Tokenizer& target = *tokenizers().target;
-  Output out{.text = options_.replace_unk ? with_unknowns_replaced(h, source) : target.decode(h.tokens),
+  Output out{.text = options.replace_unk ? with_unknowns_replaced(h, source) : target.decode(h.tokens),
              .score = h.score,
              .log_prob = h.log_prob,
              .token_log_probs = h.token_log_probs,
@@ -91,7 +100,9 @@ std::vector<std::string> TranslateModel::unknowns_of(std::span<const int32_t> id
   return out;
 }
 
-std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs, Detail detail) const {
+std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs, const PredictOptions& asked,
+                                                Detail detail) const {
+  TranslateOptions options = translate_options(asked);
   // Malformed bytes become U+FFFD, so that every input gets its output.
   std::vector<Job> jobs;
   std::vector<std::vector<int32_t>> targets(inputs.size());
@@ -107,10 +118,9 @@ std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs, D
     }
     jobs.push_back(std::move(job));
   }
-  const PrecisionScope scope(ops::available_precision(options_.precision));
+  const PrecisionScope scope(ops::available_precision(options.precision));
   std::vector<const Seq2Seq*> models;
   for (const LoadedModel& m : models_) models.push_back(m.model.get());
-  TranslateOptions options = options_;
   options.search.scores = detail == Detail::full;
   const auto found = translate(models, jobs, options, models_[0].shortlist ? &*models_[0].shortlist : nullptr);
   std::vector<Prediction> out(inputs.size());
@@ -118,12 +128,13 @@ std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs, D
     out[k].line = inputs[k].line;
     out[k].unknown_in_prefix = unknowns_of(jobs[k].prefix, with_replacements(inputs[k].prefix));
     for (const int32_t id : jobs[k].source) out[k].source.push_back(tokenizers().source->piece(id));
-    for (const decode::Hypothesis& h : found[k]) out[k].outputs.push_back(output(h, texts[k]));
+    for (const decode::Hypothesis& h : found[k]) out[k].outputs.push_back(output(h, texts[k], options));
   }
   return out;
 }
 
-std::vector<EvaluationLine> TranslateModel::evaluate(const std::vector<std::string>& files) const {
+std::vector<EvaluationLine> TranslateModel::evaluate(const std::vector<std::string>& files,
+                                                     const PredictOptions& options) const {
   check<ConfigError>(files.size() == 2, "evaluate --data takes a source and a reference file, got ", files.size());
   std::vector<Input> inputs;
   std::vector<std::string> references;
@@ -139,7 +150,7 @@ std::vector<EvaluationLine> TranslateModel::evaluate(const std::vector<std::stri
   }
   check<FormatError>(!inputs.empty(), files[0], ": no lines");
   metrics::Lines hypotheses;
-  for (const Prediction& p : predict(inputs, Detail::text_only)) hypotheses.push_back(p.outputs[0].text);
+  for (const Prediction& p : predict(inputs, options, Detail::text_only)) hypotheses.push_back(p.outputs[0].text);
   std::vector<EvaluationLine> out;
   for (const char* name : {"bleu", "chrf", "ter"}) {
     const auto score = metrics::corpus_score(*metrics::make_metric(name), hypotheses, {references});

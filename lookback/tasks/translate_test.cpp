@@ -44,7 +44,7 @@ TEST_F(TranslateTest, TrainingFillsAModelFolder) {
 
 TEST_F(TranslateTest, TranslatesInOrderOneForEachInput) {
   const auto model = load({one()});
-  EXPECT_EQ(model->task(), "translate");
+  EXPECT_EQ(model->model->task(), "translate");
   const auto out = model->predict(inputs_of({"s1 s2", "", "s3", "   ", "s4 s5 s6"}));
   ASSERT_EQ(out.size(), 5U);
   const std::vector<std::string> want = {"t1 t2", "", "t3", "", "t4 t5 t6"};
@@ -127,6 +127,23 @@ TEST_F(TranslateTest, AGivenTargetIsScored) {
   EXPECT_EQ(out[1].outputs[0].text, wrong);
   EXPECT_LT(out[1].outputs[0].log_prob, found.log_prob - 3);
   EXPECT_EQ(out[1].outputs[0].alignment.shape(), (Shape{3, 2}));
+}
+
+// One loaded model answers two callers who ask in two ways, whatever the options of its folder.
+TEST_F(TranslateTest, OptionsBelongToTheCallAndNotToTheModel) {
+  const auto greedy = load({one()}, {{"beam", "1"}}), wide = load({one()}, {{"beam", "4"}, {"n_best", "4"}});
+  const auto inputs = inputs_of({"s1 s2 s3", "s4"});
+  const auto a = greedy->model->predict(inputs, *greedy->options), b = greedy->model->predict(inputs, *wide->options);
+  const auto want = wide->predict(inputs);
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    EXPECT_EQ(a[k].outputs.size(), 1U);
+    ASSERT_EQ(b[k].outputs.size(), 4U);
+    for (size_t n = 0; n < 4; ++n) EXPECT_EQ(b[k].outputs[n].log_prob, want[k].outputs[n].log_prob);
+  }
+  struct Other final : PredictOptions {
+    std::vector<Field> fields() override { return {}; }
+  };
+  EXPECT_THROW(greedy->model->predict(inputs, Other()), Error);
 }
 
 TEST_F(TranslateTest, UnknownWordsAreCopiedWhenAsked) {
