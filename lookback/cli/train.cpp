@@ -16,7 +16,7 @@ namespace {
 
 struct TrainFlags {
   StringList recipe, set;
-  std::string out, data, precision, log_format = "text";
+  std::string out, data, from, precision, log_format = "text";
   bool resume = false, overwrite = false, print_config = false, quiet = false;
   int64_t seed = -1;
   MachineFlags machine;
@@ -25,6 +25,9 @@ struct TrainFlags {
     v.words("RECIPE.toml", recipe, 1, "what to train, on what and for how long");
     v("out", out, "MODEL", "the folder to write the model to");
     v("data", data, "DIR", "where relative data paths start; the recipe's own folder unless given");
+    v("from", from, "MODEL",
+      "start with the weights of another model, matched by name and shape, each one reported, and with its tokenizers; "
+      "train.freeze keeps some of them as they are");
     v("set", set, "KEY=VALUE", "change one key of the recipe; a list is a,b or [\"a\", \"b\"]; may be given often");
     v("resume", resume, "",
       "go on from the newest checkpoint in MODEL, with the options and the data it was started with; limits "
@@ -63,6 +66,7 @@ int train_model(Recipe& recipe, const TrainPlan& plan, Console& console) {
   TrainObserver observer(console);
   tasks::TrainRun run{
       .data_root = plan.data_root, .recipe_name = plan.recipe_name, .fields = recipe.fields, .log = console.sink()};
+  run.from = plan.from;
   run.context.folder = plan.folder;
   run.context.mode = plan.mode;
   run.context.observer = &observer;
@@ -98,9 +102,13 @@ int run_train(Args& args) {
     set_field(find_field(recipe.fields, "train.precision", "--precision"), flags.precision, "--precision");
   if (flags.print_config) return print(recipe_with_origins(recipe)), 0;
   check<ConfigError>(!flags.out.empty(), "train: --out MODEL is missing: the folder to write the model to");
+  if (!flags.from.empty())
+    check<ConfigError>(tasks::task_of_model(flags.from).name == recipe.kind, "train: --from ", flags.from,
+                       ": its task is not that of the recipe");
   const TrainPlan plan{.recipe_name = fs::path(flags.recipe[0]).filename().string(),
                        .data_root = data_root(flags),
                        .folder = flags.out,
+                       .from = flags.from,
                        .mode = flags.resume      ? train::FolderMode::resume
                                : flags.overwrite ? train::FolderMode::overwrite
                                                  : train::FolderMode::create};

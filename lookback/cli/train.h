@@ -12,6 +12,7 @@ struct TrainPlan {
   std::string recipe_name;
   std::string data_root;
   std::string folder;
+  std::string from = {};  // a model folder to start from
   train::FolderMode mode = train::FolderMode::create;
 };
 

@@ -21,6 +21,7 @@ namespace lookback::tasks {
 struct TrainRun {
   train::RunContext context;  // model folder, create / resume / overwrite, observer, stop request
   std::string data_root;      // relative data paths of the recipe start here
+  std::string from;           // a model folder whose weights and tokenizers a new run starts with, or none
   std::string recipe_name;    // for the model card, as are
   std::vector<Field> fields;  // the task's, with where each value came from
   LogSink log;                // counts and warnings while the data is read

@@ -12,6 +12,7 @@
 #include "lookback/ops/loss.h"
 #include "lookback/tasks/model_card.h"
 #include "lookback/tasks/translate_folder.h"
+#include "lookback/train/parameters.h"
 
 namespace lookback::tasks {
 namespace {
@@ -41,6 +42,19 @@ Tokenizers learn(const TranslateRecipe& r, const std::vector<std::string>& files
     return {both, both};
   }
   return {one(data::Side::source), one(data::Side::target)};
+}
+
+std::string weights_sha256(const std::string& folder) {
+  return io::sha256_file(io::ModelFolder(folder).open("model.safetensors"));
+}
+
+// Says of every parameter whether its value was there.
+void start_from(const std::string& folder, const std::vector<NamedVar>& parameters, const LogSink& log) {
+  const auto report =
+      train::start_from(io::SafetensorsFile(io::ModelFolder(folder).open("model.safetensors")), parameters);
+  log(Severity::info, str_cat("from ", folder, ": ", report.taken.size(), " of ", parameters.size(), " parameters"));
+  for (const std::string& name : report.missing) log(Severity::info, "  new: " + name);
+  for (const std::string& name : report.unused) log(Severity::info, "  not used: " + name);
 }
 
 std::string first_line_of(const std::string& s) { return s.substr(0, s.find('\n')); }
@@ -188,7 +202,7 @@ class TranslateTask final : public Task {
 
  private:
   Tokenizers tokenizers(const TrainRun& run) const;
-  StringList settings(const std::string& data_root);
+  StringList settings(const TrainRun& run);
 
   TranslateRecipe recipe_;
 };
@@ -203,15 +217,24 @@ void TranslateTask::validate() {
   check_scored(recipe_, recipe_.train.options.keep);
   recipe_.loss.check_with(recipe_.model);
   // Built small and thrown away: names the options that do not go together before any data is read.
-  Seq2Seq(recipe_.model, {data::kSpecials, data::kSpecials}, Seq2Seq::kNoInit);
+  Seq2Seq small(recipe_.model, {data::kSpecials, data::kSpecials}, Seq2Seq::kNoInit);
+  train::freeze(params_of(small), recipe_.train.options.freeze);
 }
 
-// Learnt from the training text, or taken from the folder of the run that goes on.
+// Learnt from the training text, or taken from the folder of the run that goes on, or of the one it starts from.
 Tokenizers TranslateTask::tokenizers(const TrainRun& run) const {
   const std::string& folder = run.context.folder;
   Tokenizers out;
   if (run.context.mode == train::FolderMode::resume && fs::exists(folder + "/config.json")) {
     out = Tokenizers::load(io::ModelFolder(folder), recipe_.tokenizer.joint);
+  } else if (!run.from.empty()) {
+    const io::ModelFolder from(run.from);
+    out = Tokenizers::load(from, read_config(from).joint);
+    check<ConfigError>(out.joint() == recipe_.tokenizer.joint, "--from ", run.from, ": that model has ",
+                       out.joint() ? "one vocabulary" : "two vocabularies",
+                       " and this recipe has tokenizer.joint = ", recipe_.tokenizer.joint ? "true" : "false",
+                       "; its tokenizers go with its weights");
+    run.log(Severity::info, "tokenizer: that of " + run.from);
   } else {
     out = learn(recipe_, located(recipe_.data.train, run.data_root), run.log);
     run.log(Severity::info,
@@ -224,7 +247,7 @@ Tokenizers TranslateTask::tokenizers(const TrainRun& run) const {
 }
 
 // What a resumed run must have in common with what it was, besides TrainOptions.
-StringList TranslateTask::settings(const std::string& data_root) {
+StringList TranslateTask::settings(const TrainRun& run) {
   // These change no result. Of the data the contents count, not the place.
   constexpr std::string_view kFree[] = {"data.train",   "data.valid",  "data.memory_mb",
                                         "data.max_bad", "valid.batch", "model.encoder.checkpoint"};
@@ -237,7 +260,11 @@ StringList TranslateTask::settings(const std::string& data_root) {
       out.push_back(f.path + " = " + field_text(f));
   }
   for (const auto& [name, files] : {std::pair("data.train", recipe_.data.train), {"data.valid", recipe_.data.valid}})
-    out.push_back(str_cat(name, "'s SHA-256 = ", data::lines_sha256(located(files, data_root), recipe_.data.corpus)));
+    out.push_back(
+        str_cat(name, "'s SHA-256 = ", data::lines_sha256(located(files, run.data_root), recipe_.data.corpus)));
+  // A run that goes on need not say again where it started.
+  if (run.from.empty() && run.context.mode == train::FolderMode::resume) return out;
+  out.push_back("from's SHA-256 = " + (run.from.empty() ? "none" : weights_sha256(run.from)));
   return out;
 }
 
@@ -246,10 +273,11 @@ train::TrainResult TranslateTask::train(const TrainRun& run) {
   validate();
   train::check_model_folder(run.context.folder, run.context.mode);
   train::RunContext context = run.context;
-  context.settings = settings(run.data_root);
+  context.settings = settings(run);
   if (context.mode == train::FolderMode::resume)
     train::check_resumable(context.folder, recipe_.train.options, context.settings);
   Trained trained(recipe_, tokenizers(run), run.data_root);
+  if (!run.from.empty()) start_from(run.from, trained.parameters(), run.log);
   int64_t parameters = 0;
   for (const NamedVar& p : trained.parameters()) parameters += p.var.value().size();
   run.log(Severity::info, "training data: " + data::describe(trained.training_corpus().report()));

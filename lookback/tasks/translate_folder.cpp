@@ -44,9 +44,15 @@ std::vector<io::NamedTensor> stored(const LoadedModel& m, const std::string& ori
 
 }  // namespace
 
+TranslateConfig read_config(const io::ModelFolder& folder) {
+  TranslateConfig out;
+  read_fields(folder.open("config.json"), fields_of(out));
+  return out;
+}
+
 LoadedModel load_model(const io::ModelFolder& folder) {
   LoadedModel out;
-  read_fields(folder.open("config.json"), fields_of(out.config));
+  out.config = read_config(folder);
   out.tokenizers = Tokenizers::load(folder, out.config.joint);
   const auto sizes = out.tokenizers.vocabularies();
   check<FormatError>(sizes.source == out.config.source_vocabulary && sizes.target == out.config.target_vocabulary,

@@ -24,6 +24,9 @@ struct LoadedModel {
 // Throws FormatError and IoError, as all of this does.
 LoadedModel load_model(const io::ModelFolder& folder);
 
+// config.json alone.
+TranslateConfig read_config(const io::ModelFolder& folder);
+
 // generation_config.json; the defaults if there is none.
 decode::SearchOptions read_generation(const io::ModelFolder& folder);
 

@@ -1,5 +1,7 @@
 #include "lookback/train/parameters.h"
 
+#include <fnmatch.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -106,6 +108,42 @@ void load_parameters(const io::SafetensorsFile& file, const std::vector<NamedVar
   for (const NamedVar& p : params) known.push_back(p.name), parameter_entry(file, p.name, p.var.dtype(), p.var.shape());
   check_all_known(file, known);
   for (const NamedVar& p : params) p.var.set_value(file.load(p.name));
+}
+
+void freeze(const std::vector<NamedVar>& named, const StringList& patterns) {
+  StringList names;
+  for (const NamedVar& p : named) names.push_back(p.name);
+  for (const std::string& pattern : patterns) {
+    bool any = false;
+    for (const NamedVar& p : named) {
+      if (::fnmatch(pattern.c_str(), p.name.c_str(), FNM_NOESCAPE) != 0) continue;
+      p.var.node().needs_grad = false, any = true;
+    }
+    check<ConfigError>(any, "train.freeze: no parameter is called '", pattern, "'", nearest_match(pattern, names));
+  }
+  check<ConfigError>(patterns.empty() || !unique_parameters(named).empty(),
+                     "train.freeze leaves nothing to train: it names every parameter");
+}
+
+StartReport start_from(const io::SafetensorsFile& file, const std::vector<NamedVar>& params) {
+  StartReport out;
+  std::set<std::string> known;
+  for (const NamedVar& p : params) {
+    known.insert(p.name);
+    const io::TensorEntry* entry = file.find(p.name);
+    check<FormatError>(!entry || entry->dtype != Dtype::i8, file.path(), ": ", p.name,
+                       " is kept as int8 rows; start from the model that was exported");
+    if (!entry || entry->shape != p.var.shape()) {
+      out.missing.push_back(str_cat(p.name, " ", p.var.shape(), entry ? str_cat(", there ", entry->shape) : ""));
+      continue;
+    }
+    p.var.set_value(file.load(p.name).to(p.var.dtype()));
+    out.taken.push_back(p.name);
+  }
+  for (const io::TensorEntry& entry : file.entries())
+    if (!known.contains(entry.name)) out.unused.push_back(entry.name);
+  check<FormatError>(!out.taken.empty(), file.path(), ": no parameter of this model is there in its shape");
+  return out;
 }
 
 bool map_parameters(io::SafetensorsFile& file, const std::vector<NamedVar>& params) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/base/fields.h"
 #include "lookback/io/safetensors.h"
 #include "lookback/nn/module.h"
 
@@ -13,6 +14,10 @@ namespace lookback::train {
 // The parameters that can be trained, each once: a tied one keeps its first name, frozen ones
 // (without a gradient) are left out. Throws ConfigError if one name stands for two of them.
 std::vector<NamedVar> unique_parameters(const std::vector<NamedVar>& named);
+
+// Makes constants of the parameters that a pattern names, of which `*` stands for any characters ("encoder.*"). Throws
+// ConfigError for a pattern that names none, with the nearest name, or if nothing is left to train.
+void freeze(const std::vector<NamedVar>& named, const StringList& patterns);
 
 // Handles to the values, under their names.
 std::vector<io::NamedTensor> tensors_of(const std::vector<NamedVar>& params);
@@ -42,6 +47,16 @@ void load_parameters(const io::SafetensorsFile& file, const std::vector<NamedVar
 // The same for prediction, without copies: values stay in the file, mapped. A matrix may also be there as
 // int8 rows (io::scale_name); says whether any is.
 bool map_parameters(io::SafetensorsFile& file, const std::vector<NamedVar>& params);
+
+// What start_from found.
+struct StartReport {
+  StringList taken;    // names
+  StringList missing;  // parameters that the file lacks or has in another shape: "output.bias [9], there [8]"
+  StringList unused;   // tensors of the file that the model has no parameter for
+};
+// Gives every parameter that the file has under its name and in its shape the value there; the others keep theirs.
+// Throws FormatError for weights kept as int8 rows, and if none fits.
+StartReport start_from(const io::SafetensorsFile& file, const std::vector<NamedVar>& params);
 
 // The tensor called `name`; FormatError "origin: ..." if it is missing or not of this shape and type.
 const Tensor& find_tensor(const std::vector<io::NamedTensor>& tensors, const std::string& name, const Tensor& like,

@@ -18,6 +18,9 @@ void TrainOptions::fields(FieldVisitor& v) {
   v("keep", keep, "the validation score that picks the best weights, ends training early and drives the plateau rule");
   v("patience", patience, "stop after this many validations in a row without a better score; 0 is off").range(0, 1e9);
   v("accumulate", accumulate, "batches whose gradients make up one step, without holding them at once").range(1, 1e6);
+  v("freeze", freeze,
+    "parameters that keep their values, by name, `*` standing for any characters: [\"encoder.*\"]; inspect lists "
+    "names");
   v("optimizer", optimizer);
   v("schedule", schedule);
   v("ema", ema, "decay of a running mean of the weights, used for validation and saving, for example 0.999; 0 is off")

@@ -18,6 +18,7 @@ struct TrainOptions {
   std::string keep = "loss";
   int64_t patience = 0;
   int64_t accumulate = 1;
+  StringList freeze;
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
   double ema = 0;

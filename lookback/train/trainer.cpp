@@ -35,6 +35,11 @@ std::unique_ptr<WeightAverage> make_average(const TrainOptions& o, const std::ve
   return nullptr;
 }
 
+std::vector<NamedVar> trained(const std::vector<NamedVar>& named, const StringList& frozen) {
+  freeze(named, frozen);
+  return unique_parameters(named);
+}
+
 void add(BatchResult& sum, const BatchResult& r) {
   sum.loss += r.loss, sum.nll += r.nll, sum.correct += r.correct;
   sum.tokens += r.tokens, sum.source_tokens += r.source_tokens, sum.examples += r.examples;
@@ -51,7 +56,7 @@ Trainer::Trainer(Trainable& model, const TrainOptions& options, const RunContext
       context_(with_defaults(context)),
       larger_is_better_(model.larger_is_better(options_.keep)),
       named_(model.parameters()),
-      params_(unique_parameters(named_)),
+      params_(trained(named_, options_.freeze)),
       files_(context_.folder, context_.mode),
       optimizer_(options_.optimizer, params_),
       average_(make_average(options_, params_)),
