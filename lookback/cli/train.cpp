@@ -17,7 +17,7 @@ namespace {
 struct TrainFlags {
   StringList recipe, set;
   std::string out, data, from, precision, log_format = "text";
-  bool resume = false, overwrite = false, print_config = false, quiet = false;
+  bool resume = false, overwrite = false, check = false, print_config = false, quiet = false;
   int64_t seed = -1;
   MachineFlags machine;
 
@@ -37,6 +37,9 @@ struct TrainFlags {
     v("seed", seed, "N", "train.seed: names the random numbers of the run; the recipe's unless given").range(0, 9e15);
     machine.declare(v);
     v("precision", precision, "NAME", "train.precision: f32, bf16 or auto; the recipe's unless given");
+    v("check", check, "",
+      "read all data and print what was left out, examples as the model sees them, parameters and the time to expect, "
+      "and stop; writes nothing");
     v("print-config", print_config, "", "print every key with its value and where that came from, and stop");
     v("quiet", quiet, "", "say nothing but warnings and errors");
     v("log-format", log_format, "FORMAT", "how to talk on standard error").choices({"text", "json"});
@@ -101,10 +104,16 @@ int run_train(Args& args) {
   if (!flags.precision.empty())
     set_field(find_field(recipe.fields, "train.precision", "--precision"), flags.precision, "--precision");
   if (flags.print_config) return print(recipe_with_origins(recipe)), 0;
-  check<ConfigError>(!flags.out.empty(), "train: --out MODEL is missing: the folder to write the model to");
   if (!flags.from.empty())
     check<ConfigError>(tasks::task_of_model(flags.from).name == recipe.kind, "train: --from ", flags.from,
                        ": its task is not that of the recipe");
+  if (flags.check) {
+    recipe.task->validate();
+    const tasks::TrainRun run{.data_root = data_root(flags), .from = flags.from, .log = args.console.sink()};
+    for (const std::string& line : recipe.task->dry_run(run)) print(line + "\n");
+    return 0;
+  }
+  check<ConfigError>(!flags.out.empty(), "train: --out MODEL is missing: the folder to write the model to");
   const TrainPlan plan{.recipe_name = fs::path(flags.recipe[0]).filename().string(),
                        .data_root = data_root(flags),
                        .folder = flags.out,

@@ -46,6 +46,9 @@ class Task {
   // Throws ConfigError for options that do not go together, before anything is written.
   virtual void validate() = 0;
   virtual train::TrainResult train(const TrainRun& run) = 0;
+  // What train would do, for people: what was read and left out, examples as the model sees them, parameters, and how
+  // long it will take here. Writes nothing; the folder of `run` does not matter.
+  virtual StringList dry_run(const TrainRun& run) = 0;
   // The options of prediction as they are without a model: for help and flags.
   virtual std::unique_ptr<PredictOptions> predict_options() const = 0;
 };

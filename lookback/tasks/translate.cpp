@@ -11,6 +11,7 @@
 #include "lookback/io/atomic_file.h"
 #include "lookback/ops/loss.h"
 #include "lookback/tasks/model_card.h"
+#include "lookback/tasks/train_check.h"
 #include "lookback/tasks/translate_folder.h"
 #include "lookback/train/parameters.h"
 
@@ -57,6 +58,16 @@ void start_from(const std::string& folder, const std::vector<NamedVar>& paramete
   for (const std::string& name : report.unused) log(Severity::info, "  not used: " + name);
 }
 
+// "13,214,016, of which 4,000,000 are frozen", each counted once.
+std::string described(const std::vector<NamedVar>& parameters) {
+  int64_t all = 0, frozen = 0;
+  for (const NamedVar& p : parameters) {
+    all += p.var.value().size();
+    if (!p.var.needs_grad()) frozen += p.var.value().size();
+  }
+  return str_cat(all, frozen ? str_cat(", of which ", frozen, " are frozen") : "");
+}
+
 std::string first_line_of(const std::string& s) { return s.substr(0, s.find('\n')); }
 
 void check_scored(const TranslateRecipe& recipe, const std::string& score) {
@@ -94,6 +105,8 @@ class Trained final : public train::Trainable {
   bool larger_is_better(const std::string& score) const override;
   StringList save_model_files(const std::string& folder) override;
 
+  // A training pair as the model reads it in the first epoch: its tokens.
+  StringList example(int64_t k) const;
   const data::Corpus& training_corpus() const { return train_; }
   const data::Corpus& validation_corpus() const { return valid_; }
 
@@ -175,6 +188,16 @@ void Trained::score_translations(train::Validation& out) {
   }
 }
 
+StringList Trained::example(int64_t k) const {
+  const auto shown = [](const char* side, const std::vector<int32_t>& ids, const data::Tokenizer& tokenizer) {
+    std::string out = side;
+    for (const int32_t id : ids) out += " " + tokenizer.piece(id);
+    return out;
+  };
+  const data::Pair pair = train_.pair(k, static_cast<uint64_t>(recipe_.train.options.seed), 0);
+  return {shown("  source:", pair.source, *tokenizers_.source), shown("  target:", pair.target, *tokenizers_.target)};
+}
+
 bool Trained::larger_is_better(const std::string& score) const {
   check_scored(recipe_, score);
   if (score == "loss" || score == "ppl") return false;
@@ -198,10 +221,12 @@ class TranslateTask final : public Task {
   std::vector<Field> fields() override { return fields_of(recipe_); }
   void validate() override;
   train::TrainResult train(const TrainRun& run) override;
+  StringList dry_run(const TrainRun& run) override;
   std::unique_ptr<PredictOptions> predict_options() const override { return std::make_unique<TranslateOptions>(); }
 
  private:
   Tokenizers tokenizers(const TrainRun& run) const;
+  std::unique_ptr<Trained> prepared(const TrainRun& run) const;
   StringList settings(const TrainRun& run);
 
   TranslateRecipe recipe_;
@@ -268,6 +293,27 @@ StringList TranslateTask::settings(const TrainRun& run) {
   return out;
 }
 
+// Everything read, and the model as it is before the first step.
+std::unique_ptr<Trained> TranslateTask::prepared(const TrainRun& run) const {
+  auto out = std::make_unique<Trained>(recipe_, tokenizers(run), run.data_root);
+  if (!run.from.empty()) start_from(run.from, out->parameters(), run.log);
+  return out;
+}
+
+StringList TranslateTask::dry_run(const TrainRun& run) {
+  validate();
+  const auto model = prepared(run);
+  Trained& trained = *model;
+  train::freeze(trained.parameters(), recipe_.train.options.freeze);
+  StringList out{"training data: " + data::describe(trained.training_corpus().report()),
+                 "validation data: " + data::describe(trained.validation_corpus().report())};
+  for (int64_t k = 0; k < std::min<int64_t>(3, trained.training_corpus().size()); ++k)
+    for (const std::string& line : trained.example(k)) out.push_back(line);
+  out.push_back("parameters: " + described(trained.parameters()));
+  for (std::string& line : expected_time(trained, recipe_.train.options)) out.push_back(std::move(line));
+  return out;
+}
+
 train::TrainResult TranslateTask::train(const TrainRun& run) {
   const auto begin = std::chrono::steady_clock::now();
   validate();
@@ -276,8 +322,8 @@ train::TrainResult TranslateTask::train(const TrainRun& run) {
   context.settings = settings(run);
   if (context.mode == train::FolderMode::resume)
     train::check_resumable(context.folder, recipe_.train.options, context.settings);
-  Trained trained(recipe_, tokenizers(run), run.data_root);
-  if (!run.from.empty()) start_from(run.from, trained.parameters(), run.log);
+  const auto model = prepared(run);
+  Trained& trained = *model;
   int64_t parameters = 0;
   for (const NamedVar& p : trained.parameters()) parameters += p.var.value().size();
   run.log(Severity::info, "training data: " + data::describe(trained.training_corpus().report()));

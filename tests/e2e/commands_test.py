@@ -12,6 +12,21 @@ import program as p
 
 
 class Help(p.Case):
+    def test_check_tells_what_train_would_do_and_writes_nothing(self):
+        p.write_data(p.WORK / "data")
+        before = sorted(p.WORK.rglob("*"))
+        out = self.ok("train", p.WORK / "data/recipe.toml", "--check", "--out", p.WORK / "never", "--set",
+                      "train.freeze=encoder.*").stdout.decode()
+        self.assertEqual(sorted(p.WORK.rglob("*")), before)
+        self.assertIn("training data: read 200 pairs, kept 200 (", out)
+        self.assertRegex(out, r"(?m)^  source: .+\n  target: .+$")
+        self.assertRegex(out, r"(?m)^parameters: \d+, of which \d+ are frozen$")
+        self.assertRegex(out, r"(?m)^an epoch: 13 batches in 13 steps, \d+ target tokens, about \d+ seconds here \(")
+        self.assertRegex(out, r"(?m)^train.max_steps = 60: about \d+ seconds$")
+        self.fails(2, "train", p.WORK / "data/recipe.toml", "--check", "--set", "model.score=none", "--set",
+                   "model.decoder.bridge=zeros", says="model.decoder.bridge")
+        self.fails(4, "train", p.WORK / "data/recipe.toml", "--check", "--set", "data.train=a,b", says="data/a")
+
     def test_program_page_names_every_command(self):
         page = self.ok("--help").stdout.decode()
         for name in "train predict evaluate explain metric inspect export demo version help".split():
