@@ -31,7 +31,7 @@ def trained(program, recipe, data, minutes, folder):
     seconds = time.monotonic() - begin
     said = subprocess.run([program, "evaluate", folder, "--data", *(f"{data}/{name}" for name in TEST), "--beam", "5",
                            "--format", "json"], check=True, capture_output=True, text=True).stdout
-    return {"minutes": minutes, "bleu": json.loads(said)["BLEU"]["score"], "seconds": seconds}
+    return {"minutes": minutes, "bleu": json.loads(said)["bleu"]["score"], "seconds": seconds}
 
 
 def shortest(schedule, goal, run):

@@ -125,7 +125,7 @@ def main():
         if not all(word in name.split() for word in args.only):
             continue
         row = trained(args, name, settings, score_on)
-        scores = " | ".join(f"{row['evaluation'][metric]['score']:.2f}" for metric in ("BLEU", "chrF2", "TER"))
+        scores = " | ".join(f"{row['evaluation'][metric]['score']:.2f}" for metric in ("bleu", "chrf", "ter"))
         if thirds:
             scores += " | " + ", ".join(f"{score:.2f}" for score in row["thirds"])
         print(f"| {name} | {scores} | {row['run']} |", flush=True)

@@ -40,10 +40,10 @@ int run_evaluate(Args& args) {
   std::string out;
   for (const tasks::EvaluationLine& s : scores) {
     if (flags.format == "text")
-      out += s.text + "\n";
+      out += s.name + " " + fixed(s.value, 2) + " " + s.signature + "\n";
     else
       out += (out.empty() ? "" : ", ") + io::json_quote(s.name) + ": {\"score\": " + json_number(s.value) +
-             ", \"text\": " + io::json_quote(s.text) + "}";
+             ", \"signature\": " + io::json_quote(s.signature) + "}";
   }
   print(flags.format == "text" ? out : "{" + out + "}\n");
   return 0;

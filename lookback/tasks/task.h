@@ -82,9 +82,10 @@ struct Input {
 };
 
 struct EvaluationLine {
-  std::string name;  // "BLEU"
+  std::string name;  // "bleu"
   double value = 0;
-  std::string text;  // as the metric prints it, with its signature
+  std::string
+      signature;  // what a score was made of: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:lookback-0.1.0"
 };
 
 // A trained model in memory. Const and safe to use from several threads at once.

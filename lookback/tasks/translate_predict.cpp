@@ -154,7 +154,7 @@ std::vector<EvaluationLine> TranslateModel::evaluate(const std::vector<std::stri
   std::vector<EvaluationLine> out;
   for (const char* name : {"bleu", "chrf", "ter"}) {
     const auto score = metrics::corpus_score(*metrics::make_metric(name), hypotheses, {references});
-    out.push_back({score.name, score.value, metrics::format_score(score, 2, score.signature)});
+    out.push_back({name, score.value, score.signature});
   }
   return out;
 }

@@ -58,7 +58,7 @@ class Attention(p.Case):
         for kind in ("location", "none"):
             model = self.trained(kind, kind, "--set", "train.max_steps=400", "--set", "train.validate_every=100")
             out = self.ok("evaluate", model, "--data", p.WORK / "data/test.src", p.WORK / "data/test.tgt").stdout.decode()
-            scores[kind] = float(next(line for line in out.splitlines() if line.startswith("chrF")).split(" = ")[1].split()[0])
+            scores[kind] = float(next(line for line in out.splitlines() if line.startswith("chrf ")).split()[1])
         self.assertGreater(scores["location"], scores["none"] + 30)
         self.assertEqual(json.loads(self.outputs(model).splitlines()[0])["outputs"][0]["alignment"], [])
         self.fails(2, "explain", model, "--text", "abc", says="no attention")

@@ -25,7 +25,7 @@ class RealData(p.Case):
         self.assertEqual(len(out.splitlines()), 1014)
         scores = json.loads(self.ok("evaluate", model, "--format", "json", "--beam", "1", "--data", *files["val"]).stdout)
         again = self.ok("metric", "bleu", "--format", "json", "--ref", files["val"][1], stdin=out).stdout
-        self.assertAlmostEqual(scores["BLEU"]["score"], json.loads(again)["score"], places=9)
+        self.assertAlmostEqual(scores["bleu"]["score"], json.loads(again)["score"], places=9)
 
 
 if __name__ == "__main__":
