@@ -18,7 +18,7 @@ MAY_SEE = {layer: set(names.split()) for layer, names in {
     "ops": "base tensor kernels autograd", "nn": "base tensor autograd ops",
     "data": "base tensor", "io": "base tensor", "decode": "base tensor", "viz": "base tensor", "metrics": "base tensor",
     "models": "base tensor autograd ops nn data decode", "train": "base tensor autograd ops nn data io",
-    "tasks": BELOW_TASKS, "serve": "base tensor tasks", "cli": "base io viz metrics serve tasks",
+    "tasks": BELOW_TASKS, "cli": "base io viz metrics tasks",
 }.items()}
 README_LINES = 10
 # Each costs every file that includes it a second or more. A new place is a line here, with docs/build.md in mind.

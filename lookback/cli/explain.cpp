@@ -17,7 +17,7 @@ namespace {
 struct ExplainFlags {
   StringList models, text, target;
   std::string out;
-  bool words = false;
+  bool words = false, steps = false;
   MachineFlags machine;
 
   void declare(Flags& v) {
@@ -29,6 +29,9 @@ struct ExplainFlags {
       "on "
       "the terminal unless given");
     v("words", words, "", "whole words instead of subwords");
+    v("steps", steps, "",
+      "print every step in numbers instead: gates and states, scores, weights, context and the likeliest tokens; "
+      "docs/learn.md follows one");
     machine.declare(v);
   }
 };
@@ -105,9 +108,16 @@ int run_explain(Args& args) {
   const Picture* picture = flags.out.empty() ? nullptr : &find_picture(flags.out);
   check<ConfigError>(!picture || picture == kPictures || flags.text.size() == 1, "explain: --out ", flags.out,
                      ": holds one picture; for several texts take .html or the terminal");
+  check<ConfigError>(!flags.steps || flags.out.empty(), "explain: --steps prints numbers and draws no --out");
   if (picture) check_replaceable_drawing(flags.out);
   const ThreadScope threads = flags.machine.use();
   const auto loaded = options.load(flags.models, parser, args.console.sink());
+  if (flags.steps) {
+    std::string out;
+    for (const tasks::Input& input : inputs_of(flags))
+      out += (out.empty() ? "" : "\n") + input.text + "\n" + loaded.model->steps(input, *loaded.options);
+    return print(out), 0;
+  }
   std::vector<viz::AttentionMap> maps;
   for (const tasks::Prediction& p : loaded.model->predict(inputs_of(flags), *loaded.options))
     maps.push_back(map_of(p, flags.text[static_cast<size_t>(p.line) - 1], flags.words));

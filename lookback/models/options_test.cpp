@@ -30,7 +30,7 @@ class Digits {
   int64_t rest_;
 };
 
-constexpr int64_t kStructures = 2 * 2 * 2 * 8 * 2 * 3 * 4 * 2 * 2;
+const int64_t kScores = std::ssize(score_choices()), kStructures = 2 * 2 * 2 * kScores * 2 * 3 * 4 * 2 * 2;
 
 Choice choice(int64_t number) {
   Digits next(number);
@@ -39,7 +39,7 @@ Choice choice(int64_t number) {
   m.encoder.cell = m.decoder.cell = next(2) ? "gru" : "lstm";
   m.decoder.attention = next(2) ? "bahdanau" : "luong";
   m.decoder.input_feeding = next(2) == 1;
-  m.score = score_choices()[static_cast<size_t>(next(8))];
+  m.score = score_choices()[static_cast<size_t>(next(kScores))];
   m.decoder.readout = next(2) ? "maxout" : "tanh";
   m.tie = StringList{"none", "decoder", "all"}[static_cast<size_t>(next(3))];
   m.decoder.bridge = StringList{"tanh", "linear", "copy", "zeros"}[static_cast<size_t>(next(4))];
@@ -59,12 +59,14 @@ Choice choice(int64_t number) {
   m.encoder.time = {.checkpoint = more(3), .bptt = more(3)};
   m.decoder.time.bptt = more(3);
   m.location = {.filters = 1 + more(3), .width = 1 + more(4)};
-  const bool none = m.score == "none", remembers = m.score == "location" || m.score == "coverage";
+  const bool none = m.score == "none";
+  const Remembers kept =
+      none ? Remembers{} : make_attention(m.score, {.query = 8, .memory = 8, .attention = 8})->remembers();
   if (!none && more(3) == 0) c.objective.coverage = 0.5;
   if (none && m.decoder.bridge == "zeros") m.decoder.bridge = "tanh";
   if (none) m.encoder.layer_norm = false;  // that of the last layer would have no gradient
-  if (m.decoder.attention == "luong" && !m.decoder.input_feeding && c.objective.sampling == "none" && !remembers &&
-      c.objective.coverage == 0)
+  if (m.decoder.attention == "luong" && !m.decoder.input_feeding && c.objective.sampling == "none" && !kept.weights &&
+      !kept.coverage && c.objective.coverage == 0)
     m.decoder.time.checkpoint = more(3);
   return c;
 }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lookback/decode/step_decoder.h"
@@ -116,6 +117,16 @@ class Seq2Seq {
   std::unique_ptr<decode::StepDecoder> decoder(std::vector<std::vector<int32_t>> sources,
                                                int64_t together = kAllTogether,
                                                std::vector<std::vector<int32_t>> candidates = {}) const;
+
+  // A step of writing an output: what it read and wrote, its numbers, and the three likeliest tokens with their
+  // probabilities.
+  struct TracedStep {
+    int32_t read, written;
+    StepTrace trace = {};
+    std::vector<std::pair<int32_t, double>> likeliest = {};
+  };
+  // Every step of writing `target`, and its end, for a source that is not empty.
+  std::vector<TracedStep> trace(const std::vector<int32_t>& source, const std::vector<int32_t>& target) const;
 
   void params(ParamVisitor& v);
   const Vocabularies& vocabularies() const { return vocabularies_; }

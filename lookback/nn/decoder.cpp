@@ -162,7 +162,7 @@ Var DecoderPass::layer_output(size_t layer, const Var& h, const Var& below) cons
 }
 
 DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops::RowIds& sentence_of_row,
-                              DecoderState& state) const {
+                              DecoderState& state, StepTrace* trace) const {
   const CellKind kind = cell_kind(decoder_.options_.cell);
   std::vector<ops::LinearTerm> terms;
   if (!x_part) terms.push_back({embedded, layers_[0].w_ih, layers_[0].b_ih, {{0, embedded.dim(1)}}});
@@ -181,14 +181,28 @@ DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops:
   Var top;
   for (size_t k = 0; k < layers_.size(); ++k) {
     if (k > 0) terms = {{between_[k - 1].step(top), layers_[k].w_ih, layers_[k].b_ih}};
-    state.layers[k] = cell_step(kind, layers_[k], terms, k > 0 ? Var() : x_part, state.layers[k]);
+    const CellState old = state.layers[k];
+    state.layers[k] = cell_step(kind, layers_[k], terms, k > 0 ? Var() : x_part, old);
+    const std::string layer = layers_.size() > 1 ? " " + std::to_string(k + 1) : "";
+    if (trace) trace_cell(*trace, layer, kind, layers_[k], terms, k > 0 ? Var() : x_part, old, state.layers[k]);
     top = layer_output(k, state.layers[k].h, top);
   }
   if (decoder_.luong()) attended = attend(top, sentence_of_row, before);
   state.attention = next_state(remembers_, before, attended.weights);
   DecoderStep out{after_readout_.step(read_out(top, attended.context, embedded)), attended.weights};
   if (decoder_.options_.input_feeding) state.feed = out.readout;
+  if (trace) trace_output(*trace, attended, out.readout);
   return out;
+}
+
+void DecoderPass::trace_output(StepTrace& trace, const ops::Attended& attended, const Var& readout) const {
+  std::string reads = attended.context ? "context; state" : "state";
+  if (!decoder_.luong()) reads += "; embedding";
+  trace.readout = {"readout", decoder_.options_.readout + "(W [" + reads + "] + b)", first_row(readout)};
+  if (attended.energies) trace.energies = first_row(attended.energies);
+  if (!attended.weights) return;
+  trace.weights = first_row(attended.weights);
+  trace.context = {"context", "sum of weight times memory", first_row(attended.context)};
 }
 
 Unrolled DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& sentence_of_sequence,

@@ -9,6 +9,7 @@
 #include "lookback/nn/attention.h"
 #include "lookback/nn/encoder.h"
 #include "lookback/nn/projected_embedding_cache.h"
+#include "lookback/nn/trace.h"
 
 namespace lookback {
 
@@ -108,8 +109,9 @@ class DecoderPass {
   // are in `kept` (in its order), then its own.
   void merge_memory_of(const DecoderPass& before, const std::vector<int32_t>& kept);
   // One step. Row n attends to sentence_of_row[n]; embedded [N, E]; x_part [N, G*H] = input_part(embedded), or absent.
-  DecoderStep step(const Var& x_part, const Var& embedded, const ops::RowIds& sentence_of_row,
-                   DecoderState& state) const;
+  // With `trace`, the numbers of row 0.
+  DecoderStep step(const Var& x_part, const Var& embedded, const ops::RowIds& sentence_of_row, DecoderState& state,
+                   StepTrace* trace = nullptr) const;
 
   struct Input {
     Var x_part, embedded;
@@ -124,6 +126,7 @@ class DecoderPass {
 
  private:
   ops::Attended attend(const Var& query, const ops::RowIds& sentence_of_row, const AttentionState& before) const;
+  void trace_output(StepTrace& trace, const ops::Attended& attended, const Var& readout) const;
   Var read_out(const Var& top, const Var& context, const Var& embedded) const;
   Var layer_output(size_t layer, const Var& h, const Var& below) const;
   Var teacher_force_batched(const Var& embedded, const Steps& steps, const DecoderState& state,

@@ -295,6 +295,46 @@ TEST(Decoder, CoverageLossIsWhatTwoStepsShare) {
   }
 }
 
+// A traced step is the step, to the bit, and its numbers are those of the formulas beside them.
+TEST(Decoder, ATraceIsWhatTheStepComputed) {
+  for (const char* cell : {"lstm", "gru"})
+    for (const char* score : {"general", "location", "none"}) {
+      SCOPED_TRACE(str_cat(cell, " ", score));
+      const Pair s({.cell = cell, .hidden = 3}, {.cell = cell, .hidden = 6, .attention = "bahdanau"}, score);
+      const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
+      const DecoderPass pass(s.decoder, encoded, MemoryLayout(s.source_lengths), {}, nullptr);
+      const auto row = ops::row_ids({0});
+      DecoderState state = pass.start(encoded).gather(row), plain = state;
+      const Var x = ops::slice_rows(s.target, 0, 1);
+      StepTrace trace;
+      EXPECT_TRUE(testing::same_bits(pass.step(Var(), x, row, state, &trace).readout.value(),
+                                     pass.step(Var(), x, row, plain).readout.value()));
+      const auto of = [&](const char* name) {
+        for (const StepTrace::Line& line : trace.cells)
+          if (line.name == name) return line.values;
+        ADD_FAILURE() << name;
+        return std::vector<float>(6);
+      };
+      const bool lstm = std::string(cell) == "lstm";
+      const auto h = of("state"), before = of(lstm ? "cell before" : "state before");
+      for (size_t k = 0; k < 6; ++k) {
+        if (lstm) {
+          const double c = of("forget gate")[k] * before[k] + of("input gate")[k] * of("candidate")[k];
+          EXPECT_NEAR(of("cell")[k], c, 1e-5);
+          EXPECT_NEAR(h[k], of("output gate")[k] * std::tanh(c), 1e-5);
+        } else {
+          const double z = of("update gate")[k];
+          EXPECT_NEAR(h[k], (1 - z) * of("candidate")[k] + z * before[k], 1e-5);
+        }
+      }
+      EXPECT_EQ(trace.weights.empty(), std::string(score) == "none");
+      double sum = 0;
+      for (const float e : trace.energies) sum += std::exp(double{e});
+      for (size_t t = 0; t < trace.weights.size(); ++t)
+        EXPECT_NEAR(trace.weights[t], std::exp(double{trace.energies[t]}) / sum, 1e-5);
+    }
+}
+
 TEST(Decoder, CopyNeedsEqualWidths) { EXPECT_THROW(Pair({.hidden = 4}, {.hidden = 6, .bridge = "copy"}), ConfigError); }
 
 }  // namespace

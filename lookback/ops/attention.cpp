@@ -177,7 +177,7 @@ Attended attend(const Var& energies, const Var& values, const Visible& visible) 
                                           .dvalues = grad_or_null<R>(in[1])});
     });
   });
-  return {out[0], out[1]};
+  return {out[0], out[1], energies};
 }
 
 }  // namespace lookback::ops

@@ -43,8 +43,9 @@ Var convolve_weights(const Var& weights, const Var& filters, const Visible& visi
 Var coverage_loss(const Var& weights, const Var& coverage);
 
 struct Attended {
-  Var context;  // [N, M]
-  Var weights;  // [N, T] each row sums to 1 over its own sentence; an empty sentence gives zeros
+  Var context;        // [N, M]
+  Var weights;        // [N, T] each row sums to 1 over its own sentence; an empty sentence gives zeros
+  Var energies = {};  // [N, T] what the weights are the softmax of, where that is how they came about
 };
 
 // Softmax over each row's own sentence, then the weighted sum of its values. values [S, M].

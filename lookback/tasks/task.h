@@ -103,6 +103,9 @@ class TaskModel {
   virtual std::vector<Prediction> predict(std::span<const Input> inputs, const PredictOptions& options,
                                           Detail detail = Detail::full) const = 0;
   std::vector<Prediction> predict(std::span<const Input> inputs) const { return predict(inputs, *options()); }
+  // The steps of one prediction in numbers, for people who want to follow how the model computes. Throws ConfigError
+  // for an ensemble and for an empty input.
+  virtual std::string steps(const Input& input, const PredictOptions& options) const = 0;
   // Task metrics of the model on files as the task's recipe would name them for validation.
   virtual std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files,
                                                const PredictOptions& options) const = 0;

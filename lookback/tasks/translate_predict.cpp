@@ -7,6 +7,7 @@
 #include "lookback/ops/precision.h"
 #include "lookback/tasks/translate.h"
 #include "lookback/tasks/translate_folder.h"
+#include "lookback/tasks/translate_steps.h"
 
 namespace lookback::tasks {
 namespace {
@@ -31,6 +32,7 @@ class TranslateModel final : public TaskModel {
 
   std::vector<Prediction> predict(std::span<const Input> inputs, const PredictOptions& options,
                                   Detail detail) const override;
+  std::string steps(const Input& input, const PredictOptions& options) const override;
   std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files,
                                        const PredictOptions& options) const override;
 
@@ -131,6 +133,16 @@ std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs, c
     for (const decode::Hypothesis& h : found[k]) out[k].outputs.push_back(output(h, texts[k], options));
   }
   return out;
+}
+
+std::string TranslateModel::steps(const Input& input, const PredictOptions& options) const {
+  check<ConfigError>(models_.size() == 1, "explain: --steps follows one model, not an ensemble of ", models_.size());
+  const auto source = tokenizers().source->encode(with_replacements(input.text));
+  check<ConfigError>(!source.empty(), "explain: --steps needs a text that is not empty");
+  const std::string target =
+      input.target ? *input.target : predict({&input, 1}, options, Detail::full)[0].outputs[0].text;
+  const PrecisionScope scope(ops::available_precision(translate_options(options).precision));
+  return steps_of(*models_[0].model, tokenizers(), source, tokenizers().target->encode(with_replacements(target)));
 }
 
 std::vector<EvaluationLine> TranslateModel::evaluate(const std::vector<std::string>& files,

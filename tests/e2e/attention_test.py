@@ -63,6 +63,24 @@ class Attention(p.Case):
         self.assertEqual(json.loads(self.outputs(model).splitlines()[0])["outputs"][0]["alignment"], [])
         self.fails(2, "explain", model, "--text", "abc", says="no attention")
 
+    def test_steps_tell_what_predict_said(self):
+        for kind in ("location", "none"):
+            model = self.trained(kind, f"steps-{kind}", "--set", "train.max_steps=200", "--set", "train.validate_every=100")
+            said = json.loads(self.ok("predict", model, "--format", "jsonl", "--beam", "1", stdin="abc\n").stdout)["outputs"][0]
+            out = self.ok("explain", model, "--text", "abc", "--steps", "--beam", "1").stdout.decode()
+            written = [line.rpartition(" ")[2] for line in out.splitlines() if line.startswith("step ")]
+            self.assertEqual(written, said["tokens"] + ["</s>"])
+            self.assertEqual(out.count("  forget gate"), len(written))
+            self.assertEqual("weight\n" in out, kind == "location")
+            weights = [float(line.split()[-1]) for line in out.splitlines() if line.split()[:1] in (["a"], ["b"], ["c"])]
+            if kind == "location":
+                for k, row in enumerate(said["alignment"]):
+                    for shown, weight in zip(weights[3 * k:], row):
+                        self.assertAlmostEqual(shown, weight, places=3)
+        self.fails(2, "explain", model, model, "--text", "abc", "--steps", says="one model")
+        self.fails(2, "explain", model, "--text", "", "--steps", says="not empty")
+        self.fails(2, "explain", model, "--text", "abc", "--steps", "--out", p.WORK / "x.html", says="--out")
+
     def test_what_cannot_be_is_refused_before_anything_is_written(self):
         p.write_data(p.WORK / "data")
         never = p.WORK / "never"
