@@ -34,7 +34,7 @@ LIBM = re.compile(r"\bstd::(exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|tan|
 
 
 # The first words of a header that is not installed (cmake/Install.cmake).
-NOT_INSTALLED = re.compile(r"// (Private to (\w+)|For tests)")
+NOT_INSTALLED = re.compile(r"// (Private to (\w+)(?: and (\w+))?|For tests)")
 STRINGS_AND_COMMENTS = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*')
 
 
@@ -58,7 +58,7 @@ def check_private(file, number, included, errors):
     found = NOT_INSTALLED.match(header.read_text()) if header.is_file() else None
     if not found or NOT_INSTALLED.match(file.read_text()) or file.stem.endswith("_test"):
         return
-    if found[2] and found[2] != file.parts[1]:
+    if found[2] and file.parts[1] not in found.groups()[1:]:
         errors.append(f"{file}:{number}: {included} is private to {found[2]}")
     elif file.suffix == ".h" and file.parts[1] != "kernels":
         errors.append(f"{file}:{number}: {included} is not installed, and this header is")
@@ -98,7 +98,7 @@ def check_layer(folder, linked, banned, errors):
     for file in files:
         text = file.read_text()
         check_words(file, text, banned, errors)
-        if file.suffix == ".h" and re.search(r"^//.*\bPrivate to", text, re.M) and not NOT_INSTALLED.match(text):
+        if file.suffix == ".h" and re.search(r"^//.*\bprivate to", text, re.M | re.I) and not NOT_INSTALLED.match(text):
             errors.append(f"{file}:1: a header that is private begins with '// Private to'")
         only_checks = file.stem.endswith("_test") or "ref" in file.parts or text.startswith("// For tests")
         for number, line in enumerate(text.splitlines(), 1):

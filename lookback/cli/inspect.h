@@ -1,4 +1,4 @@
-// What `inspect` finds, private to it.
+// Private to cli: what `inspect` finds.
 #pragma once
 
 #include <nlohmann/json.hpp>

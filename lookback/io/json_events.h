@@ -1,6 +1,5 @@
-// A strict JSON reader that hands over one piece at a time, private to this
-// layer: the caller sees each piece with its line and can refuse it before
-// memory grows.
+// Private to io: a strict JSON reader that hands over one piece at a time. The caller sees each piece with its line and
+// can refuse it before memory grows.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The list of a folder's files, private to this layer and train: manifest.json.
+// Private to io and train: the list of a folder's files, manifest.json.
 #pragma once
 
 #include <cstdint>

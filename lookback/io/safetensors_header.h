@@ -1,4 +1,4 @@
-// The JSON header of a safetensors file, private to this layer.
+// Private to io: the JSON header of a safetensors file.
 #pragma once
 
 #include <map>

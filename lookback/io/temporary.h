@@ -1,4 +1,4 @@
-// Names of things in the making, private to this layer and train: ".NAME.tmp-PID-N" beside NAME.
+// Private to io and train: names of things in the making, ".NAME.tmp-PID-N" beside NAME.
 // A writer holds the file's or folder's lock while it lives, so that what a
 // killed writer left can be told from what is still being written.
 #pragma once

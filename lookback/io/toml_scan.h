@@ -1,4 +1,4 @@
-// What the TOML parser is given, private to this layer.
+// Private to io: what the TOML parser is given.
 #pragma once
 
 #include <string>

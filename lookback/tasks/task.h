@@ -95,7 +95,7 @@ class TaskModel {
   virtual std::string task() const = 0;
   // The options of prediction as the model folder sets them, to be changed and given to what follows.
   virtual std::unique_ptr<PredictOptions> options() const = 0;
-  // Throws ConfigError for options that do not go together; says what this machine cannot do as asked.
+  // Throws ConfigError for options that do not go together, as predict does; says what this machine cannot do as asked.
   virtual void validate(const PredictOptions& options, const LogSink& log) const = 0;
   // One prediction per input, in order. The result for an input does not depend on the others. Where only texts are
   // asked for, scores and log-probabilities may be left out (NaN and empty), which makes greedy search faster.

@@ -105,6 +105,7 @@ std::vector<std::string> TranslateModel::unknowns_of(std::span<const int32_t> id
 std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs, const PredictOptions& asked,
                                                 Detail detail) const {
   TranslateOptions options = translate_options(asked);
+  validate(options, [](Severity, std::string_view) {});
   // Malformed bytes become U+FFFD, so that every input gets its output.
   std::vector<Job> jobs;
   std::vector<std::vector<int32_t>> targets(inputs.size());

@@ -234,8 +234,9 @@ void Trainer::after_step(bool epoch_ended) {
   // A checkpoint is something to go back to; one with NaN in it would not be.
   if (const auto bad = first_non_finite_value(params_)) {
     const std::string what = str_cat("step ", state_.step, ": the parameter ", *bad, " is not finite");
-    check<NumericError>(options_.on_nonfinite == "rollback", what,
-                        "; lower optimizer.lr or set optimizer.clip, then resume from the checkpoint before");
+    check<NumericError>(
+        options_.on_nonfinite == "rollback", what,
+        "; start again with a lower optimizer.lr or with optimizer.clip, or set on_nonfinite = 'rollback'");
     return roll_back(what);
   }
   const double began = context_.clock();

@@ -233,8 +233,8 @@ TEST(Trainer, StopPolicyNamesWhatIsNotFinite) {
   weights.options.validate_every = 1;
   weights.model.bad_gradient = [](int64_t, int64_t) { return 1e38; };
   EXPECT_EQ(message_of<NumericError>([&] { weights.train(); }),
-            "step 1: the parameter layer.weight is not finite; lower optimizer.lr or set optimizer.clip, then resume "
-            "from the checkpoint before");
+            "step 1: the parameter layer.weight is not finite; start again with a lower optimizer.lr or with "
+            "optimizer.clip, or set on_nonfinite = 'rollback'");
   EXPECT_TRUE(latest_valid(weights.context.folder + "/training", [](auto&) {}).value().ends_with("checkpoint-0"));
 }
 
