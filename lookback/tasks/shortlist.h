@@ -35,6 +35,8 @@ class Shortlist {
   Shortlist(const io::SafetensorsFile& file, Seq2Seq::Vocabularies sizes);
   void save(const std::string& path) const;
 
+  // The target token that this one most likely becomes; -1 if it was never seen.
+  int32_t likeliest(int32_t source) const { return likeliest_.data<int32_t>()[source * per_token()]; }
   int64_t per_token() const { return likeliest_.dim(1); }
   // What an output for `source` may hold, ascending: the n likeliest tokens of each source token, the frequent ones,
   // the specials, and `prefix`.

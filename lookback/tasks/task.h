@@ -36,6 +36,18 @@ class PredictOptions {
   virtual std::vector<Field> fields() = 0;
 };
 
+struct EvaluationLine {
+  std::string name;  // "bleu"
+  double value = 0;
+  std::string signature;  // how it was scored: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:lookback-0.1.0"
+};
+
+// What a plain method, which any model should beat, scores on a set of files.
+struct BaselineScores {
+  std::string name, set;  // "word by word", "valid.de"
+  std::vector<EvaluationLine> scores;
+};
+
 // A recipe of one task: options to be set, then trained.
 class Task {
  public:
@@ -49,6 +61,9 @@ class Task {
   // What train would do, for people: what was read and left out, examples as the model sees them, parameters, and how
   // long it will take here. Writes nothing; the folder of `run` does not matter.
   virtual StringList dry_run(const TrainRun& run) = 0;
+  // Trains the task's baselines on the recipe's training data and scores them on its validation data and, if any are
+  // given, on files that are named as data.valid names its own.
+  virtual std::vector<BaselineScores> baselines(const TrainRun& run, const StringList& test) = 0;
   // The options of prediction as they are without a model: for help and flags.
   virtual std::unique_ptr<PredictOptions> predict_options() const = 0;
 };
@@ -79,13 +94,6 @@ struct Input {
   std::string text;
   std::string prefix;                   // the output must begin like this
   const std::string* target = nullptr;  // score this output instead of searching
-};
-
-struct EvaluationLine {
-  std::string name;  // "bleu"
-  double value = 0;
-  std::string
-      signature;  // what a score was made of: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:lookback-0.1.0"
 };
 
 // A trained model in memory. Const and safe to use from several threads at once.

@@ -222,6 +222,7 @@ class TranslateTask final : public Task {
   void validate() override;
   train::TrainResult train(const TrainRun& run) override;
   StringList dry_run(const TrainRun& run) override;
+  std::vector<BaselineScores> baselines(const TrainRun& run, const StringList& test) override;
   std::unique_ptr<PredictOptions> predict_options() const override { return std::make_unique<TranslateOptions>(); }
 
  private:
@@ -312,6 +313,15 @@ StringList TranslateTask::dry_run(const TrainRun& run) {
   out.push_back("parameters: " + described(trained.parameters()));
   for (std::string& line : expected_time(trained, recipe_.train.options)) out.push_back(std::move(line));
   return out;
+}
+
+std::vector<BaselineScores> TranslateTask::baselines(const TrainRun& run, const StringList& test) {
+  std::vector<std::vector<std::string>> sets{located(recipe_.data.valid, run.data_root)};
+  if (!test.empty()) {
+    check_files("baseline: --test", test, recipe_.data.corpus.columns);
+    sets.push_back(test);
+  }
+  return translate_baselines(located(recipe_.data.train, run.data_root), sets, recipe_.data.corpus, run.log);
 }
 
 train::TrainResult TranslateTask::train(const TrainRun& run) {

@@ -7,6 +7,7 @@
 #include "lookback/decode/ensemble.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
+#include "lookback/metrics/registry.h"
 
 namespace lookback::tasks {
 namespace {
@@ -105,6 +106,15 @@ std::vector<std::vector<decode::Hypothesis>> translate(const std::vector<const S
     const auto decoder = make_decoder(models, std::move(batch.sources), options);
     auto scored = decode::force_score(*decoder, batch.infos, batch.targets, options.search);
     for (size_t k = 0; k < which.size(); ++k) out[which[k]] = {std::move(scored[k])};
+  }
+  return out;
+}
+
+std::vector<EvaluationLine> text_scores(const metrics::Lines& hypotheses, const metrics::Lines& references) {
+  std::vector<EvaluationLine> out;
+  for (const char* name : {"bleu", "chrf", "ter"}) {
+    const auto score = metrics::corpus_score(*metrics::make_metric(name), hypotheses, {references});
+    out.push_back({name, score.value, score.signature});
   }
   return out;
 }

@@ -8,6 +8,7 @@
 #include "lookback/data/tokenizer.h"
 #include "lookback/decode/search.h"
 #include "lookback/io/model_folder.h"
+#include "lookback/metrics/corpus_metric.h"
 #include "lookback/models/seq2seq.h"
 #include "lookback/tasks/shortlist.h"
 #include "lookback/tasks/task.h"
@@ -89,6 +90,14 @@ constexpr const char* kShortlistFile = "shortlist.safetensors";
 std::vector<std::vector<decode::Hypothesis>> translate(const std::vector<const Seq2Seq*>& models,
                                                        const std::vector<Job>& jobs, const TranslateOptions& options,
                                                        const Shortlist* shortlist = nullptr);
+
+// BLEU, chrF and TER, as evaluate prints them.
+std::vector<EvaluationLine> text_scores(const metrics::Lines& hypotheses, const metrics::Lines& references);
+
+// Copying the source, and translating word by word with IBM model 1 learnt from `train`, on each of the sets.
+std::vector<BaselineScores> translate_baselines(const std::vector<std::string>& train,
+                                                const std::vector<std::vector<std::string>>& sets,
+                                                const data::CorpusOptions& options, const LogSink& log);
 
 // Sets fields from what a JSON file of a model folder says. Throws FormatError for what does not fit.
 void read_fields(const io::File& file, std::vector<Field> fields);

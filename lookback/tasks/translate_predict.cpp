@@ -3,7 +3,6 @@
 
 #include "lookback/base/line_reader.h"
 #include "lookback/base/utf8.h"
-#include "lookback/metrics/registry.h"
 #include "lookback/ops/precision.h"
 #include "lookback/tasks/translate.h"
 #include "lookback/tasks/translate_folder.h"
@@ -164,12 +163,7 @@ std::vector<EvaluationLine> TranslateModel::evaluate(const std::vector<std::stri
   check<FormatError>(!inputs.empty(), files[0], ": no lines");
   metrics::Lines hypotheses;
   for (const Prediction& p : predict(inputs, options, Detail::text_only)) hypotheses.push_back(p.outputs[0].text);
-  std::vector<EvaluationLine> out;
-  for (const char* name : {"bleu", "chrf", "ter"}) {
-    const auto score = metrics::corpus_score(*metrics::make_metric(name), hypotheses, {references});
-    out.push_back({name, score.value, score.signature});
-  }
-  return out;
+  return text_scores(hypotheses, references);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import pty
+import random
 import re
 import subprocess
 import time
@@ -29,11 +30,11 @@ class Help(p.Case):
 
     def test_program_page_names_every_command(self):
         page = self.ok("--help").stdout.decode()
-        for name in "train predict evaluate explain metric inspect export demo version help".split():
+        for name in "train predict evaluate baseline explain metric inspect export demo version help".split():
             self.assertRegex(page, rf"(?m)^  {name} ")
 
     def test_every_command_has_a_page_by_flag_and_by_help(self):
-        for name in "train predict evaluate explain metric inspect export demo version help".split():
+        for name in "train predict evaluate baseline explain metric inspect export demo version help".split():
             page = self.ok(name, "--help").stdout
             self.assertIn(f"usage: lookback {name}".encode(), page)
             self.assertEqual(page, self.ok("help", name).stdout)
@@ -323,6 +324,30 @@ class Evaluate(p.Case):
         scores = json.loads(done.stdout)
         self.assertIn("bleu", scores)
         self.assertGreaterEqual(scores["chrf"]["score"], 0)
+
+
+class Baseline(p.Case):
+    def test_copy_and_word_by_word_are_scored_on_validation_and_test(self):
+        data = self.fresh("words")
+        data.mkdir()
+        rng = random.Random(5)
+        for name, count in (("train", 300), ("valid", 20), ("test", 30)):
+            lines = [[rng.randrange(12) for _ in range(rng.randint(4, 7))] for _ in range(count)]
+            p.write_lines(data / f"{name}.src", [" ".join(f"s{k}x" for k in line) for line in lines])
+            p.write_lines(data / f"{name}.tgt", [" ".join(f"t{k}x" for k in line) for line in lines])
+        (data / "recipe.toml").write_text(p.RECIPE)
+        words = ("baseline", data / "recipe.toml", "--test", data / "test.src", data / "test.tgt")
+        blocks = [b.splitlines() for b in self.ok(*words).stdout.decode().split("\n\n")]
+        self.assertEqual([b[0] for b in blocks], [f"{name}, {data}/{part}.src" for part in ("valid", "test")
+                                                  for name in ("copy", "word by word")])
+        for block in blocks:
+            bleu = float(block[1].split()[1])
+            self.assertEqual([line.split()[0] for line in block[1:]], ["bleu", "chrf", "ter"])
+            self.assertLess(bleu, 5) if block[0].startswith("copy") else self.assertEqual(bleu, 100)
+        self.assertEqual(sorted(f.name for f in data.iterdir()), sorted(
+            [f"{n}.{side}" for n in ("train", "valid", "test") for side in ("src", "tgt")] + ["recipe.toml"]))
+        self.fails(2, *words[:4], says="--test must name a source and a target file")
+        self.fails(4, *words[:3], data / "no.src", data / "test.tgt", says="no.src")
 
 
 class Explain(p.Case):
