@@ -145,6 +145,7 @@ Var DecoderPass::read_out(const Var& top, const Var& context, const Var& embedde
   const Linear& w = decoder_.readout_;
   const int64_t M = decoder_.sizes_.memory, H = top.dim(1);
   std::vector<ops::LinearTerm> terms;
+  terms.reserve(3);
   if (context) terms.push_back(w.part(context, 0));
   terms.push_back(w.part(top, M));
   if (!decoder_.luong()) terms.push_back(w.part(embedded, M + H));

@@ -1,17 +1,14 @@
 #include "lookback/tasks/translate.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <optional>
 
 #include "lookback/base/elementary.h"
 #include "lookback/data/prefetcher.h"
-#include "lookback/io/atomic_file.h"
 #include "lookback/ops/loss.h"
-#include "lookback/tasks/model_card.h"
-#include "lookback/tasks/train_check.h"
+#include "lookback/tasks/recipe_task.h"
 #include "lookback/tasks/translate_folder.h"
 #include "lookback/train/parameters.h"
 
@@ -19,13 +16,6 @@ namespace lookback::tasks {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Relative paths start at the data folder.
-std::vector<std::string> located(const StringList& files, const std::string& root) {
-  std::vector<std::string> out;
-  for (const std::string& f : files) out.push_back(fs::path(f).is_absolute() || root.empty() ? f : root + "/" + f);
-  return out;
-}
 
 void check_files(const char* key, const StringList& files, const StringList& columns) {
   const size_t wanted = columns.empty() ? 2 : 1;
@@ -45,31 +35,6 @@ Tokenizers learn(const TranslateRecipe& r, const std::vector<std::string>& files
   return {one(data::Side::source), one(data::Side::target)};
 }
 
-std::string weights_sha256(const std::string& folder) {
-  return io::sha256_file(io::ModelFolder(folder).open("model.safetensors"));
-}
-
-// Says of every parameter whether its value was there.
-void start_from(const std::string& folder, const std::vector<NamedVar>& parameters, const LogSink& log) {
-  const auto report =
-      train::start_from(io::SafetensorsFile(io::ModelFolder(folder).open("model.safetensors")), parameters);
-  log(Severity::info, str_cat("from ", folder, ": ", report.taken.size(), " of ", parameters.size(), " parameters"));
-  for (const std::string& name : report.missing) log(Severity::info, "  new: " + name);
-  for (const std::string& name : report.unused) log(Severity::info, "  not used: " + name);
-}
-
-// "13,214,016, of which 4,000,000 are frozen", each counted once.
-std::string described(const std::vector<NamedVar>& parameters) {
-  int64_t all = 0, frozen = 0;
-  for (const NamedVar& p : parameters) {
-    all += p.var.value().size();
-    if (!p.var.needs_grad()) frozen += p.var.value().size();
-  }
-  return str_cat(all, frozen ? str_cat(", of which ", frozen, " are frozen") : "");
-}
-
-std::string first_line_of(const std::string& s) { return s.substr(0, s.find('\n')); }
-
 void check_scored(const TranslateRecipe& recipe, const std::string& score) {
   std::vector<std::string> known = {"loss", "ppl", "accuracy_token"};
   if (recipe.valid.metric != "none") known.push_back(recipe.valid.metric);
@@ -79,7 +44,7 @@ void check_scored(const TranslateRecipe& recipe, const std::string& score) {
 }
 
 // A translation model while it is trained.
-class Trained final : public train::Trainable {
+class Trained final : public TrainedModel {
  public:
   Trained(const TranslateRecipe& recipe, Tokenizers tokenizers, const std::string& data_root)
       : recipe_(recipe),
@@ -105,10 +70,10 @@ class Trained final : public train::Trainable {
   bool larger_is_better(const std::string& score) const override;
   StringList save_model_files(const std::string& folder) override;
 
-  // A training pair as the model reads it in the first epoch: its tokens.
-  StringList example(int64_t k) const;
-  const data::Corpus& training_corpus() const { return train_; }
-  const data::Corpus& validation_corpus() const { return valid_; }
+  StringList data_reports() const override {
+    return {data::describe(train_.report()), data::describe(valid_.report())};
+  }
+  StringList example(int64_t k) const override;
 
  private:
   void score_translations(train::Validation& out);
@@ -189,6 +154,7 @@ void Trained::score_translations(train::Validation& out) {
 }
 
 StringList Trained::example(int64_t k) const {
+  if (k >= train_.size()) return {};
   const auto shown = [](const char* side, const std::vector<int32_t>& ids, const data::Tokenizer& tokenizer) {
     std::string out = side;
     for (const int32_t id : ids) out += " " + tokenizer.piece(id);
@@ -216,19 +182,26 @@ StringList Trained::save_model_files(const std::string& folder) {
   return names;
 }
 
-class TranslateTask final : public Task {
+class TranslateTask final : public RecipeTask {
  public:
   std::vector<Field> fields() override { return fields_of(recipe_); }
   void validate() override;
-  train::TrainResult train(const TrainRun& run) override;
-  StringList dry_run(const TrainRun& run) override;
   std::vector<BaselineScores> baselines(const TrainRun& run, const StringList& test) override;
   std::unique_ptr<PredictOptions> predict_options() const override { return std::make_unique<TranslateOptions>(); }
 
+ protected:
+  const char* name() const override { return "translate"; }
+  const train::TrainOptions& train_options() const override { return recipe_.train.options; }
+  std::unique_ptr<TrainedModel> prepare(const TrainRun& run) const override {
+    return std::make_unique<Trained>(recipe_, tokenizers(run), run.data_root);
+  }
+  StringList free_options() const override {
+    return {"data.train", "data.valid", "data.memory_mb", "data.max_bad", "valid.batch", "model.encoder.checkpoint"};
+  }
+  StringList data_digests(const TrainRun& run) const override;
+
  private:
   Tokenizers tokenizers(const TrainRun& run) const;
-  std::unique_ptr<Trained> prepared(const TrainRun& run) const;
-  StringList settings(const TrainRun& run);
 
   TranslateRecipe recipe_;
 };
@@ -272,46 +245,11 @@ Tokenizers TranslateTask::tokenizers(const TrainRun& run) const {
   return out;
 }
 
-// What a resumed run must have in common with what it was, besides TrainOptions.
-StringList TranslateTask::settings(const TrainRun& run) {
-  // These change no result. Of the data the contents count, not the place.
-  constexpr std::string_view kFree[] = {"data.train",   "data.valid",  "data.memory_mb",
-                                        "data.max_bad", "valid.batch", "model.encoder.checkpoint"};
+StringList TranslateTask::data_digests(const TrainRun& run) const {
   StringList out;
-  auto of_trainer = fields_of(recipe_.train.options);
-  for (const Field& f : fields_of(recipe_)) {
-    const auto is_this = [&](const Field& t) { return f.path == "train." + t.path; };
-    if (std::find(std::begin(kFree), std::end(kFree), f.path) == std::end(kFree) &&
-        std::none_of(of_trainer.begin(), of_trainer.end(), is_this))
-      out.push_back(f.path + " = " + field_text(f));
-  }
   for (const auto& [name, files] : {std::pair("data.train", recipe_.data.train), {"data.valid", recipe_.data.valid}})
     out.push_back(
         str_cat(name, "'s SHA-256 = ", data::lines_sha256(located(files, run.data_root), recipe_.data.corpus)));
-  // A run that goes on need not say again where it started.
-  if (run.from.empty() && run.context.mode == train::FolderMode::resume) return out;
-  out.push_back("from's SHA-256 = " + (run.from.empty() ? "none" : weights_sha256(run.from)));
-  return out;
-}
-
-// Everything read, and the model as it is before the first step.
-std::unique_ptr<Trained> TranslateTask::prepared(const TrainRun& run) const {
-  auto out = std::make_unique<Trained>(recipe_, tokenizers(run), run.data_root);
-  if (!run.from.empty()) start_from(run.from, out->parameters(), run.log);
-  return out;
-}
-
-StringList TranslateTask::dry_run(const TrainRun& run) {
-  validate();
-  const auto model = prepared(run);
-  Trained& trained = *model;
-  train::freeze(trained.parameters(), recipe_.train.options.freeze);
-  StringList out{"training data: " + data::describe(trained.training_corpus().report()),
-                 "validation data: " + data::describe(trained.validation_corpus().report())};
-  for (int64_t k = 0; k < std::min<int64_t>(3, trained.training_corpus().size()); ++k)
-    for (const std::string& line : trained.example(k)) out.push_back(line);
-  out.push_back("parameters: " + described(trained.parameters()));
-  for (std::string& line : expected_time(trained, recipe_.train.options)) out.push_back(std::move(line));
   return out;
 }
 
@@ -322,35 +260,6 @@ std::vector<BaselineScores> TranslateTask::baselines(const TrainRun& run, const 
     sets.push_back(test);
   }
   return translate_baselines(located(recipe_.data.train, run.data_root), sets, recipe_.data.corpus, run.log);
-}
-
-train::TrainResult TranslateTask::train(const TrainRun& run) {
-  const auto begin = std::chrono::steady_clock::now();
-  validate();
-  train::check_model_folder(run.context.folder, run.context.mode);
-  train::RunContext context = run.context;
-  context.settings = settings(run);
-  if (context.mode == train::FolderMode::resume)
-    train::check_resumable(context.folder, recipe_.train.options, context.settings);
-  const auto model = prepared(run);
-  Trained& trained = *model;
-  int64_t parameters = 0;
-  for (const NamedVar& p : trained.parameters()) parameters += p.var.value().size();
-  run.log(Severity::info, "training data: " + data::describe(trained.training_corpus().report()));
-  run.log(Severity::info, "validation data: " + data::describe(trained.validation_corpus().report()));
-  run.log(Severity::info, str_cat("model: ", parameters, " parameters"));
-  context.prepared_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  const auto result = train::train(trained, recipe_.train.options, context);
-  ModelCard card{.task = "translate",
-                 .recipe = run.recipe_name,
-                 .fields = run.fields,
-                 .parameters = parameters,
-                 .result = result,
-                 .keep = recipe_.train.options.keep};
-  for (const auto* report : {&trained.training_corpus().report(), &trained.validation_corpus().report()})
-    card.data.push_back(first_line_of(data::describe(*report)));
-  if (!result.interrupted_by) io::write_file_atomic(context.folder + "/README.md", model_card(card));
-  return result;
 }
 
 }  // namespace

@@ -1,0 +1,47 @@
+// Private to tasks: running a recipe of any task. Preparing, checking, training, resuming and the model card are
+// written once, here; a task says what is its own.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lookback/tasks/task.h"
+#include "lookback/train/trainable.h"
+
+namespace lookback::tasks {
+
+// A model while it is trained, with what people are told of it.
+struct TrainedModel : train::Trainable {
+  // What was read for training and what for validation; further lines say what was left out and why.
+  virtual StringList data_reports() const = 0;
+  // Training example k as the model sees it in the first epoch, in some lines; none past the last example.
+  virtual StringList example(int64_t k) const = 0;
+};
+
+class RecipeTask : public Task {
+ public:
+  train::TrainResult train(const TrainRun& run) final;
+  StringList dry_run(const TrainRun& run) final;
+
+ protected:
+  virtual const char* name() const = 0;  // "translate"
+  virtual const train::TrainOptions& train_options() const = 0;
+  // All data read, and the model before its first step. Tokenizers and the like are those of the run that goes on, or
+  // of the model that run.from names, where there is one.
+  virtual std::unique_ptr<TrainedModel> prepare(const TrainRun& run) const = 0;
+  // Options that change no result, so that a run may go on with other ones: "data.memory_mb". Of the data the contents
+  // count and not the place.
+  virtual StringList free_options() const = 0;
+  // What stands for the contents: "data.train's SHA-256 = ...".
+  virtual StringList data_digests(const TrainRun& run) const = 0;
+
+ private:
+  std::unique_ptr<TrainedModel> prepared(const TrainRun& run) const;
+  StringList settings(const TrainRun& run);
+};
+
+// Relative paths start at the data folder.
+std::vector<std::string> located(const StringList& files, const std::string& root);
+
+}  // namespace lookback::tasks
