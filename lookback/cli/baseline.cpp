@@ -1,9 +1,7 @@
 // lookback baseline: what the plainest methods score on a recipe's data.
-#include <filesystem>
-
 #include "lookback/cli/command.h"
 #include "lookback/cli/environment.h"
-#include "lookback/cli/format_number.h"
+#include "lookback/cli/evaluate.h"
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/recipe.h"
@@ -37,12 +35,11 @@ int run_baseline(Args& args) {
   set_from_environment(recipe.fields);
   set_keys(recipe, flags.set);
   recipe.task->validate();
-  const std::string own = std::filesystem::path(flags.recipe[0]).parent_path().string();
-  const tasks::TrainRun run{.data_root = flags.data.empty() ? own : flags.data, .log = args.console.sink()};
+  const tasks::TrainRun run{.data_root = data_root(flags.data, flags.recipe[0]), .log = args.console.sink()};
   std::string out;
   for (const tasks::BaselineScores& b : recipe.task->baselines(run, flags.test)) {
     out += (out.empty() ? "" : "\n") + b.name + ", " + b.set + "\n";
-    for (const tasks::EvaluationLine& s : b.scores) out += s.name + " " + fixed(s.value, 2) + " " + s.signature + "\n";
+    for (const tasks::EvaluationLine& s : b.scores) out += score_line(s);
   }
   print(out);
   return 0;

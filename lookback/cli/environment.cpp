@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 
 #include "lookback/base/parallel.h"
@@ -40,6 +41,12 @@ bool set_from_variable(Field& field, std::string_view name) {
   if (!value || !*value) return false;
   set_field_text(field, value, variable);
   return true;
+}
+
+std::string data_root(std::string flag, const std::string& recipe) {
+  Field data{.path = "data", .value = &flag};
+  if (flag.empty()) set_from_variable(data, "data");
+  return flag.empty() ? std::filesystem::path(recipe).parent_path().string() : flag;
 }
 
 void set_from_environment(std::vector<Field>& fields, std::string_view prefix) {

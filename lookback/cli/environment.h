@@ -17,6 +17,9 @@ std::string variable_name(std::string_view path);
 // variable's name becomes the field's origin. Throws ConfigError for a value that does not fit.
 bool set_from_variable(Field& field, std::string_view name);
 
+// Where relative data paths of a recipe start: `flag` if it is given, else LOOKBACK_DATA, else the recipe's own folder.
+std::string data_root(std::string flag, const std::string& recipe);
+
 // Sets every field from the variable called after its path, with `prefix` before it.
 void set_from_environment(std::vector<Field>& fields, std::string_view prefix = "");
 

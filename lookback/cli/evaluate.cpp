@@ -1,4 +1,6 @@
 // lookback evaluate: a model's own metrics on files.
+#include "lookback/cli/evaluate.h"
+
 #include "lookback/cli/command.h"
 #include "lookback/cli/format_number.h"
 #include "lookback/cli/machine_flags.h"
@@ -26,6 +28,10 @@ struct EvaluateFlags {
 
 }  // namespace
 
+std::string score_line(const tasks::EvaluationLine& s) {
+  return s.name + " " + fixed(s.value, 2) + " " + s.signature + "\n";
+}
+
 int run_evaluate(Args& args) {
   EvaluateFlags flags;
   const PredictionFlags options;
@@ -40,7 +46,7 @@ int run_evaluate(Args& args) {
   std::string out;
   for (const tasks::EvaluationLine& s : scores) {
     if (flags.format == "text")
-      out += s.name + " " + fixed(s.value, 2) + " " + s.signature + "\n";
+      out += score_line(s);
     else
       out += (out.empty() ? "" : ", ") + io::json_quote(s.name) + ": {\"score\": " + json_number(s.value) +
              ", \"signature\": " + io::json_quote(s.signature) + "}";

@@ -55,12 +55,6 @@ Recipe resolved_recipe(const TrainFlags& flags) {
   return recipe;
 }
 
-std::string data_root(TrainFlags& flags) {
-  Field data{.path = "data", .value = &flags.data};
-  if (flags.data.empty()) set_from_variable(data, "data");
-  return flags.data.empty() ? fs::path(flags.recipe[0]).parent_path().string() : flags.data;
-}
-
 }  // namespace
 
 int train_model(Recipe& recipe, const TrainPlan& plan, Console& console) {
@@ -109,13 +103,14 @@ int run_train(Args& args) {
                        ": its task is not that of the recipe");
   if (flags.check) {
     recipe.task->validate();
-    const tasks::TrainRun run{.data_root = data_root(flags), .from = flags.from, .log = args.console.sink()};
+    const tasks::TrainRun run{
+        .data_root = data_root(flags.data, flags.recipe[0]), .from = flags.from, .log = args.console.sink()};
     for (const std::string& line : recipe.task->dry_run(run)) print(line + "\n");
     return 0;
   }
   check<ConfigError>(!flags.out.empty(), "train: --out MODEL is missing: the folder to write the model to");
   const TrainPlan plan{.recipe_name = fs::path(flags.recipe[0]).filename().string(),
-                       .data_root = data_root(flags),
+                       .data_root = data_root(flags.data, flags.recipe[0]),
                        .folder = flags.out,
                        .from = flags.from,
                        .mode = flags.resume      ? train::FolderMode::resume

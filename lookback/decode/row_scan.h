@@ -1,4 +1,4 @@
-// Private to decode: one pass over a row of logits: log-sum-exp and the k best tokens.
+// Private to decode and models: one pass over a row of logits: log-sum-exp and the k best tokens.
 #pragma once
 
 #include <cstdint>

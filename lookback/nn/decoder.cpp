@@ -182,10 +182,12 @@ DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops:
   Var top;
   for (size_t k = 0; k < layers_.size(); ++k) {
     if (k > 0) terms = {{between_[k - 1].step(top), layers_[k].w_ih, layers_[k].b_ih}};
-    const CellState old = state.layers[k];
-    state.layers[k] = cell_step(kind, layers_[k], terms, k > 0 ? Var() : x_part, old);
-    const std::string layer = layers_.size() > 1 ? " " + std::to_string(k + 1) : "";
-    if (trace) trace_cell(*trace, layer, kind, layers_[k], terms, k > 0 ? Var() : x_part, old, state.layers[k]);
+    const Var part = k > 0 ? Var() : x_part;
+    CellState next = cell_step(kind, layers_[k], terms, part, state.layers[k]);
+    if (trace)
+      trace_cell(*trace, layers_.size() > 1 ? " " + std::to_string(k + 1) : "", kind, layers_[k], terms, part,
+                 state.layers[k], next);
+    state.layers[k] = std::move(next);
     top = layer_output(k, state.layers[k].h, top);
   }
   if (decoder_.luong()) attended = attend(top, sentence_of_row, before);

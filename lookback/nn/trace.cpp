@@ -1,22 +1,16 @@
 #include "lookback/nn/trace.h"
 
-#include "lookback/base/elementary.h"
+#include "lookback/ops/basic.h"
 
 namespace lookback {
 namespace {
 
 using Values = std::vector<float>;
 
-float sigmoid(double x) { return static_cast<float>(1 / (1 + elementary::exp(-x))); }
-float tanh(double x) { return static_cast<float>(1 - 2 / (1 + elementary::exp(2 * x))); }
-
-// The k-th of equal parts of a row, through f.
-template <class F>
-Values part(const Values& row, size_t k, size_t parts, F&& f) {
-  const size_t n = row.size() / parts;
-  Values out;
-  for (size_t i = k * n; i < (k + 1) * n; ++i) out.push_back(f(row[i]));
-  return out;
+// The k-th of equal parts of a row.
+Values part(const Values& row, int64_t k, int64_t parts) {
+  const int64_t n = std::ssize(row) / parts;
+  return {row.begin() + k * n, row.begin() + (k + 1) * n};
 }
 
 }  // namespace
@@ -34,27 +28,28 @@ void trace_cell(StepTrace& trace, const std::string& layer, CellKind kind, const
   };
   if (kind == CellKind::lstm) {
     terms.push_back({before.h, w.w_hh, w.b_hh});
-    const Values gates = first_row(ops::linear_sum(terms, x_part));
-    line("input gate", "i = sigmoid(W x + U h + b)", part(gates, 0, 4, sigmoid));
-    line("forget gate", "f = sigmoid(W x + U h + b)", part(gates, 1, 4, sigmoid));
-    line("candidate", "g = tanh(W x + U h + b)", part(gates, 2, 4, tanh));
-    line("output gate", "o = sigmoid(W x + U h + b)", part(gates, 3, 4, sigmoid));
+    const Var gates = ops::linear_sum(terms, x_part);
+    const Values open = first_row(ops::sigmoid(gates)), candidates = first_row(ops::tanh(gates));
+    line("input gate", "i = sigmoid(W x + U h + b)", part(open, 0, 4));
+    line("forget gate", "f = sigmoid(W x + U h + b)", part(open, 1, 4));
+    line("candidate", "g = tanh(W x + U h + b)", part(candidates, 2, 4));
+    line("output gate", "o = sigmoid(W x + U h + b)", part(open, 3, 4));
     line("cell before", "c", first_row(before.c));
     line("cell", "c' = f c + i g", first_row(after.c));
     line("state", "h' = o tanh(c')", first_row(after.h));
     return;
   }
-  const Values x = first_row(terms.empty() ? x_part : ops::linear_sum(terms, x_part));
-  const Values h = first_row(ops::linear(before.h, w.w_hh, {.bias = w.b_hh})), old = first_row(before.h);
-  Values sum = x, candidate;
-  for (size_t k = 0; k < sum.size(); ++k) sum[k] += h[k];
-  const Values reset = part(sum, 0, 3, sigmoid), update = part(sum, 1, 3, sigmoid);
-  for (size_t k = 0; k < old.size(); ++k)
-    candidate.push_back(tanh(double{x[2 * old.size() + k]} + double{reset[k]} * h[2 * old.size() + k]));
+  const Var x = terms.empty() ? x_part : ops::linear_sum(terms, x_part);
+  const Var h = ops::linear(before.h, w.w_hh, {.bias = w.b_hh});
+  const Values open = first_row(ops::sigmoid(ops::add(x, h))), reset = part(open, 0, 3), update = part(open, 1, 3);
+  Values candidate = part(first_row(x), 2, 3);
+  const Values of_state = part(first_row(h), 2, 3);
+  for (size_t k = 0; k < candidate.size(); ++k) candidate[k] += reset[k] * of_state[k];
+  candidate = first_row(ops::tanh(Var(Tensor::of({1, std::ssize(candidate)}, candidate))));
   line("reset gate", "r = sigmoid(W x + U h + b)", reset);
   line("update gate", "z = sigmoid(W x + U h + b)", update);
   line("candidate", "n = tanh(W x + b + r (U h + b))", candidate);
-  line("state before", "h", old);
+  line("state before", "h", first_row(before.h));
   line("state", "h' = (1 - z) n + z h", first_row(after.h));
 }
 

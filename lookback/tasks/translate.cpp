@@ -11,6 +11,7 @@
 #include "lookback/tasks/recipe_task.h"
 #include "lookback/tasks/translate_folder.h"
 #include "lookback/train/parameters.h"
+#include "lookback/viz/tokens.h"
 
 namespace lookback::tasks {
 namespace {
@@ -22,17 +23,6 @@ void check_files(const char* key, const StringList& files, const StringList& col
   check<ConfigError>(files.size() == wanted, key, " must name ",
                      wanted == 2 ? "a source and a target file" : "one TSV file", ", got ", files.size(),
                      wanted == 2 ? "; one TSV file needs data.columns" : "");
-}
-
-Tokenizers learn(const TranslateRecipe& r, const std::vector<std::string>& files, const LogSink& log) {
-  auto one = [&](data::Side side) -> std::shared_ptr<data::Tokenizer> {
-    return data::train_tokenizer(r.tokenizer, data::side_lines(files, r.data.corpus, side), log);
-  };
-  if (r.tokenizer.joint) {
-    const auto both = one(data::Side::both);
-    return {both, both};
-  }
-  return {one(data::Side::source), one(data::Side::target)};
 }
 
 void check_scored(const TranslateRecipe& recipe, const std::string& score) {
@@ -157,7 +147,7 @@ StringList Trained::example(int64_t k) const {
   if (k >= train_.size()) return {};
   const auto shown = [](const char* side, const std::vector<int32_t>& ids, const data::Tokenizer& tokenizer) {
     std::string out = side;
-    for (const int32_t id : ids) out += " " + tokenizer.piece(id);
+    for (const int32_t id : ids) out += " " + viz::one_line(tokenizer.piece(id));
     return out;
   };
   const data::Pair pair = train_.pair(k, static_cast<uint64_t>(recipe_.train.options.seed), 0);
@@ -235,7 +225,8 @@ Tokenizers TranslateTask::tokenizers(const TrainRun& run) const {
                        "; its tokenizers go with its weights");
     run.log(Severity::info, "tokenizer: that of " + run.from);
   } else {
-    out = learn(recipe_, located(recipe_.data.train, run.data_root), run.log);
+    out =
+        Tokenizers::learn(recipe_.tokenizer, located(recipe_.data.train, run.data_root), recipe_.data.corpus, run.log);
     run.log(Severity::info,
             str_cat("tokenizer: ", recipe_.tokenizer.kind, out.joint() ? ", joint, " : ", ", out.source->size(),
                     out.joint() ? "" : str_cat(" and ", out.target->size()), " entries"));

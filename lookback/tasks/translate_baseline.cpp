@@ -40,10 +40,7 @@ std::vector<BaselineScores> translate_baselines(const std::vector<std::string>& 
                                                 const std::vector<std::vector<std::string>>& sets,
                                                 const data::CorpusOptions& options, const LogSink& log) {
   const data::TokenizerOptions word{.kind = "word", .size = 1'000'000, .joint = false};
-  const auto one = [&](data::Side side) -> std::shared_ptr<data::Tokenizer> {
-    return data::train_tokenizer(word, data::side_lines(train, options, side), log);
-  };
-  const Tokenizers words{one(data::Side::source), one(data::Side::target)};
+  const Tokenizers words = Tokenizers::learn(word, train, options, log);
   const data::Corpus corpus(train, *words.source, *words.target, options);
   log(Severity::info, "training data: " + data::describe(corpus.report()));
   const std::pair<const char*, Translator> baselines[] = {{"copy", [](const std::string& source) { return source; }},

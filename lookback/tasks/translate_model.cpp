@@ -68,6 +68,16 @@ StringList Tokenizers::save(const std::string& folder) const {
   return names;
 }
 
+Tokenizers Tokenizers::learn(const data::TokenizerOptions& options, const std::vector<std::string>& files,
+                             const data::CorpusOptions& corpus, const LogSink& log) {
+  const auto one = [&](data::Side side) -> std::shared_ptr<data::Tokenizer> {
+    return data::train_tokenizer(options, data::side_lines(files, corpus, side), log);
+  };
+  if (!options.joint) return {one(data::Side::source), one(data::Side::target)};
+  const auto both = one(data::Side::both);
+  return {both, both};
+}
+
 Tokenizers Tokenizers::load(const io::ModelFolder& folder, bool joint) {
   const auto one = [&](const std::string& place) -> std::shared_ptr<data::Tokenizer> {
     const std::string spm = place + "spm.model", json = place + "tokenizer.json";

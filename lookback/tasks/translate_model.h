@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct Tokenizers {
   Seq2Seq::Vocabularies vocabularies() const { return {source->size(), target->size()}; }
   // spm.model or tokenizer.json in the folder; in source/ and target/ below it when they differ. Returns their names.
   StringList save(const std::string& folder) const;
+  // Learnt from the training files of a corpus, one for each side or, with options.joint, one for both.
+  static Tokenizers learn(const data::TokenizerOptions& options, const std::vector<std::string>& files,
+                          const data::CorpusOptions& corpus, const LogSink& log);
   // Throws FormatError, also if the folder has both kinds of file, and IoError.
   static Tokenizers load(const io::ModelFolder& folder, bool joint);
 };
@@ -77,7 +81,7 @@ struct TranslateOptions final : PredictOptions {
 // One translation job for search: ids, and perhaps how the output must begin or what it is.
 struct Job {
   std::vector<int32_t> source, prefix;
-  const std::vector<int32_t>* target = nullptr;
+  std::optional<std::vector<int32_t>> target = {};
   uint64_t key = 0;
 };
 

@@ -37,6 +37,10 @@ class TranslateModel final : public TaskModel {
 
  private:
   const Tokenizers& tokenizers() const { return models_[0].tokenizers; }
+  Job job_of(const Input& input) const;
+  // The hypotheses of each job, as translate() has them, and in the precision asked for.
+  std::vector<std::vector<decode::Hypothesis>> search(const std::vector<Job>& jobs,
+                                                      const TranslateOptions& options) const;
   Output output(const decode::Hypothesis& h, const std::string& source, const TranslateOptions& options) const;
   std::vector<std::string> unknowns_of(std::span<const int32_t> ids, const std::string& target) const;
   std::string with_unknowns_replaced(const decode::Hypothesis& h, const std::string& source) const;
@@ -101,48 +105,51 @@ std::vector<std::string> TranslateModel::unknowns_of(std::span<const int32_t> id
   return out;
 }
 
+// Malformed bytes become U+FFFD, so that every input gets its output.
+Job TranslateModel::job_of(const Input& input) const {
+  Job out{.source = tokenizers().source->encode(with_replacements(input.text)),
+          .prefix = tokenizers().target->encode(with_replacements(input.prefix)),
+          .key = static_cast<uint64_t>(input.line)};
+  if (input.target) out.target = tokenizers().target->encode(with_replacements(*input.target));
+  return out;
+}
+
+std::vector<std::vector<decode::Hypothesis>> TranslateModel::search(const std::vector<Job>& jobs,
+                                                                    const TranslateOptions& options) const {
+  const PrecisionScope scope(ops::available_precision(options.precision));
+  std::vector<const Seq2Seq*> models;
+  for (const LoadedModel& m : models_) models.push_back(m.model.get());
+  return translate(models, jobs, options, models_[0].shortlist ? &*models_[0].shortlist : nullptr);
+}
+
 std::vector<Prediction> TranslateModel::predict(std::span<const Input> inputs, const PredictOptions& asked,
                                                 Detail detail) const {
   TranslateOptions options = translate_options(asked);
   validate(options, [](Severity, std::string_view) {});
-  // Malformed bytes become U+FFFD, so that every input gets its output.
-  std::vector<Job> jobs;
-  std::vector<std::vector<int32_t>> targets(inputs.size());
-  std::vector<std::string> texts;
-  for (size_t k = 0; k < inputs.size(); ++k) {
-    texts.push_back(with_replacements(inputs[k].text));
-    Job job{.source = tokenizers().source->encode(texts[k]),
-            .prefix = tokenizers().target->encode(with_replacements(inputs[k].prefix)),
-            .key = static_cast<uint64_t>(inputs[k].line)};
-    if (inputs[k].target) {
-      targets[k] = tokenizers().target->encode(with_replacements(*inputs[k].target));
-      job.target = &targets[k];
-    }
-    jobs.push_back(std::move(job));
-  }
-  const PrecisionScope scope(ops::available_precision(options.precision));
-  std::vector<const Seq2Seq*> models;
-  for (const LoadedModel& m : models_) models.push_back(m.model.get());
   options.search.scores = detail == Detail::full;
-  const auto found = translate(models, jobs, options, models_[0].shortlist ? &*models_[0].shortlist : nullptr);
+  std::vector<Job> jobs;
+  for (const Input& input : inputs) jobs.push_back(job_of(input));
+  const auto found = search(jobs, options);
   std::vector<Prediction> out(inputs.size());
   for (size_t k = 0; k < inputs.size(); ++k) {
     out[k].line = inputs[k].line;
     out[k].unknown_in_prefix = unknowns_of(jobs[k].prefix, with_replacements(inputs[k].prefix));
     for (const int32_t id : jobs[k].source) out[k].source.push_back(tokenizers().source->piece(id));
-    for (const decode::Hypothesis& h : found[k]) out[k].outputs.push_back(output(h, texts[k], options));
+    const std::string source = with_replacements(inputs[k].text);
+    for (const decode::Hypothesis& h : found[k]) out[k].outputs.push_back(output(h, source, options));
   }
   return out;
 }
 
-std::string TranslateModel::steps(const Input& input, const PredictOptions& options) const {
+std::string TranslateModel::steps(const Input& input, const PredictOptions& asked) const {
   check<ConfigError>(models_.size() == 1, "explain: --steps follows one model, not an ensemble of ", models_.size());
-  const auto source = tokenizers().source->encode(with_replacements(input.text));
-  check<ConfigError>(!source.empty(), "explain: --steps needs a text that is not empty");
-  const std::string target =
-      input.target ? *input.target : predict({&input, 1}, options, Detail::full)[0].outputs[0].text;
-  const PrecisionScope scope(ops::available_precision(translate_options(options).precision));
-  return steps_of(*models_[0].model, tokenizers(), source, tokenizers().target->encode(with_replacements(target)));
+  const TranslateOptions& options = translate_options(asked);
+  validate(options, [](Severity, std::string_view) {});
+  const Job job = job_of(input);
+  check<ConfigError>(!job.source.empty(), "explain: --steps needs a text that is not empty");
+  const auto target = job.target ? *job.target : search({job}, options)[0][0].tokens;
+  const PrecisionScope scope(ops::available_precision(options.precision));
+  return steps_of(*models_[0].model, tokenizers(), job.source, target);
 }
 
 std::vector<EvaluationLine> TranslateModel::evaluate(const std::vector<std::string>& files,

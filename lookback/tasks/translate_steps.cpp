@@ -12,14 +12,13 @@ namespace {
 constexpr size_t kUnits = 4;  // of a vector that are printed
 
 std::string number(double x) {
-  char out[32];
-  std::snprintf(out, sizeof out, "%8.4f", x);
-  return out;
+  const std::string out = viz::fixed(x, 4);
+  return std::string(8 - std::min<size_t>(8, out.size()), ' ') + out;
 }
 
-std::string padded(std::string s, size_t width) {
-  s.resize(std::max(width, s.size()), ' ');
-  return s;
+// Filled up with blanks to so many columns of a terminal.
+std::string padded(const std::string& s, int64_t columns) {
+  return s + std::string(static_cast<size_t>(std::max<int64_t>(0, columns - viz::display_width(s))), ' ');
 }
 
 std::string vector_line(const std::string& name, const std::string& formula, const std::vector<float>& values) {
@@ -28,17 +27,12 @@ std::string vector_line(const std::string& name, const std::string& formula, con
   return out + (values.size() > kUnits ? " ...\n" : "\n");
 }
 
-// Widths are counted in characters, not bytes.
-size_t width_of(const std::string& s) {
-  return static_cast<size_t>(std::count_if(s.begin(), s.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 std::string attention_table(const StepTrace& trace, const std::vector<std::string>& source) {
-  size_t wide = 6;
-  for (const std::string& s : source) wide = std::max(wide, width_of(s));
-  std::string out = "  source" + std::string(wide - 6, ' ') + "     score    weight\n";
+  int64_t columns = 6;
+  for (const std::string& s : source) columns = std::max(columns, viz::display_width(s));
+  std::string out = "  " + padded("source", columns) + "     score    weight\n";
   for (size_t t = 0; t < source.size(); ++t)
-    out += "  " + source[t] + std::string(wide - width_of(source[t]), ' ') + "  " +
+    out += "  " + padded(source[t], columns) + "  " +
            (trace.energies.empty() ? "        " : number(trace.energies[t])) + "  " + number(trace.weights[t]) + "\n";
   return out;
 }
@@ -48,11 +42,9 @@ std::string attention_table(const StepTrace& trace, const std::vector<std::strin
 std::string steps_of(const Seq2Seq& model, const Tokenizers& tokenizers, const std::vector<int32_t>& source,
                      const std::vector<int32_t>& target) {
   std::vector<std::string> words;
-  for (const int32_t id : source) words.push_back(viz::replace_invalid_utf8(tokenizers.source->piece(id)));
+  for (const int32_t id : source) words.push_back(viz::one_line(tokenizers.source->piece(id)));
   const auto piece = [&](int32_t id) {
-    return id == data::kBos   ? "<s>"
-           : id == data::kEos ? "</s>"
-                              : viz::replace_invalid_utf8(tokenizers.target->piece(id));
+    return id == data::kBos ? "<s>" : id == data::kEos ? "</s>" : viz::one_line(tokenizers.target->piece(id));
   };
   std::string out;
   size_t number_of_step = 0;

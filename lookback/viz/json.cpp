@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "lookback/base/utf8.h"
 #include "lookback/viz/attention_map.h"
 #include "lookback/viz/marks.h"
 #include "lookback/viz/tokens.h"
@@ -9,7 +10,7 @@
 namespace lookback::viz {
 namespace {
 
-std::string quoted(const std::string& bytes) { return nlohmann::json(replace_invalid_utf8(bytes)).dump(); }
+std::string quoted(const std::string& bytes) { return nlohmann::json(with_replacements(bytes)).dump(); }
 
 // The shortest digits that read back to the same number, whatever its type.
 template <class R>

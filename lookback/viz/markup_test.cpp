@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "lookback/base/rng.h"
+#include "lookback/base/utf8.h"
 #include "lookback/viz/color.h"
 #include "lookback/viz/picture.h"
 #include "lookback/viz/test_maps.h"
@@ -118,7 +119,7 @@ TEST(Svg, IsWellFormedWhateverTheTokens) {
     for (const Theme theme : {Theme::light, Theme::dark}) {
       const std::string svg = to_svg(map, {.theme = theme});
       EXPECT_EQ(fault_of(svg), "") << svg;
-      EXPECT_EQ(replace_invalid_utf8(svg), svg);
+      EXPECT_EQ(with_replacements(svg), svg);
     }
 }
 
@@ -181,7 +182,7 @@ TEST(Html, IsWellFormedWhateverTheTokens) {
   for (const AttentionMap& map : maps) {
     const std::string html = to_html(map, {.title = map.title});
     EXPECT_EQ(fault_of(html), "");
-    EXPECT_EQ(replace_invalid_utf8(html), html);
+    EXPECT_EQ(with_replacements(html), html);
   }
   EXPECT_EQ(fault_of(to_html(maps)), "");
   EXPECT_EQ(fault_of(to_html(std::span<const AttentionMap>{})), "");

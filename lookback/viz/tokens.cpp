@@ -90,13 +90,6 @@ bool only_punctuation(std::string_view token) {
 
 }  // namespace
 
-std::string replace_invalid_utf8(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size());
-  each_code_point(bytes, [&](int32_t c, std::string_view) { append(out, c); });
-  return out;
-}
-
 std::string one_line(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());

@@ -9,9 +9,6 @@
 
 namespace lookback::viz {
 
-// The same text with U+FFFD in the place of every byte that is not UTF-8.
-std::string replace_invalid_utf8(std::string_view bytes);
-
 // Valid UTF-8 on one line that cannot steer a terminal or a text renderer:
 // controls become control pictures (U+2400...), bidirectional controls and
 // noncharacters U+FFFD.

@@ -2,18 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include "lookback/base/utf8.h"
+
 namespace lookback::viz {
 namespace {
 
 TEST(Tokens, BadBytesBecomeReplacementCharacters) {
-  EXPECT_EQ(replace_invalid_utf8("a\xff"
-                                 "b"),
+  EXPECT_EQ(with_replacements("a\xff"
+                              "b"),
             "a\uFFFDb");
-  EXPECT_EQ(replace_invalid_utf8("\xe2\x96"), "\uFFFD\uFFFD");                          // cut short
-  EXPECT_EQ(replace_invalid_utf8("\xc0\xaf"), "\uFFFD\uFFFD");                          // overlong
-  EXPECT_EQ(replace_invalid_utf8("\xed\xa0\x80"), "\uFFFD\uFFFD\uFFFD");                // surrogate
-  EXPECT_EQ(replace_invalid_utf8("\xf4\x90\x80\x80").find('\xf4'), std::string::npos);  // past U+10FFFF
-  EXPECT_EQ(replace_invalid_utf8("Grüße 猫 👍"), "Grüße 猫 👍");
+  EXPECT_EQ(with_replacements("\xe2\x96"), "\uFFFD\uFFFD");                          // cut short
+  EXPECT_EQ(with_replacements("\xc0\xaf"), "\uFFFD\uFFFD");                          // overlong
+  EXPECT_EQ(with_replacements("\xed\xa0\x80"), "\uFFFD\uFFFD\uFFFD");                // surrogate
+  EXPECT_EQ(with_replacements("\xf4\x90\x80\x80").find('\xf4'), std::string::npos);  // past U+10FFFF
+  EXPECT_EQ(with_replacements("Grüße 猫 👍"), "Grüße 猫 👍");
 }
 
 TEST(Tokens, NothingShownCanSteerATerminal) {

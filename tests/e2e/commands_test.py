@@ -346,6 +346,9 @@ class Baseline(p.Case):
             self.assertLess(bleu, 5) if block[0].startswith("copy") else self.assertEqual(bleu, 100)
         self.assertEqual(sorted(f.name for f in data.iterdir()), sorted(
             [f"{n}.{side}" for n in ("train", "valid", "test") for side in ("src", "tgt")] + ["recipe.toml"]))
+        (p.WORK / "elsewhere.toml").write_text(p.RECIPE)
+        there = self.ok("baseline", p.WORK / "elsewhere.toml", env={"LOOKBACK_DATA": str(data)}).stdout.decode().split("\n\n")
+        self.assertEqual([b.splitlines() for b in there], blocks[:2])
         self.fails(2, *words[:4], says="--test must name a source and a target file")
         self.fails(4, *words[:3], data / "no.src", data / "test.tgt", says="no.src")
 
