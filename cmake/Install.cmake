@@ -1,11 +1,11 @@
 # cmake --install: the program, and one library that find_package(lookback)
-# offers as lookback::lookback. It is every layer but cli in one archive, so
+# offers as lookback::lookback. It is every layer but cli and bench in one archive, so
 # that a consumer links one thing, whatever the layers are.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 get_property(layers GLOBAL PROPERTY lookback_layers)
-list(REMOVE_ITEM layers cli)
+list(REMOVE_ITEM layers cli bench)
 set(objects "")
 set(LOOKBACK_DEPENDENCIES "")  # the lookback_dep_* the archive needs at link time
 foreach(layer ${layers})

@@ -1,6 +1,4 @@
 // lookback bench: how fast this machine trains and decodes.
-#include "lookback/tasks/bench.h"
-
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include <map>
 
 #include "lookback/base/parallel.h"
+#include "lookback/bench/workloads.h"
 #include "lookback/cli/bench_report.h"
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
@@ -18,16 +17,12 @@
 namespace lookback::cli {
 namespace {
 
-using tasks::BenchCase;
-using tasks::BenchKind;
-using tasks::BenchWork;
-
 // Unless told otherwise, one measurement is as many runs as fill this time.
 constexpr double kFilled = 0.1;
 
 std::string kinds_in_words() {
   std::string out;
-  for (const BenchKind& k : tasks::bench_kinds()) out += str_cat(out.empty() ? "" : "; ", k.name, ": ", k.summary);
+  for (const bench::Kind& k : bench::kinds()) out += str_cat(out.empty() ? "" : "; ", k.name, ": ", k.summary);
   return out;
 }
 
@@ -37,7 +32,7 @@ struct BenchFlags {
   MachineFlags machine;
   std::string format, only;
   bool on_request = false;
-  tasks::BenchOptions options;
+  bench::Options options;
 
   void declare(Flags& v) {
     v.words("WORK", work, 0, kinds_in_words() + "; all of them unless given");
@@ -56,9 +51,9 @@ struct BenchFlags {
   bool as_table() const { return format.empty() ? is_terminal(STDOUT_FILENO) : format == "text"; }
 };
 
-const BenchKind& find_kind(std::string_view name) {
+const bench::Kind& find_kind(std::string_view name) {
   StringList names;
-  for (const BenchKind& k : tasks::bench_kinds()) {
+  for (const bench::Kind& k : bench::kinds()) {
     names.emplace_back(k.name);
     if (name == k.name) return k;
   }
@@ -70,7 +65,7 @@ struct Timing {
   double amount, seconds;  // of all runs together
 };
 
-Timing timed(BenchWork& work, int64_t repeat) {
+Timing timed(bench::Work& work, int64_t repeat) {
   const auto begin = std::chrono::steady_clock::now();
   double amount = 0;
   for (int64_t k = 0; k < repeat; ++k) amount += work.run();
@@ -81,43 +76,43 @@ Timing timed(BenchWork& work, int64_t repeat) {
 class Yardsticks {
  public:
   // Null for work whose operations and bytes nobody has counted.
-  BenchWork* of(const BenchWork& work, const std::string& precision) {
-    if (work.operations() > 0) return get(products_[precision], [&] { return tasks::best_product(precision); });
-    if (work.bytes() > 0) return get(copies_[work.bytes()], [&] { return tasks::best_copy(work.bytes()); });
+  bench::Work* of(const bench::Work& work, const std::string& precision) {
+    if (work.operations() > 0) return get(products_[precision], [&] { return bench::best_product(precision); });
+    if (work.bytes() > 0) return get(copies_[work.bytes()], [&] { return bench::best_copy(work.bytes()); });
     return nullptr;
   }
 
  private:
   template <class Make>
-  static BenchWork* get(std::unique_ptr<BenchWork>& slot, Make make) {
+  static bench::Work* get(std::unique_ptr<bench::Work>& slot, Make make) {
     if (!slot) slot = make(), slot->run();
     return slot.get();
   }
 
-  std::map<std::string, std::unique_ptr<BenchWork>> products_;
-  std::map<double, std::unique_ptr<BenchWork>> copies_;
+  std::map<std::string, std::unique_ptr<bench::Work>> products_;
+  std::map<double, std::unique_ptr<bench::Work>> copies_;
 };
 
-double counted(const BenchWork& work) { return work.operations() > 0 ? work.operations() : work.bytes(); }
+double counted(const bench::Work& work) { return work.operations() > 0 ? work.operations() : work.bytes(); }
 
 // Work, what it is held against, and how often each is done in a measurement.
 struct Contender {
-  BenchWork* work;
+  bench::Work* work;
   int64_t repeat;
   Timing measure() const { return timed(*work, repeat); }
 };
 
-Contender warmed(BenchWork& work, int64_t repeat) {
+Contender warmed(bench::Work& work, int64_t repeat) {
   work.run();
   return {&work, repeat ? repeat : static_cast<int64_t>(std::ceil(kFilled / std::max(1e-9, timed(work, 1).seconds)))};
 }
 
 // In turn with what it is held against, since machines drift.
-Measured measure(const BenchFlags& flags, const BenchKind& kind, const BenchCase& bench, Yardsticks& yardsticks) {
+Measured measure(const BenchFlags& flags, const bench::Kind& kind, const bench::Case& bench, Yardsticks& yardsticks) {
   const auto work = bench.make(), plain = bench.composed ? bench.composed() : nullptr;
   const Contender mine = warmed(*work, flags.repeat);
   const Contender composed = plain ? warmed(*plain, flags.repeat) : Contender{};
-  BenchWork* const yardstick = yardsticks.of(*work, bench.precision);
+  bench::Work* const yardstick = yardsticks.of(*work, bench.precision);
   const Contender best = yardstick ? warmed(*yardstick, 0) : Contender{};
   std::vector<double> speeds, seconds, rates, bests, composed_seconds, ratios;
   for (int64_t k = 0; k < flags.rounds; ++k) {
@@ -140,9 +135,9 @@ Measured measure(const BenchFlags& flags, const BenchKind& kind, const BenchCase
   return out;
 }
 
-void report(const BenchFlags& flags, const BenchKind& kind, Yardsticks& yardsticks) {
+void report(const BenchFlags& flags, const bench::Kind& kind, Yardsticks& yardsticks) {
   int64_t found = 0;
-  for (const BenchCase& bench : kind.cases(flags.options)) {
+  for (const bench::Case& bench : kind.cases(flags.options)) {
     if (bench.name.find(flags.only) == std::string::npos) continue;
     ++found;
     const Measured m = measure(flags, kind, bench, yardsticks);
@@ -153,14 +148,14 @@ void report(const BenchFlags& flags, const BenchKind& kind, Yardsticks& yardstic
 
 // Everything there is, but what the options do not allow.
 void report_all(const BenchFlags& flags, Yardsticks& yardsticks, Console& console) {
-  for (const BenchKind& kind : tasks::bench_kinds()) try {
+  for (const bench::Kind& kind : bench::kinds()) try {
       report(flags, kind, yardsticks);
     } catch (const ConfigError& error) {
       console.log(Severity::info, str_cat("left out, ", kind.name, ": ", error.what()));
     }
 }
 
-int answer(const BenchFlags& flags, const BenchKind& kind) {
+int answer(const BenchFlags& flags, const bench::Kind& kind) {
   const auto cases = kind.cases(flags.options);
   check<ConfigError>(cases.size() == 1, "bench: --on-request is for works of one case; ", kind.name, " has ",
                      cases.size());
@@ -185,7 +180,7 @@ int run_bench(Args& args) {
     check<ConfigError>(!flags.work.empty(), "bench: --on-request needs a WORK: ", kinds_in_words());
     return answer(flags, find_kind(flags.work[0]));
   }
-  const BenchKind* const kind = flags.work.empty() ? nullptr : &find_kind(flags.work[0]);
+  const bench::Kind* const kind = flags.work.empty() ? nullptr : &find_kind(flags.work[0]);
   if (flags.as_table())
     print(str_cat(tasks::cpu_name(), ", ", thread_count(), " threads; medians of ", flags.rounds, "\n", table_head()));
   Yardsticks yardsticks;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "lookback/tasks/bench.h"
+#include "lookback/bench/workloads.h"
 
 namespace lookback::cli {
 
@@ -15,7 +15,7 @@ struct Spread {
 Spread spread_of(std::vector<double> values);
 
 struct Measured {
-  const tasks::BenchKind* kind = nullptr;
+  const bench::Kind* kind = nullptr;
   std::string name, precision;  // of the case
   Spread speed;                 // per second, in the unit of the kind
   double seconds = 0;           // of one run

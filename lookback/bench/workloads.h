@@ -1,4 +1,5 @@
-// Workloads for `lookback bench`: the same work, again and again, for the clock of whoever calls.
+// Private to bench and cli: workloads for `lookback bench`: the same work, again and again, for the clock of whoever
+// calls.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +12,9 @@
 #include "lookback/base/fields.h"
 #include "lookback/models/seq2seq.h"
 
-namespace lookback::tasks {
+namespace lookback::bench {
 
-struct BenchOptions {
+struct Options {
   Seq2SeqOptions model;
   int64_t vocabulary = 8000;
   int64_t batch = 64;
@@ -41,9 +42,9 @@ struct BenchOptions {
   }
 };
 
-class BenchWork {
+class Work {
  public:
-  virtual ~BenchWork() = default;
+  virtual ~Work() = default;
   // Does the work once. Returns how much that was, in the unit of its kind.
   virtual double run() = 0;
   // Floating-point operations of the products in one run; 0 where nobody has counted.
@@ -54,24 +55,23 @@ class BenchWork {
 
 // One line of the bench. Works are made when their turn comes, since each holds memory. Making one throws
 // ConfigError for model options that do not go together, and for a precision the processor has not.
-struct BenchCase {
+struct Case {
   std::string name;       // empty where the kind has one case
   std::string precision;  // of its products, as options name it
-  std::function<std::unique_ptr<BenchWork>()> make;
-  std::function<std::unique_ptr<BenchWork>()>
-      composed;  // the same result by plainer ops; empty where that is no question
+  std::function<std::unique_ptr<Work>()> make;
+  std::function<std::unique_ptr<Work>()> composed;  // the same result by plainer ops; empty where that is no question
 };
 
-struct BenchKind {
+struct Kind {
   const char *name, *summary, *unit;
-  std::vector<BenchCase> (*cases)(const BenchOptions& options);
+  std::vector<Case> (*cases)(const Options& options);
 };
 
-std::span<const BenchKind> bench_kinds();
+std::span<const Kind> kinds();
 
 // The best this machine does. A run of the first is products of 1024 rows with a packed weight of 1024 by 1024; a run
 // of the second copies so many bytes, half of them read and half written.
-std::unique_ptr<BenchWork> best_product(const std::string& precision);
-std::unique_ptr<BenchWork> best_copy(double bytes);
+std::unique_ptr<Work> best_product(const std::string& precision);
+std::unique_ptr<Work> best_copy(double bytes);
 
-}  // namespace lookback::tasks
+}  // namespace lookback::bench

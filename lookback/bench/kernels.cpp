@@ -1,16 +1,16 @@
 // The kernels a model is made of, one by one. Ops are called without recording, so that a call is the kernel and its
 // output's memory, which the pool gives back every time.
+#include "lookback/bench/parts.h"
 #include "lookback/ops/attention.h"
 #include "lookback/ops/basic.h"
 #include "lookback/ops/linear.h"
 #include "lookback/ops/loss.h"
-#include "lookback/tasks/bench_works.h"
 #include "lookback/train/optimizer.h"
 
-namespace lookback::tasks::bench {
+namespace lookback::bench {
 namespace {
 
-using Cases = std::vector<BenchCase>;
+using Cases = std::vector<Case>;
 
 double real(int64_t n) { return static_cast<double>(n); }
 
@@ -26,7 +26,7 @@ ops::Visible visible_rows(int64_t sentences, int64_t T, int64_t N) {
 struct Setting {
   int64_t H, V, E, B, T, N;  // N: rows of all target steps
   mutable Rng rng;
-  explicit Setting(const BenchOptions& o)
+  explicit Setting(const Options& o)
       : H(o.model.decoder.hidden),
         V(o.vocabulary),
         E(o.model.embedding),
@@ -44,7 +44,7 @@ struct Kernel {
 };
 
 // A case in f32 that records nothing.
-BenchCase plain(const BenchOptions& o, std::string name, Kernel (*make)(const Setting&)) {
+Case plain(const Options& o, std::string name, Kernel (*make)(const Setting&)) {
   return {.name = std::move(name),
           .precision = "f32",
           .make =
@@ -58,7 +58,7 @@ BenchCase plain(const BenchOptions& o, std::string name, Kernel (*make)(const Se
           .composed = {}};
 }
 
-BenchCase product(const BenchOptions& o, const std::string& precision, int64_t M, int64_t O) {
+Case product(const Options& o, const std::string& precision, int64_t M, int64_t O) {
   const int64_t I = o.model.decoder.hidden;
   return {.name = str_cat("product ", M, " x ", I, " x ", O),
           .precision = precision,
@@ -76,7 +76,7 @@ BenchCase product(const BenchOptions& o, const std::string& precision, int64_t M
 }
 
 // Three products a row: logits, and the gradients of their two factors.
-BenchCase loss(const BenchOptions& o, const std::string& precision) {
+Case loss(const Options& o, const std::string& precision) {
   const Setting sizes(o);
   return {.name = str_cat("softmax cross-entropy ", sizes.N, " x ", sizes.H, " x ", sizes.V),
           .precision = precision,
@@ -152,7 +152,7 @@ Kernel adam(const Setting& s) {
 
 }  // namespace
 
-std::vector<BenchCase> kernels(const BenchOptions& o) {
+std::vector<Case> kernels(const Options& o) {
   Cases out;
   const Setting s(o);
   const auto name = [](const char* what, auto... sizes) {
@@ -179,4 +179,4 @@ std::vector<BenchCase> kernels(const BenchOptions& o) {
   return out;
 }
 
-}  // namespace lookback::tasks::bench
+}  // namespace lookback::bench

@@ -1,22 +1,21 @@
-#include "lookback/tasks/bench.h"
+#include "lookback/bench/workloads.h"
 
 #include <cstring>
 
 #include "lookback/base/parallel.h"
+#include "lookback/bench/parts.h"
 #include "lookback/ops/basic.h"
 #include "lookback/ops/linear.h"
-#include "lookback/tasks/bench_works.h"
 
-namespace lookback::tasks {
-namespace bench {
+namespace lookback::bench {
 
-Precision demanded(const BenchOptions& o) {
+Precision demanded(const Options& o) {
   const std::string warning = ops::precision_warning(o.precision);
   check<ConfigError>(warning.empty(), warning);
   return ops::available_precision(o.precision);
 }
 
-Precision demanded_of_training(const BenchOptions& o) {
+Precision demanded_of_training(const Options& o) {
   check<ConfigError>(o.precision != "int8", "precision = int8 is for decoding; weights are trained in f32 or bf16");
   return demanded(o);
 }
@@ -33,16 +32,12 @@ ops::RecurrentWeights random_recurrent(CellKind kind, int64_t I, int64_t H, Rng&
   return {draw({G, I}), draw({G, H}), draw({G}), draw({G})};
 }
 
-}  // namespace bench
-
 namespace {
 
-using namespace bench;
-
 // Forward and backward of one LSTM layer, as wide as the decoder.
-class Layer final : public BenchWork {
+class Layer final : public Work {
  public:
-  explicit Layer(const BenchOptions& o)
+  explicit Layer(const Options& o)
       : precision_(demanded_of_training(o)), steps_(Steps::dense(o.source, o.batch)), hidden_(o.model.decoder.hidden) {
     Rng rng(static_cast<uint64_t>(o.seed));
     weights_ = random_recurrent(CellKind::lstm, hidden_, hidden_, rng);
@@ -74,9 +69,9 @@ class Layer final : public BenchWork {
 };
 
 // An LSTM that is fed one step at a time, as wide as the decoder.
-class Streaming final : public BenchWork {
+class Streaming final : public Work {
  public:
-  explicit Streaming(const BenchOptions& o)
+  explicit Streaming(const Options& o)
       : precision_(demanded(o)), steps_(o.source), batch_(o.batch), hidden_(o.model.decoder.hidden) {
     Rng rng(static_cast<uint64_t>(o.seed));
     weights_ = random_recurrent(CellKind::lstm, hidden_, hidden_, rng);
@@ -99,9 +94,9 @@ class Streaming final : public BenchWork {
   Var x_;
 };
 
-class Product final : public BenchWork {
+class Product final : public Work {
  public:
-  explicit Product(const BenchOptions& o) : precision_(demanded(o)) {
+  explicit Product(const Options& o) : precision_(demanded(o)) {
     Rng rng(static_cast<uint64_t>(o.seed));
     x_ = Var(random_tensor({kSize, kSize}, rng)), w_ = Var(random_tensor({kSize, kSize}, rng));
   }
@@ -122,7 +117,7 @@ class Product final : public BenchWork {
   Var x_, w_;
 };
 
-class Copy final : public BenchWork {
+class Copy final : public Work {
  public:
   explicit Copy(double bytes)
       : from_(Tensor::zeros({static_cast<int64_t>(bytes / 8)})), to_(Tensor::zeros(from_.shape())) {}
@@ -141,7 +136,7 @@ class Copy final : public BenchWork {
 };
 
 // From little memory to much, since a process keeps its peak.
-constexpr BenchKind kKinds[] = {
+constexpr Kind kKinds[] = {
     {"product", "the largest matrix product: what the machine can do", "GFLOP/s", &one_case<Product>},
     {"stream", "one layer, one step at a time", "steps/s", &one_case<Streaming>},
     {"lstm", "forward and backward of one layer", "GFLOP/s", &one_case<Layer>},
@@ -155,14 +150,14 @@ constexpr BenchKind kKinds[] = {
 
 }  // namespace
 
-std::span<const BenchKind> bench_kinds() { return kKinds; }
+std::span<const Kind> kinds() { return kKinds; }
 
-std::unique_ptr<BenchWork> best_product(const std::string& precision) {
-  BenchOptions o;
+std::unique_ptr<Work> best_product(const std::string& precision) {
+  Options o;
   o.precision = precision;
   return std::make_unique<Product>(o);
 }
 
-std::unique_ptr<BenchWork> best_copy(double bytes) { return std::make_unique<Copy>(bytes); }
+std::unique_ptr<Work> best_copy(double bytes) { return std::make_unique<Copy>(bytes); }
 
-}  // namespace lookback::tasks
+}  // namespace lookback::bench

@@ -2,14 +2,14 @@
 #include <sstream>
 
 #include "lookback/base/line_reader.h"
+#include "lookback/bench/parts.h"
 #include "lookback/data/vocab.h"
 #include "lookback/decode/search.h"
-#include "lookback/tasks/bench_works.h"
 #include "lookback/tasks/task.h"
 #include "lookback/train/optimizer.h"
 #include "lookback/train/parameters.h"
 
-namespace lookback::tasks::bench {
+namespace lookback::bench {
 namespace {
 
 using Sentences = std::vector<std::vector<int32_t>>;
@@ -48,7 +48,7 @@ std::vector<std::pair<int64_t, int64_t>> read_lengths(const std::string& line, c
   return out;
 }
 
-std::vector<Seq2SeqBatch> training_batches(const BenchOptions& o) {
+std::vector<Seq2SeqBatch> training_batches(const Options& o) {
   Rng rng(static_cast<uint64_t>(o.seed));
   if (o.lengths.empty())
     return {random_batch(std::vector<std::pair<int64_t, int64_t>>(static_cast<size_t>(o.batch), {o.source, o.target}),
@@ -62,9 +62,9 @@ std::vector<Seq2SeqBatch> training_batches(const BenchOptions& o) {
 }
 
 // A training step: forward, backward, gradients clipped to norm 1, Adam.
-class Training final : public BenchWork {
+class Training final : public Work {
  public:
-  explicit Training(const BenchOptions& o)
+  explicit Training(const Options& o)
       : options_(o),
         precision_(demanded_of_training(o)),
         model_(o.model, {o.vocabulary, o.vocabulary}, static_cast<uint64_t>(o.seed)),
@@ -103,7 +103,7 @@ class Training final : public BenchWork {
   }
 
  private:
-  const BenchOptions options_;
+  const Options options_;
   const Precision precision_;
   Seq2Seq model_;
   const std::vector<NamedVar> params_;
@@ -114,9 +114,9 @@ class Training final : public BenchWork {
 };
 
 // Search for exactly `target` tokens a sentence.
-class Decoding final : public BenchWork {
+class Decoding final : public Work {
  public:
-  explicit Decoding(const BenchOptions& o)
+  explicit Decoding(const Options& o)
       : precision_(demanded(o)), model_(o.model, {o.vocabulary, o.vocabulary}, static_cast<uint64_t>(o.seed)) {
     Rng rng(static_cast<uint64_t>(o.seed));
     source_ = random_sentences(o.batch, o.source, o.vocabulary, rng);
@@ -145,16 +145,16 @@ class Decoding final : public BenchWork {
 
 // A model folder is loaded and translates its first line: what a program waits for before its first result, without its
 // own start.
-class Loading final : public BenchWork {
+class Loading final : public Work {
  public:
-  explicit Loading(const BenchOptions& o) : folder_(o.folder) {
+  explicit Loading(const Options& o) : folder_(o.folder) {
     check<ConfigError>(!folder_.empty(), "bench load: --folder MODEL is missing: the model folder to load");
   }
 
   double run() override {
-    const auto model = task_of_model(folder_).load({folder_});
+    const auto model = tasks::task_of_model(folder_).load({folder_});
     model->validate(*model->options(), [](Severity, std::string_view) {});
-    const Input line{.line = 1, .text = "a b c d e f g h"};
+    const tasks::Input line{.line = 1, .text = "a b c d e f g h"};
     model->predict({&line, 1});
     return 1;
   }
@@ -165,8 +165,8 @@ class Loading final : public BenchWork {
 
 }  // namespace
 
-std::vector<BenchCase> training(const BenchOptions& o) { return one_case<Training>(o); }
-std::vector<BenchCase> decoding(const BenchOptions& o) { return one_case<Decoding>(o); }
-std::vector<BenchCase> loading(const BenchOptions& o) { return one_case<Loading>(o); }
+std::vector<Case> training(const Options& o) { return one_case<Training>(o); }
+std::vector<Case> decoding(const Options& o) { return one_case<Decoding>(o); }
+std::vector<Case> loading(const Options& o) { return one_case<Loading>(o); }
 
-}  // namespace lookback::tasks::bench
+}  // namespace lookback::bench

@@ -1,13 +1,13 @@
 // Every fusion against what it stands for: both sides give the same values and gradients, and are measured in turn.
+#include "lookback/bench/parts.h"
 #include "lookback/nn/decoder.h"
 #include "lookback/ops/attention.h"
 #include "lookback/ops/basic.h"
 #include "lookback/ops/linear.h"
 #include "lookback/ops/loss.h"
 #include "lookback/ops/top_k.h"
-#include "lookback/tasks/bench_works.h"
 
-namespace lookback::tasks::bench {
+namespace lookback::bench {
 namespace {
 
 using Vars = std::vector<Var>;
@@ -17,7 +17,7 @@ struct Inputs {
   int64_t H, V, B, T, U, N;  // N: rows of all target steps
   Precision precision;
   mutable Rng rng;
-  explicit Inputs(const BenchOptions& o)
+  explicit Inputs(const Options& o)
       : H(o.model.decoder.hidden),
         V(o.vocabulary),
         B(o.batch),
@@ -37,9 +37,9 @@ struct Inputs {
   }
 };
 
-using Side = std::unique_ptr<BenchWork> (*)(const Inputs&);
+using Side = std::unique_ptr<Work> (*)(const Inputs&);
 
-BenchCase against(const BenchOptions& o, std::string name, Side fused, Side composed) {
+Case against(const Options& o, std::string name, Side fused, Side composed) {
   return {.name = std::move(name),
           .precision = o.precision,
           .make = [=] { return fused(Inputs(o)); },
@@ -47,7 +47,7 @@ BenchCase against(const BenchOptions& o, std::string name, Side fused, Side comp
 }
 
 // Work that computes something of this shape from parameters, and sends gradients back to them.
-std::unique_ptr<BenchWork> both_ways(const Inputs& in, const Shape& shape, Vars params, std::function<Var()> forward) {
+std::unique_ptr<Work> both_ways(const Inputs& in, const Shape& shape, Vars params, std::function<Var()> forward) {
   const Tensor dy = Tensor::full(shape, 0.01);
   return std::make_unique<Call>(in.precision, Cost{}, [dy, params = std::move(params), forward = std::move(forward)] {
     backward(ops::weighted_sum(forward(), dy));
@@ -58,7 +58,7 @@ std::unique_ptr<BenchWork> both_ways(const Inputs& in, const Shape& shape, Vars 
 Vars vars_of(const ops::RecurrentWeights& w, const Var& x) { return {w.w_ih, w.w_hh, w.b_ih, w.b_hh, x}; }
 
 template <CellKind kind>
-std::unique_ptr<BenchWork> layer(const Inputs& in) {
+std::unique_ptr<Work> layer(const Inputs& in) {
   const auto w = random_recurrent(kind, in.H, in.H, in.rng);
   const Var x = in.parameter({in.T * in.B, in.H});
   return both_ways(in, x.shape(), vars_of(w, x), [w, x, steps = Steps::dense(in.T, in.B)] {
@@ -67,7 +67,7 @@ std::unique_ptr<BenchWork> layer(const Inputs& in) {
 }
 
 template <CellKind kind>
-std::unique_ptr<BenchWork> cells(const Inputs& in) {
+std::unique_ptr<Work> cells(const Inputs& in) {
   const auto w = random_recurrent(kind, in.H, in.H, in.rng);
   const Var x = in.parameter({in.T * in.B, in.H});
   return both_ways(in, x.shape(), vars_of(w, x), [w, x, T = in.T, B = in.B, H = in.H] {
@@ -82,12 +82,12 @@ std::unique_ptr<BenchWork> cells(const Inputs& in) {
   });
 }
 
-std::unique_ptr<BenchWork> all_rows(const Inputs& in) {
+std::unique_ptr<Work> all_rows(const Inputs& in) {
   const Var x = in.parameter({in.T * in.B, in.H}), w = in.parameter({4 * in.H, in.H}), b = in.parameter({4 * in.H});
   return both_ways(in, {in.T * in.B, 4 * in.H}, {x, w, b}, [=] { return ops::linear(x, w, {.bias = b}); });
 }
 
-std::unique_ptr<BenchWork> rows_by_step(const Inputs& in) {
+std::unique_ptr<Work> rows_by_step(const Inputs& in) {
   const Var x = in.parameter({in.T * in.B, in.H}), w = in.parameter({4 * in.H, in.H}), b = in.parameter({4 * in.H});
   return both_ways(in, {in.T * in.B, 4 * in.H}, {x, w, b}, [=, T = in.T, B = in.B] {
     Vars ys;
@@ -98,7 +98,7 @@ std::unique_ptr<BenchWork> rows_by_step(const Inputs& in) {
 
 // The products of all steps with one weight, and its gradient: after the last step, or after each.
 template <bool each>
-std::unique_ptr<BenchWork> weight_gradient(const Inputs& in) {
+std::unique_ptr<Work> weight_gradient(const Inputs& in) {
   const Var w = in.parameter({4 * in.H, in.H});
   Vars xs;
   for (int64_t t = 0; t < in.T; ++t) xs.push_back(in.draw({in.B, in.H}));
@@ -120,7 +120,7 @@ std::unique_ptr<BenchWork> weight_gradient(const Inputs& in) {
 // All steps of a decoder with attention and input feeding, as one op or step by step: truncated BPTT, here with a
 // stretch that is never full, is what makes it run by steps.
 template <bool by_step>
-std::unique_ptr<BenchWork> attentive_decoder(const Inputs& in) {
+std::unique_ptr<Work> attentive_decoder(const Inputs& in) {
   DecoderOptions o{.hidden = in.H, .bridge = "zeros"};
   if (by_step) o.time.bptt = in.U + 1;
   const auto decoder = std::make_shared<Decoder>(o, EncoderOptions{}, "general", DecoderSizes{in.H, in.H, in.H, in.H});
@@ -149,7 +149,7 @@ struct Output {
   }
 };
 
-std::unique_ptr<BenchWork> loss_at_once(const Inputs& in) {
+std::unique_ptr<Work> loss_at_once(const Inputs& in) {
   const Output o(in);
   return both_ways(in, {1}, {o.hidden, o.w, o.b},
                    [o] { return ops::projected_xent(o.hidden, o.w, o.b, o.targets).loss; });
@@ -171,7 +171,7 @@ Var picked_nll(const Var& p, const std::vector<int32_t>& y) {
 
 // Output layer, softmax, and the logarithm of what the target got, each on its own. The softmax is that of `attend`,
 // over "sentences" of V positions; there are several so that its threads have work.
-std::unique_ptr<BenchWork> loss_in_parts(const Inputs& in) {
+std::unique_ptr<Work> loss_in_parts(const Inputs& in) {
   constexpr int64_t kSentences = 16;
   const Output o(in);
   std::vector<int32_t> sentence_of_row;
@@ -199,25 +199,25 @@ struct Pairs {
   }
 };
 
-std::unique_ptr<BenchWork> dot_score(const Inputs& in) {
+std::unique_ptr<Work> dot_score(const Inputs& in) {
   const Var q = in.parameter({in.N, in.H}), k = in.parameter({in.B * in.T, in.H});
   return both_ways(in, {in.N, in.T}, {q, k}, [=, visible = in.attention()] { return ops::score_dot(q, k, visible); });
 }
 
-std::unique_ptr<BenchWork> dot_of_pairs(const Inputs& in) {
+std::unique_ptr<Work> dot_of_pairs(const Inputs& in) {
   const Var q = in.parameter({in.N, in.H}), k = in.parameter({in.B * in.T, in.H}), ones(Tensor::full({1, in.H}, 1));
   return both_ways(in, {in.N * in.T, 1}, {q, k}, [=, pairs = Pairs(in.attention())] {
     return ops::linear(ops::mul(ops::gather_rows(q, pairs.query), ops::gather_rows(k, pairs.key)), ones);
   });
 }
 
-std::unique_ptr<BenchWork> additive_score(const Inputs& in) {
+std::unique_ptr<Work> additive_score(const Inputs& in) {
   const Var q = in.parameter({in.N, in.H}), k = in.parameter({in.B * in.T, in.H}), v = in.parameter({in.H});
   return both_ways(in, {in.N, in.T}, {q, k, v},
                    [=, visible = in.attention()] { return ops::score_additive(q, k, v, visible); });
 }
 
-std::unique_ptr<BenchWork> tanh_of_pairs(const Inputs& in) {
+std::unique_ptr<Work> tanh_of_pairs(const Inputs& in) {
   const Var q = in.parameter({in.N, in.H}), k = in.parameter({in.B * in.T, in.H}), v = in.parameter({1, in.H});
   return both_ways(in, {in.N * in.T, 1}, {q, k, v}, [=, pairs = Pairs(in.attention())] {
     const Var sum = ops::add(ops::gather_rows(q, pairs.query), ops::gather_rows(k, pairs.key));
@@ -225,7 +225,7 @@ std::unique_ptr<BenchWork> tanh_of_pairs(const Inputs& in) {
   });
 }
 
-std::unique_ptr<BenchWork> attended(const Inputs& in) {
+std::unique_ptr<Work> attended(const Inputs& in) {
   const Var e = in.draw({in.N, in.T}), values = in.draw({in.B * in.T, in.H});
   return std::make_unique<Call>(in.precision, Cost{},
                                 [=, visible = in.attention()] { ops::attend(e, values, visible); });
@@ -233,7 +233,7 @@ std::unique_ptr<BenchWork> attended(const Inputs& in) {
 
 // The softmax alone, then one product for each sentence with its values, which lie ready the way a product likes them
 // (and are drawn anew for that: here only the work is the same).
-std::unique_ptr<BenchWork> softmax_then_products(const Inputs& in) {
+std::unique_ptr<Work> softmax_then_products(const Inputs& in) {
   const Var e = in.draw({in.N, in.T}), nothing(Tensor::zeros({in.B * in.T, 1}));
   Vars values;
   for (int64_t s = 0; s < in.B; ++s) values.push_back(in.draw({in.H, in.T}));
@@ -246,25 +246,25 @@ std::unique_ptr<BenchWork> softmax_then_products(const Inputs& in) {
   });
 }
 
-std::unique_ptr<BenchWork> dropout(const Inputs& in) {
+std::unique_ptr<Work> dropout(const Inputs& in) {
   const Var x = in.parameter({in.N, in.H});
   return both_ways(in, x.shape(), {x}, [=] { return ops::dropout(x, 0.3, {1, 2}); });
 }
 
 // The mask as a tensor, kept for the way back.
-std::unique_ptr<BenchWork> mask_and_product(const Inputs& in) {
+std::unique_ptr<Work> mask_and_product(const Inputs& in) {
   const Var x = in.parameter({in.N, in.H}), ones(Tensor::full(x.shape(), 1));
   return both_ways(in, x.shape(), {x}, [=] { return ops::mul(x, ops::dropout(ones, 0.3, {1, 2})); });
 }
 
-std::unique_ptr<BenchWork> linear(const Inputs& in) {
+std::unique_ptr<Work> linear(const Inputs& in) {
   const Var x = in.parameter({in.B, in.H}), w = in.parameter({4 * in.H, in.H}), b = in.parameter({4 * in.H}),
             addend = in.parameter({in.B, 4 * in.H});
   return both_ways(in, addend.shape(), {x, w, b, addend},
                    [=] { return ops::linear(x, w, {.bias = b, .addend = addend}); });
 }
 
-std::unique_ptr<BenchWork> product_and_sums(const Inputs& in) {
+std::unique_ptr<Work> product_and_sums(const Inputs& in) {
   const Var x = in.parameter({in.B, in.H}), w = in.parameter({4 * in.H, in.H}), b = in.parameter({1, 4 * in.H}),
             addend = in.parameter({in.B, 4 * in.H});
   const auto every_row = ops::row_ids(std::vector<int32_t>(static_cast<size_t>(in.B), 0));
@@ -274,7 +274,7 @@ std::unique_ptr<BenchWork> product_and_sums(const Inputs& in) {
 
 constexpr int64_t kBest = 5;  // tokens a greedy search asks for
 
-std::unique_ptr<BenchWork> best_by_bounds(const Inputs& in) {
+std::unique_ptr<Work> best_by_bounds(const Inputs& in) {
   const Var x = in.draw({1, in.H}), w = in.parameter({in.V, in.H}), b = in.parameter({in.V});
   return std::make_unique<Call>(in.precision, Cost{}, [=] {
     const NoGrad off;
@@ -282,7 +282,7 @@ std::unique_ptr<BenchWork> best_by_bounds(const Inputs& in) {
   });
 }
 
-std::unique_ptr<BenchWork> all_logits(const Inputs& in) {
+std::unique_ptr<Work> all_logits(const Inputs& in) {
   const Var x = in.draw({1, in.H}), w = in.parameter({in.V, in.H}), b = in.parameter({in.V});
   return std::make_unique<Call>(in.precision, Cost{}, [=] {
     const NoGrad off;
@@ -298,8 +298,8 @@ bool has_bounds(const Inputs& in) {
 
 }  // namespace
 
-std::vector<BenchCase> fused(const BenchOptions& o) {
-  std::vector<BenchCase> out = {
+std::vector<Case> fused(const Options& o) {
+  std::vector<Case> out = {
       against(o, "LSTM layer / cells", &layer<CellKind::lstm>, &cells<CellKind::lstm>),
       against(o, "GRU layer / cells", &layer<CellKind::gru>, &cells<CellKind::gru>),
       against(o, "inputs of all steps / of each", &all_rows, &rows_by_step),
@@ -316,4 +316,4 @@ std::vector<BenchCase> fused(const BenchOptions& o) {
   return out;
 }
 
-}  // namespace lookback::tasks::bench
+}  // namespace lookback::bench

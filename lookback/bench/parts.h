@@ -1,18 +1,18 @@
-// What the works of the bench are made of, and where each file of them begins.
+// Private to bench: what the works are made of, and where each file of them begins.
 #pragma once
 
 #include <utility>
 
+#include "lookback/bench/workloads.h"
 #include "lookback/nn/recurrent.h"
 #include "lookback/ops/precision.h"
-#include "lookback/tasks/bench.h"
 
-namespace lookback::tasks::bench {
+namespace lookback::bench {
 
 // The precision that was asked for. Throws ConfigError if this processor has not got it; int8 is refused to work that
 // goes backwards too.
-Precision demanded(const BenchOptions& o);
-Precision demanded_of_training(const BenchOptions& o);
+Precision demanded(const Options& o);
+Precision demanded_of_training(const Options& o);
 
 Tensor random_tensor(const Shape& shape, Rng& rng);
 ops::RecurrentWeights random_recurrent(CellKind kind, int64_t I, int64_t H, Rng& rng);
@@ -22,7 +22,7 @@ struct Cost {
 };
 
 // Work that is one call, as many as are wanted.
-class Call final : public BenchWork {
+class Call final : public Work {
  public:
   Call(Precision precision, Cost cost, std::function<void()> call)
       : precision_(precision), cost_(cost), call_(std::move(call)) {}
@@ -40,15 +40,15 @@ class Call final : public BenchWork {
   const std::function<void()> call_;
 };
 
-template <class Work>
-std::vector<BenchCase> one_case(const BenchOptions& o) {
-  return {{.name = "", .precision = o.precision, .make = [o] { return std::make_unique<Work>(o); }, .composed = {}}};
+template <class W>
+std::vector<Case> one_case(const Options& o) {
+  return {{.name = "", .precision = o.precision, .make = [o] { return std::make_unique<W>(o); }, .composed = {}}};
 }
 
-std::vector<BenchCase> training(const BenchOptions& o);
-std::vector<BenchCase> decoding(const BenchOptions& o);
-std::vector<BenchCase> loading(const BenchOptions& o);
-std::vector<BenchCase> kernels(const BenchOptions& o);
-std::vector<BenchCase> fused(const BenchOptions& o);
+std::vector<Case> training(const Options& o);
+std::vector<Case> decoding(const Options& o);
+std::vector<Case> loading(const Options& o);
+std::vector<Case> kernels(const Options& o);
+std::vector<Case> fused(const Options& o);
 
-}  // namespace lookback::tasks::bench
+}  // namespace lookback::bench
