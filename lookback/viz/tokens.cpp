@@ -156,6 +156,13 @@ bool right_to_left(std::string_view utf8) {
   });
 }
 
+int direction_of(std::string_view token) {
+  if (right_to_left(token)) return -1;
+  const auto letter = [](int32_t c) { return utf8proc_get_property(c)->bidi_class == UTF8PROC_BIDI_CLASS_L; };
+  const bool letters = !all_of(token, [&](int32_t c) { return !letter(c); });
+  return letters && !is_special(token) ? 1 : 0;
+}
+
 bool joins_letters(std::string_view utf8) {
   return !all_of(utf8, [](int32_t c) {
     const bool arabic_to_mongolian = c >= 0x600 && c <= 0x1AFF && !(c >= 0x10A0 && c <= 0x167F);

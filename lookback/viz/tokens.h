@@ -37,6 +37,7 @@ TokenText shorten(TokenText token, int64_t columns);
 std::string shorten(std::string_view utf8, int64_t columns);
 
 bool right_to_left(std::string_view utf8);  // holds letters of a right-to-left script
+int direction_of(std::string_view token);   // -1 if it is read right to left, 1 left to right, 0 if it has no letters
 bool joins_letters(std::string_view utf8);  // unreadable letter by letter: Arabic, Indic scripts and the like
 
 // & < > " ' as entities; for element content and quoted attributes of XML and HTML.
