@@ -150,10 +150,11 @@ int run_demo(Args& args) {
                 " %\n"));
   for (size_t k = 0; k < 3; ++k) print("  " + test[k].human + " → " + trial.predictions[k].outputs[0].text + "\n");
   const std::string html = dir + "/alignment.html";
-  std::vector<viz::AttentionMap> maps;
+  std::vector<viz::Figure> maps;
   for (size_t k = 0; k < 8; ++k) {
-    maps.push_back(tasks::attention_map(trial.predictions[k]));
-    maps.back().title = test[k].human + " → " + trial.predictions[k].outputs[0].text;
+    viz::HeatMap map = tasks::attention_map(trial.predictions[k]);
+    map.title = test[k].human + " → " + trial.predictions[k].outputs[0].text;
+    maps.emplace_back(std::move(map));
   }
   print("\nWhat it looked at, for the first of them (more in " + html + "):\n\n" + on_terminal({maps[0]}));
   io::write_file_atomic(html, viz::to_html(maps));

@@ -38,13 +38,13 @@ struct ExplainFlags {
 
 struct Picture {
   const char* ending;
-  std::string (*draw)(const std::vector<viz::AttentionMap>&);
+  std::string (*draw)(const std::vector<viz::Figure>&);
 };
 constexpr Picture kPictures[] = {
-    {".html", [](const std::vector<viz::AttentionMap>& maps) { return viz::to_html(maps); }},
-    {".svg", [](const std::vector<viz::AttentionMap>& maps) { return viz::to_svg(maps[0]); }},
-    {".png", [](const std::vector<viz::AttentionMap>& maps) { return viz::to_png(maps[0]); }},
-    {".json", [](const std::vector<viz::AttentionMap>& maps) { return viz::to_json(maps[0]) + "\n"; }},
+    {".html", [](const std::vector<viz::Figure>& maps) { return viz::to_html(maps); }},
+    {".svg", [](const std::vector<viz::Figure>& maps) { return viz::to_svg(maps[0]); }},
+    {".png", [](const std::vector<viz::Figure>& maps) { return viz::to_png(maps[0]); }},
+    {".json", [](const std::vector<viz::Figure>& maps) { return viz::to_json(maps[0]) + "\n"; }},
 };
 
 const Picture& find_picture(const std::string& path) {
@@ -67,9 +67,9 @@ std::vector<tasks::Input> inputs_of(const ExplainFlags& flags) {
   return out;
 }
 
-viz::AttentionMap map_of(const tasks::Prediction& p, const std::string& input, bool words) {
-  viz::AttentionMap map = tasks::attention_map(p);
-  check<ConfigError>(!map.weights.empty() || map.source.empty() || map.target.empty(),
+viz::HeatMap map_of(const tasks::Prediction& p, const std::string& input, bool words) {
+  viz::HeatMap map = tasks::attention_map(p);
+  check<ConfigError>(!map.weights.empty() || map.columns.tokens.empty() || map.rows.tokens.empty(),
                      "explain: this model has no attention to show");
   if (words) map = viz::merge_subwords(map);
   map.title = input + " → " + p.outputs[0].text;
@@ -78,10 +78,10 @@ viz::AttentionMap map_of(const tasks::Prediction& p, const std::string& input, b
 
 }  // namespace
 
-std::string on_terminal(const std::vector<viz::AttentionMap>& maps) {
+std::string on_terminal(const std::vector<viz::Figure>& maps) {
   const viz::TerminalOptions options{.width = terminal_width(STDOUT_FILENO), .color = wants_color(STDOUT_FILENO)};
   std::string out;
-  for (const viz::AttentionMap& map : maps) out += (out.empty() ? "" : "\n") + viz::to_terminal(map, options);
+  for (const viz::Figure& map : maps) out += (out.empty() ? "" : "\n") + viz::to_terminal(map, options);
   return out;
 }
 
@@ -118,7 +118,7 @@ int run_explain(Args& args) {
       out += (out.empty() ? "" : "\n") + input.text + "\n" + loaded.model->steps(input, *loaded.options);
     return print(out), 0;
   }
-  std::vector<viz::AttentionMap> maps;
+  std::vector<viz::Figure> maps;
   for (const tasks::Prediction& p : loaded.model->predict(inputs_of(flags), *loaded.options))
     maps.push_back(map_of(p, flags.text[static_cast<size_t>(p.line) - 1], flags.words));
   if (!picture) return print(on_terminal(maps)), 0;

@@ -4,12 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "lookback/viz/attention_map.h"
+#include "lookback/viz/figure.h"
 
 namespace lookback::cli {
 
 // As wide as standard output, with colour where that is welcome.
-std::string on_terminal(const std::vector<viz::AttentionMap>& maps);
+std::string on_terminal(const std::vector<viz::Figure>& maps);
 
 // Throws ConfigError for a file that holds something else than a drawing of ours, and IoError.
 void check_replaceable_drawing(const std::string& path);

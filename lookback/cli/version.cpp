@@ -10,7 +10,7 @@
 #include "lookback/cli/output.h"
 #include "lookback/metrics/corpus_metric.h"
 #include "lookback/tasks/model_card.h"
-#include "lookback/viz/attention_map.h"
+#include "lookback/viz/figure.h"
 
 namespace lookback::cli {
 namespace {

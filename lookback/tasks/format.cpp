@@ -57,13 +57,15 @@ std::string format_prediction(const Prediction& p, std::string_view format) {
   return out;
 }
 
-viz::AttentionMap attention_map(const Prediction& p, size_t output) {
+viz::HeatMap attention_map(const Prediction& p, size_t output) {
   const Output& o = p.outputs.at(output);
-  viz::AttentionMap map{
-      .source = p.source, .target = o.tokens, .weights = o.alignment, .target_scores = o.token_log_probs};
+  viz::HeatMap map{.columns = {"source", p.source},
+                   .rows = {"target", o.tokens},
+                   .weights = o.alignment,
+                   .row_scores = o.token_log_probs};
   // The step that ended the output has a row of its own.
   if (!o.alignment.empty() && o.alignment.dim(0) == static_cast<int64_t>(o.tokens.size()) + 1)
-    map.target.push_back("</s>");
+    map.rows.tokens.push_back("</s>");
   return map;
 }
 

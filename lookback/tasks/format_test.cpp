@@ -76,15 +76,15 @@ TEST(Format, UnknownFormatsAreRefused) { EXPECT_THROW(format_prediction(example(
 
 TEST(AttentionMap, TheEndHasARowOfItsOwn) {
   const auto map = attention_map(example());
-  EXPECT_EQ(map.target, (std::vector<std::string>{"a", "\"house\"", "</s>"}));
-  EXPECT_EQ(map.source.size(), 2U);
-  EXPECT_EQ(map.target_scores.size(), 3U);
-  EXPECT_NO_THROW(viz::check_map(map));
+  EXPECT_EQ(map.rows.tokens, (std::vector<std::string>{"a", "\"house\"", "</s>"}));
+  EXPECT_EQ(map.columns.tokens.size(), 2U);
+  EXPECT_EQ(map.row_scores.size(), 3U);
+  EXPECT_NO_THROW(viz::check_figure(map));
   Prediction cut = example();
   cut.outputs[0].alignment = cut.outputs[0].alignment.rows(0, 2);
   cut.outputs[0].token_log_probs.pop_back();
-  EXPECT_EQ(attention_map(cut).target.size(), 2U);
-  EXPECT_NO_THROW(viz::check_map(attention_map(cut)));
+  EXPECT_EQ(attention_map(cut).rows.tokens.size(), 2U);
+  EXPECT_NO_THROW(viz::check_figure(attention_map(cut)));
   EXPECT_THROW(attention_map(example(), 2), std::out_of_range);
 }
 

@@ -13,7 +13,7 @@
 #include "lookback/base/fields.h"
 #include "lookback/base/log.h"
 #include "lookback/train/trainer.h"
-#include "lookback/viz/attention_map.h"
+#include "lookback/viz/figure.h"
 
 namespace lookback::tasks {
 
@@ -149,7 +149,7 @@ const TaskKind& task_of_model(const std::string& folder);
 std::string format_prediction(const Prediction& prediction, std::string_view format);
 
 // The picture of one output's attention.
-viz::AttentionMap attention_map(const Prediction& prediction, size_t output = 0);
+viz::HeatMap attention_map(const Prediction& prediction, size_t output = 0);
 
 // What demo trains on: human-written dates in several languages and styles, TAB, the same date in ISO form.
 struct DemoPair {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "lookback/base/elementary.h"
+#include "lookback/viz/tokens.h"
 
 namespace lookback::viz {
 namespace {
@@ -118,13 +119,22 @@ int terminal_color(Theme theme, double weight) {
   return best;
 }
 
-double scale_top(const AttentionMap& map, Scale scale) {
-  if (scale == Scale::unit) return 1;
-  float top = 0;
-  for (const float w : map.weights.span<float>()) top = std::max(top, w);
+double scale_top(const Figure& figure, Scale scale) {
+  const auto* map = std::get_if<HeatMap>(&figure);
+  if (scale == Scale::unit || (scale == Scale::automatic && map)) return 1;
+  std::span<const float> weights = map ? map->weights.span<float>() : std::get<Highlight>(figure).weights.span<float>();
+  if (map && map->totals) weights = weights.first(static_cast<size_t>(map->token_rows()) * map->columns.tokens.size());
+  const float top = weights.empty() ? 0 : std::ranges::max(weights);
   return top > 0 ? top : 1;
 }
 
 double place(float weight, double top) { return std::clamp(weight / top, 0.0, 1.0); }
+
+std::string scale_end(double top) {
+  if (top == 1) return "1";
+  int digits = top < 0.1 ? 3 : 2;
+  for (double last = 1e-3; digits < 12 && top < last; last /= 10) ++digits;
+  return fixed(top, digits);
+}
 
 }  // namespace lookback::viz

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "lookback/viz/attention_map.h"
+#include "lookback/viz/figure.h"
 
 namespace lookback::viz {
 
@@ -34,8 +34,11 @@ std::string hex(Rgb c);                             // "#1e3a8a"
 int terminal_color(Theme theme, double weight);
 Rgb terminal_rgb(int index);  // 16 to 255
 
-// The weight at the far end of the scale, and a weight's place on it in [0, 1].
-double scale_top(const AttentionMap& map, Scale scale);
+// The weight at the far end of the scale (totals have no say), a weight's place on it in [0, 1], and the end as
+// written.
+double scale_top(const Figure& figure, Scale scale);
 double place(float weight, double top);
+std::string scale_end(double top);
+constexpr const char* kTotalsMean = "Σ sum of the column, over 1 drawn as 1";
 
 }  // namespace lookback::viz

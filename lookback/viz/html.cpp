@@ -33,106 +33,192 @@ class Page {
  public:
   explicit Page(const HtmlOptions& options) : options_(options) {}
 
-  std::string run(std::span<const AttentionMap> maps) {
+  std::string run(std::span<const Figure> figures) {
+    for (size_t k = 0; k < figures.size(); ++k) {
+      check_figure(figures[k]);
+      std::visit([&](const auto& figure) { section(figure, k); }, figures[k]);
+    }
+    if (figures.empty()) out_ += "<p class=\"empty\">No attention maps.</p>\n";
     const std::string title = escape_markup(one_line(options_.title));
-    out_ = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n" + std::string(kHtmlMark) +
-           "\n"
-           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-           "<meta name=\"color-scheme\" content=\"light dark\">\n"
-           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-           "script-src 'unsafe-inline'\">\n<title>" +
-           title + "</title>\n<style>\n:root{" + variables(palette(Theme::light)) +
-           "}\n@media (prefers-color-scheme:dark){:root{" + variables(palette(Theme::dark)) + "}}\n" + kStyle +
-           "</style>\n</head>\n<body>\n<h1>" + title + "</h1>\n";
-    out_ += kHint;
-    for (size_t k = 0; k < maps.size(); ++k) map(maps[k], k);
-    if (maps.empty()) out_ += "<p class=\"empty\">No attention maps.</p>\n";
-    out_ += std::string("<div id=\"tip\" role=\"status\" aria-live=\"polite\"></div>\n<script>\n") + kScript +
-            "</script>\n</body>\n</html>\n";
-    return std::move(out_);
+    std::string page =
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n" + std::string(kHtmlMark) +
+        "\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "<meta name=\"color-scheme\" content=\"light dark\">\n"
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        "script-src 'unsafe-inline'\">\n<title>" +
+        title + "</title>\n<style>\n:root{" + variables(palette(Theme::light)) +
+        "}\n@media (prefers-color-scheme:dark){:root{" + variables(palette(Theme::dark)) + "}}\n" + kStyle;
+    if (has_totals_) page += kTotalsStyle;
+    if (has_highlights_) page += kHighlightStyle;
+    page += "</style>\n</head>\n<body>\n<h1>" + title + "</h1>\n" + kHint + out_ +
+            "<div id=\"tip\" role=\"status\" aria-live=\"polite\"></div>\n<script>\n" + kScript;
+    if (has_highlights_) page += kHighlightScript;
+    return page + "</script>\n</body>\n</html>\n";
   }
 
  private:
-  void map(const AttentionMap& m, size_t k) {
-    check_map(m);
+  void begin_section(const char* kind, const std::string& title, size_t k) {
+    out_ += str_cat("<section class=\"", kind, "\" aria-labelledby=\"title", k, "\">\n<h2 id=\"title", k, "\">", title,
+                    "</h2>\n");
+  }
+
+  void section(const HeatMap& m, size_t k) {
     const std::string title = escape_markup(one_line(m.title.empty() ? str_cat("Map ", k + 1) : m.title));
-    out_ +=
-        str_cat("<section class=\"map\" aria-labelledby=\"title", k, "\">\n<h2 id=\"title", k, "\">", title, "</h2>\n");
-    if (m.source.empty() || m.target.empty()) {
-      out_ += str_cat("<p class=\"empty\">Nothing to draw: ", m.source.size(), " source and ", m.target.size(),
-                      " target tokens.</p>\n</section>\n");
+    begin_section("map", title, k);
+    if (m.columns.tokens.empty() || m.token_rows() == 0) {
+      out_ += str_cat("<p class=\"empty\">Nothing to draw: ", m.columns.tokens.size(), " ", name(m.columns), " and ",
+                      m.token_rows(), " ", name(m.rows), " tokens.</p>\n</section>\n");
       return;
     }
     out_ += "<div class=\"sentences\">\n";
-    sentence(m.source, "source");
-    sentence(m.target, "target");
+    const std::span<const std::string> rows(m.rows.tokens);
+    const int64_t room = std::max(display_width(one_line(m.columns.name)), display_width(one_line(m.rows.name)));
+    sentence(m.columns.name, m.columns.tokens, "source", room);
+    sentence(m.rows.name, {rows.begin(), rows.begin() + m.token_rows()}, "target", room);
     out_ += "</div>\n<div class=\"note\"></div>\n";
     table(m, title);
     out_ += "</section>\n";
   }
 
-  void sentence(const std::vector<std::string>& tokens, const char* side) {
+  static std::string name(const Axis& axis) { return escape_markup(one_line(axis.name)); }
+
+  // `side` is what the script knows columns and rows by; `room` the columns of the longer name.
+  void sentence(const std::string& name, const std::vector<std::string>& tokens, const char* side, int64_t room) {
+    constexpr int64_t kUsual = 6, kMost = 20;
+    const std::string wider =
+        room > kUsual
+            ? str_cat(" style=\"flex-basis:", fixed(0.55 * static_cast<double>(std::min(room, kMost)), 2), "rem\"")
+            : "";
+    out_ += str_cat("<div class=\"side\"><span class=\"name\"", wider, ">",
+                    escape_markup(shorten(one_line(name), kMost)), "</span><p class=\"", side, "\" dir=\"auto\">");
     const std::vector<bool> starts = word_starts(tokens);
-    out_ += str_cat("<div class=\"side\"><span class=\"name\">", side, "</span><p class=\"", side, "\" dir=\"auto\">");
-    for (size_t k = 0; k < tokens.size(); ++k) {
-      out_ += str_cat(k > 0 && starts[k] ? " " : "", "<span class=\"token", k > 0 && !starts[k] ? " piece" : "",
-                      "\" data-k=\"", k, "\" tabindex=\"", k == 0 ? 0 : -1, "\" role=\"button\">",
-                      marked(visible(tokens[k])), "</span>");
-    }
+    for (size_t k = 0; k < tokens.size(); ++k) token(tokens[k], k, starts[k], "", "");
     out_ += "</p></div>\n";
   }
 
-  void table(const AttentionMap& m, const std::string& title) {
-    const auto T = static_cast<int64_t>(m.source.size()), U = static_cast<int64_t>(m.target.size());
+  void token(const std::string& bytes, size_t k, bool starts, const std::string& classes,
+             const std::string& attributes) {
+    out_ += str_cat(k > 0 && starts ? " " : "", "<span class=\"token", k > 0 && !starts ? " piece" : "", classes,
+                    "\" data-k=\"", k, "\" tabindex=\"", k == 0 ? 0 : -1, "\" role=\"button\"", attributes, ">",
+                    marked(visible(bytes)), "</span>");
+  }
+
+  void table(const HeatMap& m, const std::string& title) {
+    const int64_t T = std::ssize(m.columns.tokens), U = m.token_rows();
     const double top = scale_top(m, options_.scale);
     const bool digits = T <= 24 && U <= 40;
-    out_ +=
-        str_cat("<div class=\"scroll\"><table role=\"grid\" class=\"", digits ? "roomy" : "tight", "\" aria-label=\"",
-                title, ": rows are target tokens, columns source tokens\">\n<thead><tr><td></td>");
-    for (const std::string& token : m.source) {
+    out_ += str_cat("<div class=\"scroll\"><table role=\"grid\" class=\"", digits ? "roomy" : "tight",
+                    "\" aria-label=\"", title, ": rows are ", name(m.rows), " tokens, columns ", name(m.columns),
+                    " tokens\">\n<thead><tr><td></td>");
+    for (const std::string& token : m.columns.tokens) {
       const TokenText t = visible(token);
       out_ += str_cat("<th scope=\"col\"><span", upright(t) ? " class=\"upright\"" : "", ">", marked(shorten(t, 26)),
                       "</span></th>");
     }
-    if (!m.target_scores.empty()) out_ += "<th scope=\"col\" class=\"score\">log p</th>";
+    if (!m.row_scores.empty()) out_ += "<th scope=\"col\" class=\"score\">log p</th>";
     out_ += "</tr></thead>\n<tbody>\n";
     for (int64_t u = 0; u < U; ++u) row(m, u, top, digits);
-    out_ += str_cat("</tbody></table></div>\n<p class=\"legend\"><span>0</span><span class=\"bar\"></span><span>",
-                    top == 1 ? "1" : fixed(top, top < 0.1 ? 3 : 2), "</span> weight</p>\n");
+    out_ += "</tbody>";
+    if (m.totals) {
+      has_totals_ = true;
+      out_ += "\n<tfoot>\n";
+      row(m, U, 1, digits);
+      out_ += "</tfoot>";
+    }
+    out_ += "</table></div>\n";
+    legend(top, m.totals ? str_cat("<span class=\"means\">", kTotalsMean, "</span>") : "");
   }
 
-  void row(const AttentionMap& m, int64_t u, double top, bool digits) {
-    const auto T = static_cast<int64_t>(m.source.size());
+  void legend(double top, const std::string& more) {
+    out_ += str_cat("<p class=\"legend\"><span>0</span><span class=\"bar\"></span><span>", scale_end(top),
+                    "</span> weight", more, "</p>\n");
+  }
+
+  void row(const HeatMap& m, int64_t u, double top, bool digits) {
+    const int64_t T = std::ssize(m.columns.tokens);
+    const bool totals = u == m.token_rows();
     const float* w = m.weights.data<float>() + u * T;
-    const bool nothing = std::all_of(w, w + T, [](float x) { return x == 0; });
+    const bool nothing = !totals && std::all_of(w, w + T, [](float x) { return x == 0; });
     out_ += str_cat("<tr", nothing ? " class=\"nothing\"" : "", "><th scope=\"row\" dir=\"auto\">",
-                    marked(shorten(visible(m.target[static_cast<size_t>(u)]), 26)), "</th>");
-    for (int64_t t = 0; t < T; ++t) cell(w[t], place(w[t], top), digits);
-    if (!m.target_scores.empty())
-      out_ += "<td class=\"score\">" + fixed(m.target_scores[static_cast<size_t>(u)], 2) + "</td>";
+                    marked(shorten(visible(m.rows.tokens[static_cast<size_t>(u)]), 26)), "</th>");
+    for (int64_t t = 0; t < T; ++t) {
+      const std::string tip = totals ? " title=\"" +
+                                           escape_markup(visible(m.columns.tokens[static_cast<size_t>(t)]).whole()) +
+                                           ": " + fixed(w[t], 4) + "\""
+                                     : "";
+      cell(w[t], place(w[t], top), digits, tip);
+    }
+    if (!m.row_scores.empty())
+      out_ += "<td class=\"score\">" + fixed(m.row_scores[static_cast<size_t>(u)], 2) + "</td>";
     out_ += "</tr>\n";
   }
 
-  void cell(float weight, double place, bool digits) {
+  // Where text has to be of the background's colour: in the light theme, in the dark one.
+  std::string sides(double place) const {
+    const std::string light = place >= light_turns_ ? "l" : "", dark = place >= dark_turns_ ? "d" : "";
+    return light + (light.empty() || dark.empty() ? "" : " ") + dark;
+  }
+
+  void cell(float weight, double place, bool digits, const std::string& tip) {
     std::string shown = digits && weight >= 0.005f ? fixed(weight, 2) : "";
     if (shown.starts_with('0')) shown.erase(0, 1);
-    const char* sides = place >= dark_turns_ ? (place >= light_turns_ ? " class=\"l d\"" : " class=\"d\"")
-                                             : (place >= light_turns_ ? " class=\"l\"" : "");
-    out_ += str_cat("<td", sides, " style=\"--w:", fixed(place, 3), "\" data-w=\"", fixed(weight, 4), "\">", shown,
-                    "</td>");
+    const std::string classes = sides(place);
+    out_ += str_cat("<td", classes.empty() ? "" : " class=\"" + classes + "\"", " style=\"--w:", fixed(place, 3),
+                    "\" data-w=\"", fixed(weight, 4), "\"", tip, ">", shown, "</td>");
+  }
+
+  void section(const Highlight& h, size_t k) {
+    has_highlights_ = true;
+    begin_section("map highlight", escape_markup(one_line(h.title.empty() ? str_cat("Text ", k + 1) : h.title)), k);
+    const bool empty = h.words.tokens.empty();
+    const double top = scale_top(h, options_.scale);
+    if (empty) out_ += "<p class=\"empty\">Nothing to draw: no " + name(h.words) + ".</p>\n";
+    for (int64_t hop = 0; hop < h.hops() && !empty; ++hop) words(h, hop, top);
+    labels(h);
+    if (!empty) legend(top, "");
+    out_ += "</section>\n";
+  }
+
+  void words(const Highlight& h, int64_t hop, double top) {
+    const std::vector<std::string>& tokens = h.words.tokens;
+    const float* w = h.weights.data<float>() + hop * std::ssize(tokens);
+    out_ += "<div class=\"side\">";
+    if (h.hops() > 1) out_ += str_cat("<span class=\"name\">hop ", hop + 1, "</span>");
+    out_ += "<p class=\"words\" dir=\"auto\">";
+    const std::vector<bool> starts = word_starts(tokens);
+    for (size_t k = 0; k < tokens.size(); ++k) {
+      const double p = place(w[k], top);
+      const std::string classes = sides(p);
+      token(tokens[k], k, starts[k], " lit" + (classes.empty() ? "" : " " + classes),
+            " style=\"--w:" + fixed(p, 3) + "\" data-w=\"" + fixed(w[k], 4) + "\"");
+    }
+    out_ += "</p></div>\n";
+  }
+
+  void labels(const Highlight& h) {
+    if (h.probabilities.empty()) return;
+    out_ += "<div class=\"labels\">\n";
+    for (const auto& [label, probability] : h.best())
+      out_ +=
+          str_cat("<bdi>", escape_markup(one_line(label)),
+                  "</bdi><span class=\"track\"><span style=\"width:", fixed(100 * std::clamp(probability, 0.0, 1.0), 2),
+                  "%\"></span></span><span title=\"", fixed(probability, 4), "\">", fixed(probability, 2), "</span>\n");
+    out_ += "</div>\n";
   }
 
   const HtmlOptions& options_;
   const double light_turns_ = turning_point(palette(Theme::light)), dark_turns_ = turning_point(palette(Theme::dark));
-  std::string out_;
+  bool has_totals_ = false, has_highlights_ = false;
+  std::string out_;  // the sections
 };
 
 }  // namespace
 
-std::string to_html(std::span<const AttentionMap> maps, const HtmlOptions& options) { return Page(options).run(maps); }
+std::string to_html(std::span<const Figure> figures, const HtmlOptions& options) { return Page(options).run(figures); }
 
-std::string to_html(const AttentionMap& map, const HtmlOptions& options) {
-  return to_html(std::span(&map, 1), options);
+std::string to_html(const Figure& figure, const HtmlOptions& options) {
+  return to_html(std::span(&figure, 1), options);
 }
 
 }  // namespace lookback::viz

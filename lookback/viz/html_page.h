@@ -1,4 +1,4 @@
-// What every page of attention maps carries besides the maps.
+// Private to viz: what every page carries besides the figures, and what it carries for some kinds of them.
 #pragma once
 
 namespace lookback::viz {
@@ -58,6 +58,28 @@ tr.on{outline-offset:0}
 #tip b{font-variant-numeric:tabular-nums}
 @media (max-width:40rem){body{padding:.75rem}.side{display:block}}
 @media print{.hint{display:none}td,.bar{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+)css";
+
+inline constexpr const char* kTotalsStyle = R"css(
+tfoot th{font-weight:bold}
+tfoot th,tfoot td{border-top:6px solid var(--background)}
+tfoot td:not(.score){text-align:center;font-size:.72rem;box-shadow:0 0 0 1px var(--faint);background-clip:padding-box;
+  background-color:rgb(var(--full-rgb)/var(--w))}
+@supports (background:color-mix(in oklab,red,blue)){
+  tfoot td:not(.score){background-color:color-mix(in oklab,var(--full) calc(var(--w)*100%),var(--background))}}
+.means{margin-left:1rem}
+)css";
+
+inline constexpr const char* kHighlightStyle = R"css(
+.words{font-size:1.1rem}
+.words .token{padding:.15em .25em}
+.labels{display:grid;grid-template-columns:minmax(0,max-content) minmax(4rem,14rem) max-content;gap:.2rem .6rem;
+  align-items:center;margin:.8rem 0}
+.labels bdi{text-align:right;overflow-wrap:anywhere}
+.labels bdi:first-child{font-weight:bold}
+.labels span{font-variant-numeric:tabular-nums;font-size:.85rem;color:var(--muted)}
+.labels .track{height:.8rem;background:var(--faint)}
+.track span{display:block;height:100%;background:var(--full);forced-color-adjust:none}
 )css";
 
 inline constexpr const char* kScript = R"js(
@@ -184,6 +206,48 @@ for (const map of document.querySelectorAll('.map')) {
     const backwards = getComputedStyle(x.parentElement).direction === 'rtl' && e.key.startsWith('Arrow') ? -1 : 1;
     go(x, line[clamp(line.indexOf(x) + step[0] + backwards * step[1], line.length)]);
   });
+}
+)js";
+
+inline constexpr const char* kHighlightScript = R"js(
+for (const text of document.querySelectorAll('.highlight')) {
+  const hops = [...text.querySelectorAll('.words')].map(p => [...p.children]);
+  let held = null;
+  const clear = () => { for (const e of text.querySelectorAll('.on')) e.classList.remove('on'); quiet(); };
+  // The word in every hop, and its weight in this one.
+  function show(word) {
+    clear();
+    for (const hop of hops) hop[word.dataset.k].classList.add('on');
+    tell([[word.textContent + '  ', false], [word.dataset.w, true]], word);
+  }
+  const rest = () => { clear(); if (held) show(held); };
+  function hold(word) {
+    if (held) held.setAttribute('aria-pressed', 'false');
+    held = held === word ? null : word;
+    if (held) held.setAttribute('aria-pressed', 'true');
+    rest();
+  }
+  const find = e => e.closest('.words .token');
+  text.addEventListener('pointerover', e => { const x = find(e.target); if (x) show(x); else rest(); });
+  text.addEventListener('pointerleave', rest);
+  text.addEventListener('focusin', e => { const x = find(e.target); if (x) show(x); });
+  text.addEventListener('focusout', rest);
+  text.addEventListener('click', e => { const x = find(e.target); if (x) hold(x); });
+  text.addEventListener('keydown', e => {
+    const x = find(document.activeElement);
+    if (e.key === 'Escape' && held) hold(held);
+    if (!x || e.ctrlKey || e.altKey || e.metaKey) return;
+    if (e.key === 'Enter' || e.key === ' ') { e.preventDefault(); hold(x); return; }
+    const h = hops.findIndex(hop => hop[x.dataset.k] === x), last = hops[h].length - 1;
+    const along = getComputedStyle(x.parentElement).direction === 'rtl' ? -1 : 1;
+    const [hop, word] = {ArrowLeft: [0, -along], ArrowRight: [0, along], ArrowUp: [-1, 0], ArrowDown: [1, 0],
+                         Home: [0, -1e9], End: [0, 1e9]}[e.key] || [];
+    if (hop === undefined) return;
+    e.preventDefault();
+    const to = hops[Math.max(0, Math.min(hops.length - 1, h + hop))][Math.max(0, Math.min(last, Number(x.dataset.k) + word))];
+    x.tabIndex = -1; to.tabIndex = 0; to.focus();
+  });
+  window.addEventListener('scroll', quiet, {passive: true});
 }
 )js";
 

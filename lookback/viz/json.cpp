@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lookback/base/utf8.h"
-#include "lookback/viz/attention_map.h"
+#include "lookback/viz/figure.h"
 #include "lookback/viz/marks.h"
 #include "lookback/viz/tokens.h"
 
@@ -34,23 +34,40 @@ std::string array(const std::vector<std::string>& tokens) {
   return array(static_cast<int64_t>(tokens.size()), [&](int64_t k) { return quoted(tokens[static_cast<size_t>(k)]); });
 }
 
+std::string matrix(const float* w, int64_t rows, int64_t columns) {
+  return array(rows, [&](int64_t u) {
+    return (u ? "\n " : "") + array(columns, [&](int64_t t) { return number(w[u * columns + t]); });
+  });
+}
+
+std::string json_of(const HeatMap& map) {
+  const int64_t T = std::ssize(map.columns.tokens), U = std::ssize(map.rows.tokens);
+  const float* w = T && U ? map.weights.data<float>() : nullptr;
+  std::string out = ",\n" + quoted(map.columns.name) + ":" + array(map.columns.tokens);
+  out += ",\n" + quoted(map.rows.name) + ":" + array(map.rows.tokens);
+  out += ",\n\"weights\":" + matrix(w, U, T) + ",\n\"scores\":";
+  return out + (map.row_scores.empty() ? "null" : array(U, [&](int64_t u) {
+           return number(map.row_scores[static_cast<size_t>(u)]);
+         }));
+}
+
+std::string json_of(const Highlight& h) {
+  const int64_t n = std::ssize(h.words.tokens);
+  std::string out = ",\n\"words\":" + array(h.words.tokens);
+  out += ",\n\"weights\":" + matrix(n ? h.weights.data<float>() : nullptr, h.hops(), n);
+  return out + ",\n\"probabilities\":" + array(std::ssize(h.probabilities), [&](int64_t k) {
+           const auto& [label, probability] = h.probabilities[static_cast<size_t>(k)];
+           return (k ? "\n " : "") + ("{\"label\":" + quoted(label)) + ",\"probability\":" + number(probability) + "}";
+         });
+}
+
 }  // namespace
 
-std::string to_json(const AttentionMap& map) {
-  check_map(map);
-  const auto T = static_cast<int64_t>(map.source.size()), U = static_cast<int64_t>(map.target.size());
-  const float* w = T && U ? map.weights.data<float>() : nullptr;
-  std::string out = std::string(kJsonMark) + "\n\"title\":" + quoted(map.title);
-  out += ",\n\"source\":" + array(map.source);
-  out += ",\n\"target\":" + array(map.target);
-  out += ",\n\"weights\":" + array(U, [&](int64_t u) {
-           return (u ? "\n " : "") + array(T, [&](int64_t t) { return number(w[u * T + t]); });
-         });
-  out += ",\n\"scores\":";
-  out += map.target_scores.empty()
-             ? "null"
-             : array(U, [&](int64_t u) { return number(map.target_scores[static_cast<size_t>(u)]); });
-  return out + "}\n";
+std::string to_json(const Figure& figure) {
+  check_figure(figure);
+  return std::visit(
+      [](const auto& f) { return std::string(kJsonMark) + "\n\"title\":" + quoted(f.title) + json_of(f) + "}\n"; },
+      figure);
 }
 
 }  // namespace lookback::viz

@@ -4,34 +4,34 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "lookback/viz/test_maps.h"
+#include "lookback/viz/test_figures.h"
 
 namespace lookback::viz {
 namespace {
 
 TEST(Json, ReadsBackToTheSameBits) {
-  AttentionMap map = german_english();
+  HeatMap map = german_english();
   float* w = map.weights.data<float>();
   w[0] = 1.0f / 3, w[1] = std::numeric_limits<float>::denorm_min(), w[2] = std::numeric_limits<float>::max();
   w[3] = -0.0f, w[4] = 0x1.fffffep-1f, w[5] = 1e-7f;
-  map.target_scores[0] = -0.1 - 1e-17 - 1.0 / 3;
+  map.row_scores[0] = -0.1 - 1e-17 - 1.0 / 3;
   const auto json = nlohmann::json::parse(to_json(map));
-  ASSERT_EQ(json["weights"].size(), map.target.size());
-  for (size_t u = 0; u < map.target.size(); ++u) {
-    ASSERT_EQ(json["weights"][u].size(), map.source.size());
-    for (size_t t = 0; t < map.source.size(); ++t)
+  ASSERT_EQ(json["weights"].size(), map.rows.tokens.size());
+  for (size_t u = 0; u < map.rows.tokens.size(); ++u) {
+    ASSERT_EQ(json["weights"][u].size(), map.columns.tokens.size());
+    for (size_t t = 0; t < map.columns.tokens.size(); ++t)
       EXPECT_EQ(std::bit_cast<uint32_t>(json["weights"][u][t].get<float>()),
-                std::bit_cast<uint32_t>(w[u * map.source.size() + t]))
+                std::bit_cast<uint32_t>(w[u * map.columns.tokens.size() + t]))
           << u << "," << t;
   }
-  EXPECT_EQ(json["source"].get<std::vector<std::string>>(), map.source);
-  EXPECT_EQ(json["target"].get<std::vector<std::string>>(), map.target);
-  EXPECT_EQ(json["scores"].get<std::vector<double>>(), map.target_scores);
+  EXPECT_EQ(json["source"].get<std::vector<std::string>>(), map.columns.tokens);
+  EXPECT_EQ(json["target"].get<std::vector<std::string>>(), map.rows.tokens);
+  EXPECT_EQ(json["scores"].get<std::vector<double>>(), map.row_scores);
   EXPECT_EQ(json["title"], map.title);
 }
 
 TEST(Json, HostileTokensStayTokens) {
-  const AttentionMap map = hostile();
+  const HeatMap map = hostile();
   const auto json = nlohmann::json::parse(to_json(map));
   EXPECT_EQ(json["source"][2], "<script>alert(1)</script>");
   EXPECT_EQ(json["source"][4], "\033[31mred");
@@ -42,11 +42,47 @@ TEST(Json, HostileTokensStayTokens) {
 }
 
 TEST(Json, EmptySides) {
-  AttentionMap map;
+  HeatMap map;
   EXPECT_EQ(nlohmann::json::parse(to_json(map))["weights"].size(), 0U);
-  map.target = {"a", "b"};
+  map.rows.tokens = {"a", "b"};
   const auto json = nlohmann::json::parse(to_json(map));
   EXPECT_EQ(json["weights"].dump(), "[[],[]]");
+}
+
+TEST(Json, AxesAreKeys) {
+  const auto json = nlohmann::json::parse(to_json(question_and_context()));
+  EXPECT_EQ(json["context"].size(), 12U);
+  EXPECT_EQ(json["the <question>"].size(), 11U);
+  EXPECT_FALSE(json.contains("source"));
+}
+
+TEST(Json, TotalsAreTheTrueSums) {
+  const HeatMap map = with_totals(german_english());
+  const auto json = nlohmann::json::parse(to_json(map));
+  EXPECT_EQ(json["target"][11], "Σ");
+  EXPECT_EQ(json["weights"][11][9].get<float>(), map.weights.data<float>()[11 * 12 + 9]);
+  EXPECT_GT(json["weights"][11][9].get<float>(), 1.4f);
+  EXPECT_EQ(json["scores"].size(), 12U);
+}
+
+TEST(Json, Highlight) {
+  const viz::Highlight h = review();
+  const auto json = nlohmann::json::parse(to_json(h));
+  EXPECT_EQ(json["generator"], "lookback");
+  EXPECT_EQ(json["title"], h.title);
+  EXPECT_EQ(json["words"].get<std::vector<std::string>>(), h.words.tokens);
+  ASSERT_EQ(json["weights"].size(), 1U);  // one hop
+  EXPECT_EQ(json["weights"][0][5].get<float>(), 0.09f);
+  EXPECT_EQ(json["probabilities"][1]["label"], "mixed");
+  EXPECT_EQ(json["probabilities"][1]["probability"].get<double>(), 0.1427);
+  EXPECT_TRUE(is_drawing(to_json(h)));
+
+  EXPECT_EQ(nlohmann::json::parse(to_json(two_hops()))["weights"][1][7].get<float>(), 0.5f);
+  const auto hostile = nlohmann::json::parse(to_json(hostile_highlight()));
+  EXPECT_EQ(hostile["words"].size(), 25U);
+  EXPECT_EQ(hostile["probabilities"][0]["label"], "<b>\uFFFD\n");
+  const auto empty = nlohmann::json::parse(to_json(viz::Highlight{}));
+  EXPECT_EQ(empty["weights"].dump() + empty["probabilities"].dump(), "[[]][]");
 }
 
 }  // namespace

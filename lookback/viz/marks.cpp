@@ -1,6 +1,6 @@
 #include "lookback/viz/marks.h"
 
-#include "lookback/viz/attention_map.h"
+#include "lookback/viz/figure.h"
 
 namespace lookback::viz {
 

@@ -5,7 +5,7 @@
 #include "lookback/base/utf8.h"
 #include "lookback/viz/color.h"
 #include "lookback/viz/picture.h"
-#include "lookback/viz/test_maps.h"
+#include "lookback/viz/test_figures.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::viz {
@@ -83,9 +83,9 @@ std::string fault_of(const std::string& doc) {
   return open.empty() ? "" : open.back() + " is not closed";
 }
 
-AttentionMap noise(uint64_t seed) {
+HeatMap noise(uint64_t seed) {
   Rng rng(seed);
-  AttentionMap map;
+  HeatMap map;
   const auto bytes = [&] {
     std::string s;
     for (uint64_t n = rng.below(12); n > 0; --n)
@@ -93,19 +93,27 @@ AttentionMap noise(uint64_t seed) {
     return s;
   };
   const uint64_t T = rng.below(9), U = rng.below(9);
-  for (uint64_t k = 0; k < T; ++k) map.source.push_back(bytes());
-  for (uint64_t k = 0; k < U; ++k) map.target.push_back(bytes());
+  for (uint64_t k = 0; k < T; ++k) map.columns.tokens.push_back(bytes());
+  for (uint64_t k = 0; k < U; ++k) map.rows.tokens.push_back(bytes());
   map.weights = Tensor({static_cast<int64_t>(U), static_cast<int64_t>(T)});
   for (float& w : map.weights.span<float>()) w = rng.uniform() * 4 - 1.5f;
   map.title = bytes();
   return map;
 }
 
-std::vector<AttentionMap> all_maps() {
-  std::vector<AttentionMap> maps{german_english(), hostile(), long_map(40), AttentionMap{}};
-  maps.push_back(AttentionMap{.source = {"a"}, .target = {}, .weights = {}, .title = "t", .target_scores = {}});
-  for (uint64_t seed = 0; seed < 60; ++seed) maps.push_back(noise(seed));
-  return maps;
+std::vector<Figure> all_figures() {
+  std::vector<Figure> figures{german_english(), hostile(), long_map(40), HeatMap{}, question_and_context()};
+  figures.emplace_back(HeatMap{.columns = {"source", {"a"}}, .title = "t"});
+  for (const HeatMap& map : {german_english(), hostile(), long_map(40)}) figures.emplace_back(with_totals(map));
+  for (const Highlight& h : {review(), two_hops(), right_to_left_text(), hostile_highlight(), long_text(5000)})
+    figures.emplace_back(h);
+  figures.emplace_back(Highlight{.probabilities = {{"a", 0.5}}});
+  for (uint64_t seed = 0; seed < 60; ++seed) figures.emplace_back(noise(seed));
+  return figures;
+}
+
+const std::string& title_of(const Figure& figure) {
+  return std::visit([](const auto& f) -> const std::string& { return f.title; }, figure);
 }
 
 TEST(Markup, FaultsAreFound) {
@@ -115,22 +123,22 @@ TEST(Markup, FaultsAreFound) {
 }
 
 TEST(Svg, IsWellFormedWhateverTheTokens) {
-  for (const AttentionMap& map : all_maps())
+  for (const Figure& figure : all_figures())
     for (const Theme theme : {Theme::light, Theme::dark}) {
-      const std::string svg = to_svg(map, {.theme = theme});
+      const std::string svg = to_svg(figure, {.theme = theme});
       EXPECT_EQ(fault_of(svg), "") << svg;
       EXPECT_EQ(with_replacements(svg), svg);
     }
 }
 
 TEST(Svg, HasEveryCellLabelAndTheLegend) {
-  const AttentionMap map = german_english();
+  const HeatMap map = german_english();
   const std::string svg = to_svg(map);
   EXPECT_EQ(count(svg, " \u2192 "), 12 * 11);  // one tooltip each
   EXPECT_TRUE(has(svg, "<title>▁Katze \u2192 ▁cat: 0.5"));
-  for (const std::string& token : map.source)
+  for (const std::string& token : map.columns.tokens)
     EXPECT_TRUE(has(svg, ">" + escape_markup(visible(token).body) + "<")) << token;
-  for (const std::string& token : map.target)
+  for (const std::string& token : map.rows.tokens)
     EXPECT_TRUE(has(svg, ">" + escape_markup(visible(token).body) + "<")) << token;
   EXPECT_TRUE(has(svg, ">0</text>"));
   EXPECT_TRUE(has(svg, ">1</text>"));
@@ -148,8 +156,8 @@ TEST(Svg, SmallCellsCarryNoDigits) {
 }
 
 TEST(Svg, LabelsStayInsideThePicture) {
-  for (const AttentionMap& map : {german_english(), hostile(), long_map(40), long_map(400)}) {
-    const Picture p = draw(map, {});
+  for (const Figure& figure : all_figures()) {
+    const Picture p = draw(figure, {});
     for (const Box& b : p.boxes) {
       EXPECT_GE(b.x, 0);
       EXPECT_LE(b.x + b.width, p.width);
@@ -171,38 +179,38 @@ TEST(Svg, LabelsStayInsideThePicture) {
 }
 
 TEST(Svg, NothingToDraw) {
-  AttentionMap map;
-  map.source = {"a"};
-  EXPECT_TRUE(has(to_svg(map), "Nothing to draw: no target tokens (1 source)"));
-  EXPECT_TRUE(has(to_svg(AttentionMap{}), "no source and no target tokens"));
+  HeatMap map;
+  map.columns.tokens = {"a"};
+  EXPECT_TRUE(has(to_svg(map), "Nothing to draw: no rows tokens (1 columns)"));
+  EXPECT_TRUE(has(to_svg(HeatMap{}), "no columns and no rows tokens"));
 }
 
 TEST(Html, IsWellFormedWhateverTheTokens) {
-  const std::vector<AttentionMap> maps = all_maps();
-  for (const AttentionMap& map : maps) {
-    const std::string html = to_html(map, {.title = map.title});
+  const std::vector<Figure> figures = all_figures();
+  for (const Figure& figure : figures) {
+    const std::string html = to_html(figure, {.title = title_of(figure)});
     EXPECT_EQ(fault_of(html), "");
     EXPECT_EQ(with_replacements(html), html);
   }
-  EXPECT_EQ(fault_of(to_html(maps)), "");
-  EXPECT_EQ(fault_of(to_html(std::span<const AttentionMap>{})), "");
+  EXPECT_EQ(fault_of(to_html(figures)), "");
+  EXPECT_EQ(fault_of(to_html(std::span<const Figure>{})), "");
 }
 
 TEST(Html, HoldsEveryMap) {
-  const std::vector<AttentionMap> maps{german_english(), merge_subwords(german_english()), AttentionMap{}};
+  const std::vector<Figure> maps{german_english(), merge_subwords(german_english()), HeatMap{}};
   const std::string html = to_html(maps, {.title = "Three & more"});
   EXPECT_TRUE(has(html, "<title>Three &amp; more</title>"));
   EXPECT_EQ(count(html, "<section"), 3);
   EXPECT_EQ(count(html, "data-w="), 12 * 11 + 10 * 9);
   EXPECT_EQ(count(html, "<h2"), 3);
   EXPECT_TRUE(has(html, ">Map 3</h2>"));
-  EXPECT_TRUE(has(html, "Nothing to draw: 0 source and 0 target tokens."));
+  EXPECT_TRUE(has(html, "Nothing to draw: 0 columns and 0 rows tokens."));
   EXPECT_TRUE(has(html, "<i>▁</i>Katze"));
   EXPECT_TRUE(has(html, ">Zeitungsboten<"));
 }
 
 TEST(Html, CellsHoldTheirWeight) {
-  AttentionMap map = german_english();
+  HeatMap map = german_english();
   map.weights.data<float>()[0] = 0.12345f;
   const std::string html = to_html(map);
   EXPECT_TRUE(has(html, "style=\"--w:0.123\" data-w=\"0.1235\">.12</td>"));
@@ -216,6 +224,84 @@ TEST(Html, NeedsNoNetworkAndRunsNoToken) {
     EXPECT_FALSE(has(html, reach)) << reach;
   EXPECT_EQ(count(html, "<script>"), 1);
   EXPECT_TRUE(has(html, "&lt;script&gt;alert(1)&lt;/script&gt;"));
+}
+
+TEST(Markup, AxesHaveTheirNames) {
+  const HeatMap map = question_and_context();
+  const std::string svg = to_svg(map), html = to_html(map);
+  EXPECT_TRUE(has(svg, "Attention of 11 the &lt;question&gt; tokens (rows) over 12 context tokens (columns)."));
+  EXPECT_TRUE(has(html, ": rows are the &lt;question&gt; tokens, columns context tokens"));
+  EXPECT_TRUE(has(html, "\">context</span>"));
+  EXPECT_TRUE(has(html, "\">the &lt;question&gt;</span>"));
+  EXPECT_FALSE(has(html, "target tokens"));
+}
+
+TEST(Svg, TotalsAreARowOfTheirOwn) {
+  const HeatMap map = with_totals(german_english());
+  const std::string svg = to_svg(map);
+  EXPECT_TRUE(has(svg, "Attention of 11 target tokens"));
+  EXPECT_TRUE(has(svg, "The last row is the sum of each column."));
+  EXPECT_TRUE(has(svg, "<title>▁gekratzt \u2192 Σ: 1.4941</title>"));
+  EXPECT_TRUE(has(svg, ">1.49</text>"));
+  EXPECT_TRUE(has(svg, ">-3.22</text>"));
+  EXPECT_TRUE(has(svg, "font-weight=\"bold\" fill=\"#1a202c\">Σ</text>"));
+  EXPECT_TRUE(has(svg, ">Σ sum of the column"));
+}
+
+TEST(Html, TotalsAreAFootOfTheTable) {
+  const std::string html = to_html(with_totals(german_english()));
+  EXPECT_EQ(count(html, "<tfoot>"), 1);
+  EXPECT_TRUE(has(html, "style=\"--w:1.000\" data-w=\"1.4941\" title=\"▁gekratzt: 1.4941\">1.49</td>"));
+  EXPECT_EQ(count(html, "class=\"token"), 12 + 11);  // Σ is no word of the sentence
+  EXPECT_FALSE(has(to_html(german_english()), "tfoot"));
+}
+
+TEST(Svg, HighlightHasEveryWordAndLabel) {
+  const Highlight h = review();
+  const std::string svg = to_svg(h);
+  for (const std::string& token : h.words.tokens) EXPECT_TRUE(has(svg, ">" + visible(token).body + "</text>")) << token;
+  EXPECT_TRUE(has(svg, "Weights of 22 words, the largest that of ful: 0.1600."));
+  EXPECT_TRUE(has(svg, "fill=\"" + hex(shade(palette(Theme::light), 0.05f / 0.16)) + "\"><title>but: 0.0500</title>"));
+  EXPECT_TRUE(has(svg, "<title>positive: 0.8312</title>"));
+  EXPECT_TRUE(has(svg, ">0.83</text>"));
+  EXPECT_TRUE(has(svg, ">0.16</text>"));  // the end of the scale
+  EXPECT_TRUE(has(to_svg(h, {.scale = Scale::unit}), ">1</text>"));
+  EXPECT_TRUE(has(to_svg(two_hops()), ">hop 2</text>"));
+  EXPECT_TRUE(has(to_svg(Highlight{}), "Nothing to draw: no words"));
+}
+
+TEST(Svg, WordsStandAsTheirScriptIsRead) {
+  const Picture p = draw(right_to_left_text(), {});
+  const auto x_of = [&](const std::string& word) {
+    const auto found = std::ranges::find_if(p.labels, [&](const Label& l) { return l.spans[0].text == word; });
+    return found == p.labels.end() ? -1 : found->x;
+  };
+  EXPECT_GT(x_of("كان"), x_of("الفيلم"));
+  EXPECT_GT(x_of("رائعا"), x_of("،"));
+  EXPECT_GT(x_of("،"), x_of("New"));
+  EXPECT_LT(x_of("New"), x_of("York"));
+  EXPECT_GT(x_of("New"), x_of("مدينة"));
+  EXPECT_GT(x_of("مدينة"), x_of("."));
+}
+
+TEST(Html, HighlightsShareThePage) {
+  const std::string html = to_html(std::vector<Figure>{german_english(), review(), two_hops()});
+  EXPECT_EQ(count(html, "<section"), 3);
+  EXPECT_EQ(count(html, "<section class=\"map highlight\""), 2);
+  EXPECT_EQ(count(html, "<p class=\"words\""), 3);
+  EXPECT_TRUE(has(html, "\" style=\"--w:0.313\" data-w=\"0.0500\"><i>▁</i>but</span>"));
+  EXPECT_TRUE(has(html, "<bdi>positive</bdi><span class=\"track\"><span style=\"width:83.12%\"></span></span>"));
+  EXPECT_TRUE(has(html, ">hop 2</span>"));
+  EXPECT_EQ(count(html, "<script>"), 1);
+  EXPECT_FALSE(has(to_html(german_english()), "highlight"));
+}
+
+TEST(Html, TheTenBestLabelsAreDrawn) {
+  Highlight h = two_hops();
+  for (int k = 0; k < 12; ++k) h.probabilities.emplace_back("label" + std::to_string(k), 0.08);
+  EXPECT_EQ(count(to_html(h), "<bdi>label"), 10);
+  EXPECT_FALSE(has(to_svg(h), ">label10<"));
+  EXPECT_TRUE(has(to_json(h), "label11"));
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
-#include "lookback/viz/attention_map.h"
+#include <algorithm>
+
+#include "lookback/viz/figure.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::viz {
@@ -17,15 +19,15 @@ std::vector<std::string> join(const std::vector<std::string>& tokens, const std:
 
 }  // namespace
 
-AttentionMap merge_subwords(const AttentionMap& map) {
-  check_map(map);
-  const std::vector<int64_t> columns = word_numbers(map.source), rows = word_numbers(map.target);
-  const int64_t T = static_cast<int64_t>(columns.size()), U = static_cast<int64_t>(rows.size());
-  AttentionMap out{.source = join(map.source, columns),
-                   .target = join(map.target, rows),
-                   .weights = Tensor(Shape{count(rows), count(columns)}),
-                   .title = map.title,
-                   .target_scores = {}};
+HeatMap merge_subwords(const HeatMap& map) {
+  check_figure(map);
+  const std::vector<std::string> row_tokens(map.rows.tokens.begin(), map.rows.tokens.begin() + map.token_rows());
+  const std::vector<int64_t> columns = word_numbers(map.columns.tokens), rows = word_numbers(row_tokens);
+  const int64_t T = std::ssize(columns), U = std::ssize(rows);
+  HeatMap out{.columns = {map.columns.name, join(map.columns.tokens, columns)},
+              .rows = {map.rows.name, join(row_tokens, rows)},
+              .weights = Tensor(Shape{count(rows), count(columns)}),
+              .title = map.title};
   std::vector<double> pieces(static_cast<size_t>(count(rows))), sums(static_cast<size_t>(out.weights.size()));
   for (const int64_t row : rows) ++pieces[static_cast<size_t>(row)];
   if (T > 0 && U > 0) {
@@ -34,14 +36,34 @@ AttentionMap merge_subwords(const AttentionMap& map) {
       for (int64_t t = 0; t < T; ++t)
         sums[static_cast<size_t>(rows[static_cast<size_t>(u)] * count(columns) + columns[static_cast<size_t>(t)])] +=
             static_cast<double>(w[u * T + t]) / pieces[static_cast<size_t>(rows[static_cast<size_t>(u)])];
-    for (size_t k = 0; k < sums.size(); ++k) out.weights.data<float>()[k] = static_cast<float>(sums[k]);
+    std::ranges::transform(sums, out.weights.data<float>(), [](double sum) { return static_cast<float>(sum); });
   }
-  if (!map.target_scores.empty()) {
-    out.target_scores.resize(out.target.size());
-    for (size_t u = 0; u < map.target.size(); ++u)
-      out.target_scores[static_cast<size_t>(rows[u])] += map.target_scores[u];
+  if (!map.row_scores.empty()) {
+    out.row_scores.resize(out.rows.tokens.size());
+    for (size_t u = 0; u < rows.size(); ++u) out.row_scores[static_cast<size_t>(rows[u])] += map.row_scores[u];
   }
+  return map.totals ? with_totals(std::move(out)) : out;
+}
+
+Highlight merge_subwords(const Highlight& highlight) {
+  check_figure(highlight);
+  const std::vector<int64_t> words = word_numbers(highlight.words.tokens);
+  const int64_t n = std::ssize(words), H = highlight.hops();
+  Highlight out = highlight;
+  out.words.tokens = join(highlight.words.tokens, words);
+  if (n == 0) return out;
+  std::vector<double> sums(static_cast<size_t>(H * count(words)));
+  const float* w = highlight.weights.data<float>();
+  for (int64_t k = 0; k < H * n; ++k)
+    sums[static_cast<size_t>(k / n * count(words) + words[static_cast<size_t>(k % n)])] += static_cast<double>(w[k]);
+  out.weights = Tensor({H, count(words)});
+  std::ranges::transform(sums, out.weights.data<float>(), [](double sum) { return static_cast<float>(sum); });
+  if (highlight.weights.shape().rank() == 1) out.weights = out.weights.reshape({count(words)});
   return out;
+}
+
+Figure merge_subwords(const Figure& figure) {
+  return std::visit([](const auto& f) { return Figure(merge_subwords(f)); }, figure);
 }
 
 }  // namespace lookback::viz

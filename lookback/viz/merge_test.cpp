@@ -1,32 +1,84 @@
 #include <gtest/gtest.h>
 
-#include "lookback/viz/test_maps.h"
+#include "lookback/viz/test_figures.h"
 
 namespace lookback::viz {
 namespace {
 
 TEST(Merge, SumsColumnsAndAveragesRows) {
-  const AttentionMap map{
-      .source = {"▁a", "b", "▁c"},
-      .target = {"x@@", "y", "z"},
-      .weights = Tensor::of<float>({3, 3}, {0.5f, 0.25f, 0.25f, 0, 0.5f, 0.5f, 0.125f, 0.125f, 0.75f}),
-      .title = "t",
-      .target_scores = {-1, -2, -4}};
-  const AttentionMap words = merge_subwords(map);
-  EXPECT_EQ(words.source, (std::vector<std::string>{"ab", "c"}));
-  EXPECT_EQ(words.target, (std::vector<std::string>{"xy", "z"}));
+  const HeatMap map{.columns = {"source", {"▁a", "b", "▁c"}},
+                    .rows = {"target", {"x@@", "y", "z"}},
+                    .weights = Tensor::of<float>({3, 3}, {0.5f, 0.25f, 0.25f, 0, 0.5f, 0.5f, 0.125f, 0.125f, 0.75f}),
+                    .title = "t",
+                    .row_scores = {-1, -2, -4}};
+  const HeatMap words = merge_subwords(map);
+  EXPECT_EQ(words.columns.tokens, (std::vector<std::string>{"ab", "c"}));
+  EXPECT_EQ(words.rows.tokens, (std::vector<std::string>{"xy", "z"}));
   ASSERT_EQ(words.weights.shape(), (Shape{2, 2}));
   const auto w = words.weights.span<float>();
   EXPECT_EQ(std::vector<float>(w.begin(), w.end()), (std::vector<float>{0.625f, 0.375f, 0.25f, 0.75f}));
-  EXPECT_EQ(words.target_scores, (std::vector<double>{-3, -4}));
+  EXPECT_EQ(words.row_scores, (std::vector<double>{-3, -4}));
   EXPECT_EQ(words.title, "t");
+  EXPECT_EQ(words.columns.name, "source");
+  EXPECT_EQ(words.rows.name, "target");
+}
+
+std::vector<float> values(const Tensor& t) { return {t.span<float>().begin(), t.span<float>().end()}; }
+
+TEST(Totals, AreTheSumsOfColumnsAndScores) {
+  const HeatMap map{.columns = {"source", {"a", "b"}},
+                    .rows = {"target", {"x", "y"}},
+                    .weights = Tensor::of<float>({2, 2}, {0.75f, 0.25f, 0.5f, 0.5f}),
+                    .row_scores = {-1, -2}};
+  const HeatMap out = with_totals(map);
+  EXPECT_EQ(out.rows.tokens, (std::vector<std::string>{"x", "y", "Σ"}));
+  EXPECT_EQ(values(out.weights), (std::vector<float>{0.75f, 0.25f, 0.5f, 0.5f, 1.25f, 0.75f}));
+  EXPECT_EQ(out.row_scores, (std::vector<double>{-1, -2, -3}));
+  EXPECT_EQ(out.token_rows(), 2);
+  EXPECT_EQ(values(with_totals(out).weights), values(out.weights));  // has them already
+  EXPECT_EQ(map.weights.dim(0), 2);
+}
+
+TEST(Totals, OfAMapWithoutCells) {
+  HeatMap map;
+  map.columns.tokens = {"a"};
+  EXPECT_TRUE(with_totals(map).rows.tokens.empty());
+  map.totals = true;
+  EXPECT_THROW(check_figure(map), ShapeError);
+}
+
+TEST(Totals, OfWordsAreThoseOfTheMergedMap) {
+  const HeatMap late = merge_subwords(with_totals(german_english()));
+  const HeatMap early = with_totals(merge_subwords(german_english()));
+  EXPECT_EQ(late.rows.tokens, early.rows.tokens);
+  EXPECT_EQ(late.rows.tokens.back(), "Σ");
+  EXPECT_EQ(values(late.weights), values(early.weights));
+  EXPECT_EQ(late.row_scores, early.row_scores);
+}
+
+TEST(Merge, AWordOfAHighlightHasTheSumOfItsPieces) {
+  Highlight h;
+  h.words.tokens = {"▁a", "b", "▁c", "."};
+  h.weights = Tensor::of<float>({2, 4}, {0.5f, 0.25f, 0.125f, 0.125f, 0, 0.5f, 0.5f, 0});
+  h.probabilities = {{"x", 1}};
+  const Highlight words = merge_subwords(h);
+  EXPECT_EQ(words.words.tokens, (std::vector<std::string>{"ab", "c", "."}));
+  ASSERT_EQ(words.weights.shape(), (Shape{2, 3}));
+  EXPECT_EQ(values(words.weights), (std::vector<float>{0.75f, 0.125f, 0.125f, 0.5f, 0.5f, 0}));
+  EXPECT_EQ(words.probabilities, h.probabilities);
+
+  h.weights = h.weights.rows(0, 1).reshape({4});
+  EXPECT_EQ(merge_subwords(h).weights.shape(), Shape{3});
+  const Figure figure = h;
+  EXPECT_EQ(std::get<Highlight>(merge_subwords(figure)).words.tokens, words.words.tokens);
+  EXPECT_TRUE(merge_subwords(Highlight{}).words.tokens.empty());
 }
 
 TEST(Merge, RowsStillSumToOne) {
-  const AttentionMap words = merge_subwords(german_english());
-  EXPECT_EQ(words.source[6], "Zeitungsboten");
-  EXPECT_EQ(words.target[4], "scratched");
-  EXPECT_EQ(words.source.back(), "</s>");
+  const HeatMap words = merge_subwords(german_english());
+  EXPECT_EQ(words.columns.tokens[6], "Zeitungsboten");
+  EXPECT_EQ(words.rows.tokens[4], "scratched");
+  EXPECT_EQ(words.columns.tokens.back(), "</s>");
   ASSERT_EQ(words.weights.shape(), (Shape{9, 10}));
   for (int64_t u = 0; u < 9; ++u) {
     double sum = 0;
@@ -36,20 +88,20 @@ TEST(Merge, RowsStillSumToOne) {
 }
 
 TEST(Merge, LeavesWordsAlone) {
-  AttentionMap map;
-  map.source = {"a", ".", "b"}, map.target = {"c"};
+  HeatMap map;
+  map.columns.tokens = {"a", ".", "b"}, map.rows.tokens = {"c"};
   map.weights = Tensor::of<float>({1, 3}, {0.25f, 0.25f, 0.5f});
-  const AttentionMap words = merge_subwords(map);
-  EXPECT_EQ(words.source, map.source);
+  const HeatMap words = merge_subwords(map);
+  EXPECT_EQ(words.columns.tokens, map.columns.tokens);
   EXPECT_TRUE(std::ranges::equal(words.weights.span<float>(), map.weights.span<float>()));
-  EXPECT_TRUE(words.target_scores.empty());
+  EXPECT_TRUE(words.row_scores.empty());
 }
 
 TEST(Merge, EmptySides) {
-  AttentionMap map;
-  map.source = {"▁a", "b"};
-  const AttentionMap words = merge_subwords(map);
-  EXPECT_EQ(words.source.size(), 1U);
+  HeatMap map;
+  map.columns.tokens = {"▁a", "b"};
+  const HeatMap words = merge_subwords(map);
+  EXPECT_EQ(words.columns.tokens.size(), 1U);
   EXPECT_NO_THROW(to_json(words));
 }
 

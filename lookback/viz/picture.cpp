@@ -4,14 +4,14 @@
 #include <cmath>
 #include <numbers>
 
-#include "lookback/viz/tokens.h"
+#include "lookback/viz/picture_parts.h"
 
 namespace lookback::viz {
 namespace {
 
-constexpr double kMargin = 16, kFont = 13, kSmall = 11, kTitle = 15, kLabelGap = 7, kLegend = 120;
+constexpr double kFont = 13, kLabelGap = 7, kTotalsGap = 6, kLeastTotals = 10;
+constexpr double kLeastSide = 33.99;                // the width kept for the labels of rows
 constexpr int64_t kLabelColumns = 26;               // longer tokens are cut
-constexpr int64_t kMostTips = 4000;                 // cells that still get a tooltip each
 constexpr double kSlope = std::numbers::sqrt2 / 2;  // column labels rise at 45 degrees
 
 // Sizes and places, all decided before anything is drawn.
@@ -20,29 +20,33 @@ struct Layout {
   double font = kFont;
   int64_t column_step = 1, row_step = 1;  // every how many-th token has its label
   double left = 0, top = 0;               // the corner of the grid
-  double right = 0, bottom = 0;
-  double width = 0, height = 0;
+  double right = 0, bottom = 0;           // totals included
 };
 
 class Drawing {
  public:
-  Drawing(const AttentionMap& map, const PictureOptions& options)
+  Drawing(const HeatMap& map, const PictureOptions& options)
       : map_(map),
-        palette_(palette(options.theme)),
         top_(scale_top(map, options.scale)),
-        T_(static_cast<int64_t>(map.source.size())),
-        U_(static_cast<int64_t>(map.target.size())) {
-    for (const auto& token : map.source) source_.push_back(shorten(visible(token), kLabelColumns));
-    for (const auto& token : map.target) target_.push_back(shorten(visible(token), kLabelColumns));
-    out_.background = palette_.background;
-    out_.title = one_line(map.title);
+        T_(std::ssize(map.columns.tokens)),
+        U_(map.token_rows()),
+        sketch_(map.title, options.theme) {
+    for (const auto& token : map.columns.tokens) columns_.push_back(shorten(visible(token), kLabelColumns));
+    for (const auto& token : map.rows.tokens) rows_.push_back(shorten(visible(token), kLabelColumns));
   }
 
   Picture run() {
-    if (T_ == 0 || U_ == 0) return nothing();
+    const std::string column_name = one_line(map_.columns.name), row_name = one_line(map_.rows.name);
+    if (T_ == 0 || U_ == 0) {
+      sketch_.nothing(T_ == 0 && U_ == 0 ? str_cat("no ", column_name, " and no ", row_name, " tokens")
+                      : T_ == 0          ? str_cat("no ", column_name, " tokens (", U_, " ", row_name, ")")
+                                         : str_cat("no ", row_name, " tokens (", T_, " ", column_name, ")"));
+      return std::move(out_);
+    }
     lay_out();
-    out_.description = str_cat("Attention of ", U_, " target tokens (rows) over ", T_, " source tokens (columns).");
-    title();
+    out_.description = str_cat("Attention of ", U_, " ", row_name, " tokens (rows) over ", T_, " ", column_name,
+                               " tokens (columns).", map_.totals ? " The last row is the sum of each column." : "");
+    sketch_.title();
     grid();
     labels();
     scores();
@@ -55,6 +59,11 @@ class Drawing {
 
   double label_width(const TokenText& token) const { return text_ems(token.whole()) * layout_.font; }
 
+  // The upper edge of a row; that of the totals stands a little apart.
+  double row_top(int64_t u) const {
+    return layout_.top + static_cast<double>(u) * layout_.cell + (u == U_ ? kTotalsGap : 0);
+  }
+
   void lay_out() {
     Layout& l = layout_;
     const auto longest = static_cast<double>(std::max(T_, U_));
@@ -63,89 +72,78 @@ class Drawing {
     l.font = std::clamp(l.cell * 0.75, 9.0, kFont);
     l.row_step = static_cast<int64_t>(std::ceil((l.font + 1) / l.cell));
     l.column_step = static_cast<int64_t>(std::ceil((l.font + 1) / (l.cell * kSlope * 1.25)));
-    double side = text_ems("target") * kSmall, rise = 0, overhang = kMargin;
-    for (int64_t u = 0; u < U_; u += l.row_step) side = std::max(side, label_width(target_[static_cast<size_t>(u)]));
+    double side = kLeastSide, rise = 0, overhang = kMargin;
+    for (int64_t u = 0; u < U_; u += l.row_step) side = std::max(side, label_width(rows_[static_cast<size_t>(u)]));
     const double grid_width = static_cast<double>(T_) * l.cell;
     for (int64_t t = 0; t < T_; t += l.column_step) {
-      const double reach = (label_width(source_[static_cast<size_t>(t)]) + l.font) * kSlope;
+      const double reach = (label_width(columns_[static_cast<size_t>(t)]) + l.font) * kSlope;
       rise = std::max(rise, reach);
       overhang = std::max(overhang, (static_cast<double>(t) + 0.5) * l.cell + reach - grid_width);
     }
-    if (!map_.target_scores.empty()) overhang = std::max(overhang, 64.0);
-    const double head = out_.title.empty() ? 0 : kTitle + 14;
+    if (!map_.row_scores.empty()) overhang = std::max(overhang, 64.0);
     l.left = kMargin + side + kLabelGap;
-    l.top = kMargin + head + rise + kLabelGap;
+    l.top = kMargin + sketch_.head() + rise + kLabelGap;
     l.right = l.left + grid_width;
     l.bottom = l.top + static_cast<double>(U_) * l.cell;
-    const double title_width = std::min(text_ems(out_.title) * kTitle * 1.08, 640.0) + 2 * kMargin;
-    l.width = std::ceil(std::max({l.right + overhang, title_width, l.left + kLegend + 2 * kMargin}));
-    l.height = std::ceil(l.bottom + 58);
-    out_.width = l.width, out_.height = l.height;
-  }
-
-  void write(double x, double y, std::string words, double size, Align align = Align::start) {
-    out_.labels.push_back(
-        {.x = x, .y = y, .spans = {{std::move(words), palette_.muted}}, .size = size, .align = align});
-  }
-
-  void title() {
-    if (out_.title.empty()) return;
-    std::string words = out_.title;
-    const double room = (out_.width - 2 * kMargin) / (kTitle * 1.08);
-    for (int64_t columns = display_width(words); text_ems(words) > room && columns > 1; --columns)
-      words = shorten(out_.title, columns);
-    out_.labels.push_back({.x = kMargin,
-                           .y = kMargin + kTitle - 2,
-                           .spans = {{std::move(words), palette_.text}},
-                           .size = kTitle,
-                           .bold = true});
+    if (map_.totals) l.bottom = row_top(U_) + std::max(l.cell, kLeastTotals);
+    out_.width = std::ceil(std::max({l.right + overhang, sketch_.title_width(), l.left + kLegend + 2 * kMargin}));
+    out_.height = std::ceil(l.bottom + 58);
   }
 
   std::string tip(int64_t u, int64_t t) const {
     if (T_ * U_ > kMostTips) return "";
-    return visible(map_.source[static_cast<size_t>(t)]).whole() + " \u2192 " +
-           visible(map_.target[static_cast<size_t>(u)]).whole() + ": " + fixed(weight(u, t), 4);
+    return visible(map_.columns.tokens[static_cast<size_t>(t)]).whole() + " \u2192 " +
+           visible(map_.rows.tokens[static_cast<size_t>(u)]).whole() + ": " + fixed(weight(u, t), 4);
   }
 
   void grid() {
     const Layout& l = layout_;
     const double g = l.gap;
-    out_.boxes.push_back(
-        {l.left - 1, l.top - 1, l.right - l.left + 2 - g, l.bottom - l.top + 2 - g, palette_.faint, ""});
-    if (g == 0) out_.boxes.push_back({l.left, l.top, l.right - l.left, l.bottom - l.top, palette_.background, ""});
+    background(l.top, static_cast<double>(U_) * l.cell);
     for (int64_t u = 0; u < U_; ++u) {
       bool nothing = true;
       for (int64_t t = 0; t < T_; ++t) {
         nothing = nothing && weight(u, t) == 0;
-        cell(u, t);
+        cell(u, t, place(weight(u, t), top_), l.cell);
       }
-      const double y = l.top + (static_cast<double>(u) + 0.5) * l.cell - g / 2;
-      if (nothing) out_.lines.push_back({l.left + 3, y, l.right - 3 - g, y, palette_.muted});
+      const double y = row_top(u) + l.cell / 2 - g / 2;
+      if (nothing) out_.lines.push_back({l.left + 3, y, l.right - 3 - g, y, sketch_.palette.muted});
     }
+    if (!map_.totals) return;
+    background(row_top(U_), l.bottom - row_top(U_));
+    for (int64_t t = 0; t < T_; ++t) cell(U_, t, place(weight(U_, t), 1), l.bottom - row_top(U_));
   }
 
-  void cell(int64_t u, int64_t t) {
+  void background(double y, double height) {
     const Layout& l = layout_;
-    const double w = place(weight(u, t), top_);
-    const Rgb fill = shade(palette_, w);
-    if (l.gap == 0 && fill == palette_.background) return;
-    const double x = l.left + static_cast<double>(t) * l.cell, y = l.top + static_cast<double>(u) * l.cell;
-    out_.boxes.push_back({x, y, l.cell - l.gap, l.cell - l.gap, fill, tip(u, t)});
+    const double g = l.gap, width = l.right - l.left;
+    out_.boxes.push_back({l.left - 1, y - 1, width + 2 - g, height + 2 - g, sketch_.palette.faint, ""});
+    if (g == 0) out_.boxes.push_back({l.left, y, width, height, sketch_.palette.background, ""});
+  }
+
+  void cell(int64_t u, int64_t t, double place, double height) {
+    const Layout& l = layout_;
+    const Palette& palette = sketch_.palette;
+    const Rgb fill = shade(palette, place);
+    if (l.gap == 0 && fill == palette.background) return;
+    const double x = l.left + static_cast<double>(t) * l.cell, y = row_top(u);
+    out_.boxes.push_back({x, y, l.cell - l.gap, height - l.gap, fill, tip(u, t)});
     if (l.cell < 28 || weight(u, t) < 0.005f) return;
-    std::string digits = fixed(weight(u, t), 2);
+    std::string digits = fixed(weight(u, t), u == U_ && weight(u, t) >= 9.995f ? 1 : 2);
     if (digits.starts_with('0')) digits.erase(0, 1);
     out_.labels.push_back({.x = x + (l.cell - l.gap) / 2,
                            .y = y + l.cell / 2 + 3.5,
-                           .spans = {{std::move(digits), readable_on(palette_, fill)}},
+                           .spans = {{std::move(digits), readable_on(palette, fill)}},
                            .size = kSmall,
                            .align = Align::middle});
   }
 
   std::vector<Span> spans(const TokenText& token) const {
+    const Palette& palette = sketch_.palette;
     std::vector<Span> out;
-    if (!token.prefix.empty()) out.push_back({token.prefix, palette_.muted});
-    out.push_back({token.body, palette_.text});
-    if (!token.suffix.empty()) out.push_back({token.suffix, palette_.muted});
+    if (!token.prefix.empty()) out.push_back({token.prefix, palette.muted});
+    out.push_back({token.body, palette.text});
+    if (!token.suffix.empty()) out.push_back({token.suffix, palette.muted});
     return out;
   }
 
@@ -154,93 +152,69 @@ class Drawing {
     for (int64_t t = 0; t < T_; t += l.column_step)
       out_.labels.push_back({.x = l.left + (static_cast<double>(t) + 0.5) * l.cell + l.font * 0.25,
                              .y = l.top - kLabelGap,
-                             .spans = spans(source_[static_cast<size_t>(t)]),
+                             .spans = spans(columns_[static_cast<size_t>(t)]),
                              .size = l.font,
                              .angle = -45});
-    for (int64_t u = 0; u < U_; u += l.row_step)
-      out_.labels.push_back({.x = l.left - kLabelGap,
-                             .y = l.top + (static_cast<double>(u) + 0.5) * l.cell + l.font * 0.34 - l.gap / 2,
-                             .spans = spans(target_[static_cast<size_t>(u)]),
-                             .size = l.font,
-                             .align = Align::end});
+    for (int64_t u = 0; u < U_; u += l.row_step) row_label(u, l.cell);
+    if (map_.totals) row_label(U_, l.bottom - row_top(U_));
+  }
+
+  void row_label(int64_t u, double height) {
+    const Layout& l = layout_;
+    out_.labels.push_back({.x = l.left - kLabelGap,
+                           .y = row_top(u) + height / 2 + l.font * 0.34 - l.gap / 2,
+                           .spans = spans(rows_[static_cast<size_t>(u)]),
+                           .size = l.font,
+                           .align = Align::end,
+                           .bold = u == U_});
   }
 
   void scores() {
-    if (map_.target_scores.empty()) return;
+    if (map_.row_scores.empty()) return;
     const Layout& l = layout_;
     const double x = l.right + 44;
-    write(x, l.top - kLabelGap, "log p", kSmall, Align::end);
-    for (int64_t u = 0; u < U_; u += l.row_step)
-      write(x, l.top + (static_cast<double>(u) + 0.5) * l.cell + kSmall * 0.34 - l.gap / 2,
-            fixed(map_.target_scores[static_cast<size_t>(u)], 2), kSmall, Align::end);
+    sketch_.write(x, l.top - kLabelGap, "log p", kSmall, Align::end);
+    const auto score = [&](int64_t u, double height) {
+      sketch_.write(x, row_top(u) + height / 2 + kSmall * 0.34 - l.gap / 2,
+                    fixed(map_.row_scores[static_cast<size_t>(u)], 2), kSmall, Align::end);
+    };
+    for (int64_t u = 0; u < U_; u += l.row_step) score(u, l.cell);
+    if (map_.totals) score(U_, l.bottom - row_top(U_));
   }
 
   void legend() {
     const Layout& l = layout_;
-    constexpr int kSteps = 40;
-    const double y = l.bottom + 18, step = kLegend / kSteps;
-    out_.boxes.push_back({l.left - 1, y - 1, kLegend + 2, 12, palette_.faint, ""});
-    for (int k = 0; k < kSteps; ++k)
-      out_.boxes.push_back({l.left + k * step, y, step, 10, shade(palette_, (k + 0.5) / kSteps), ""});
-    write(l.left, y + 24, "0", kSmall, Align::middle);
-    const std::string end = top_ == 1 ? "1" : fixed(top_, top_ < 0.1 ? 3 : 2);
-    write(l.left + kLegend, y + 24, end, kSmall, Align::middle);
-    write(l.left + kLegend / 2, y + 24, "weight", kSmall, Align::middle);
-    if (out_.lines.empty()) return;
-    const double x = l.left + kLegend + 20, needed = 36 + text_ems("looks at nothing") * kSmall;
-    out_.width = std::max(out_.width, std::ceil(x + needed + kMargin));
-    out_.lines.push_back({x, y + 5, x + 28, y + 5, palette_.muted});
-    write(x + 34, y + 9, "looks at nothing", kSmall);
+    const double y = l.bottom + 18;
+    double x = l.left + kLegend + 20;
+    sketch_.scale(l.left, y, top_);
+    if (!out_.lines.empty()) {
+      out_.lines.push_back({x, y + 5, x + 28, y + 5, sketch_.palette.muted});
+      explain(x + 34, y + 9, "looks at nothing");
+      x += 36 + text_ems("looks at nothing") * kSmall + 20;
+    }
+    if (map_.totals) explain(x, y + 9, kTotalsMean);
   }
 
-  Picture nothing() {
-    std::string why = T_ == 0 && U_ == 0 ? "no source and no target tokens"
-                      : T_ == 0          ? str_cat("no source tokens (", U_, " target)")
-                                         : str_cat("no target tokens (", T_, " source)");
-    out_.description = "Nothing to draw: " + why + ".";
-    out_.width = 360, out_.height = out_.title.empty() ? 64 : 90;
-    title();
-    const double y = out_.height - 48;
-    out_.boxes.push_back({kMargin, y, out_.width - 2 * kMargin, 32, palette_.faint, ""});
-    out_.boxes.push_back({kMargin + 1, y + 1, out_.width - 2 * kMargin - 2, 30, palette_.background, ""});
-    write(out_.width / 2, y + 20, "Nothing to draw: " + why, kSmall, Align::middle);
-    return std::move(out_);
+  void explain(double x, double y, const char* words) {
+    out_.width = std::max(out_.width, std::ceil(x + 2 + text_ems(words) * kSmall + kMargin));
+    sketch_.write(x, y, words, kSmall);
   }
 
-  const AttentionMap& map_;
-  const Palette& palette_;
+  const HeatMap& map_;
   const double top_;
   const int64_t T_, U_;
-  std::vector<TokenText> source_, target_;
+  std::vector<TokenText> columns_, rows_;
   Layout layout_;
-  Picture out_;
+  Sketch sketch_;
+  Picture& out_ = sketch_.out;
 };
 
 }  // namespace
 
-double text_ems(std::string_view utf8) {
-  double ems = 0;
-  for (const std::string& g : graphemes(utf8)) {
-    const int64_t columns = display_width(g);
-    const char c = g.size() == 1 ? g[0] : 'n';
-    if (columns == 0) continue;
-    if (columns > 1)
-      ems += 1.05;
-    else if (std::string_view("iljtfrI.,;:'|!()[] ").find(c) != std::string_view::npos)
-      ems += 0.4;
-    else if (std::string_view("mwMW@%#<>=+").find(c) != std::string_view::npos)
-      ems += 0.98;
-    else if (c >= 'A' && c <= 'Z')
-      ems += 0.76;
-    else
-      ems += g.size() > 1 ? 0.78 : 0.63;
-  }
-  return ems;
-}
-
-Picture draw(const AttentionMap& map, const PictureOptions& options) {
-  check_map(map);
-  return Drawing(map, options).run();
+Picture draw(const Figure& figure, const PictureOptions& options) {
+  check_figure(figure);
+  if (const auto* highlight = std::get_if<Highlight>(&figure)) return draw_highlight(*highlight, options);
+  return Drawing(std::get<HeatMap>(figure), options).run();
 }
 
 }  // namespace lookback::viz

@@ -45,7 +45,7 @@ struct Picture {
   std::vector<Label> labels;  // then text
 };
 
-Picture draw(const AttentionMap& map, const PictureOptions& options);
+Picture draw(const Figure& figure, const PictureOptions& options);
 
 // About how wide a text is in a common sans-serif font, in multiples of its
 // size. Rather too wide than too narrow: the layout must hold with any font.

@@ -1,4 +1,4 @@
-#include "lookback/viz/attention_map.h"
+#include "lookback/viz/figure.h"
 
 #ifdef LOOKBACK_PANGOCAIRO
 
@@ -174,10 +174,10 @@ cairo_status_t append(void* out, const unsigned char* bytes, unsigned n) {
 
 bool can_draw_png() { return pango_cairo() != nullptr; }
 
-std::string to_png(const AttentionMap& map, const PictureOptions& options) {
+std::string to_png(const Figure& figure, const PictureOptions& options) {
   check<ConfigError>(options.pixels >= 0.1 && options.pixels <= 16, "png: pixels must be 0.1 to 16, got ",
                      options.pixels);
-  const Picture p = draw(map, options);
+  const Picture p = draw(figure, options);
   const double width = std::ceil(p.width * options.pixels), height = std::ceil(p.height * options.pixels);
   check(width <= kMostPixels && height <= kMostPixels, "png: the picture would be ", width, " x ", height,
         " pixels, at most ", kMostPixels, " a side; draw fewer tokens, lower pixels or write svg");
@@ -214,7 +214,7 @@ namespace lookback::viz {
 
 bool can_draw_png() { return false; }
 
-std::string to_png(const AttentionMap&, const PictureOptions&) {
+std::string to_png(const Figure&, const PictureOptions&) {
   throw Error("png: this build has no Pango and Cairo; install libpango1.0-dev and build again, or write svg");
 }
 

@@ -3,7 +3,7 @@
 
 #include "lookback/viz/color.h"
 #include "lookback/viz/picture.h"
-#include "lookback/viz/test_maps.h"
+#include "lookback/viz/test_figures.h"
 
 namespace lookback::viz {
 namespace {
@@ -46,7 +46,7 @@ TEST(PngMissing, SaysWhatIsMissing) {
 }
 
 TEST_F(Png, CellsHaveTheColorOfTheirWeight) {
-  const AttentionMap map = german_english();
+  const HeatMap map = german_english();
   for (const Theme theme : {Theme::light, Theme::dark}) {
     const Picture p = draw(map, {.theme = theme});
     const Pixels image = decode(to_png(map, {.theme = theme, .pixels = 2}));
@@ -70,7 +70,7 @@ TEST_F(Png, CellsHaveTheColorOfTheirWeight) {
 }
 
 TEST_F(Png, TextIsDrawn) {
-  const AttentionMap map = german_english();
+  const HeatMap map = german_english();
   const Picture p = draw(map, {});
   const Pixels image = decode(to_png(map, {.pixels = 1}));
   int64_t drawn = 0, expected = 0;
@@ -90,11 +90,11 @@ TEST_F(Png, TextIsDrawn) {
 }
 
 TEST_F(Png, HostileAndEmptyMaps) {
-  AttentionMap map = hostile();
+  HeatMap map = hostile();
   EXPECT_GT(decode(to_png(map)).width, 100);
-  std::swap(map.source, map.target);
+  std::swap(map.columns.tokens, map.rows.tokens);
   EXPECT_GT(decode(to_png(map, {.theme = Theme::dark})).width, 100);
-  EXPECT_GT(decode(to_png(AttentionMap{})).width, 100);
+  EXPECT_GT(decode(to_png(HeatMap{})).width, 100);
 }
 
 TEST_F(Png, TheSameBytesTwice) { EXPECT_EQ(to_png(german_english()), to_png(german_english())); }
@@ -102,11 +102,37 @@ TEST_F(Png, TheSameBytesTwice) { EXPECT_EQ(to_png(german_english()), to_png(germ
 TEST_F(Png, RefusesWhatCannotBeDrawn) {
   EXPECT_THROW(to_png(german_english(), {.pixels = 0}), ConfigError);
   EXPECT_THROW(to_png(german_english(), {.pixels = 17}), ConfigError);
-  AttentionMap wide;
-  wide.source.assign(20000, "");
-  wide.target = {"a"};
+  HeatMap wide;
+  wide.columns.tokens.assign(20000, "");
+  wide.rows.tokens = {"a"};
   wide.weights = Tensor::zeros({1, 20000});
   EXPECT_THROW(to_png(wide), ShapeError);
+}
+
+TEST_F(Png, WordsHaveTheColorOfTheirWeight) {
+  const Highlight h = review();
+  const Picture p = draw(h, {});
+  const Pixels image = decode(to_png(h));
+  int64_t word = 0;
+  for (const Box& b : p.boxes) {
+    if (b.tip.empty() || word == h.weights.size()) continue;
+    const float w = h.weights.data<float>()[word++];
+    EXPECT_EQ(image.at(2 * b.x + 2, 2 * b.y + 2), shade(palette(Theme::light), place(w, 0.16f))) << b.tip;
+  }
+  EXPECT_EQ(word, h.weights.size());
+}
+
+TEST_F(Png, EveryKindOfFigure) {
+  for (const Figure& figure : std::vector<Figure>{with_totals(german_english()), with_totals(long_map(130)), two_hops(),
+                                                  right_to_left_text(), hostile_highlight(), Highlight{}})
+    EXPECT_GT(decode(to_png(figure, {.theme = Theme::dark, .pixels = 1})).width, 100);
+}
+
+TEST_F(Png, TenThousandWordsFit) {
+  const Picture p = draw(long_text(10000), {});
+  EXPECT_LT(std::max(p.width, p.height), 8000);
+  EXPECT_LT(p.width / p.height, 2);
+  EXPECT_GT(decode(to_png(long_text(10000), {.pixels = 0.25})).width, 100);
 }
 
 }  // namespace

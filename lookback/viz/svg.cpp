@@ -48,8 +48,8 @@ void add(std::string& out, const Label& l) {
 
 }  // namespace
 
-std::string to_svg(const AttentionMap& map, const PictureOptions& options) {
-  const Picture p = draw(map, options);
+std::string to_svg(const Figure& figure, const PictureOptions& options) {
+  const Picture p = draw(figure, options);
   const std::string width = coordinate(p.width), height = coordinate(p.height);
   std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" +
                     width + "\" height=\"" + height + "\" viewBox=\"0 0 " + width + " " + height +

@@ -1,89 +1,39 @@
 #include <algorithm>
-#include <array>
 
-#include "lookback/viz/color.h"
-#include "lookback/viz/tokens.h"
+#include "lookback/viz/terminal_row.h"
 
 namespace lookback::viz {
 namespace {
 
-constexpr int64_t kLeastWidth = 20, kMostLabel = 24, kCell = 3, kScoreWidth = 8, kStaggeredLines = 14,
-                  kVerticalLines = 14;
-constexpr const char* kLeftToRightMark = "\u200E";
-
-// One line of the output. Places are columns of the terminal, not bytes.
-class Row {
- public:
-  explicit Row(bool color) : color_(color) {}
-
-  int64_t width() const { return width_; }
-  void to(int64_t column) {
-    if (column > width_) bytes_.append(static_cast<size_t>(column - width_), ' '), width_ = column;
-  }
-  void plain(std::string_view words) {
-    // Keeps a terminal that reorders right-to-left text from moving its neighbours.
-    const bool fence = right_to_left(words);
-    if (fence) bytes_ += kLeftToRightMark;
-    bytes_ += words;
-    if (fence) bytes_ += kLeftToRightMark;
-    width_ += display_width(words);
-  }
-  void styled(std::string_view words, const std::string& style) {
-    if (color_) bytes_ += "\033[" + style + "m";
-    plain(words);
-    if (color_) bytes_ += "\033[0m";
-  }
-  void dim(std::string_view words) { styled(words, "2"); }
-  void token(const TokenText& t) {
-    if (!t.prefix.empty()) dim(t.prefix);
-    plain(t.body);
-    if (!t.suffix.empty()) dim(t.suffix);
-  }
-  std::string line() && {
-    bytes_.erase(bytes_.find_last_not_of(' ') + 1);
-    return std::move(bytes_) + "\n";
-  }
-
- private:
-  bool color_;
-  std::string bytes_;
-  int64_t width_ = 0;
-};
+constexpr int64_t kCell = 3, kScoreWidth = 8, kStaggeredLines = 14, kVerticalLines = 14;
 
 int64_t width_of(const TokenText& t) { return display_width(t.whole()); }
 
-// Shades for weights from 0, 5 %, 25 %, 50 % and 75 % of the scale.
-constexpr std::array kShades = {"\u00B7", "\u2591", "\u2592", "\u2593", "\u2588"};
-constexpr std::array kShadeFrom = {0.0, 0.05, 0.25, 0.5, 0.75};
-
-size_t shade_level(double place) {
-  size_t level = kShades.size() - 1;
-  while (level > 0 && place < kShadeFrom[level]) --level;
-  return level;
-}
-
 class Terminal {
  public:
-  Terminal(const AttentionMap& map, const TerminalOptions& options)
+  Terminal(const HeatMap& map, const TerminalOptions& options)
       : map_(map),
         options_(options),
         width_(std::max(options.width, kLeastWidth)),
         top_(scale_top(map, options.scale)),
-        T_(static_cast<int64_t>(map.source.size())),
-        U_(static_cast<int64_t>(map.target.size())) {
-    for (const auto& token : map.source) source_.push_back(visible(token));
-    for (const auto& token : map.target) target_.push_back(visible(token));
+        T_(std::ssize(map.columns.tokens)),
+        U_(map.token_rows()) {
+    for (const auto& token : map.columns.tokens) columns_.push_back(visible(token));
+    for (const auto& token : map.rows.tokens) rows_.push_back(visible(token));
   }
 
   std::string run() {
-    title();
+    out_ = title_line(map_.title, options_);
     if (T_ == 0 || U_ == 0) {
-      wrapped(str_cat("Nothing to draw: ", T_, " source and ", U_, " target tokens."));
+      out_ += dim_line(str_cat("Nothing to draw: ", T_, " ", one_line(map_.columns.name), " and ", U_, " ",
+                               one_line(map_.rows.name), " tokens."),
+                       options_);
       return std::move(out_);
     }
     lay_out();
     for (int64_t begin = 0; begin < T_; begin += per_panel_) panel(begin, std::min(T_, begin + per_panel_));
-    legend();
+    out_ += "\n" + scale_line(top_, left_, options_);
+    if (map_.totals) out_ += dim_line(kTotalsMean, options_);
     return std::move(out_);
   }
 
@@ -91,38 +41,25 @@ class Terminal {
   float weight(int64_t u, int64_t t) const { return map_.weights.data<float>()[u * T_ + t]; }
   int64_t column(int64_t k) const { return left_ + k * kCell; }  // of the k-th cell of a panel
 
-  void title() {
-    if (map_.title.empty()) return;
-    Row row(options_.color);
-    row.styled(shorten(one_line(map_.title), width_), "1");
-    out_ += std::move(row).line();
-  }
-
-  void wrapped(const std::string& words) {
-    Row row(options_.color);
-    row.dim(shorten(words, width_));
-    out_ += std::move(row).line();
-  }
-
   void lay_out() {
     int64_t longest = 0;
-    for (const TokenText& t : target_) longest = std::max(longest, width_of(t));
+    for (const TokenText& t : rows_) longest = std::max(longest, width_of(t));
     const int64_t label = std::min({longest, kMostLabel, width_ / 3});
-    for (TokenText& t : target_) t = shorten(std::move(t), label);
+    for (TokenText& t : rows_) t = shorten(std::move(t), label);
     left_ = label + 1;
     right_ = width_;
-    if (!map_.target_scores.empty() && width_ - left_ >= kScoreWidth + 4 * kCell) right_ -= kScoreWidth;
+    if (!map_.row_scores.empty() && width_ - left_ >= kScoreWidth + 4 * kCell) right_ -= kScoreWidth;
     const int64_t most = std::max<int64_t>(1, (right_ - left_) / kCell);
-    for (TokenText& t : source_) t = shorten(std::move(t), kMostLabel);
+    for (TokenText& t : columns_) t = shorten(std::move(t), kMostLabel);
     staggered_ = choose_staggered(std::min(T_, most));
     if (staggered_) {
       // A label may reach past its column, but not past the edge.
       const int64_t room = std::max<int64_t>(kCell, (width_ - left_) / 3);
       if (!labels_fit(std::min(T_, most)))
-        for (TokenText& t : source_) t = shorten(std::move(t), room);
+        for (TokenText& t : columns_) t = shorten(std::move(t), room);
     }
     if (!staggered_)
-      for (TokenText& t : source_) t = shorten(std::move(t), kVerticalLines);
+      for (TokenText& t : columns_) t = shorten(std::move(t), kVerticalLines);
     per_panel_ = most;
     if (staggered_)
       while (per_panel_ > 1 && !labels_fit(per_panel_)) --per_panel_;
@@ -134,20 +71,24 @@ class Terminal {
   bool choose_staggered(int64_t columns) const {
     if (options_.labels != ColumnLabels::automatic) return options_.labels == ColumnLabels::staggered;
     const auto joined = [](const TokenText& t) { return joins_letters(t.body); };
-    return (columns <= kStaggeredLines && labels_fit(columns)) || std::any_of(source_.begin(), source_.end(), joined);
+    return (columns <= kStaggeredLines && labels_fit(columns)) || std::any_of(columns_.begin(), columns_.end(), joined);
   }
 
   bool labels_fit(int64_t per_panel) const {
     for (int64_t t = 0; t < T_; ++t)
-      if (column(t % per_panel) + 1 + width_of(source_[static_cast<size_t>(t)]) > width_) return false;
+      if (column(t % per_panel) + 1 + width_of(columns_[static_cast<size_t>(t)]) > width_) return false;
     return true;
   }
 
   void panel(int64_t begin, int64_t end) {
     if (begin > 0) out_ += '\n';
-    if (per_panel_ < T_) wrapped(str_cat("source tokens ", begin + 1, " to ", end, " of ", T_));
+    if (per_panel_ < T_)
+      out_ += dim_line(str_cat(one_line(map_.columns.name), " tokens ", begin + 1, " to ", end, " of ", T_), options_);
     staggered_ ? staggered(begin, end) : vertical(begin, end);
     for (int64_t u = 0; u < U_; ++u) row(u, begin, end);
+    if (!map_.totals) return;
+    out_ += '\n';
+    row(U_, begin, end);
   }
 
   // Every label is on the lowest line where no guide of a column to its right
@@ -156,7 +97,7 @@ class Terminal {
     const auto n = static_cast<size_t>(end - begin);
     std::vector<int64_t> level(n, 0);
     for (size_t k = n; k-- > 0;) {
-      const int64_t until = column(static_cast<int64_t>(k)) + 2 + width_of(source_[static_cast<size_t>(begin) + k]);
+      const int64_t until = column(static_cast<int64_t>(k)) + 2 + width_of(columns_[static_cast<size_t>(begin) + k]);
       for (size_t right = k + 1; right < n && column(static_cast<int64_t>(right)) + 1 < until; ++right)
         level[k] = std::max(level[k], level[right] + 1);
     }
@@ -166,7 +107,7 @@ class Terminal {
         if (level[k] < at) continue;
         row.to(column(static_cast<int64_t>(k)) + 1);
         if (level[k] == at)
-          row.token(source_[static_cast<size_t>(begin) + k]);
+          row.token(columns_[static_cast<size_t>(begin) + k]);
         else
           row.dim("\u2502");
       }
@@ -178,7 +119,7 @@ class Terminal {
     std::vector<std::vector<std::string>> letters;
     size_t height = 0;
     for (int64_t t = begin; t < end; ++t) {
-      letters.push_back(graphemes(source_[static_cast<size_t>(t)].whole()));
+      letters.push_back(graphemes(columns_[static_cast<size_t>(t)].whole()));
       height = std::max(height, letters.back().size());
     }
     for (size_t line = 0; line < height; ++line) {
@@ -189,7 +130,7 @@ class Terminal {
         std::string letter = letters[k][line - blank];
         if (display_width(letter) >= kCell) letter = "\u2026";  // a cluster no two terminals draw alike
         row.to(column(static_cast<int64_t>(k)) + 1);
-        const TokenText& token = source_[static_cast<size_t>(begin) + k];
+        const TokenText& token = columns_[static_cast<size_t>(begin) + k];
         if (line == blank && !token.prefix.empty())
           row.dim(letter);
         else
@@ -201,17 +142,17 @@ class Terminal {
 
   void row(int64_t u, int64_t begin, int64_t end) {
     Row row(options_.color);
-    const TokenText& label = target_[static_cast<size_t>(u)];
+    const TokenText& label = rows_[static_cast<size_t>(u)];
     row.to(left_ - 1 - width_of(label));
     row.token(label);
     row.to(left_);
-    bool nothing = true;
+    bool nothing = u < U_;
     for (int64_t t = 0; t < T_; ++t) nothing = nothing && weight(u, t) == 0;
     for (int64_t t = begin; t < end; ++t)
-      nothing ? row.dim("\u2500\u2500\u2500") : cell(row, place(weight(u, t), top_));
+      nothing ? row.dim("\u2500\u2500\u2500") : cell(row, place(weight(u, t), u < U_ ? top_ : 1));
     if (right_ < width_ && end == T_) {
       row.to(column(per_panel_));
-      const std::string score = fixed(map_.target_scores[static_cast<size_t>(u)], 2);
+      const std::string score = fixed(map_.row_scores[static_cast<size_t>(u)], 2);
       row.to(column(per_panel_) + kScoreWidth - display_width(score));
       row.dim(score);
     }
@@ -224,47 +165,32 @@ class Terminal {
       if (index < 0)
         row.dim(" \u00B7 ");
       else
-        row.styled("   ", str_cat("48;5;", index));
+        row.styled("   ", background_style(index));
     } else {
       const size_t level = shade_level(place);
       row.plain(level == 0 ? " \u00B7 " : str_cat(kShades[level], kShades[level], kShades[level]));
     }
   }
 
-  void legend() {
-    out_ += '\n';
-    Row row(options_.color);
-    row.to(std::min(left_, width_ - kLeastWidth));
-    const std::string end = top_ == 1 ? "1" : fixed(top_, top_ < 0.1 ? 3 : 2);
-    row.dim("0 ");
-    if (options_.color) {
-      for (int k = 1; k <= 10; ++k)
-        row.styled(" ", str_cat("48;5;", std::max(16, terminal_color(options_.theme, k / 10.0))));
-    } else {
-      for (const char* shade : kShades) row.plain(str_cat(shade, shade));
-    }
-    row.dim(" " + end);
-    out_ += std::move(row).line();
-  }
-
-  const AttentionMap& map_;
+  const HeatMap& map_;
   const TerminalOptions& options_;
   const int64_t width_;
   const double top_;
   const int64_t T_, U_;
-  std::vector<TokenText> source_, target_;
+  std::vector<TokenText> columns_, rows_;
   int64_t left_ = 0;       // where the cells begin
   int64_t right_ = 0;      // where they must end
-  int64_t per_panel_ = 1;  // source tokens side by side
+  int64_t per_panel_ = 1;  // columns of the map side by side
   bool staggered_ = true;
   std::string out_;
 };
 
 }  // namespace
 
-std::string to_terminal(const AttentionMap& map, const TerminalOptions& options) {
-  check_map(map);
-  return Terminal(map, options).run();
+std::string to_terminal(const Figure& figure, const TerminalOptions& options) {
+  check_figure(figure);
+  if (const auto* highlight = std::get_if<Highlight>(&figure)) return highlight_on_terminal(*highlight, options);
+  return Terminal(std::get<HeatMap>(figure), options).run();
 }
 
 }  // namespace lookback::viz

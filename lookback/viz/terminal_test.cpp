@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "lookback/viz/color.h"
-#include "lookback/viz/test_maps.h"
+#include "lookback/viz/test_figures.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::viz {
@@ -28,11 +28,23 @@ std::string without_styles(const std::string& out) {
 
 bool has(const std::string& words, const std::string& part) { return words.find(part) != std::string::npos; }
 
-AttentionMap tiny() {
-  AttentionMap map;
-  map.source = {"▁ein", "▁Haus"}, map.target = {"▁a", "▁house"};
+HeatMap tiny() {
+  HeatMap map{.columns = {"source", {}}, .rows = {"target", {}}};
+  map.columns.tokens = {"▁ein", "▁Haus"}, map.rows.tokens = {"▁a", "▁house"};
   map.weights = Tensor::of<float>({2, 2}, {0.9f, 0.1f, 0.02f, 0.5f});
   return map;
+}
+
+std::vector<Figure> all_figures() {
+  std::vector<Figure> figures{tiny(), german_english(), hostile(), long_map(40), HeatMap{}, question_and_context()};
+  HeatMap turned = hostile();
+  std::swap(turned.columns.tokens, turned.rows.tokens);
+  figures.emplace_back(turned);
+  for (const HeatMap& map : {tiny(), german_english(), long_map(40)}) figures.emplace_back(with_totals(map));
+  for (const Highlight& h : {review(), two_hops(), right_to_left_text(), hostile_highlight(), long_text(300)})
+    figures.emplace_back(h);
+  figures.emplace_back(Highlight{.title = "t", .probabilities = {{"a", 0.5}}});
+  return figures;
 }
 
 TEST(Terminal, DrawsWithShades) {
@@ -70,15 +82,11 @@ TEST(Terminal, ColorSaysTheSame) {
 }
 
 TEST(Terminal, WithoutColorNoEscapes) {
-  for (const AttentionMap& map : {tiny(), german_english(), hostile(), long_map(40)})
-    EXPECT_FALSE(has(to_terminal(map, {.color = false}), "\033"));
+  for (const Figure& figure : all_figures()) EXPECT_FALSE(has(to_terminal(figure, {.color = false}), "\033"));
 }
 
 TEST(Terminal, NeverWiderThanAsked) {
-  std::vector<AttentionMap> maps{tiny(), german_english(), hostile(), long_map(40), AttentionMap{}};
-  maps.push_back(hostile());
-  std::swap(maps.back().source, maps.back().target);
-  for (const AttentionMap& map : maps)
+  for (const Figure& map : all_figures())
     for (const ColumnLabels labels : {ColumnLabels::automatic, ColumnLabels::staggered, ColumnLabels::vertical})
       for (int64_t width : {-5, 1, 20, 21, 25, 34, 60, 80, 120, 200})
         for (const std::string& line : lines_of(without_styles(to_terminal(map, {.width = width, .labels = labels}))))
@@ -86,7 +94,7 @@ TEST(Terminal, NeverWiderThanAsked) {
 }
 
 TEST(Terminal, PanelsHoldEveryColumnOnce) {
-  const AttentionMap map = long_map(40);
+  const HeatMap map = long_map(40);
   const std::string out = to_terminal(map, {.width = 50, .color = false});
   EXPECT_TRUE(has(out, "source tokens 1 to "));
   EXPECT_TRUE(has(out, " to 40 of 40"));
@@ -104,7 +112,7 @@ TEST(Terminal, PanelsHoldEveryColumnOnce) {
 }
 
 TEST(Terminal, RowThatLooksAtNothing) {
-  AttentionMap map = tiny();
+  HeatMap map = tiny();
   map.weights.data<float>()[0] = map.weights.data<float>()[1] = 0;
   EXPECT_TRUE(has(to_terminal(map, {.color = false}), "▁a ──────\n"));
 }
@@ -120,15 +128,15 @@ TEST(Terminal, ScoresStandBesideTheirRow) {
 }
 
 TEST(Terminal, RightToLeftIsFenced) {
-  AttentionMap map = tiny();
-  map.source = {"قطة", "بيت"};
+  HeatMap map = tiny();
+  map.columns.tokens = {"قطة", "بيت"};
   const std::string out = to_terminal(map, {.color = false});
   EXPECT_TRUE(has(out, "\u200Eقطة\u200E"));
   EXPECT_TRUE(has(out, "\u200Eبيت\u200E"));
 }
 
 TEST(Terminal, PeakScaleNamesItsEnd) {
-  AttentionMap map = tiny();
+  HeatMap map = tiny();
   map.weights = Tensor::of<float>({2, 2}, {0.2f, 0.05f, 0, 0.1f});
   const std::string out = to_terminal(map, {.color = false, .scale = Scale::peak});
   EXPECT_TRUE(has(out, "▁a ███▒▒▒"));
@@ -136,10 +144,78 @@ TEST(Terminal, PeakScaleNamesItsEnd) {
 }
 
 TEST(Terminal, NothingToDraw) {
-  AttentionMap map;
+  HeatMap map;
   map.title = "t";
-  map.source = {"a"};
-  EXPECT_EQ(to_terminal(map, {.color = false}), "t\nNothing to draw: 1 source and 0 target tokens.\n");
+  map.columns.tokens = {"a"};
+  EXPECT_EQ(to_terminal(map, {.color = false}), "t\nNothing to draw: 1 columns and 0 rows tokens.\n");
+}
+
+TEST(Terminal, PanelsHaveTheNameOfTheirAxis) {
+  HeatMap map = long_map(40);
+  map.columns.name = "context";
+  EXPECT_TRUE(has(to_terminal(map, {.width = 50, .color = false}), "context tokens 1 to "));
+}
+
+TEST(Terminal, TotalsStandApart) {
+  EXPECT_EQ(to_terminal(with_totals(tiny()), {.color = false, .scale = Scale::peak}),
+            "        ▁ein\n"
+            "        │  ▁Haus\n"
+            "    ▁a ███░░░\n"
+            "▁house  · ▓▓▓\n"
+            "\n"
+            "     Σ ███▓▓▓\n"
+            "\n"
+            "       0 ··░░▒▒▓▓██ 0.90\n"
+            "Σ sum of the column, over 1 drawn as 1\n");
+}
+
+TEST(Terminal, HighlightWithShades) {
+  EXPECT_EQ(to_terminal(review(), {.width = 44, .color = false}),
+            "The ending is a letdown, but …\n"
+            "The ending is a letdown, but the leads are\n"
+            "░░░ ░░░░░░ ·  ░ ▒▒▒▓▓▓▓· ▒▒▒ ·   ░░░░░ ░░░\n"
+            "wonderful and I would gladly watch it again.\n"
+            "█████████ ░░░ ░ ░░░░░ ▓▓▓▓▓▓ ░░░░░ ░░ ▒▒▒▒▒·\n"
+            "\n"
+            "positive ████████████████████     0.83\n"
+            "   mixed ███▍                     0.14\n"
+            "negative ▋                        0.03\n"
+            "\n"
+            "0 ··░░▒▒▓▓██ 0.16\n");
+}
+
+TEST(Terminal, HighlightHasABlockForEachHop) {
+  EXPECT_EQ(to_terminal(two_hops(), {.width = 24, .color = false}),
+            "Where is the milk?\n"
+            "hop 1\n"
+            "Mary took the milk . She\n"
+            "░░░░ ▒▒▒▒ ░░░ ████ · ·\n"
+            "went home .\n"
+            "·    ·    ·\n"
+            "\n"
+            "hop 2\n"
+            "Mary took the milk . She\n"
+            "░░░░ ·    ·   ·    ░ ░░░\n"
+            "went home .\n"
+            "▒▒▒▒ ████ ·\n"
+            "\n"
+            "0 ··░░▒▒▓▓██ 0.60\n");
+}
+
+TEST(Terminal, HighlightInColor) {
+  const std::string out = to_terminal(review());
+  EXPECT_TRUE(has(out, "\033[48;5;" + std::to_string(terminal_color(Theme::dark, 1)) + ";38;5;16mful\033[0m"));
+  EXPECT_EQ(without_styles(out).find('\033'), std::string::npos);
+  EXPECT_EQ(lines_of(without_styles(out))[1],
+            "The ending is a letdown, but the leads are wonderful and I would gladly watch it");
+}
+
+TEST(Terminal, HighlightFromRightToLeft) {
+  const auto lines = lines_of(to_terminal(right_to_left_text(), {.width = 60, .color = false}));
+  EXPECT_TRUE(lines[0].starts_with("       ")) << lines[0];
+  EXPECT_LT(lines[0].find("الفيلم"), lines[0].find("كان"));
+  EXPECT_LT(lines[0].find("New"), lines[0].find("York"));
+  EXPECT_LT(lines[0].find("York"), lines[0].find("رائعا"));
 }
 
 }  // namespace

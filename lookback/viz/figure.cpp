@@ -1,0 +1,95 @@
+#include "lookback/viz/figure.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "lookback/base/utf8.h"
+#include "lookback/viz/tokens.h"
+
+namespace lookback::viz {
+namespace {
+
+constexpr std::string_view kTakenNames[] = {"generator", "title", "weights", "scores"};  // keys of the JSON
+
+const std::string& token(const Axis& axis, int64_t k) { return axis.tokens[static_cast<size_t>(k)]; }
+
+void check_names(const HeatMap& map) {
+  for (const Axis* axis : {&map.columns, &map.rows}) {
+    check(!axis->name.empty(), "heat map: its ", axis == &map.rows ? "rows" : "columns", " have no name");
+    check(std::ranges::find(kTakenNames, axis->name) == std::end(kTakenNames), "heat map: an axis cannot be called '",
+          axis->name, "', which names another part of its JSON");
+  }
+  check(with_replacements(map.columns.name) != with_replacements(map.rows.name),
+        "heat map: columns and rows are both '", one_line(map.rows.name), "'; give them two names");
+}
+
+void check_parts(const HeatMap& map) {
+  check_names(map);
+  const int64_t T = std::ssize(map.columns.tokens), U = std::ssize(map.rows.tokens);
+  const std::string column_name = one_line(map.columns.name), row_name = one_line(map.rows.name);
+  check(map.token_rows() >= 0, "heat map: has totals and no row");
+  check(map.row_scores.empty() || std::ssize(map.row_scores) == U, "heat map: ", U, " ", row_name, " tokens need ", U,
+        " scores or none, got ", map.row_scores.size());
+  for (int64_t u = 0; u < std::ssize(map.row_scores); ++u) {
+    const double score = map.row_scores[static_cast<size_t>(u)];
+    check<NumericError>(std::isfinite(score), "heat map: row_scores[", u, "] of '", visible(token(map.rows, u)).whole(),
+                        "' is ", score, ", not a finite number");
+  }
+  if ((T == 0 || U == 0) && map.weights.size() == 0) return;
+  check(map.weights.dtype() == Dtype::f32, "heat map: weights must be f32, got ", name_of(map.weights.dtype()));
+  check(map.weights.shape() == Shape{U, T}, "heat map: weights must be ", Shape{U, T}, " for ", U, " ", row_name,
+        " and ", T, " ", column_name, " tokens, got ", map.weights.shape());
+  const float* w = map.weights.data<float>();
+  for (int64_t k = 0; k < U * T; ++k)
+    check<NumericError>(std::isfinite(w[k]), "heat map: weights[", k / T, ",", k % T, "] of '",
+                        visible(token(map.rows, k / T)).whole(), "' looking at '",
+                        visible(token(map.columns, k % T)).whole(), "' is ", w[k], ", not a finite number");
+}
+
+void check_parts(const Highlight& h) {
+  check(!h.words.name.empty(), "highlight: its words have no name");
+  for (const auto& [label, probability] : h.probabilities)
+    check<NumericError>(std::isfinite(probability), "highlight: the probability of '", one_line(label), "' is ",
+                        probability, ", not a finite number");
+  const int64_t n = std::ssize(h.words.tokens);
+  if (n == 0 && h.weights.size() == 0) return;
+  check(h.weights.dtype() == Dtype::f32, "highlight: weights must be f32, got ", name_of(h.weights.dtype()));
+  const Shape& shape = h.weights.shape();
+  check(shape == Shape{n} || (shape.rank() == 2 && shape[0] > 0 && shape[1] == n), "highlight: weights must be [", n,
+        "] or [hops,", n, "] for ", n, " ", one_line(h.words.name), ", got ", shape);
+  const float* w = h.weights.data<float>();
+  for (int64_t k = 0; k < h.weights.size(); ++k)
+    check<NumericError>(std::isfinite(w[k]), "highlight: weights[", shape.rank() == 2 ? str_cat(k / n, ",") : "", k % n,
+                        "] of '", visible(token(h.words, k % n)).whole(), "' is ", w[k], ", not a finite number");
+}
+
+}  // namespace
+
+void check_figure(const Figure& figure) {
+  std::visit([](const auto& f) { check_parts(f); }, figure);
+}
+
+HeatMap with_totals(HeatMap map) {
+  check_figure(map);
+  const int64_t T = std::ssize(map.columns.tokens), U = std::ssize(map.rows.tokens);
+  if (map.totals || T == 0 || U == 0) return map;
+  Tensor weights({U + 1, T});
+  const float* from = map.weights.data<float>();
+  float* to = std::copy_n(from, U * T, weights.data<float>());
+  for (int64_t t = 0; t < T; ++t) {
+    double sum = 0;
+    for (int64_t u = 0; u < U; ++u) sum += static_cast<double>(from[u * T + t]);
+    to[t] = static_cast<float>(sum);
+  }
+  map.weights = weights;
+  map.rows.tokens.emplace_back("Σ");
+  if (!map.row_scores.empty()) {
+    double sum = 0;
+    for (const double score : map.row_scores) sum += score;
+    map.row_scores.push_back(sum);
+  }
+  map.totals = true;
+  return map;
+}
+
+}  // namespace lookback::viz

@@ -1,0 +1,135 @@
+// Pictures of where a model looked, drawn for terminals, documents, web pages
+// and programs: a heat map of one sequence over another, and a highlight of the
+// words of one text.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "lookback/tensor/tensor.h"
+
+namespace lookback::viz {
+
+// What the columns, rows or words of a figure are. Tokens are as the model saw
+// them, marks of subwords included (SentencePiece's U+2581 before a word, BPE's
+// "@@" after or WordPiece's "##" before a piece); names and tokens may hold any
+// bytes, and every renderer escapes them and shows malformed UTF-8 as U+FFFD.
+struct Axis {
+  std::string name;  // "source"
+  std::vector<std::string> tokens;
+};
+
+// One row per token that looked, one column per token that it could look at.
+struct HeatMap {
+  Axis columns{"columns", {}};  // T tokens
+  Axis rows{"rows", {}};        // U tokens
+  Tensor weights;               // f32 [U, T]; may be left empty when U or T is 0
+  std::string title;
+  std::vector<double> row_scores;  // log-probability of each token of the rows, or nothing
+  bool totals = false;             // the last row is that of with_totals
+
+  int64_t token_rows() const { return std::ssize(rows.tokens) - (totals ? 1 : 0); }
+};
+
+// One text, each of its words as strong as its weight; and what came of it.
+struct Highlight {
+  Axis words{"words", {}};  // n tokens
+  Tensor weights;           // f32 [n], or [H, n] for H hops; may be left empty when n is 0
+  std::string title;
+  std::vector<std::pair<std::string, double>> probabilities;  // of labels, best first, or nothing
+
+  int64_t hops() const { return weights.shape().rank() == 2 ? weights.dim(0) : 1; }
+  // What is drawn of the probabilities: the first ten. JSON has all.
+  std::span<const std::pair<std::string, double>> best() const {
+    return std::span(probabilities).first(std::min<size_t>(probabilities.size(), 10));
+  }
+};
+
+using Figure = std::variant<HeatMap, Highlight>;
+
+enum class Theme { light, dark };
+
+// What the far end of the colour scale stands for: a weight of one, or the
+// largest weight of the figure (for long texts, where no weight comes near one).
+// automatic takes unit for heat maps and peak for highlights.
+enum class Scale { automatic, unit, peak };
+
+// How the terminal writes the tokens of columns: each on a line of its own with
+// a guide down to its column, or top to bottom above the column. automatic takes
+// staggered where it fits in a dozen lines, and where letters join.
+enum class ColumnLabels { automatic, staggered, vertical };
+
+struct TerminalOptions {
+  int64_t width = 80;  // columns; a wider map is cut into panels. Less than 20 counts as 20
+  bool color = true;   // 256 colours; without them, Unicode shades. The caller honours NO_COLOR
+  Theme theme = Theme::dark;
+  Scale scale = Scale::automatic;
+  ColumnLabels labels = ColumnLabels::automatic;
+};
+
+struct PictureOptions {
+  Theme theme = Theme::light;
+  Scale scale = Scale::automatic;
+  double pixels = 2.0;  // PNG only: pixels per SVG unit, 0.1 to 16
+};
+
+struct HtmlOptions {
+  std::string title = "Attention";  // of the page
+  Scale scale = Scale::automatic;
+};
+
+// Every function below throws ShapeError when the parts of a figure do not fit
+// together (axes without a name, or two of one name, included), and NumericError,
+// naming the place, when a weight, score or probability is not finite. Weights
+// outside [0, 1] are drawn as the nearest end of the scale.
+void check_figure(const Figure& figure);
+
+// Lines of text, each ending in '\n' and no wider than the given width.
+std::string to_terminal(const Figure& figure, const TerminalOptions& options = {});
+
+// An SVG 1.1 document that names no file and no font of its own.
+std::string to_svg(const Figure& figure, const PictureOptions& options = {});
+
+// The bytes of a PNG file: the same drawing as the SVG. Throws Error in a build
+// without Pango and Cairo (see can_draw_png) or where no font is installed,
+// ShapeError when the picture would be wider or higher than 32,000 pixels.
+std::string to_png(const Figure& figure, const PictureOptions& options = {});
+bool can_draw_png();
+
+// One self-contained page: no network, no fonts, no files; dark and light.
+std::string to_html(std::span<const Figure> figures, const HtmlOptions& options = {});
+std::string to_html(const Figure& figure, const HtmlOptions& options = {});
+
+// HeatMap, where "source" and "target" are the names of columns and rows:
+//   {"generator": "lookback", "title", "source", "target", "weights": [[...], ...], "scores": [...] or null}
+// Highlight, with one row of weights for each hop:
+//   {"generator": "lookback", "title", "words", "weights": [[...], ...], "probabilities": [{"label", "probability"}]}
+// Numbers have the fewest digits that read back to the same float or double.
+std::string to_json(const Figure& figure);
+
+// The figure of words instead of pieces. A column is the sum of the columns of its
+// pieces (attention paid to a word is paid to all of it), a row the mean of the
+// rows of its pieces (so a row still sums to one), a score their sum; a word of a
+// highlight has the sum of the weights of its pieces. Words are found by the
+// subword marks of each axis; punctuation at the edge of a word and tokens like
+// "</s>" stay on their own. An axis without marks stays as it is. Totals are
+// those of the words.
+HeatMap merge_subwords(const HeatMap& map);
+Highlight merge_subwords(const Highlight& highlight);
+Figure merge_subwords(const Figure& figure);
+
+// The map with one more row, "Σ": the sum of each column over all rows, which is
+// the coverage of its token (See et al. 2017), and the sum of the scores. It is
+// drawn on a scale up to one, whatever the map's; numbers are the true ones.
+// A map without cells, or one that has its totals, stays as it is.
+HeatMap with_totals(HeatMap map);
+
+// Whether a file that begins like this was drawn by one of these functions: the first 1,024 bytes tell.
+bool is_drawing(std::string_view head);
+
+}  // namespace lookback::viz

@@ -1,0 +1,28 @@
+// Private to viz: what the pictures of all figures have in common.
+#pragma once
+
+#include "lookback/viz/picture.h"
+#include "lookback/viz/tokens.h"
+
+namespace lookback::viz {
+
+constexpr double kMargin = 16, kSmall = 11, kTitle = 15, kLegend = 120;
+constexpr int64_t kMostTips = 4000;  // boxes that still get a tooltip each
+
+Picture draw_highlight(const Highlight& highlight, const PictureOptions& options);
+
+// A picture that can be written on in the colours of a theme.
+struct Sketch {
+  const Palette& palette;
+  Picture out;
+
+  Sketch(const std::string& title, Theme theme);
+  void write(double x, double y, std::string words, double size, Align align = Align::start);
+  double head() const { return out.title.empty() ? 0 : kTitle + 14; }  // the height of the title
+  double title_width() const;                                          // of the picture that has room for it
+  void title();  // once the width is known; cut if it does not fit
+  void scale(double x, double y, double top);
+  void nothing(const std::string& why);
+};
+
+}  // namespace lookback::viz

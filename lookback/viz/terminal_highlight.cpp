@@ -1,0 +1,113 @@
+#include <algorithm>
+#include <cmath>
+
+#include "lookback/viz/flow.h"
+#include "lookback/viz/terminal_row.h"
+
+namespace lookback::viz {
+namespace {
+
+constexpr int64_t kMostBar = 24, kNumber = 5;  // columns
+constexpr std::array kEighths = {"", "\u258F", "\u258E", "\u258D", "\u258C", "\u258B", "\u258A", "\u2589"};
+
+std::string repeated(const char* words, int64_t times) {
+  std::string out;
+  for (int64_t k = 0; k < times; ++k) out += words;
+  return out;
+}
+
+class HighlightText {
+ public:
+  HighlightText(const Highlight& highlight, const TerminalOptions& options)
+      : highlight_(highlight),
+        options_(options),
+        width_(std::max(options.width, kLeastWidth)),
+        top_(scale_top(highlight, options.scale)),
+        n_(std::ssize(highlight.words.tokens)) {
+    for (const auto& token : highlight.words.tokens) shown_.push_back(shorten(visible(token).body, width_));
+  }
+
+  std::string run() {
+    out_ = title_line(highlight_.title, options_);
+    if (n_ == 0) {
+      out_ += dim_line("Nothing to draw: no " + one_line(highlight_.words.name) + ".", options_);
+    } else {
+      std::vector<double> widths;
+      for (const std::string& token : shown_)
+        widths.push_back(static_cast<double>(std::max<int64_t>(1, display_width(token))));
+      const Flow flow(highlight_.words.tokens, std::move(widths), {.words = 1, .pieces = 0},
+                      static_cast<double>(width_));
+      for (int64_t h = 0; h < highlight_.hops(); ++h) hop(flow, h);
+    }
+    labels();
+    if (n_ > 0) out_ += "\n" + scale_line(top_, 0, options_);
+    return std::move(out_);
+  }
+
+ private:
+  double place_of(int64_t h, size_t k) const {
+    return place(highlight_.weights.data<float>()[h * n_ + static_cast<int64_t>(k)], top_);
+  }
+
+  void hop(const Flow& flow, int64_t h) {
+    if (h > 0) out_ += "\n";
+    if (highlight_.hops() > 1) out_ += dim_line(str_cat("hop ", h + 1), options_);
+    for (const TextLine& line : flow.lines()) {
+      Row words(options_.color), shades(options_.color);
+      flow.place(line, [&](size_t k, double x, double width) {
+        words.to(static_cast<int64_t>(x));
+        options_.color ? shaded(words, shown_[k], place_of(h, k)) : words.plain(shown_[k]);
+        shades.to(static_cast<int64_t>(x));
+        const size_t level = shade_level(place_of(h, k));
+        shades.plain(repeated(kShades[level], level == 0 ? 1 : static_cast<int64_t>(width)));
+      });
+      out_ += std::move(words).line();
+      if (!options_.color) out_ += std::move(shades).line();
+    }
+  }
+
+  void shaded(Row& row, const std::string& word, double place) const {
+    const int color = terminal_color(options_.theme, place);
+    if (color < 0) return row.plain(word);
+    // Both colours are said: the terminal's own text may be dark or light.
+    const bool dark_text = luminance(readable_on(palette(options_.theme), terminal_rgb(color))) < 0.5;
+    row.styled(word, background_style(color) + ";" + text_style(dark_text ? 16 : 231));
+  }
+
+  void labels() {
+    int64_t side = 0;
+    for (const auto& [label, probability] : highlight_.best()) side = std::max(side, display_width(one_line(label)));
+    side = std::min({side, kMostLabel, width_ / 3});
+    const int64_t room = std::min(kMostBar, width_ - side - kNumber - 2);
+    for (const auto& [label, probability] : highlight_.best()) {
+      if (&label == &highlight_.probabilities.front().first) out_ += "\n";
+      const std::string name = shorten(one_line(label), side);
+      const auto eighths = static_cast<int64_t>(std::lround(std::clamp(probability, 0.0, 1.0) * 8 * room));
+      Row row(options_.color);
+      row.to(side - display_width(name));
+      row.plain(name);
+      row.to(side + 1);
+      const std::string bar = repeated("\u2588", eighths / 8) + kEighths[static_cast<size_t>(eighths % 8)];
+      if (!bar.empty()) row.styled(bar, text_style(terminal_color(options_.theme, 1)));
+      row.to(side + room + 2);
+      row.plain(shorten(fixed(probability, 2), kNumber));
+      out_ += std::move(row).line();
+    }
+  }
+
+  const Highlight& highlight_;
+  const TerminalOptions& options_;
+  const int64_t width_;
+  const double top_;
+  const int64_t n_;
+  std::vector<std::string> shown_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string highlight_on_terminal(const Highlight& highlight, const TerminalOptions& options) {
+  return HighlightText(highlight, options).run();
+}
+
+}  // namespace lookback::viz

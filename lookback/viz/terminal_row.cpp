@@ -1,0 +1,50 @@
+#include "lookback/viz/terminal_row.h"
+
+#include <algorithm>
+
+namespace lookback::viz {
+namespace {
+
+constexpr std::array kShadeFrom = {0.0, 0.05, 0.25, 0.5, 0.75};
+
+int64_t width_of(const TerminalOptions& options) { return std::max(options.width, kLeastWidth); }
+
+}  // namespace
+
+size_t shade_level(double place) {
+  size_t level = kShades.size() - 1;
+  while (level > 0 && place < kShadeFrom[level]) --level;
+  return level;
+}
+
+std::string background_style(int color) { return str_cat("48;5;", color); }
+std::string text_style(int color) { return str_cat("38;5;", color); }
+
+std::string title_line(const std::string& title, const TerminalOptions& options) {
+  if (title.empty()) return "";
+  Row row(options.color);
+  row.styled(shorten(one_line(title), width_of(options)), "1");
+  return std::move(row).line();
+}
+
+std::string dim_line(const std::string& words, const TerminalOptions& options) {
+  Row row(options.color);
+  row.dim(shorten(words, width_of(options)));
+  return std::move(row).line();
+}
+
+std::string scale_line(double top, int64_t left, const TerminalOptions& options) {
+  Row row(options.color);
+  row.to(std::min(left, width_of(options) - kLeastWidth));
+  row.dim("0 ");
+  if (options.color) {
+    for (int k = 1; k <= 10; ++k)
+      row.styled(" ", background_style(std::max(16, terminal_color(options.theme, k / 10.0))));
+  } else {
+    for (const char* shade : kShades) row.plain(str_cat(shade, shade));
+  }
+  row.dim(" " + scale_end(top));
+  return std::move(row).line();
+}
+
+}  // namespace lookback::viz
