@@ -13,10 +13,10 @@ int main(int argc, char** argv) {
   try {
     const std::string folder = argv[1];
     const auto model = lookback::tasks::task_of_model(folder).load({folder});
-    const lookback::tasks::Input input{.line = 1, .text = argv[2]};
+    const lookback::tasks::Input input{.line = 1, .fields = {{"source", argv[2]}}};
     const auto prediction = model->predict({&input, 1})[0];
     std::cout << prediction.outputs[0].text << "\n\n"
-              << lookback::viz::to_terminal(lookback::tasks::attention_map(prediction), {.color = false});
+              << lookback::viz::to_terminal(model->explain(input, *model->options()), {.color = false});
   } catch (const lookback::Error& e) {
     std::cerr << "embed: " << e.what() << '\n';
     return 1;

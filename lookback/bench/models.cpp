@@ -154,7 +154,7 @@ class Loading final : public Work {
   double run() override {
     const auto model = tasks::task_of_model(folder_).load({folder_});
     model->validate(*model->options(), [](Severity, std::string_view) {});
-    const tasks::Input line{.line = 1, .text = "a b c d e f g h"};
+    const tasks::Input line{.line = 1, .fields = {{"source", "a b c d e f g h"}}};
     model->predict({&line, 1});
     return 1;
   }

@@ -10,14 +10,14 @@ namespace lookback::cli {
 namespace {
 
 struct BaselineFlags {
-  StringList recipe, set, test;
+  StringList recipe, set;
   std::string data;
   MachineFlags machine;
 
   void declare(Flags& v) {
-    v.words("RECIPE.toml", recipe, 1, "the recipe whose training data the baselines learn from");
+    v.words("RECIPE.toml", recipe, 1,
+            "the recipe whose training data the baselines learn from; its validation and test data are scored");
     v("data", data, "DIR", "where relative data paths start; the recipe's own folder unless given");
-    v("test", test, "FILE...", "score these files too, named as data.valid names its own");
     v("set", set, "KEY=VALUE", "change one key of the recipe; may be given often");
     machine.declare(v);
   }
@@ -37,7 +37,7 @@ int run_baseline(Args& args) {
   recipe.task->validate();
   const tasks::TrainRun run{.data_root = data_root(flags.data, flags.recipe[0]), .log = args.console.sink()};
   std::string out;
-  for (const tasks::BaselineScores& b : recipe.task->baselines(run, flags.test)) {
+  for (const tasks::BaselineScores& b : recipe.task->baselines(run)) {
     out += (out.empty() ? "" : "\n") + b.name + ", " + b.set + "\n";
     for (const tasks::EvaluationLine& s : b.scores) out += score_line(s);
   }

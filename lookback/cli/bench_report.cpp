@@ -62,21 +62,20 @@ std::string table_line(const Measured& m) {
 }
 
 std::string json_line(const Measured& m) {
-  const auto number = [](const char* key, double x) { return str_cat(", \"", key, "\": ", json_number(x)); };
-  std::string out = str_cat("{\"work\": ", io::json_quote(m.kind->name));
-  if (!m.name.empty()) out += ", \"case\": " + io::json_quote(m.name);
-  out += str_cat(", \"precision\": ", io::json_quote(m.precision), ", \"threads\": ", thread_count(),
-                 ", \"unit\": ", io::json_quote(m.kind->unit));
-  out += number("median", m.speed.median) + number("min", m.speed.least) + number("max", m.speed.most) +
-         number("seconds", m.seconds);
+  io::JsonObject out;
+  out.add("work", m.kind->name);
+  if (!m.name.empty()) out.add("case", m.name);
+  out.add("precision", m.precision).add("threads", int64_t{thread_count()}).add("unit", m.kind->unit);
+  out.add("median", m.speed.median).add("min", m.speed.least).add("max", m.speed.most).add("seconds", m.seconds);
   if (m.rate > 0 && m.is_bytes)
-    out += number("gbytes", m.rate) + number("copy_gbytes", m.best) + number("share_of_copy", m.rate / m.best);
+    out.add("gbytes", m.rate).add("copy_gbytes", m.best).add("share_of_copy", m.rate / m.best);
   if (m.rate > 0 && !m.is_bytes)
-    out += number("gflops", m.rate) + number("peak_gflops", m.best) + number("share_of_peak", m.rate / m.best);
-  if (m.composed_seconds > 0)
-    out += number("composed_seconds", m.composed_seconds) + number("ratio", m.ratio.median) +
-           number("ratio_min", m.ratio.least) + number("ratio_max", m.ratio.most);
-  return out + number("peak_mib", m.peak_mib) + ", \"cpu\": " + io::json_quote(tasks::cpu_name()) + "}";
+    out.add("gflops", m.rate).add("peak_gflops", m.best).add("share_of_peak", m.rate / m.best);
+  if (m.composed_seconds > 0) {
+    out.add("composed_seconds", m.composed_seconds).add("ratio", m.ratio.median);
+    out.add("ratio_min", m.ratio.least).add("ratio_max", m.ratio.most);
+  }
+  return out.add("peak_mib", m.peak_mib).add("cpu", tasks::cpu_name()).text();
 }
 
 }  // namespace lookback::cli

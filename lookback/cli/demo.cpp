@@ -20,6 +20,7 @@ task = "translate"
 [data]
 train = ["data/train.human", "data/train.iso"]
 valid = ["data/valid.human", "data/valid.iso"]
+test = ["data/test.human", "data/test.iso"]
 
 [tokenizer]
 kind = "char"
@@ -79,7 +80,8 @@ void make_folder(const std::string& path) {
 
 struct Trial {
   metrics::Score accuracy;
-  std::vector<tasks::Prediction> predictions;
+  std::vector<tasks::Input> inputs;
+  metrics::Lines outputs;
 };
 
 // How often the model writes the very date, on dates that training never had.
@@ -87,11 +89,11 @@ Trial try_out(const tasks::TaskModel& model, const std::vector<tasks::DemoPair>&
   std::vector<tasks::Input> inputs;
   metrics::Lines hypotheses, references;
   for (const tasks::DemoPair& p : test) {
-    inputs.push_back({.line = std::ssize(inputs) + 1, .text = p.human});
+    inputs.push_back({.line = std::ssize(inputs) + 1, .fields = {{"source", p.human}}});
     references.push_back(p.iso);
   }
-  Trial out{.predictions = model.predict(inputs)};
-  for (const tasks::Prediction& p : out.predictions) hypotheses.push_back(p.outputs[0].text);
+  for (const tasks::Prediction& p : model.predict(inputs)) hypotheses.push_back(p.outputs[0].text);
+  Trial out{.inputs = std::move(inputs), .outputs = hypotheses};
   out.accuracy = metrics::corpus_accuracy(hypotheses, {references});
   return out;
 }
@@ -99,9 +101,9 @@ Trial try_out(const tasks::TaskModel& model, const std::vector<tasks::DemoPair>&
 std::string next_steps(const std::string& program, const std::string& dir) {
   const std::string call = "  " + program + " ", model = dir + "/model";
   return "\nWhat to try next:\n  echo 'am 3. Oktober 1990' | " + program + " predict " + model + "\n" + call +
-         "explain " + model + " --text 'le 14 juillet 1989' --out map.html\n" + call + "evaluate " + model +
-         " --data " + dir + "/data/test.human " + dir + "/data/test.iso\n" + call + "inspect " + model + "\n" + call +
-         "train " + dir + "/recipe.toml --out " + dir + "/another --set model.score=dot\n";
+         "explain " + model + " --text 'le 14 juillet 1989' --out map.html\n" + call + "evaluate " + model + "\n" +
+         call + "inspect " + model + "\n" + call + "train " + dir + "/recipe.toml --out " + dir +
+         "/another --set model.score=dot\n";
 }
 
 // What is there under the names that the demo writes to must be the work of an earlier demo.
@@ -128,7 +130,7 @@ int run_demo(Args& args) {
 
   check_folder(dir);
   Recipe recipe = parse_recipe(kRecipe, dir + "/recipe.toml");
-  if (flags.minutes > 0) set_keys(recipe, {"train.max_minutes=" + json_number(flags.minutes), "train.max_steps=0"});
+  if (flags.minutes > 0) set_keys(recipe, {"train.max_minutes=" + io::json_number(flags.minutes), "train.max_steps=0"});
   args.console.log(Severity::info,
                    "making " + grouped(kTrain) + " pairs of human-written and ISO dates in " + dir + "/data");
   make_folder(dir);
@@ -148,14 +150,10 @@ int run_demo(Args& args) {
   const Trial trial = try_out(*model, test);
   print(str_cat("\n", grouped(kTest), " dates that training never saw, exact match: ", fixed(trial.accuracy.value, 1),
                 " %\n"));
-  for (size_t k = 0; k < 3; ++k) print("  " + test[k].human + " → " + trial.predictions[k].outputs[0].text + "\n");
+  for (size_t k = 0; k < 3; ++k) print("  " + test[k].human + " → " + trial.outputs[k] + "\n");
   const std::string html = dir + "/alignment.html";
   std::vector<viz::Figure> maps;
-  for (size_t k = 0; k < 8; ++k) {
-    viz::HeatMap map = tasks::attention_map(trial.predictions[k]);
-    map.title = test[k].human + " → " + trial.predictions[k].outputs[0].text;
-    maps.emplace_back(std::move(map));
-  }
+  for (size_t k = 0; k < 8; ++k) maps.push_back(model->explain(trial.inputs[k], *model->options()));
   print("\nWhat it looked at, for the first of them (more in " + html + "):\n\n" + on_terminal({maps[0]}));
   io::write_file_atomic(html, viz::to_html(maps));
   print(next_steps(args.program, dir));

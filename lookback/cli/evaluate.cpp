@@ -14,12 +14,17 @@ namespace {
 struct EvaluateFlags {
   StringList models, data;
   std::string format = "text";
+  bool confidence = false;
+  int64_t samples = 1000;
   MachineFlags machine;
 
   void declare(Flags& v) {
     v.words("MODEL...", models, 1, "a model folder, or several: an ensemble");
     v("data", data, "FILE...",
-      "the files to score on, as the task's recipe names them: for translation source, target");
+      "the files to score on, as the task's recipe names them: for translation source, target, or one with both; those "
+      "of data.test unless given");
+    v("confidence", confidence, "", "with the mean and central 95 % of bootstrap resamples");
+    v("samples", samples, "N", "resamples").range(1, 1e7);
     v("format", format, "FORMAT", "text: one line per metric, with its signature; json: one object")
         .choices({"text", "json"});
     machine.declare(v);
@@ -29,7 +34,9 @@ struct EvaluateFlags {
 }  // namespace
 
 std::string score_line(const tasks::EvaluationLine& s) {
-  return s.name + " " + fixed(s.value, 2) + " " + s.signature + "\n";
+  const std::string interval =
+      s.interval ? " (μ = " + fixed(s.interval->mean, 2) + " ± " + fixed(s.interval->ci, 2) + ")" : "";
+  return s.name + " " + fixed(s.value, 2) + interval + " " + s.signature + "\n";
 }
 
 int run_evaluate(Args& args) {
@@ -39,19 +46,19 @@ int run_evaluate(Args& args) {
   flags.declare(parser);
   options.declare(parser);
   parser.parse(args.words);
-  check<ConfigError>(!flags.data.empty(), "evaluate: --data FILE... is missing: the files to score on");
   const ThreadScope threads = flags.machine.use();
   const auto loaded = options.load(flags.models, parser, args.console.sink());
-  const auto scores = loaded.model->evaluate(flags.data, *loaded.options);
-  std::string out;
+  const auto scores =
+      loaded.model->evaluate({.files = flags.data, .resamples = flags.confidence ? flags.samples : 0}, *loaded.options);
+  std::string lines;
+  io::JsonObject object;
   for (const tasks::EvaluationLine& s : scores) {
-    if (flags.format == "text")
-      out += score_line(s);
-    else
-      out += (out.empty() ? "" : ", ") + io::json_quote(s.name) + ": {\"score\": " + json_number(s.value) +
-             ", \"signature\": " + io::json_quote(s.signature) + "}";
+    lines += score_line(s);
+    io::JsonObject one = io::JsonObject().add("score", s.value).add("signature", s.signature);
+    if (s.interval) one.add("confidence_mean", s.interval->mean).add("confidence_95", s.interval->ci);
+    object.raw(s.name, one.text());
   }
-  print(flags.format == "text" ? out : "{" + out + "}\n");
+  print(flags.format == "text" ? lines : object.text() + "\n");
   return 0;
 }
 

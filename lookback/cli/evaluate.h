@@ -7,7 +7,7 @@
 
 namespace lookback::cli {
 
-// "bleu 41.82 nrefs:1|case:mixed|...", and the end of the line.
+// "bleu 41.82 nrefs:1|case:mixed|...", with the interval where there is one, and the end of the line.
 std::string score_line(const tasks::EvaluationLine& score);
 
 }  // namespace lookback::cli

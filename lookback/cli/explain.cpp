@@ -10,14 +10,15 @@
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
 #include "lookback/io/posix_file.h"
+#include "lookback/tasks/input.h"
 
 namespace lookback::cli {
 namespace {
 
 struct ExplainFlags {
-  StringList models, text, target;
+  StringList models, text, target, field;
   std::string out;
-  bool words = false, steps = false;
+  bool words = false, totals = false, steps = false;
   MachineFlags machine;
 
   void declare(Flags& v) {
@@ -28,7 +29,9 @@ struct ExplainFlags {
       "where to draw, by its ending: .html, .svg, .png or .json; an earlier drawing there is replaced, no other file; "
       "on "
       "the terminal unless given");
+    v("field", field, "NAME=VALUE", "a further field of the input, the same for each --text; may be given often");
     v("words", words, "", "whole words instead of subwords");
+    v("totals", totals, "", "one more row: how much of all rows each source token got, its coverage");
     v("steps", steps, "",
       "print every step in numbers instead: gates and states, scores, weights, context and the likeliest tokens; "
       "docs/learn.md follows one");
@@ -41,10 +44,10 @@ struct Picture {
   std::string (*draw)(const std::vector<viz::Figure>&);
 };
 constexpr Picture kPictures[] = {
-    {".html", [](const std::vector<viz::Figure>& maps) { return viz::to_html(maps); }},
-    {".svg", [](const std::vector<viz::Figure>& maps) { return viz::to_svg(maps[0]); }},
-    {".png", [](const std::vector<viz::Figure>& maps) { return viz::to_png(maps[0]); }},
-    {".json", [](const std::vector<viz::Figure>& maps) { return viz::to_json(maps[0]) + "\n"; }},
+    {".html", [](const std::vector<viz::Figure>& figures) { return viz::to_html(figures); }},
+    {".svg", [](const std::vector<viz::Figure>& figures) { return viz::to_svg(figures[0]); }},
+    {".png", [](const std::vector<viz::Figure>& figures) { return viz::to_png(figures[0]); }},
+    {".json", [](const std::vector<viz::Figure>& figures) { return viz::to_json(figures[0]) + "\n"; }},
 };
 
 const Picture& find_picture(const std::string& path) {
@@ -58,30 +61,35 @@ const Picture& find_picture(const std::string& path) {
                             ending.empty() ? "" : nearest_match(ending, known)));
 }
 
-std::vector<tasks::Input> inputs_of(const ExplainFlags& flags) {
+// Each --text as the first field of an input.
+std::vector<tasks::Input> inputs_of(const ExplainFlags& flags, const tasks::TaskModel& model) {
+  const auto fields = model.input_fields();
   std::vector<tasks::Input> out;
-  for (size_t k = 0; k < flags.text.size(); ++k)
-    out.push_back({.line = static_cast<int64_t>(k) + 1,
-                   .text = flags.text[k],
-                   .target = flags.target.empty() ? nullptr : &flags.target[k]});
+  for (size_t k = 0; k < flags.text.size(); ++k) {
+    tasks::Input& input = out.emplace_back(tasks::Input{.line = static_cast<int64_t>(k) + 1});
+    input.fields[fields[0].name] = flags.text[k];
+    if (!flags.target.empty()) input.fields["score"] = flags.target[k];
+    for (const std::string& f : flags.field) tasks::set_input_field(input, f, fields);
+    tasks::check_input(input, fields, "explain");
+  }
   return out;
 }
 
-viz::HeatMap map_of(const tasks::Prediction& p, const std::string& input, bool words) {
-  viz::HeatMap map = tasks::attention_map(p);
-  check<ConfigError>(!map.weights.empty() || map.columns.tokens.empty() || map.rows.tokens.empty(),
-                     "explain: this model has no attention to show");
-  if (words) map = viz::merge_subwords(map);
-  map.title = input + " → " + p.outputs[0].text;
-  return map;
+viz::Figure figure_of(const tasks::Input& input, const ExplainFlags& flags, const PredictionFlags::Loaded& loaded) {
+  viz::Figure figure = loaded.model->explain(input, *loaded.options);
+  if (flags.words) figure = viz::merge_subwords(figure);
+  if (!flags.totals) return figure;
+  auto* const map = std::get_if<viz::HeatMap>(&figure);
+  check<ConfigError>(map, "explain: --totals is for maps; this model's figure is none");
+  return viz::with_totals(*map);
 }
 
 }  // namespace
 
-std::string on_terminal(const std::vector<viz::Figure>& maps) {
+std::string on_terminal(const std::vector<viz::Figure>& figures) {
   const viz::TerminalOptions options{.width = terminal_width(STDOUT_FILENO), .color = wants_color(STDOUT_FILENO)};
   std::string out;
-  for (const viz::Figure& map : maps) out += (out.empty() ? "" : "\n") + viz::to_terminal(map, options);
+  for (const viz::Figure& f : figures) out += (out.empty() ? "" : "\n") + viz::to_terminal(f, options);
   return out;
 }
 
@@ -112,18 +120,18 @@ int run_explain(Args& args) {
   if (picture) check_replaceable_drawing(flags.out);
   const ThreadScope threads = flags.machine.use();
   const auto loaded = options.load(flags.models, parser, args.console.sink());
+  const auto inputs = inputs_of(flags, *loaded.model);
   if (flags.steps) {
     std::string out;
-    for (const tasks::Input& input : inputs_of(flags))
-      out += (out.empty() ? "" : "\n") + input.text + "\n" + loaded.model->steps(input, *loaded.options);
+    for (size_t k = 0; k < inputs.size(); ++k)
+      out += (k ? "\n" : "") + flags.text[k] + "\n" + loaded.model->steps(inputs[k], *loaded.options);
     return print(out), 0;
   }
-  std::vector<viz::Figure> maps;
-  for (const tasks::Prediction& p : loaded.model->predict(inputs_of(flags), *loaded.options))
-    maps.push_back(map_of(p, flags.text[static_cast<size_t>(p.line) - 1], flags.words));
-  if (!picture) return print(on_terminal(maps)), 0;
+  std::vector<viz::Figure> figures;
+  for (const tasks::Input& input : inputs) figures.push_back(figure_of(input, flags, loaded));
+  if (!picture) return print(on_terminal(figures)), 0;
   Output output(flags.out);
-  output.write(picture->draw(maps));
+  output.write(picture->draw(figures));
   output.finish();
   return 0;
 }

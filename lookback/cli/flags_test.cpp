@@ -137,8 +137,6 @@ TEST(Shown, Numbers) {
   EXPECT_EQ(byte_size(999), "999 B");
   EXPECT_EQ(byte_size(999'960), "1.0 MB");
   EXPECT_EQ(byte_size(1'440'000), "1.4 MB");
-  EXPECT_EQ(json_number(0.1), "0.1");
-  EXPECT_EQ(json_number(std::nan("")), "null");
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "lookback/cli/format_number.h"
 
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 
@@ -48,12 +47,6 @@ std::string short_number(double x) {
   char buffer[40];
   std::snprintf(buffer, sizeof buffer, "%.4g", x);
   return buffer;
-}
-
-std::string json_number(double x) {
-  if (!std::isfinite(x)) return "null";
-  char buffer[40];
-  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, x).ptr};
 }
 
 }  // namespace lookback::cli

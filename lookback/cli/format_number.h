@@ -16,7 +16,5 @@ std::string byte_size(int64_t bytes);
 std::string fixed(double x, int digits);
 // With four digits: "0.7559", "1.2e-05".
 std::string short_number(double x);
-// The shortest that reads back as the same double; null for what is not finite.
-std::string json_number(double x);
 
 }  // namespace lookback::cli

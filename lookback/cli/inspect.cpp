@@ -124,7 +124,7 @@ Json training_of(const io::ModelFolder& model) {
   Json out = {{"checkpoints", checkpoints}, {"best", best}};
   if (checkpoints.empty()) return out;
   const Json state = state_of(training.beneath("checkpoint-" + std::to_string(checkpoints.back())));
-  for (const char* key : {"step", "epoch", "tokens", "seconds", "validations"})
+  for (const char* key : {"step", "epoch", "units", "seconds", "validations"})
     if (state.contains(key)) out[key] = state[key];
   return out;
 }

@@ -56,11 +56,11 @@ void check_count(const std::string& path, const Lines& lines, const std::string&
 }
 
 std::string json_score(const metrics::Score& s, size_t lines) {
-  std::string out = "{\"name\": " + io::json_quote(s.name) + ", \"score\": " + json_number(s.value) +
-                    ", \"signature\": " + io::json_quote(s.signature) + ", \"details\": " + io::json_quote(s.details) +
-                    ", \"lines\": " + std::to_string(lines);
-  if (s.mean >= 0) out += ", \"confidence_mean\": " + json_number(s.mean) + ", \"confidence_95\": " + json_number(s.ci);
-  return out + "}\n";
+  io::JsonObject out;
+  out.add("name", s.name).add("score", s.value).add("signature", s.signature).add("details", s.details);
+  out.add("lines", static_cast<int64_t>(lines));
+  if (s.mean >= 0) out.add("confidence_mean", s.mean).add("confidence_95", s.ci);
+  return out.text() + "\n";
 }
 
 void print_corpus(const MetricFlags& f, const metrics::CorpusMetric& metric, const Lines& in,
@@ -78,7 +78,7 @@ void print_sentences(const MetricFlags& f, const metrics::CorpusMetric& metric, 
   std::string out;
   for (size_t k = 0; k < in.size(); ++k) {
     const double score = metric.score(stats[k]);
-    out += f.format == "json" ? str_cat("{\"line\": ", k + 1, ", \"score\": ", json_number(score), "}\n")
+    out += f.format == "json" ? str_cat("{\"line\": ", k + 1, ", \"score\": ", io::json_number(score), "}\n")
                               : fixed(score, static_cast<int>(f.digits)) + "\n";
   }
   print(out);
@@ -93,17 +93,14 @@ std::string paired_line(const metrics::PairedResult& r, const std::string& metri
 }
 
 std::string paired_json(const metrics::PairedReport& report) {
-  std::string out = "{\"name\": " + io::json_quote(report.metric) +
-                    ", \"signature\": " + io::json_quote(report.signature) + ", \"systems\": [";
-  for (const metrics::PairedResult& r : report.results) {
-    out += (&r == &report.results[0] ? "" : ", ") + ("{\"system\": " + io::json_quote(r.system)) +
-           ", \"score\": " + json_number(r.score);
-    if (r.interval)
-      out += ", \"confidence_mean\": " + json_number(r.interval->mean) +
-             ", \"confidence_95\": " + json_number(r.interval->ci);
-    out += ", \"p_value\": " + (r.p_value ? json_number(*r.p_value) : "null") + "}";
-  }
-  return out + "]}\n";
+  const std::string systems = io::json_list(report.results, [](const metrics::PairedResult& r) {
+    io::JsonObject out;
+    out.add("system", r.system).add("score", r.score);
+    if (r.interval) out.add("confidence_mean", r.interval->mean).add("confidence_95", r.interval->ci);
+    return out.raw("p_value", r.p_value ? io::json_number(*r.p_value) : "null").text();
+  });
+  return io::JsonObject().add("name", report.metric).add("signature", report.signature).raw("systems", systems).text() +
+         "\n";
 }
 
 void print_paired(const MetricFlags& f, const metrics::CorpusMetric& metric, const Lines& in,

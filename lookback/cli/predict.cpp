@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <optional>
+#include <map>
 
 #include "lookback/base/line_reader.h"
 #include "lookback/base/utf8.h"
@@ -12,6 +12,7 @@
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
+#include "lookback/tasks/input.h"
 
 namespace lookback::cli {
 namespace {
@@ -23,13 +24,19 @@ constexpr int64_t kWarnings = 3;
 
 struct PredictFlags {
   StringList models;
-  std::string in = "-", out = "-", format = "text", prefix, score;
+  std::string in = "-", out = "-", in_format = "auto", format = "text", prefix, score;
   MachineFlags machine;
   bool quiet = false;
 
   void declare(Flags& v) {
     v.words("MODEL...", models, 1, "a model folder, or several: an ensemble");
     v("in", in, "FILE", "one input per line, plain or .gz; - is standard input");
+    v("in-format", in_format, "FORMAT",
+      "lines: each is a text; tsv: the required fields of an input in columns; jsonl: one object a line with any of "
+      "its "
+      "fields (for translation source, prefix, score); auto: jsonl for a .jsonl file, else lines or, where an input "
+      "has several required fields, tsv")
+        .choices({"auto", "lines", "tsv", "jsonl"});
     v("out", out, "FILE", "where to write; a file appears when it is complete; - is standard output");
     v("format", format, "FORMAT",
       "text: the best output, one line per input; jsonl: outputs with tokens, scores and alignment; nbest: Moses' "
@@ -55,6 +62,7 @@ class AlignedFile {
     for (auto lines = rest.take(); !lines.empty(); lines = rest.take()) inputs += std::ssize(lines);
     fail_with_counts(reader_.number(), inputs);
   }
+  const std::string& path() const { return path_; }
   void check_end(int64_t inputs) {
     for (std::string line; reader_.next(line);) continue;
     if (reader_.number() != inputs) fail_with_counts(reader_.number(), inputs);
@@ -74,73 +82,98 @@ class AlignedFile {
 class Predictor {
  public:
   Predictor(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, LineQueue& queue, Console& console)
-      : flags_(flags), loaded_(loaded), queue_(queue), console_(console), output_(flags.out) {
-    const std::string input = flags.in == "-" ? "standard input" : flags.in;
-    if (!flags.prefix.empty()) prefix_.emplace(flags.prefix, input);
-    if (!flags.score.empty()) score_.emplace(flags.score, input);
+      : flags_(flags),
+        loaded_(loaded),
+        queue_(queue),
+        console_(console),
+        fields_(loaded.model->input_fields()),
+        format_(tasks::input_format(flags.in_format, flags.in, fields_)),
+        output_(flags.out) {
+    add_aligned("prefix", flags.prefix);
+    add_aligned("score", flags.score);
   }
 
   void run() {
     for (auto lines = queue_.take(); !lines.empty(); lines = queue_.take()) run_chunk(std::move(lines));
-    if (prefix_) prefix_->check_end(line_);
-    if (score_) score_->check_end(line_);
+    for (auto& [field, file] : aligned_) file.check_end(line_);
     output_.finish();
-    if (unknown_prefixes_ > kWarnings)
-      console_.log(Severity::warning, str_cat(prefix_name(), ": ", unknown_prefixes_ - kWarnings,
-                                              " more line(s) have what the model does not know"));
+    if (warned_ > kWarnings)
+      console_.log(Severity::warning, str_cat(warned_ - kWarnings, " more line(s) with warnings like these"));
   }
 
  private:
+  // A file that gives one field of each input.
+  void add_aligned(const std::string& field, const std::string& path) {
+    if (path.empty()) return;
+    check<ConfigError>(tasks::has_field(fields_, field), "predict: --", field, ": inputs of this model have no ",
+                       field);
+    aligned_.emplace(field, AlignedFile(path, name_of(flags_.in)));
+  }
+
   void run_chunk(std::vector<std::string> lines) {
-    std::vector<tasks::Input> inputs(lines.size());
-    StringList targets(score_ ? lines.size() : 0);
-    for (size_t k = 0; k < lines.size(); ++k) {
-      tasks::Input& input = inputs[k];
-      input.line = ++line_;
-      const int64_t waiting = std::ssize(lines) - static_cast<int64_t>(k) - 1;
-      check_text(lines[k], flags_.in == "-" ? "standard input" : flags_.in);
-      if (prefix_) check_text(input.prefix = prefix_->next(line_, queue_, waiting), flags_.prefix);
-      if (score_) {
-        check_text(targets[k] = score_->next(line_, queue_, waiting), flags_.score);
-        input.target = &targets[k];
+    std::vector<tasks::Input> inputs;
+    for (size_t k = 0; k < lines.size(); ++k) try {
+        ++line_;
+        check_text(lines[k], flags_.in);
+        const int64_t waiting = std::ssize(lines) - static_cast<int64_t>(k) - 1;
+        tasks::Input input = parse(std::move(lines[k]));
+        input.line = line_;
+        for (auto& [field, file] : aligned_)
+          check_text(input.fields[field] = file.next(line_, queue_, waiting), file.path());
+        inputs.push_back(std::move(input));
+      } catch (const FormatError& e) {
+        // What came before it gets its results.
+        predict(inputs);
+        throw FormatError(e.what());
       }
-      input.text = std::move(lines[k]);
+    predict(inputs);
+  }
+
+  tasks::Input parse(std::string line) const {
+    try {
+      return tasks::parse_input(std::move(line), format_, fields_);
+    } catch (const FormatError& e) {
+      throw FormatError(str_cat(name_of(flags_.in), ":", line_, ": ", e.what()));
     }
+  }
+
+  void predict(const std::vector<tasks::Input>& inputs) {
     std::string results;
     const auto detail = flags_.format == "text" ? tasks::TaskModel::Detail::text_only : tasks::TaskModel::Detail::full;
     for (const tasks::Prediction& p : loaded_.model->predict(inputs, *loaded_.options, detail)) {
       results += tasks::format_prediction(p, flags_.format);
-      check_prefix(p);
+      warn(p);
     }
     output_.write(results);
   }
 
-  void check_text(const std::string& line, const std::string& where) {
+  static std::string name_of(const std::string& path) { return path == "-" ? "standard input" : path; }
+
+  void check_text(const std::string& line, const std::string& path) {
     if (const auto bad = find_invalid_utf8(line))
-      console_.log(Severity::warning,
-                   str_cat(where, ":", line_, ": byte ", *bad + 1, " is not UTF-8; every such byte is read as U+FFFD"));
+      console_.log(Severity::warning, str_cat(name_of(path), ":", line_, ": byte ", *bad + 1,
+                                              " is not UTF-8; every such byte is read as U+FFFD"));
   }
 
-  void check_prefix(const tasks::Prediction& p) {
-    constexpr size_t kShown = 5;
-    const StringList& unknown = p.unknown_in_prefix;
-    if (unknown.empty() || ++unknown_prefixes_ > kWarnings) return;
-    std::string words;
-    for (size_t k = 0; k < std::min(unknown.size(), kShown); ++k) words += (k ? ", '" : "'") + unknown[k] + "'";
-    if (unknown.size() > kShown) words += str_cat(" and ", unknown.size() - kShown, " more");
-    console_.log(Severity::warning, str_cat(prefix_name(), ":", p.line, ": the model does not know ", words,
-                                            "; what it does not know becomes <unk>, which is written \u2047"));
+  void warn(const tasks::Prediction& p) {
+    for (const auto& [field, warning] : p.warnings) {
+      if (++warned_ > kWarnings) continue;
+      const auto file = aligned_.find(field);
+      const std::string& path = file == aligned_.end() ? flags_.in : file->second.path();
+      console_.log(Severity::warning, str_cat(name_of(path), ":", p.line, ": ", warning));
+    }
   }
-  std::string prefix_name() const { return flags_.prefix == "-" ? "standard input" : flags_.prefix; }
 
   const PredictFlags& flags_;
   const PredictionFlags::Loaded& loaded_;
   LineQueue& queue_;
   Console& console_;
+  const std::vector<tasks::InputField> fields_;
+  const std::string format_;  // of the input
   Output output_;
-  std::optional<AlignedFile> prefix_, score_;
-  int64_t line_ = 0;              // inputs taken so far
-  int64_t unknown_prefixes_ = 0;  // lines of the prefix with what the model does not know
+  std::map<std::string, AlignedFile> aligned_;  // by field
+  int64_t line_ = 0;                            // inputs taken so far
+  int64_t warned_ = 0;                          // warnings of the model so far
 };
 
 void warn_of_lost_outputs(const std::string& format, std::vector<Field>& options, Console& console) {

@@ -22,25 +22,39 @@ std::string format(const char* pattern, Parts... parts) {
 
 std::string plain_line(const train::Progress& p) {
   return "step " + grouped(p.step) + format("  epoch %.2f  loss %.4f  lr %.2e  ", p.epochs, p.loss, p.lr) +
-         grouped(std::llround(p.tokens_per_second)) + " tokens/s  ETA " + duration(p.eta_seconds);
+         grouped(std::llround(p.units_per_second)) + " " + p.unit + "/s  ETA " + duration(p.eta_seconds);
 }
 
 std::string json_line(const train::Progress& p) {
-  return str_cat(R"({"event": "progress", "step": )", p.step, R"(, "epoch": )", json_number(p.epochs), R"(, "loss": )",
-                 json_number(p.loss), R"(, "lr": )", json_number(p.lr), R"(, "grad_norm": )", json_number(p.grad_norm),
-                 R"(, "tokens_per_second": )", json_number(p.tokens_per_second), R"(, "seconds": )",
-                 json_number(p.seconds), R"(, "eta_seconds": )", json_number(p.eta_seconds), "}");
+  return io::JsonObject()
+      .add("event", "progress")
+      .add("step", p.step)
+      .add("epoch", p.epochs)
+      .add("loss", p.loss)
+      .add("lr", p.lr)
+      .add("grad_norm", p.grad_norm)
+      .add("units_per_second", p.units_per_second)
+      .add("seconds", p.seconds)
+      .add("eta_seconds", p.eta_seconds)
+      .text();
 }
 
 std::string json_line(const train::ValidationRecord& r, const std::vector<train::Sample>& samples, bool is_best) {
-  std::string scores, shown;
-  for (const auto& [name, value] : r.scores)
-    scores += (scores.empty() ? "" : ", ") + io::json_quote(name) + ": " + json_number(value);
-  for (const train::Sample& s : samples)
-    shown += str_cat(shown.empty() ? "" : ", ", R"({"source": )", io::json_quote(s.source), R"(, "target": )",
-                     io::json_quote(s.target), R"(, "output": )", io::json_quote(s.output), "}");
-  return str_cat(R"({"event": "valid", "step": )", r.step, R"(, "epoch": )", r.epoch, R"(, "scores": {)", scores,
-                 R"(}, "best": )", is_best ? "true" : "false", R"(, "samples": [)", shown, "]}");
+  io::JsonObject scores;
+  for (const auto& [name, value] : r.scores) scores.add(name, value);
+  const std::string shown = io::json_list(samples, [](const train::Sample& s) {
+    io::JsonObject out;
+    for (const auto& [name, words] : s.texts) out.add(name, words);
+    return out.text();
+  });
+  return io::JsonObject()
+      .add("event", "valid")
+      .add("step", r.step)
+      .add("epoch", r.epoch)
+      .raw("scores", scores.text())
+      .add("best", is_best)
+      .raw("samples", shown)
+      .text();
 }
 
 }  // namespace
@@ -74,24 +88,28 @@ void TrainObserver::validated(const train::ValidationRecord& r, const std::vecto
   for (const auto& [name, value] : r.scores) line += " " + name + format(" %.4g ", value);
   console_.raw(line + (is_best ? console_.paint("32", "*") + " best so far" : ""));
   for (size_t k = 0; k < std::min(samples.size(), kSamples); ++k)
-    for (const auto& [name, words] : {std::pair{"source", &samples[k].source}, std::pair{"target", &samples[k].target},
-                                      std::pair{"output", &samples[k].output}})
-      console_.raw(std::string("    ") + name + "  " + viz::one_line(*words));
+    for (const auto& [name, words] : samples[k].texts) console_.raw("    " + name + "  " + viz::one_line(words));
 }
 
 void report(Console& console, const train::TrainResult& r, const std::string& keep, const std::string& folder) {
   if (console.quiet()) return;
   if (console.json())
-    return console.raw(str_cat(R"({"event": "end", "reason": ")", r.reason, R"(", "steps": )", r.steps,
-                               R"(, "epochs": )", json_number(r.epochs), R"(, "tokens": )", r.tokens,
-                               R"(, "seconds": )", json_number(r.seconds), R"(, "best_step": )",
-                               r.has_best ? std::to_string(r.best_step) : "null", R"(, "best_score": )",
-                               r.has_best ? json_number(r.best_score) : "null", R"(, "keep": )", io::json_quote(keep),
-                               R"(, "model": )", io::json_quote(folder), "}"));
+    return console.raw(io::JsonObject()
+                           .add("event", "end")
+                           .add("reason", r.reason)
+                           .add("steps", r.steps)
+                           .add("epochs", r.epochs)
+                           .add("units", r.units)
+                           .add("seconds", r.seconds)
+                           .raw("best_step", r.has_best ? std::to_string(r.best_step) : "null")
+                           .raw("best_score", r.has_best ? io::json_number(r.best_score) : "null")
+                           .add("keep", keep)
+                           .add("model", folder)
+                           .text());
   const std::string cause =
       r.interrupted_by ? str_cat("interrupted by signal ", r.interrupted_by) : "done, " + r.reason;
   console.log(Severity::info, cause + " after " + grouped(r.steps) + " steps, " + format("%.2f", r.epochs) +
-                                  " epochs, " + grouped(r.tokens) + " target tokens, " + duration(r.seconds));
+                                  " epochs, " + grouped(r.units) + " " + r.unit + ", " + duration(r.seconds));
   if (r.skipped || r.rollbacks)
     console.log(Severity::info, str_cat("steps skipped: ", r.skipped, ", times gone back: ", r.rollbacks));
   if (r.has_best)

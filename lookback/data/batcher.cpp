@@ -19,19 +19,19 @@ void shuffle(std::vector<T>& v, Rng& rng) {
 
 }  // namespace
 
-Batcher::Batcher(std::vector<int32_t> source_lengths, std::vector<int32_t> target_lengths, const BatchOptions& options,
+Batcher::Batcher(std::vector<int32_t> costs, std::vector<std::vector<int32_t>> keys, const BatchOptions& options,
                  uint64_t seed)
-    : source_(std::move(source_lengths)), target_(std::move(target_lengths)), options_(options), seed_(seed) {
+    : costs_(std::move(costs)), keys_(std::move(keys)), options_(options), seed_(seed) {
   for (Field& f : fields_of(options_)) set_field(f, field_value(f), "batches");
-  check(source_.size() == target_.size(), "batches: ", source_.size(), " source lengths but ", target_.size(),
-        " target lengths");
-  check<ConfigError>(!target_.empty(), "batches: there are no pairs to train on");
+  for (const auto& key : keys_)
+    check(key.size() == costs_.size(), "batches: ", costs_.size(), " costs but ", key.size(), " keys");
+  check<ConfigError>(!costs_.empty(), "batches: there are no examples to train on");
 }
 
-int64_t Batcher::cost(int64_t i) const { return options_.batch > 0 ? 1 : int64_t{target_[static_cast<size_t>(i)]} + 1; }
+int64_t Batcher::cost(int64_t i) const { return options_.batch > 0 ? 1 : costs_[static_cast<size_t>(i)]; }
 
 std::vector<std::vector<int64_t>> Batcher::epoch_batches(int64_t epoch) const {
-  std::vector<int64_t> order(target_.size());
+  std::vector<int64_t> order(costs_.size());
   std::iota(order.begin(), order.end(), 0);
   // A stream per epoch, under a key of its own: what else draws by this seed must not see the same numbers.
   Rng rng(Stream{seed_, 0x62617463686573}.words(0)[0] | uint64_t{Stream{seed_, 0x62617463686573}.words(0)[1]} << 32,
@@ -40,10 +40,10 @@ std::vector<std::vector<int64_t>> Batcher::epoch_batches(int64_t epoch) const {
 
   const int64_t full = options_.batch > 0 ? options_.batch : options_.batch_tokens;
   std::vector<std::vector<int64_t>> out;
-  const auto cut = [&](std::span<const int64_t> pairs) {
+  const auto cut = [&](std::span<const int64_t> examples) {
     int64_t filled = full;
-    for (const int64_t i : pairs) {
-      if (i == pairs.front() || filled + cost(i) > full) out.emplace_back(), filled = 0;
+    for (const int64_t i : examples) {
+      if (i == examples.front() || filled + cost(i) > full) out.emplace_back(), filled = 0;
       out.back().push_back(i);
       filled += cost(i);
     }
@@ -54,15 +54,17 @@ std::vector<std::vector<int64_t>> Batcher::epoch_batches(int64_t epoch) const {
   }
   const auto shorter = [&](int64_t a, int64_t b) {
     const auto i = static_cast<size_t>(a), j = static_cast<size_t>(b);
-    return std::pair(target_[i], source_[i]) < std::pair(target_[j], source_[j]);
+    for (const auto& key : keys_)
+      if (key[i] != key[j]) return key[i] < key[j];
+    return false;
   };
   const double window = static_cast<double>(full) * static_cast<double>(options_.window);
   for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
     for (double filled = 0; end < order.size() && filled < window; ++end)
       filled += static_cast<double>(cost(order[end]));
-    const auto pairs = std::span(order).subspan(begin, end - begin);
-    std::stable_sort(pairs.begin(), pairs.end(), shorter);
-    cut(pairs);
+    const auto examples = std::span(order).subspan(begin, end - begin);
+    std::stable_sort(examples.begin(), examples.end(), shorter);
+    cut(examples);
   }
   shuffle(out, rng);
   return out;

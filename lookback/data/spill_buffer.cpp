@@ -20,7 +20,7 @@ constexpr int64_t kFirst = 64 << 10;  // bytes
 
 // A file that nobody else can name and that is gone when it is closed.
 int unnamed_file() {
-  std::string name = std::filesystem::temp_directory_path() / "lookback-corpus-XXXXXX";
+  std::string name = std::filesystem::temp_directory_path() / "lookback-table-XXXXXX";
   const int file = mkostemp(name.data(), O_CLOEXEC);
   check<IoError>(file >= 0, name, ": cannot be made: ", std::strerror(errno), "; set TMPDIR to a folder with room");
   unlink(name.c_str());
@@ -83,7 +83,7 @@ void SpillBuffer::grow(int64_t capacity) {
   if (mapped == MAP_FAILED) {
     const int reason = failed ? failed : errno;
     if (file_ < 0) close(file);
-    throw IoError(str_cat("temporary file for the corpus: ", std::strerror(reason), " at ", capacity,
+    throw IoError(str_cat("temporary file for the table: ", std::strerror(reason), " at ", capacity,
                           " bytes; set TMPDIR to a folder with room, or allow more memory"));
   }
   if (file_ < 0) {

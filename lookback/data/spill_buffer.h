@@ -41,7 +41,7 @@ class Rows {
 
   int64_t size() const { return static_cast<int64_t>(begin_.size()) - 1; }
   std::span<const T> operator[](int64_t i) const {
-    check(i >= 0 && i < size(), "corpus: row ", i, " is outside [0, ", size(), ")");
+    check(i >= 0 && i < size(), "table: row ", i, " is outside [0, ", size(), ")");
     const auto k = static_cast<size_t>(i);
     return {reinterpret_cast<const T*>(values_.data()) + begin_[k], static_cast<size_t>(begin_[k + 1] - begin_[k])};
   }

@@ -105,7 +105,7 @@ using LineSource = std::function<bool(std::string& line)>;
 LineSource file_lines(std::vector<std::string> files);
 
 // Learns a tokenizer. The same lines and options give the same bytes(), whatever the number of threads.
-// Lines that are not UTF-8 are passed over (reading the corpus counts them). Memory: unigram and bpe hold
+// Lines that are not UTF-8 are passed over (reading the table counts them). Memory: unigram and bpe hold
 // the text once, at most `max_lines` of it; word and char hold what they count.
 // Throws ConfigError if the options do not fit the text, and FormatError if there is no text at all.
 // Of lines and words that are too long for unigram and bpe some are cut or left out, which is told to `log`.

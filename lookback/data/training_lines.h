@@ -23,7 +23,7 @@ struct TrainingLines {
   std::string first_word;      // how the first of those words begins
 };
 
-// Reads all lines. Those that are not UTF-8 or blank are passed over (reading the corpus counts them). A line over
+// Reads all lines. Those that are not UTF-8 or blank are passed over (reading the table counts them). A line over
 // kMaxTrainingLine is cut at white space; a word as long as that is cut between two characters where its script is
 // written without spaces (Chinese, Japanese, Thai ...), after a punctuation mark if there is one near, and else left
 // out. Of more than `max_bytes` a part is kept, spread evenly over the text and the same for the same text.

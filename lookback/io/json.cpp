@@ -1,6 +1,7 @@
 #include "lookback/io/json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -131,6 +132,31 @@ std::string write_json_fields(std::span<const Field> fields) {
 
 std::string json_quote(std::string_view s) {
   return nlohmann::json(s).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+namespace {
+
+template <class R>
+std::string shortest(R x) {
+  if (!std::isfinite(x)) return "null";
+  char buffer[40];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, x).ptr};
+}
+
+}  // namespace
+
+std::string json_number(double x) { return shortest(x); }
+std::string json_number(float x) { return shortest(x); }
+
+JsonObject& JsonObject::raw(std::string_view name, std::string_view json) {
+  members_ += (members_.empty() ? "" : ", ") + json_quote(name) + ": ";
+  members_ += json;
+  return *this;
+}
+
+JsonObject& JsonObject::append(const JsonObject& other) {
+  members_ += (members_.empty() || other.members_.empty() ? "" : ", ") + other.members_;
+  return *this;
 }
 
 }  // namespace lookback::io

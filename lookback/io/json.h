@@ -33,4 +33,33 @@ std::string write_json_fields(std::span<const Field> fields);
 // As a JSON string, with its quotes. Bytes that are not UTF-8 become U+FFFD.
 std::string json_quote(std::string_view s);
 
+// The shortest decimal that reads back as the same number; JSON has none for infinity and NaN, which become null.
+std::string json_number(double x);
+std::string json_number(float x);
+
+// A JSON object on one line, member by member.
+class JsonObject {
+ public:
+  JsonObject& raw(std::string_view name, std::string_view json);
+  JsonObject& add(std::string_view name, double x) { return raw(name, json_number(x)); }
+  JsonObject& add(std::string_view name, int64_t x) { return raw(name, std::to_string(x)); }
+  JsonObject& add(std::string_view name, bool x) { return raw(name, x ? "true" : "false"); }
+  JsonObject& add(std::string_view name, std::string_view s) { return raw(name, json_quote(s)); }
+  JsonObject& add(std::string_view name, const char* s) { return add(name, std::string_view(s)); }
+  // The members of another one behind those of this.
+  JsonObject& append(const JsonObject& other);
+  std::string text() const { return "{" + members_ + "}"; }
+
+ private:
+  std::string members_;
+};
+
+// "[a, b]" from what `item` makes of each element.
+template <class Range, class F>
+std::string json_list(const Range& range, F&& item) {
+  std::string out = "[";
+  for (const auto& x : range) out += (out.size() > 1 ? ", " : "") + item(x);
+  return out + "]";
+}
+
 }  // namespace lookback::io

@@ -196,5 +196,17 @@ TEST(Json, Quotes) {
   EXPECT_EQ(json_quote(""), "\"\"");
 }
 
+TEST(Json, ObjectsOnALine) {
+  EXPECT_EQ(json_number(0.1), "0.1");
+  EXPECT_EQ(json_number(0.1f), "0.1");
+  EXPECT_EQ(json_number(std::nan("")), "null");
+  const JsonObject none, inner = JsonObject().add("b", true);
+  JsonObject all = JsonObject().add("a", "x\"").append(inner).append(none);
+  EXPECT_EQ(all.raw("c", json_list(std::vector<int>{1, 2}, [](int x) { return std::to_string(x); })).text(),
+            R"({"a": "x\"", "b": true, "c": [1, 2]})");
+  EXPECT_EQ(none.text(), "{}");
+  EXPECT_EQ(JsonObject().append(inner).text(), R"({"b": true})");
+}
+
 }  // namespace
 }  // namespace lookback::io

@@ -35,7 +35,7 @@ std::string model_card(const ModelCard& c) {
       << " parameters. Use it with `lookback predict`.\n\n## Data\n\n";
   for (size_t k = 0; k < c.data.size(); ++k) out << "- " << (k ? "validation: " : "training: ") << c.data[k] << '\n';
   out << "\n## Training\n\n";
-  out << "- " << r.steps << " steps, " << r.epochs << " epochs, " << r.tokens << " target tokens in " << r.seconds
+  out << "- " << r.steps << " steps, " << r.epochs << " epochs, " << r.units << " " << r.unit << " in " << r.seconds
       << " seconds on " << cpu_name() << ", " << thread_count() << " threads; ended by " << r.reason << '\n';
   if (r.has_best)
     out << "- weights chosen by validation " << c.keep << " = " << r.best_score << " at step " << r.best_step

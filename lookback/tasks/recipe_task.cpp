@@ -2,18 +2,17 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/model_folder.h"
+#include "lookback/metrics/registry.h"
+#include "lookback/tasks/folder_fields.h"
 #include "lookback/tasks/model_card.h"
 #include "lookback/tasks/train_check.h"
 #include "lookback/train/parameters.h"
 
 namespace lookback::tasks {
 namespace {
-
-constexpr const char* kWeightsFile = "model.safetensors";
 
 // Says of every parameter whether its value was there.
 void start_from(const std::string& folder, const std::vector<NamedVar>& parameters, const LogSink& log) {
@@ -39,11 +38,12 @@ Counts counted(const std::vector<NamedVar>& parameters) {
 
 }  // namespace
 
-std::vector<std::string> located(const StringList& files, const std::string& root) {
-  std::vector<std::string> out;
-  for (const std::string& f : files)
-    out.push_back(std::filesystem::path(f).is_absolute() || root.empty() ? f : root + "/" + f);
-  return out;
+void ValidGroup::fields(FieldVisitor& v) {
+  StringList names = metrics::metric_names();
+  names.emplace_back("none");
+  v("lines", lines, "predict only the first so many validation examples; 0: all").range(0, 1e9);
+  v("metric", metric, "scored beside the loss, in `keep` too: a name, or none to predict nothing").choices(names);
+  v("batch", batch, "examples validated at once").range(1, 1e6);
 }
 
 // What a resumed run must have in common with what it was, besides TrainOptions.

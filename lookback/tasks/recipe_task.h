@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/data/batcher.h"
 #include "lookback/tasks/task.h"
 #include "lookback/train/trainable.h"
 
@@ -41,7 +42,25 @@ class RecipeTask : public Task {
   StringList settings(const TrainRun& run);
 };
 
-// Relative paths start at the data folder.
-std::vector<std::string> located(const StringList& files, const std::string& root);
+// The [train] of a recipe.
+struct TrainGroup {
+  train::TrainOptions options;
+  data::BatchOptions batches;
+
+  void fields(FieldVisitor& v) {
+    options.fields(v);
+    batches.fields(v);
+  }
+};
+inline uint64_t seed_of(const TrainGroup& train) { return static_cast<uint64_t>(train.options.seed); }
+
+// What every [valid] has.
+struct ValidGroup {
+  int64_t lines = 0;
+  std::string metric = "none";
+  int64_t batch = 64;
+
+  void fields(FieldVisitor& v);
+};
 
 }  // namespace lookback::tasks

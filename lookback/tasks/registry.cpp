@@ -9,12 +9,6 @@
 namespace lookback::tasks {
 namespace {
 
-// Every task there is.
-constexpr TaskKind kTasks[] = {
-    {"translate", "one sequence of text into another: encoder, attention, decoder", &make_translate, &load_translate,
-     &export_translate},
-};
-
 // Says of a name that is no model folder what it is instead. What cannot be looked at is left to who opens it.
 void check_is_model(const std::string& folder) {
   namespace fs = std::filesystem;
@@ -30,11 +24,15 @@ void check_is_model(const std::string& folder) {
 
 }  // namespace
 
-std::span<const TaskKind> task_kinds() { return kTasks; }
+// Every task there is.
+std::span<const TaskKind> task_kinds() {
+  static const TaskKind kTasks[] = {translate_kind()};
+  return kTasks;
+}
 
 const TaskKind& find_task(std::string_view name, const std::string& origin) {
   std::vector<std::string> known;
-  for (const TaskKind& k : kTasks) {
+  for (const TaskKind& k : task_kinds()) {
     if (name == k.name) return k;
     known.push_back(k.name);
   }

@@ -26,18 +26,23 @@ struct Lexicon {
   }
 };
 
-std::vector<data::Pair> some_pairs(const data::Corpus& corpus) {
+struct Pair {
+  data::Ids source, target;
+};
+
+std::vector<Pair> some_pairs(const data::Table& table) {
   int64_t all = 0;
-  const auto source = corpus.source_lengths(), target = corpus.target_lengths();
+  const auto source = table.lengths(0), target = table.lengths(1);
   for (size_t k = 0; k < source.size(); ++k) all += int64_t{source[k]} * target[k];
-  std::vector<data::Pair> out;
-  for (int64_t k = 0, step = 1 + all / kMostTokenPairs; k < corpus.size(); k += step) out.push_back(corpus.pair(k));
+  std::vector<Pair> out;
+  for (int64_t k = 0, step = 1 + all / kMostTokenPairs; k < table.size(); k += step)
+    out.push_back({table.ids(0, k), table.ids(1, k)});
   return out;
 }
 
-Lexicon seen_together(const std::vector<data::Pair>& pairs, int64_t source_vocabulary) {
+Lexicon seen_together(const std::vector<Pair>& pairs, int64_t source_vocabulary) {
   std::vector<uint64_t> seen;
-  for (const data::Pair& p : pairs)
+  for (const Pair& p : pairs)
     for (const int32_t s : p.source)
       for (const int32_t t : p.target)
         seen.push_back(uint64_t{static_cast<uint32_t>(s)} << 32 | static_cast<uint32_t>(t));
@@ -53,10 +58,10 @@ Lexicon seen_together(const std::vector<data::Pair>& pairs, int64_t source_vocab
 }
 
 // Each target token is shared out among the source tokens that may have become it.
-void improve(const std::vector<data::Pair>& pairs, Lexicon& lexicon) {
+void improve(const std::vector<Pair>& pairs, Lexicon& lexicon) {
   std::vector<double> counts(lexicon.chance.size());
   std::vector<size_t> places;
-  for (const data::Pair& p : pairs)
+  for (const Pair& p : pairs)
     for (const int32_t t : p.target) {
       places.clear();
       double sum = 0;
@@ -98,9 +103,9 @@ Tensor load_ids(const io::SafetensorsFile& file, const char* name, int rank) {
 
 }  // namespace
 
-Shortlist::Shortlist(const data::Corpus& corpus, Seq2Seq::Vocabularies sizes, const ShortlistOptions& options,
+Shortlist::Shortlist(const data::Table& table, Seq2Seq::Vocabularies sizes, const ShortlistOptions& options,
                      bool joint) {
-  const auto pairs = some_pairs(corpus);
+  const auto pairs = some_pairs(table);
   Lexicon lexicon = seen_together(pairs, sizes.source);
   for (int round = 0; round < kRounds; ++round) improve(pairs, lexicon);
   likeliest_ = Tensor({sizes.source, options.per_token}, Dtype::i32);
@@ -115,7 +120,7 @@ Shortlist::Shortlist(const data::Corpus& corpus, Seq2Seq::Vocabularies sizes, co
     std::copy(best.begin(), best.end(), likeliest_.data<int32_t>() + s * options.per_token);
   }
   std::vector<int64_t> count(static_cast<size_t>(sizes.target));
-  for (const data::Pair& p : pairs)
+  for (const Pair& p : pairs)
     for (const int32_t t : p.target) ++count[static_cast<size_t>(t)];
   std::vector<int32_t> all(count.size());
   std::iota(all.begin(), all.end(), 0);

@@ -7,11 +7,14 @@
 #include <vector>
 
 #include "lookback/base/fields.h"
-#include "lookback/data/corpus.h"
+#include "lookback/data/table.h"
 #include "lookback/io/safetensors.h"
 #include "lookback/models/seq2seq.h"
 
 namespace lookback::tasks {
+
+// Of a model folder; only where the recipe asked for it.
+constexpr const char* kShortlistFile = "shortlist.safetensors";
 
 struct ShortlistOptions {
   int64_t per_token = 0;
@@ -27,10 +30,10 @@ struct ShortlistOptions {
 
 class Shortlist {
  public:
-  // Learns from pairs of the corpus, evenly spread if there are very many; three rounds of expectation and
+  // Learns from pairs of the table, evenly spread if there are very many; three rounds of expectation and
   // maximisation (Brown et al. 1993, model 1). With one vocabulary for both sides a token's own list starts with
   // itself.
-  Shortlist(const data::Corpus& corpus, Seq2Seq::Vocabularies sizes, const ShortlistOptions& options, bool joint);
+  Shortlist(const data::Table& table, Seq2Seq::Vocabularies sizes, const ShortlistOptions& options, bool joint);
   // Throws FormatError, naming the file and what is wrong with it, and IoError.
   Shortlist(const io::SafetensorsFile& file, Seq2Seq::Vocabularies sizes);
   void save(const std::string& path) const;

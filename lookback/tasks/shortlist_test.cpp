@@ -4,7 +4,7 @@
 
 #include "lookback/io/safetensors.h"
 #include "lookback/tasks/testing.h"
-#include "lookback/tasks/translate_model.h"
+#include "lookback/tasks/text_to_text.h"
 
 namespace lookback::tasks {
 namespace {
@@ -71,9 +71,9 @@ TEST_F(ShortlistTest, TranslatesAndNeitherBatchNorCompanyChangesAResult) {
 
 TEST_F(ShortlistTest, PrefixesAreAllowedAndGivenTargetsScoredByTheWholeVocabulary) {
   const auto model = load({with()}, {{"shortlist", "1"}});
-  EXPECT_TRUE(best(*model, {.line = 1, .text = "s1 s2 s3", .prefix = "t7"}).starts_with("t7"));
+  EXPECT_TRUE(best(*model, {.line = 1, .fields = {{"source", "s1 s2 s3"}, {"prefix", "t7"}}}).starts_with("t7"));
   const std::string target = "t1 t2";
-  const std::vector<Input> inputs = {{.line = 1, .text = "s1 s2", .target = &target}};
+  const std::vector<Input> inputs = {{.line = 1, .fields = {{"source", "s1 s2"}, {"score", target}}}};
   EXPECT_EQ(model->predict(inputs)[0].outputs[0].log_prob, load({with()})->predict(inputs)[0].outputs[0].log_prob);
 }
 

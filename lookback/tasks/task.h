@@ -6,12 +6,16 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lookback/base/fields.h"
 #include "lookback/base/log.h"
+#include "lookback/io/json.h"
+#include "lookback/metrics/significance.h"
 #include "lookback/train/trainer.h"
 #include "lookback/viz/figure.h"
 
@@ -40,6 +44,7 @@ struct EvaluationLine {
   std::string name;  // "bleu"
   double value = 0;
   std::string signature;  // how it was scored: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:lookback-0.1.0"
+  std::optional<metrics::Interval> interval = {};  // of bootstrap resamples, where asked for
 };
 
 // What a plain method, which any model should beat, scores on a set of files.
@@ -61,39 +66,46 @@ class Task {
   // What train would do, for people: what was read and left out, examples as the model sees them, parameters, and how
   // long it will take here. Writes nothing; the folder of `run` does not matter.
   virtual StringList dry_run(const TrainRun& run) = 0;
-  // Trains the task's baselines on the recipe's training data and scores them on its validation data and, if any are
-  // given, on files that are named as data.valid names its own.
-  virtual std::vector<BaselineScores> baselines(const TrainRun& run, const StringList& test) = 0;
+  // Trains the task's baselines on the recipe's training data and scores them on its validation data and, if it names
+  // any, on its test data.
+  virtual std::vector<BaselineScores> baselines(const TrainRun& run) = 0;
   // The options of prediction as they are without a model: for help and flags.
   virtual std::unique_ptr<PredictOptions> predict_options() const = 0;
+};
+
+// Something that an input may consist of.
+struct InputField {
+  std::string name, help;
+  bool required = true;
+};
+
+// One input: a text, a question with its context, and what else the model's input_fields name.
+struct Input {
+  int64_t line = 0;  // from 1
+  std::map<std::string, std::string> fields;
+
+  // null if it has none of that name
+  const std::string* find(const std::string& name) const {
+    const auto at = fields.find(name);
+    return at == fields.end() ? nullptr : &at->second;
+  }
 };
 
 // One output for one input.
 struct Output {
   std::string text;
-  std::vector<std::string> tokens;  // as the model wrote them
-  double score = 0;                 // what search ranked by
+  double score = 0;  // what it was ranked by
   double log_prob = 0;
-  std::vector<double> token_log_probs;  // one for each token, and one for the end if it ended
-  Tensor alignment;                     // f32 [U, T] over `source` of the prediction; empty without attention
+  io::JsonObject details;  // the task's own: tokens, weights, ...
 };
 
 // Everything said about one input. An empty input has one empty output.
 struct Prediction {
-  int64_t line = 0;                 // number of the input, from 1
-  std::vector<std::string> source;  // tokens as the model read them
-  std::vector<Output> outputs;      // best first; never empty
-  // Words or characters of the input's prefix that the model does not know; the outputs begin with unknown tokens
-  // there.
-  std::vector<std::string> unknown_in_prefix;
-};
-
-// One input with what may come with it.
-struct Input {
-  int64_t line = 0;  // from 1
-  std::string text;
-  std::string prefix;                   // the output must begin like this
-  const std::string* target = nullptr;  // score this output instead of searching
+  int64_t line = 0;             // number of the input, from 1
+  std::vector<Output> outputs;  // best first; never empty
+  io::JsonObject details;       // what the outputs have in common: tokens of the input, ...
+  // Something in a field of the input that the model cannot follow: {"prefix", "the model does not know 'x'"}.
+  std::vector<std::pair<std::string, std::string>> warnings;
 };
 
 // A trained model in memory. Const and safe to use from several threads at once.
@@ -101,22 +113,30 @@ class TaskModel {
  public:
   virtual ~TaskModel() = default;
   virtual std::string task() const = 0;
+  // The required ones first: where an input has several of them, its columns have this order.
+  virtual std::vector<InputField> input_fields() const = 0;
   // The options of prediction as the model folder sets them, to be changed and given to what follows.
   virtual std::unique_ptr<PredictOptions> options() const = 0;
   // Throws ConfigError for options that do not go together, as predict does; says what this machine cannot do as asked.
   virtual void validate(const PredictOptions& options, const LogSink& log) const = 0;
   // One prediction per input, in order. The result for an input does not depend on the others. Where only texts are
-  // asked for, scores and log-probabilities may be left out (NaN and empty), which makes greedy search faster.
+  // asked for, scores may be NaN and details empty, which makes greedy search faster.
   enum class Detail { full, text_only };
   virtual std::vector<Prediction> predict(std::span<const Input> inputs, const PredictOptions& options,
                                           Detail detail = Detail::full) const = 0;
   std::vector<Prediction> predict(std::span<const Input> inputs) const { return predict(inputs, *options()); }
+  // What the model looked at for one input, to be drawn. Throws ConfigError for a model without attention.
+  virtual viz::Figure explain(const Input& input, const PredictOptions& options) const = 0;
   // The steps of one prediction in numbers, for people who want to follow how the model computes. Throws ConfigError
   // for an ensemble and for an empty input.
   virtual std::string steps(const Input& input, const PredictOptions& options) const = 0;
-  // Task metrics of the model on files as the task's recipe would name them for validation.
-  virtual std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files,
-                                               const PredictOptions& options) const = 0;
+  // The task's metrics on files that are named as data.test of its recipe names its own; without any, on those that
+  // the recipe named. Every line counts: one that is no example is a FormatError. Throws ConfigError, IoError.
+  struct Evaluation {
+    StringList files;
+    int64_t resamples = 0;  // for intervals; 0: none
+  };
+  virtual std::vector<EvaluationLine> evaluate(const Evaluation& what, const PredictOptions& options) const = 0;
 };
 
 struct ExportOptions {
@@ -143,13 +163,10 @@ const TaskKind& task_of_model(const std::string& folder);
 
 // How a prediction is written, one of:
 //   text   the best output's text, one line
-//   jsonl  {"line", "source", "outputs": [{"text", "tokens", "score", "log_prob", "token_log_probs", "alignment"}]}
+//   jsonl  {"line", details of the prediction, "outputs": [{"text", "score", "log_prob", details of the output}]}
 //   nbest  Moses: "line ||| text ||| features ||| score" for every output, lines counted from 0
 // Each result ends in '\n', which text and nbest have nowhere else. Throws ConfigError for another format.
 std::string format_prediction(const Prediction& prediction, std::string_view format);
-
-// The picture of one output's attention.
-viz::HeatMap attention_map(const Prediction& prediction, size_t output = 0);
 
 // What demo trains on: human-written dates in several languages and styles, TAB, the same date in ISO form.
 struct DemoPair {

@@ -76,7 +76,7 @@ struct ModelWithOptions {
 
   std::vector<Prediction> predict(std::span<const Input> inputs) const { return model->predict(inputs, *options); }
   std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files) const {
-    return model->evaluate(files, *options);
+    return model->evaluate({.files = files}, *options);
   }
 };
 
@@ -91,7 +91,8 @@ inline std::unique_ptr<ModelWithOptions> load(const std::vector<std::string>& fo
 
 inline std::vector<Input> inputs_of(const std::vector<std::string>& lines) {
   std::vector<Input> out;
-  for (const std::string& l : lines) out.push_back({.line = static_cast<int64_t>(out.size()) + 1, .text = l});
+  for (const std::string& l : lines)
+    out.push_back({.line = static_cast<int64_t>(out.size()) + 1, .fields = {{"source", l}}});
   return out;
 }
 

@@ -36,24 +36,23 @@ StringList expected_time(train::Trainable& model, const train::TrainOptions& opt
   const PrecisionScope scope(ops::available_precision(options.precision));
   const auto params = train::unique_parameters(model.parameters());
   const int64_t batches = model.batches(0), steps = (batches + options.accumulate - 1) / options.accumulate;
-  int64_t epoch_tokens = 0, tokens = 0;
-  for (int64_t k = 0; k < batches; ++k) epoch_tokens += model.target_tokens(0, k);
+  int64_t epoch_units = 0, units = 0;
+  for (int64_t k = 0; k < batches; ++k) epoch_units += model.units(0, k);
   double seconds = 0;
   Noise noise{static_cast<uint64_t>(options.seed), 0};
   // The first batch finds nothing prepared, and is not counted.
   for (int64_t k = 0; k < batches && seconds < kEnough; ++k) {
     const auto begin = Clock::now();
-    const auto result =
-        model.run(0, k, 1.0 / static_cast<double>(std::max<int64_t>(1, model.target_tokens(0, k))), noise);
+    const auto result = model.run(0, k, 1.0 / static_cast<double>(std::max<int64_t>(1, model.units(0, k))), noise);
     train::clear_grads(params);
     if (k == 0 && batches > 1) continue;
-    seconds += std::chrono::duration<double>(Clock::now() - begin).count(), tokens += result.tokens;
+    seconds += std::chrono::duration<double>(Clock::now() - begin).count(), units += result.units;
   }
-  const double rate = static_cast<double>(tokens) / std::max(seconds, 1e-9);
-  const double epoch = static_cast<double>(epoch_tokens) / rate;
-  StringList out{str_cat("an epoch: ", batches, " batches in ", steps, " steps, ", epoch_tokens,
-                         " target tokens, about ", words_for(epoch), " here (threads: ", thread_count(), ", ",
-                         number(rate), " tokens/s, without validation)")};
+  const double rate = static_cast<double>(units) / std::max(seconds, 1e-9);
+  const double epoch = static_cast<double>(epoch_units) / rate;
+  StringList out{str_cat("an epoch: ", batches, " batches in ", steps, " steps, ", epoch_units, " ", model.unit(),
+                         ", about ", words_for(epoch), " here (threads: ", thread_count(), ", ", number(rate), " ",
+                         model.unit(), "/s, without validation)")};
   if (options.max_epochs > 0)
     out.push_back(
         str_cat("train.max_epochs = ", number(options.max_epochs), ": about ", words_for(epoch * options.max_epochs)));

@@ -1,17 +1,15 @@
-// What a sceptic would try first: the source as it is, and each word by its likeliest translation.
-#include "lookback/data/corpus.h"
-#include "lookback/metrics/registry.h"
-#include "lookback/tasks/shortlist.h"
-#include "lookback/tasks/translate_model.h"
+// What a sceptic would try first.
+#include "lookback/tasks/evaluation.h"
+#include "lookback/tasks/translate.h"
 
 namespace lookback::tasks {
 namespace {
 
 using Translator = std::function<std::string(const std::string&)>;
 
-// IBM model 1 (Brown et al. 1993), word by word in the order of the source; an unknown word stays.
-Translator word_by_word(const data::Corpus& corpus, const Tokenizers& words) {
-  auto lexicon = std::make_shared<Shortlist>(corpus, words.vocabularies(), ShortlistOptions{1, 0}, false);
+// Word by word in the order of the source; an unknown word stays.
+Translator word_by_word(const data::Table& table, const Tokenizers& words) {
+  auto lexicon = std::make_shared<Shortlist>(table, words.vocabularies(), ShortlistOptions{1, 0}, false);
   return [lexicon, words](const std::string& source) {
     const auto ids = words.source->encode(source);
     const auto surfaces = words.source->surfaces(source);
@@ -25,30 +23,25 @@ Translator word_by_word(const data::Corpus& corpus, const Tokenizers& words) {
   };
 }
 
-std::vector<EvaluationLine> scored(const data::Corpus& corpus, const Translator& translate) {
-  metrics::Lines hypotheses, references;
-  for (int64_t k = 0; k < corpus.size(); ++k) {
-    hypotheses.push_back(translate(std::string(corpus.source_text(k))));
-    references.emplace_back(corpus.target_text(k));
-  }
-  return text_scores(hypotheses, references);
-}
-
 }  // namespace
 
-std::vector<BaselineScores> translate_baselines(const std::vector<std::string>& train,
-                                                const std::vector<std::vector<std::string>>& sets,
-                                                const data::CorpusOptions& options, const LogSink& log) {
+std::vector<BaselineScores> Translate::baselines(const Recipe& recipe, const data::RowSource& train,
+                                                 const std::vector<std::pair<std::string, data::RowSource>>& sets,
+                                                 const LogSink& log) {
   const data::TokenizerOptions word{.kind = "word", .size = 1'000'000, .joint = false};
-  const Tokenizers words = Tokenizers::learn(word, train, options, log);
-  const data::Corpus corpus(train, *words.source, *words.target, options);
-  log(Severity::info, "training data: " + data::describe(corpus.report()));
+  const Tokenizers words = Tokenizers::learn(word, train, recipe.data.table, log);
+  const data::Table table(train, words.columns(), recipe.data.table);
+  log(Severity::info, "training data: " + data::describe(table.report()));
   const std::pair<const char*, Translator> baselines[] = {{"copy", [](const std::string& source) { return source; }},
-                                                          {"word by word", word_by_word(corpus, words)}};
+                                                          {"word by word", word_by_word(table, words)}};
   std::vector<BaselineScores> out;
-  for (const auto& files : sets) {
-    const data::Corpus set(files, *words.source, *words.target, options, data::Keep::tokens_and_text);
-    for (const auto& [name, translate] : baselines) out.push_back({name, files[0], scored(set, translate)});
+  for (const auto& [set, rows] : sets) {
+    const Examples examples = read_examples(rows, columns(), recipe.data.table);
+    for (const auto& [name, translate] : baselines) {
+      metrics::Lines hypotheses;
+      for (const Input& input : examples.inputs) hypotheses.push_back(translate(*input.find("source")));
+      out.push_back({name, set, scored(metrics(), hypotheses, examples.references)});
+    }
   }
   return out;
 }

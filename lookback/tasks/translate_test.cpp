@@ -52,11 +52,14 @@ TEST_F(TranslateTest, TranslatesInOrderOneForEachInput) {
     EXPECT_EQ(out[k].outputs[0].text, want[k]) << k;
     EXPECT_EQ(out[k].line, static_cast<int64_t>(k) + 1);
   }
-  EXPECT_EQ(out[0].source, (std::vector<std::string>{"s1", "s2"}));
-  EXPECT_EQ(out[0].outputs[0].tokens, (std::vector<std::string>{"t1", "t2"}));
-  EXPECT_EQ(out[0].outputs[0].alignment.shape(), (Shape{3, 2}));
-  EXPECT_EQ(out[0].outputs[0].token_log_probs.size(), 3U);
-  EXPECT_TRUE(out[1].source.empty());
+  EXPECT_EQ(out[0].details.text(), R"({"source": ["s1", "s2"]})");
+  EXPECT_TRUE(out[0].outputs[0].details.text().starts_with(R"({"tokens": ["t1", "t2"], "token_log_probs": [-)"));
+  EXPECT_EQ(out[1].details.text(), R"({"source": []})");
+  const auto map = std::get<viz::HeatMap>(model->model->explain(inputs_of({"s1 s2"})[0], *model->options));
+  EXPECT_EQ(map.weights.shape(), (Shape{3, 2}));
+  EXPECT_EQ(map.columns.tokens, (std::vector<std::string>{"s1", "s2"}));
+  EXPECT_EQ(map.rows.tokens, (std::vector<std::string>{"t1", "t2", "</s>"}));
+  EXPECT_EQ(map.row_scores.size(), 3U);
   EXPECT_TRUE(model->predict({}).empty());
 }
 
@@ -100,25 +103,27 @@ TEST_F(TranslateTest, SamplesDependOnTheLineAndTheSeed) {
 
 TEST_F(TranslateTest, ThePrefixComesFirst) {
   const auto model = load({one()});
-  EXPECT_TRUE(best(*model, {.line = 1, .text = "s1 s2 s3", .prefix = "t7"}).starts_with("t7"));
-  EXPECT_EQ(best(*model, {.line = 1, .text = "s1 s2 s3", .prefix = "t1 t2"}), "t1 t2 t3");
+  EXPECT_TRUE(best(*model, {.line = 1, .fields = {{"source", "s1 s2 s3"}, {"prefix", "t7"}}}).starts_with("t7"));
+  EXPECT_EQ(best(*model, {.line = 1, .fields = {{"source", "s1 s2 s3"}, {"prefix", "t1 t2"}}}), "t1 t2 t3");
 }
 
 TEST_F(TranslateTest, WhatIsUnknownInAPrefixIsTold) {
   const auto model = load({one()});
-  const std::vector<Input> inputs = {{.line = 1, .text = "s1", .prefix = "t1 zebra t2 gnu"},
-                                     {.line = 2, .text = "s1", .prefix = "t1"}};
+  const std::vector<Input> inputs = {{.line = 1, .fields = {{"source", "s1"}, {"prefix", "t1 zebra t2 gnu"}}},
+                                     {.line = 2, .fields = {{"source", "s1"}, {"prefix", "t1"}}}};
   const auto found = model->predict(inputs);
-  EXPECT_EQ(found[0].unknown_in_prefix, (std::vector<std::string>{"zebra", "gnu"}));
-  EXPECT_TRUE(found[1].unknown_in_prefix.empty());
+  ASSERT_EQ(found[0].warnings.size(), 1U);
+  EXPECT_EQ(found[0].warnings[0].first, "prefix");
+  EXPECT_TRUE(found[0].warnings[0].second.starts_with("the model does not know 'zebra', 'gnu';"));
+  EXPECT_TRUE(found[1].warnings.empty());
 }
 
 TEST_F(TranslateTest, AGivenTargetIsScored) {
   const auto model = load({one()}, {{"beam", "1"}});
   const std::string right = "t1 t2", wrong = "t5 t5";
   const auto found = model->predict(inputs_of({"s1 s2"}))[0].outputs[0];
-  const std::vector<Input> inputs = {{.line = 1, .text = "s1 s2", .target = &right},
-                                     {.line = 2, .text = "s1 s2", .target = &wrong}};
+  const std::vector<Input> inputs = {{.line = 1, .fields = {{"source", "s1 s2"}, {"score", right}}},
+                                     {.line = 2, .fields = {{"source", "s1 s2"}, {"score", wrong}}}};
   const auto out = model->predict(inputs);
   EXPECT_EQ(found.text, right);
   EXPECT_EQ(out[0].outputs[0].text, right);
@@ -126,7 +131,12 @@ TEST_F(TranslateTest, AGivenTargetIsScored) {
   EXPECT_EQ(out[0].outputs[0].score, found.score);
   EXPECT_EQ(out[1].outputs[0].text, wrong);
   EXPECT_LT(out[1].outputs[0].log_prob, found.log_prob - 3);
-  EXPECT_EQ(out[1].outputs[0].alignment.shape(), (Shape{3, 2}));
+  // Some inputs may be searched for while others are scored.
+  const std::vector<Input> mixed = {inputs[1], inputs_of({"s1 s2"})[0], inputs_of({""})[0]};
+  const auto both = model->predict(mixed);
+  EXPECT_EQ(both[0].outputs[0].log_prob, out[1].outputs[0].log_prob);
+  EXPECT_EQ(both[1].outputs[0].log_prob, found.log_prob);
+  EXPECT_EQ(both[2].outputs[0].text, "");
 }
 
 // One loaded model answers two callers who ask in two ways, whatever the options of its folder.
@@ -147,7 +157,7 @@ TEST_F(TranslateTest, OptionsBelongToTheCallAndNotToTheModel) {
 }
 
 TEST_F(TranslateTest, UnknownWordsAreCopiedWhenAsked) {
-  const Input input{.line = 1, .text = "s1 Zanzibar s2"};
+  const Input input{.line = 1, .fields = {{"source", "s1 Zanzibar s2"}}};
   EXPECT_EQ(best(*load({one()}), input), "t1 \xE2\x81\x87 t2");
   EXPECT_EQ(best(*load({one()}, {{"replace_unk", "true"}}), input), "t1 Zanzibar t2");
 }
@@ -166,7 +176,7 @@ TEST_F(TranslateTest, AnEnsembleOfOneModelTwiceSaysWhatItSays) {
 
 TEST_F(TranslateTest, AnEnsembleOfTwoModelsTranslates) {
   const auto both = load({one(), two()});
-  EXPECT_EQ(best(*both, {.line = 1, .text = "s1 s2 s3"}), "t1 t2 t3");
+  EXPECT_EQ(best(*both, {.line = 1, .fields = {{"source", "s1 s2 s3"}}}), "t1 t2 t3");
   const auto a = load({one()})->predict(inputs_of({"s1 s2"}))[0].outputs[0].log_prob;
   const auto b = load({two()})->predict(inputs_of({"s1 s2"}))[0].outputs[0].log_prob;
   const auto mean = both->predict(inputs_of({"s1 s2"}))[0].outputs[0].log_prob;
@@ -181,13 +191,20 @@ TEST_F(TranslateTest, EvaluateScoresFiles) {
   EXPECT_EQ(lines[0].name, "bleu");
   EXPECT_GT(lines[0].value, 60);
   EXPECT_TRUE(lines[0].signature.starts_with("nrefs:1|")) << lines[0].signature;
+  const auto from_tsv = model->evaluate({*data_ / "valid.tsv"});
+  EXPECT_EQ(from_tsv[0].value, lines[0].value);
+  const auto with = model->model->evaluate({.files = {*data_ / "valid.tsv"}, .resamples = 100}, *model->options);
+  EXPECT_EQ(with[0].value, lines[0].value);
+  EXPECT_GT(with[0].interval->ci, 0);
   EXPECT_THROW(model->evaluate({*data_ / "valid.s"}), ConfigError);
   const std::string shorter = data_->file("shorter.t", "t1\n");
   EXPECT_NE(message_of<FormatError>([&] {
               model->evaluate({*data_ / "valid.s", shorter});
-            }).find("line 2"),
+            }).find("shorter.t has 1"),
             std::string::npos);
   EXPECT_THROW(model->evaluate({*data_ / "no.s", *data_ / "valid.t"}), IoError);
+  EXPECT_NE(message_of<ConfigError>([&] { model->evaluate({}); }).find("data.test"), std::string::npos);
+  EXPECT_THROW(model->evaluate({data_->file("empty.tsv", "")}), FormatError);
 }
 
 TEST_F(TranslateTest, OptionsThatDoNotGoTogetherAreRefused) {

@@ -43,7 +43,7 @@ TEST(RunState, RoundTripsEveryBit) {
   const TemporaryFolder folder;
   RunState state;
   state.step = 123456789012345, state.epoch = 3, state.batch = 17, state.seconds = 0.1 + 0.2;
-  state.since_log = {.loss = 1.0 / 3, .nll = 1e300, .correct = 5, .tokens = 7};
+  state.since_log = {.batches = {.loss = 1.0 / 3, .units = 7, .sums = {{"nll", 1e300}, {"close", 5}}}};
   state.options.optimizer.lr = 1e-5 / 3;
   state.options.schedule.kind = "plateau";
   state.add({.step = 10, .epoch = 1, .seconds = 2.5, .scores = {{"bleu", 100.0 / 3}, {"loss", 0.1}}});
@@ -53,8 +53,9 @@ TEST(RunState, RoundTripsEveryBit) {
   EXPECT_EQ(back.step, state.step);
   EXPECT_EQ(back.batch, 17);
   EXPECT_EQ(back.seconds, state.seconds);
-  EXPECT_EQ(back.since_log.loss, 1.0 / 3);
-  EXPECT_EQ(back.since_log.nll, 1e300);
+  EXPECT_EQ(back.since_log.batches.loss, 1.0 / 3);
+  EXPECT_EQ(back.since_log.batches.sums, state.since_log.batches.sums);
+  EXPECT_EQ(back.since_log.batches.units, 7);
   EXPECT_EQ(back.options.optimizer.lr, state.options.optimizer.lr);
   EXPECT_EQ(back.options.schedule.kind, "plateau");
   const auto history = back.history();
@@ -63,6 +64,31 @@ TEST(RunState, RoundTripsEveryBit) {
   EXPECT_EQ(history[0].seconds, 2.5);
   EXPECT_TRUE(std::isnan(history[1].scores.at("bleu")));
   EXPECT_THROW(state.add({.scores = {{"two words", 1}}}), ConfigError);
+}
+
+// A run of the version before goes on: its units were called tokens, and its sums had names of their own.
+TEST(RunState, ReadsFormat1) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "state.json";
+  RunState state;
+  state.step = 9, state.units = 77, state.since_log.batches = {.loss = 0.5, .units = 7};
+  write_state(path, state);
+  std::string text = read_all(path);
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    const size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+  };
+  replace("\"format\": 2", "\"format\": 1");
+  replace("\"units\": 77", "\"tokens\": 77");
+  replace("\"units\": 7", "\"tokens\": 7, \"nll\": 0.25, \"correct\": 3, \"source_tokens\": 4, \"examples\": 1");
+  replace("\"sums\": [],", "");
+  write_all(path, text);
+  const RunState back = read_state(io::File::open_regular(path));
+  EXPECT_EQ(back.format, RunState().format);
+  EXPECT_EQ(back.units, 77);
+  EXPECT_EQ(back.since_log.batches.units, 7);
+  EXPECT_EQ(back.since_log.batches.loss, 0.5);
 }
 
 TEST(RunState, DamageIsNamed) {
@@ -80,7 +106,7 @@ TEST(RunState, DamageIsNamed) {
   };
   EXPECT_EQ(read_damaged("\"batch\"", "\"bach\""), path + ": unknown key 'bach'; did you mean 'batch'?");
   EXPECT_EQ(read_damaged("\"batch\": 0,", ""), path + ": has no key 'batch'");
-  EXPECT_NE(read_damaged("\"format\": 1", "\"format\": 2"), "");
+  EXPECT_NE(read_damaged("\"format\": 2", "\"format\": 3"), "");
   EXPECT_NE(read_damaged("\"step\": 0", "\"step\": -1"), "");
   EXPECT_NE(read_damaged("bleu=1", "bleu=x").find("is damaged at 'x'"), std::string::npos);
   EXPECT_NE(read_damaged("bleu=1", "bleu").find("is damaged at 'bleu'"), std::string::npos);

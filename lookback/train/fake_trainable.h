@@ -55,7 +55,8 @@ struct FakeTrainable final : Trainable {
     return order[static_cast<size_t>(batch)];
   }
   static int64_t rows(int64_t place) { return 2 + place % 3; }
-  int64_t target_tokens(int64_t epoch, int64_t batch) override { return rows(place(epoch, batch)) * kOut; }
+  std::string unit() const override { return "values"; }
+  int64_t units(int64_t epoch, int64_t batch) override { return rows(place(epoch, batch)) * kOut; }
 
   BatchResult run(int64_t epoch, int64_t batch, double scale, Noise& noise) override {
     ++runs;
@@ -69,15 +70,12 @@ struct FakeTrainable final : Trainable {
   Validation validate() override {
     if (on_validate) on_validate();
     const BatchResult r = pass(1000, 20, 0, nullptr);
-    const double loss = r.loss / static_cast<double>(r.tokens);
+    const double loss = r.loss / static_cast<double>(r.units);
     return {.scores = {{"loss", loss}, {"score", scripted ? scripted(validations++) : -loss}},
-            .samples = {{.source = "a | b", .target = "t", .output = "bad \xFF byte"}, {.source = "second"}}};
+            .samples = {{.texts = {{"source", "a | b"}, {"target", "t"}, {"output", "bad \xFF byte"}}},
+                        {.texts = {{"source", "second"}}}}};
   }
-  bool larger_is_better(const std::string& score) const override {
-    check<ConfigError>(score == "loss" || score == "score" || score == "absent", "keep = '", score,
-                       "' is not one of loss, score");
-    return score == "score" && larger;
-  }
+  std::vector<ScoreKind> scores() const override { return {{"loss", false}, {"score", larger}, {"absent", false}}; }
   std::function<void()> on_save;
   StringList save_model_files(const std::string& folder) override {
     if (on_save) on_save();
@@ -88,7 +86,7 @@ struct FakeTrainable final : Trainable {
  private:
   // Forward over `count` rows of data, and backward if scale is not 0.
   BatchResult pass(int64_t at, int64_t count, double scale, Noise* noise) {
-    BatchResult out{.tokens = count * kOut, .source_tokens = count * kIn, .examples = count};
+    BatchResult out{.units = count * kOut};
     Rng data(17, static_cast<uint64_t>(at));
     const Stream jitter = noise ? noise->next() : Stream{};
     const float* weight = w.value().data<float>();
@@ -107,8 +105,7 @@ struct FakeTrainable final : Trainable {
         }
         const float error = y - target;
         out.loss += static_cast<double>(error) * error;
-        out.nll = out.loss;
-        out.correct += std::abs(error) < 0.1f;
+        out.sums["close"] += std::abs(error) < 0.1f;
         if (scale == 0) continue;
         const float d = 2 * error * static_cast<float>(scale);
         b.grad_buffer().data<float>()[o] += d;
@@ -153,7 +150,7 @@ inline void write_all(const std::string& path, const std::string& bytes) {
 // log.jsonl of a model folder without what the clock said.
 inline std::string log_without_time(const std::string& folder) {
   std::string log = read_all(folder + "/training/log.jsonl");
-  for (size_t at; (at = log.find("\"time\":{")) != std::string::npos;) log.erase(at, log.find('}', at) + 1 - at);
+  for (size_t at; (at = log.find("\"time\": {")) != std::string::npos;) log.erase(at, log.find('}', at) + 1 - at);
   return log;
 }
 

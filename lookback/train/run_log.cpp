@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -18,38 +17,8 @@ namespace lookback::train {
 namespace fs = std::filesystem;
 namespace {
 
-std::string number(double x) {
-  if (!std::isfinite(x)) return "null";
-  char buffer[40];
-  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, x).ptr};
-}
-
-class Object {
- public:
-  Object& raw(std::string_view key, std::string_view json) {
-    out_ += (out_.size() > 1 ? "," : "") + io::json_quote(key) + ":";
-    out_ += json;
-    return *this;
-  }
-  Object& add(std::string_view key, double x) { return raw(key, number(x)); }
-  Object& add(std::string_view key, int64_t x) { return raw(key, std::to_string(x)); }
-  Object& add(std::string_view key, const std::string& s) { return raw(key, io::json_quote(s)); }
-  Object& flag(std::string_view key, bool x) { return raw(key, x ? "true" : "false"); }
-  std::string text() const { return out_ + "}"; }
-
- private:
-  std::string out_ = "{";
-};
-
-template <class List, class F>
-std::string array(const List& list, F&& element) {
-  std::string out = "[";
-  for (const auto& x : list) out += (out.size() > 1 ? "," : "") + element(x);
-  return out + "]";
-}
-
 std::string scores_object(const ValidationRecord& record) {
-  Object scores;
+  io::JsonObject scores;
   for (const auto& [name, score] : record.scores) scores.add(name, score);
   return scores.text();
 }
@@ -66,8 +35,9 @@ std::string sample_markdown(const Sample& s) {
     for (const char c : utf8_or_marks(words)) out += c == '|' ? "\\|" : c == '\n' ? " " : std::string(1, c);
     return out;
   };
-  return "| | |\n|---|---|\n| source | " + cell(s.source) + " |\n| target | " + cell(s.target) + " |\n| output | " +
-         cell(s.output) + " |\n";
+  std::string out = "| | |\n|---|---|\n";
+  for (const auto& [name, words] : s.texts) out += "| " + name + " | " + cell(words) + " |\n";
+  return out;
 }
 
 io::File open_log(const std::string& path) {
@@ -109,40 +79,46 @@ void RunLog::line(const std::string& object) {
   events_.flush();
 }
 
-void RunLog::start(int64_t seed, int64_t parameters, Precision precision) {
-  line(Object()
-           .add("event", std::string("start"))
+void RunLog::start(int64_t seed, int64_t parameters, Precision precision, const std::string& unit) {
+  line(io::JsonObject()
+           .add("event", "start")
            .add("seed", seed)
            .add("parameters", parameters)
-           .add("precision", std::string(precision == Precision::bf16 ? "bf16" : "f32"))
+           .add("precision", precision == Precision::bf16 ? "bf16" : "f32")
+           .add("unit", unit)
            .raw("time", "{}")
            .text());
 }
 
 void RunLog::trained(const RunState& s, double epochs, double lr, double grad_norm) {
-  const double tokens = static_cast<double>(s.since_log.tokens), nan = std::numeric_limits<double>::quiet_NaN();
-  const double loss = tokens > 0 ? s.since_log.loss / tokens : nan, nll = tokens > 0 ? s.since_log.nll / tokens : nan;
-  const double accuracy = tokens > 0 ? static_cast<double>(s.since_log.correct) / tokens : nan;
-  const double speed = s.since_log.seconds > 0 ? tokens / s.since_log.seconds : nan;
-  Object time, object;
-  time.add("seconds", s.seconds).add("tokens_per_second", speed);
-  object.add("event", std::string("train")).add("step", s.step).add("epoch", epochs).add("loss", loss).add("nll", nll);
-  object.add("accuracy", accuracy).add("lr", lr).add("grad_norm", grad_norm).add("tokens", s.tokens);
-  events_.scalar("train/loss", s.step, loss);
-  events_.scalar("train/accuracy", s.step, accuracy);
-  events_.scalar("train/lr", s.step, lr);
-  events_.scalar("train/grad_norm", s.step, grad_norm);
-  events_.scalar("train/tokens_per_second", s.step, speed);
-  line(object.add("skipped", s.skipped).raw("time", time.text()).text());
+  const BatchResult& sum = s.since_log.batches;
+  const double nan = std::numeric_limits<double>::quiet_NaN(), units = static_cast<double>(sum.units);
+  const auto mean = [&](double x) { return sum.units > 0 ? x / units : nan; };
+  const double speed = s.since_log.seconds > 0 ? units / s.since_log.seconds : nan;
+  io::JsonObject time, object;
+  const auto both = [&](const std::string& name, double x) {
+    object.add(name, x);
+    events_.scalar("train/" + name, s.step, x);
+  };
+  time.add("seconds", s.seconds).add("units_per_second", speed);
+  object.add("event", "train").add("step", s.step).add("epoch", epochs);
+  both("loss", mean(sum.loss));
+  for (const auto& [name, x] : sum.sums) both(name, mean(x));
+  both("lr", lr);
+  both("grad_norm", grad_norm);
+  events_.scalar("train/units_per_second", s.step, speed);
+  line(object.add("units", s.units).add("skipped", s.skipped).raw("time", time.text()).text());
 }
 
 void RunLog::validated(const ValidationRecord& r, const std::vector<Sample>& samples, bool is_best) {
-  Object time, object;
+  io::JsonObject time, object;
   time.add("seconds", r.seconds);
-  object.add("event", std::string("valid")).add("step", r.step).add("epoch", r.epoch);
-  object.raw("scores", scores_object(r)).flag("best", is_best);
-  object.raw("samples", array(samples, [](const Sample& s) {
-               return Object().add("source", s.source).add("target", s.target).add("output", s.output).text();
+  object.add("event", "valid").add("step", r.step).add("epoch", r.epoch);
+  object.raw("scores", scores_object(r)).add("best", is_best);
+  object.raw("samples", io::json_list(samples, [](const Sample& s) {
+               io::JsonObject out;
+               for (const auto& [name, words] : s.texts) out.add(name, words);
+               return out.text();
              }));
   for (const auto& [name, score] : r.scores) events_.scalar("valid/" + utf8_or_marks(name), r.step, score);
   for (size_t k = 0; k < samples.size(); ++k) {
@@ -153,14 +129,14 @@ void RunLog::validated(const ValidationRecord& r, const std::vector<Sample>& sam
 }
 
 void RunLog::incident(const std::string& event, int64_t step, const std::string& what) {
-  line(Object().add("event", event).add("step", step).add("what", what).raw("time", "{}").text());
+  line(io::JsonObject().add("event", event).add("step", step).add("what", what).raw("time", "{}").text());
 }
 
 void RunLog::averaged(const std::vector<int64_t>& steps, const ValidationRecord& r, bool is_best) {
-  Object time, object;
+  io::JsonObject time, object;
   time.add("seconds", r.seconds);
-  object.add("event", std::string("average")).raw("steps", array(steps, [](int64_t s) { return std::to_string(s); }));
-  line(object.raw("scores", scores_object(r)).flag("best", is_best).raw("time", time.text()).text());
+  object.add("event", "average").raw("steps", io::json_list(steps, [](int64_t s) { return std::to_string(s); }));
+  line(object.raw("scores", scores_object(r)).add("best", is_best).raw("time", time.text()).text());
 }
 
 }  // namespace lookback::train

@@ -17,9 +17,9 @@ namespace lookback::train {
 
 // Two runs of the same recipe and seed write the same lines, stopped and resumed or not, but for
 // the object "time" in each, which holds what the clock said. Numbers that are not finite are null.
-//   {"event":"start", "seed", "parameters", "precision", "time":{}}
-//   {"event":"train", "step", "epoch", "loss", "nll", "accuracy", "lr", "grad_norm", "tokens", "skipped",
-//    "time":{"seconds","tokens_per_second"}}        means over the steps since the line before
+//   {"event":"start", "seed", "parameters", "precision", "unit", "time":{}}
+//   {"event":"train", "step", "epoch", "loss", the model's own sums ("nll", "accuracy_token"), "lr", "grad_norm",
+//    "units", "skipped", "time":{"seconds","units_per_second"}}        means over the steps since the line before
 //   {"event":"valid", "step", "epoch", "scores":{}, "best", "samples":[{}], "time":{"seconds"}}
 //   {"event":"skip" | "rollback", "step", "what", "time":{}}
 //   {"event":"average", "steps":[], "scores":{}, "best", "time":{}}
@@ -34,7 +34,7 @@ class RunLog {
   int64_t bytes() const { return file_.size(); }
   void sync();
 
-  void start(int64_t seed, int64_t parameters, Precision precision);
+  void start(int64_t seed, int64_t parameters, Precision precision, const std::string& unit);
   // `epochs` done: 2.5 in the middle of the third.
   void trained(const RunState& state, double epochs, double lr, double grad_norm);
   void validated(const ValidationRecord& record, const std::vector<Sample>& samples, bool is_best);

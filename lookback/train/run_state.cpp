@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <sstream>
 
 #include "lookback/base/error.h"
@@ -24,28 +25,29 @@ T parse(const std::string& word, const std::string& line) {
   T x{};
   const auto end = word.data() + word.size();
   const auto r = std::from_chars(word.data(), end, x);
-  check<FormatError>(r.ec == std::errc() && r.ptr == end, "the validation '", line, "' is damaged at '", word, "'");
+  check<FormatError>(r.ec == std::errc() && r.ptr == end, "'", line, "' is damaged at '", word, "'");
   return x;
 }
+
+// Sums that nothing shows any more, or only the next line of the log.
+const std::set<std::string> kOfFormat1 = {"since_log.nll", "since_log.correct", "since_log.source_tokens",
+                                          "since_log.examples"};
 
 }  // namespace
 
 void RunningSums::fields(FieldVisitor& v) {
-  v("loss", loss, "");
-  v("nll", nll, "");
-  v("correct", correct, "");
-  v("tokens", tokens, "");
-  v("source_tokens", source_tokens, "");
-  v("examples", examples, "");
+  v("loss", batches.loss, "");
+  v("units", batches.units, "");
+  v("sums", sums, "");
   v("seconds", seconds, "");
 }
 
 void RunState::fields(FieldVisitor& v) {
-  v("format", format, "of this file").range(1, 1);
+  v("format", format, "of this file").range(1, 2);
   v("step", step, "steps done").range(0, 1e18);
   v("epoch", epoch, "of the next batch").range(0, 1e18);
   v("batch", batch, "the next one").range(0, 1e18);
-  v("tokens", tokens, "target tokens trained on").range(0, 9e18);
+  v("units", units, "trained on").range(0, 9e18);
   v("seconds", seconds, "training time").range(0, 1e12);
   v("scheduled", scheduled, "made by steps and validations, not by the clock or a stop");
   v("log_bytes", log_bytes, "how far log.jsonl belongs to this checkpoint").range(0, 1e18);
@@ -81,7 +83,7 @@ std::vector<ValidationRecord> RunState::history() const {
     r.seconds = parse<double>(seconds, line);
     while (words >> word) {
       const size_t equals = word.find('=');
-      check<FormatError>(equals != std::string::npos, "the validation '", line, "' is damaged at '", word, "'");
+      check<FormatError>(equals != std::string::npos, "'", line, "' is damaged at '", word, "'");
       r.scores[word.substr(0, equals)] = parse<double>(word.substr(equals + 1), line);
     }
   }
@@ -89,6 +91,8 @@ std::vector<ValidationRecord> RunState::history() const {
 }
 
 void write_state(const std::string& path, RunState state) {
+  RunningSums& s = state.since_log;
+  for (const auto& [name, sum] : s.batches.sums) s.sums.push_back(name + " " + exact(sum));
   io::write_file_atomic(path, io::write_json_fields(fields_of(state)));
 }
 
@@ -98,15 +102,26 @@ RunState read_state(const io::File& file) {
   auto fields = fields_of(state);
   const auto given = io::read_json_fields(file);
   try {
-    for (const auto& [key, value, line] : given) set_field(find_field(fields, key, path), value, path);
+    for (const auto& [key, value, line] : given) {
+      if (kOfFormat1.contains(key)) continue;
+      const bool renamed = key == "tokens" || key == "since_log.tokens";
+      set_field(find_field(fields, renamed ? str_cat(key.substr(0, key.size() - 6), "units") : key, path), value, path);
+    }
   } catch (const ConfigError& e) {
     throw FormatError(e.what());
   }
   for (const Field& f : fields)
-    check<FormatError>(f.origin != "default" || f.path.starts_with("options.") || f.path == "settings", path,
-                       ": has no key '", f.path, "'");
+    check<FormatError>(f.origin != "default" || f.path.starts_with("options.") || f.path == "settings" ||
+                           (state.format == 1 && f.path == "since_log.sums"),
+                       path, ": has no key '", f.path, "'");
+  state.format = RunState().format;
   try {
     state.history();
+    for (const std::string& s : state.since_log.sums) {
+      const size_t blank = std::min(s.find(' '), s.size() - 1);
+      state.since_log.batches.sums[s.substr(0, blank)] = parse<double>(s.substr(blank + 1), s);
+    }
+    state.since_log.sums.clear();
   } catch (const FormatError& e) {
     throw FormatError(path + ": " + e.what());
   }

@@ -9,6 +9,7 @@
 #include "lookback/base/fields.h"
 #include "lookback/io/posix_file.h"
 #include "lookback/train/train_options.h"
+#include "lookback/train/trainable.h"
 
 namespace lookback::train {
 
@@ -23,19 +24,19 @@ struct ValidationRecord {
 
 // Sums over the steps since the last line in the log.
 struct RunningSums {
-  double loss = 0, nll = 0;
-  int64_t correct = 0, tokens = 0, source_tokens = 0, examples = 0;
+  BatchResult batches;
   double seconds = 0;  // how long they took
+  StringList sums;     // in the file: those of batches, "nll 12.5" each
 
   void fields(FieldVisitor& v);
 };
 
 struct RunState {
-  int64_t format = 1;
+  int64_t format = 2;
   int64_t step = 0;   // steps done
   int64_t epoch = 0;  // the next batch is `batch` of `epoch`
   int64_t batch = 0;
-  int64_t tokens = 0;      // target tokens trained on
+  int64_t units = 0;       // trained on
   double seconds = 0;      // training time, over all sittings
   bool scheduled = false;  // whether it is a checkpoint of every run with these options, not of the clock or a stop
   int64_t log_bytes = 0;
@@ -55,7 +56,7 @@ struct RunState {
 };
 
 void write_state(const std::string& path, RunState state);
-// Throws FormatError for a file that is not what write_state wrote, and IoError.
+// Throws FormatError for a file that is not what write_state wrote, now or in format 1, and IoError.
 RunState read_state(const io::File& file);
 
 // Score `keep` of each record; NaN where there is none.

@@ -15,42 +15,51 @@ namespace lookback::train {
 
 // What one batch gave. Sums, so that batches can be added up.
 struct BatchResult {
-  double loss = 0;      // summed over `tokens`, the objective with smoothing
-  double nll = 0;       // summed negative log-likelihood, without smoothing
-  int64_t correct = 0;  // tokens whose best guess was right
-  int64_t tokens = 0;   // target tokens, the loss's normaliser
-  int64_t source_tokens = 0;
-  int64_t examples = 0;
+  double loss = 0;    // summed over `units`, what training minimises
+  int64_t units = 0;  // target tokens, examples, values: the loss's normaliser
+  // Further sums over units, whose means the log shows: "nll", "accuracy_token".
+  std::map<std::string, double> sums = {};
+
+  void add(const BatchResult& other);
 };
 
+// An example of what the model does, for people.
 struct Sample {
-  std::string source, target, output;
-  std::string image_png;  // an attention map, or empty
+  std::vector<std::pair<std::string, std::string>> texts;  // {"source", "..."}, {"output", "..."}
+  std::string image_png;                                   // what it looked at, or empty
 };
 
 struct Validation {
-  std::map<std::string, double> scores;  // "loss" and "ppl" always; task metrics such as "bleu" when asked for
-  std::vector<Sample> samples;           // a few, for people
+  std::map<std::string, double> scores;  // all of those that `scores` of the model names
+  std::vector<Sample> samples;
+};
+
+// A score that validation gives.
+struct ScoreKind {
+  std::string name;  // "bleu"
+  bool larger_is_better;
 };
 
 struct Trainable {
   virtual ~Trainable() = default;
   virtual std::vector<NamedVar> parameters() = 0;
+  virtual std::string unit() const = 0;  // of BatchResult, in the plural: "target tokens"
   // Number of batches in an epoch; the order within it is a pure function of (seed, epoch).
   virtual int64_t batches(int64_t epoch) = 0;
-  // Target tokens of one batch, without running it.
-  virtual int64_t target_tokens(int64_t epoch, int64_t batch) = 0;
+  // Units of one batch, without running it.
+  virtual int64_t units(int64_t epoch, int64_t batch) = 0;
   // Runs one batch forward and backward. The loss that is differentiated is
   // (summed loss) * scale; gradients are added to those already there.
   virtual BatchResult run(int64_t epoch, int64_t batch, double scale, Noise& noise) = 0;
   // Scores on held-out data with the current parameters.
   virtual Validation validate() = 0;
-  // Whether a larger value of this validation score is better ("bleu": yes, "loss": no).
-  // Throws ConfigError naming the known scores if there is no such score.
-  virtual bool larger_is_better(const std::string& score) const = 0;
+  virtual std::vector<ScoreKind> scores() const = 0;
   // Writes everything `predict` needs, except the weights, into a model folder. Returns the names of these files,
   // relative to it: the folder's manifest.
   virtual StringList save_model_files(const std::string& folder) = 0;
 };
+
+// Throws ConfigError "train.keep = ..." naming those there are.
+const ScoreKind& find_score(const std::vector<ScoreKind>& scores, const std::string& keep);
 
 }  // namespace lookback::train

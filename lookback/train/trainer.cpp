@@ -40,11 +40,6 @@ std::vector<NamedVar> trained(const std::vector<NamedVar>& named, const StringLi
   return unique_parameters(named);
 }
 
-void add(BatchResult& sum, const BatchResult& r) {
-  sum.loss += r.loss, sum.nll += r.nll, sum.correct += r.correct;
-  sum.tokens += r.tokens, sum.source_tokens += r.source_tokens, sum.examples += r.examples;
-}
-
 }  // namespace
 
 namespace detail {
@@ -54,7 +49,7 @@ Trainer::Trainer(Trainable& model, const TrainOptions& options, const RunContext
       options_(resolved(context.mode == FolderMode::resume ? as_started(options, context.folder) : options)),
       precision_(ops::available_precision(options_.precision)),
       context_(with_defaults(context)),
-      larger_is_better_(model.larger_is_better(options_.keep)),
+      larger_is_better_(find_score(model.scores(), options_.keep).larger_is_better),
       named_(model.parameters()),
       params_(trained(named_, options_.freeze)),
       files_(context_.folder, context_.mode),
@@ -90,7 +85,7 @@ void Trainer::start() {
   log_ = std::make_unique<RunLog>(files_.training(), context_.wall_clock);
   int64_t count = 0;
   for (const NamedVar& p : params_) count += p.var.value().size();
-  log_->start(options_.seed, count, precision_);
+  log_->start(options_.seed, count, precision_, model_.unit());
   files_.write_manifest(model_.save_model_files(files_.folder()));
   state_.options = options_;
   state_.settings = context_.settings;
@@ -150,17 +145,17 @@ void Trainer::step() {
 }
 
 std::optional<std::string> Trainer::run_batches(int64_t batches, int64_t count, BatchResult& sum) {
-  int64_t tokens = 0;
-  for (int64_t k = 0; k < count; ++k) tokens += model_.target_tokens(state_.epoch, state_.batch + k);
-  check<FormatError>(tokens > 0, "epoch ", state_.epoch, ", batch ", state_.batch, " of ", batches,
-                     ": has no target tokens, so there is nothing to learn from it");
+  int64_t units = 0;
+  for (int64_t k = 0; k < count; ++k) units += model_.units(state_.epoch, state_.batch + k);
+  check<FormatError>(units > 0, "epoch ", state_.epoch, ", batch ", state_.batch, " of ", batches, ": has no ",
+                     model_.unit(), ", so there is nothing to learn from it");
   Noise noise{.seed = static_cast<uint64_t>(options_.seed), .step = static_cast<uint64_t>(state_.step + 1)};
   for (int64_t k = 0; k < count; ++k) {
-    add(sum, model_.run(state_.epoch, state_.batch + k, 1.0 / static_cast<double>(tokens), noise));
+    sum.add(model_.run(state_.epoch, state_.batch + k, 1.0 / static_cast<double>(units), noise));
     if (!std::isfinite(sum.loss)) return "the loss";
   }
-  check<Error>(sum.tokens == tokens, "epoch ", state_.epoch, ", batch ", state_.batch, ": ", tokens,
-               " target tokens were announced, ", sum.tokens, " were there");
+  check<Error>(sum.units == units, "epoch ", state_.epoch, ", batch ", state_.batch, ": ", units, " ", model_.unit(),
+               " were announced, ", sum.units, " were there");
   norm_ = grad_norm_(params_);
   if (std::isfinite(norm_)) return std::nullopt;
   const auto name = first_non_finite_grad(params_);
@@ -177,19 +172,19 @@ void Trainer::update() {
 
 void Trainer::account(const BatchResult& r, double began) {
   RunningSums& s = state_.since_log;
-  s.loss += r.loss, s.nll += r.nll, s.correct += r.correct;
-  s.tokens += r.tokens, s.source_tokens += r.source_tokens, s.examples += r.examples;
+  s.batches.add(r);
   s.seconds += context_.clock() - began;
-  state_.tokens += r.tokens;
+  state_.units += r.units;
   state_.seconds = seconds();
   if (context_.observer) {
-    const double tokens = static_cast<double>(s.tokens);
+    const double units = static_cast<double>(s.batches.units);
     context_.observer->progress({.step = state_.step,
                                  .epochs = epochs(),
-                                 .loss = s.loss / tokens,
+                                 .loss = s.batches.loss / units,
                                  .lr = rate_,
                                  .grad_norm = norm_,
-                                 .tokens_per_second = s.seconds > 0 ? tokens / s.seconds : 0,
+                                 .units_per_second = s.seconds > 0 ? units / s.seconds : 0,
+                                 .unit = model_.unit(),
                                  .seconds = state_.seconds,
                                  .eta_seconds = eta()});
   }

@@ -18,12 +18,13 @@ namespace lookback::train {
 struct Progress {
   int64_t step = 0;
   double epochs = 0;  // 2.5: in the middle of the third
-  double loss = 0;    // mean per target token since the last line in the log
+  double loss = 0;    // mean per unit since the last line in the log
   double lr = 0;
   double grad_norm = 0;
-  double tokens_per_second = 0;  // target tokens, since the last line in the log
-  double seconds = 0;            // training time, resumed parts included
-  double eta_seconds = 0;        // until the nearest limit; infinite if none is in sight
+  double units_per_second = 0;  // since the last line in the log
+  std::string unit;             // "target tokens"
+  double seconds = 0;           // training time, resumed parts included
+  double eta_seconds = 0;       // until the nearest limit; infinite if none is in sight
 };
 
 // Who watches. Called from the thread that trains, between steps.
@@ -54,7 +55,8 @@ struct TrainResult {
   int interrupted_by = 0;  // what stop_requested said
   int64_t steps = 0;
   double epochs = 0;
-  int64_t tokens = 0;   // target tokens trained on
+  int64_t units = 0;    // trained on
+  std::string unit;     // "target tokens"
   double seconds = 0;   // training time, resumed parts and the last validation included
   int64_t skipped = 0;  // updates left out because something was not finite
   int64_t rollbacks = 0;
@@ -68,7 +70,7 @@ struct TrainResult {
 // Trains until a limit, and leaves the best weights in the parameters and in model.safetensors.
 //
 // A step is `accumulate` batches (fewer at an epoch's end, which no step crosses); its gradient is
-// that of the mean loss over all their target tokens. Checkpoints are written at the start, after
+// that of the mean loss over all their units. Checkpoints are written at the start, after
 // each scheduled validation, as save_every and save_minutes say, and at the end. A run that is
 // resumed continues from the newest whole checkpoint, bit for bit; a rollback returns to one that
 // neither the clock nor a stop has made. Only where max_minutes ends a run depends on the clock.

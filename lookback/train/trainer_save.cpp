@@ -78,7 +78,8 @@ TrainResult Trainer::finish(const std::string& reason, int signal) {
     write_weights(std::to_string(state_.step));
   }
   result.reason = reason, result.interrupted_by = signal;
-  result.steps = state_.step, result.epochs = epochs(), result.tokens = state_.tokens;
+  result.steps = state_.step, result.epochs = epochs(), result.units = state_.units;
+  result.unit = model_.unit();
   result.skipped = state_.skipped, result.rollbacks = state_.rollbacks;
   result.seconds = seconds();
   const auto best = best_of(history_, options_.keep, 1, larger_is_better_);

@@ -78,12 +78,12 @@ TEST(Trainer, LogHasOneObjectPerEvent) {
   Trial run;
   run.train();
   const std::string log = run.log();
-  EXPECT_EQ(count(log, "\"event\":\"start\""), 1);
-  EXPECT_EQ(count(log, "\"event\":\"train\""), 4);
-  EXPECT_EQ(count(log, "\"event\":\"valid\""), 4);
+  EXPECT_EQ(count(log, "\"event\": \"start\""), 1);
+  EXPECT_EQ(count(log, "\"event\": \"train\""), 4);
+  EXPECT_EQ(count(log, "\"event\": \"valid\""), 4);
   EXPECT_EQ(count(log, "\n"), 9);
-  EXPECT_NE(log.find("\"output\":\"bad \xEF\xBF\xBD byte\""), std::string::npos) << log;
-  EXPECT_NE(log.find("\"step\":5,\"epoch\":0.7142857142857143,\"loss\":"), std::string::npos) << log;
+  EXPECT_NE(log.find("\"output\": \"bad \xEF\xBF\xBD byte\""), std::string::npos) << log;
+  EXPECT_NE(log.find("\"step\": 5, \"epoch\": 0.7142857142857143, \"loss\": "), std::string::npos) << log;
   EXPECT_FALSE(fs::is_empty(run.context.folder + "/training/events"));
 }
 
@@ -99,7 +99,7 @@ TEST(Trainer, AccumulationEqualsABigBatch) {
   for (const auto& [begin, end] : {std::pair{0, 3}, {3, 6}, {6, 7}}) {
     int64_t tokens = 0;
     Noise noise;
-    for (int k = begin; k < end; ++k) tokens += by_hand.target_tokens(0, k);
+    for (int k = begin; k < end; ++k) tokens += by_hand.units(0, k);
     for (int k = begin; k < end; ++k) by_hand.run(0, k, 1.0 / static_cast<double>(tokens), noise);
     for (int64_t k = 0; k < 12; ++k) by_hand.w.value().data<float>()[k] -= 0.05f * by_hand.w.grad().data<float>()[k];
     for (int64_t k = 0; k < 3; ++k) by_hand.b.value().data<float>()[k] -= 0.05f * by_hand.b.grad().data<float>()[k];
@@ -214,7 +214,7 @@ TEST(Trainer, TheMeanOfTheBestIsKeptIfItIsBetter) {
     EXPECT_EQ(result.best_score, better ? 0.5 : 1.0);
     EXPECT_EQ(run.published_step(), better ? "mean of 10, 20, 15" : "10");
     EXPECT_EQ(run.model.w.value().data<float>()[0], better ? weights[4] : weights[1]);
-    EXPECT_NE(run.log().find("\"event\":\"average\",\"steps\":[10,20,15]"), std::string::npos) << run.log();
+    EXPECT_NE(run.log().find("\"event\": \"average\", \"steps\": [10, 20, 15]"), std::string::npos) << run.log();
   }
 }
 
@@ -243,8 +243,8 @@ TEST(Trainer, SkipPolicyLeavesTheUpdateOut) {
   run.options.on_nonfinite = "skip";
   run.model.bad_gradient = [](int64_t epoch, int64_t batch) { return epoch == 1 && batch < 3 ? kNan : 0; };
   EXPECT_EQ(run.train().skipped, 3);
-  EXPECT_EQ(count(run.log(), "\"event\":\"skip\""), 3);
-  EXPECT_NE(run.log().find("\"what\":\"the gradient of layer.weight\""), std::string::npos);
+  EXPECT_EQ(count(run.log(), "\"event\": \"skip\""), 3);
+  EXPECT_NE(run.log().find("\"what\": \"the gradient of layer.weight\""), std::string::npos);
   Trial hopeless;
   hopeless.options.on_nonfinite = "skip", hopeless.options.max_skips = 4;
   hopeless.model.bad_loss = [](int64_t, int64_t) { return kNan; };
@@ -269,7 +269,7 @@ TEST(Trainer, RollbackReturnsToTheCheckpointWithHalfTheRate) {
             (std::vector<int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
   EXPECT_EQ(run.seen.steps[6].lr, 0.05);
   EXPECT_EQ(run.seen.steps[7].lr, 0.0125);
-  EXPECT_EQ(count(run.log(), "\"event\":\"rollback\""), 1);  // what came after the checkpoint is void
+  EXPECT_EQ(count(run.log(), "\"event\": \"rollback\""), 1);  // what came after the checkpoint is void
   Trial hopeless;
   hopeless.options.on_nonfinite = "rollback";
   hopeless.model.bad_loss = [](int64_t, int64_t) { return kNan; };

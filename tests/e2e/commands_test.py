@@ -19,7 +19,7 @@ class Help(p.Case):
         out = self.ok("train", p.WORK / "data/recipe.toml", "--check", "--out", p.WORK / "never", "--set",
                       "train.freeze=encoder.*").stdout.decode()
         self.assertEqual(sorted(p.WORK.rglob("*")), before)
-        self.assertIn("training data: read 200 pairs, kept 200 (", out)
+        self.assertIn("training data: read 200 examples, kept 200 (", out)
         self.assertRegex(out, r"(?m)^  source: .+\n  target: .+$")
         self.assertRegex(out, r"(?m)^parameters: \d+, of which \d+ are frozen$")
         self.assertRegex(out, r"(?m)^an epoch: 13 batches in 13 steps, \d+ target tokens, about \d+ seconds here \(")
@@ -78,12 +78,12 @@ class Train(p.Case):
         bad.write_bytes(b"".join(line + b"\n" for line in [b"\xff", b"", *lines[2:]]))
         words = ("train", self.recipe, "--set", f"data.train={bad},train.tgt", "--set", "train.max_steps=1", "--out")
         talk = self.ok(*words, self.fresh("left_out")).stderr.decode()
-        self.assertRegex(talk, r"(?m)^training data: read 200 pairs, kept 198 .*\n"
-                               r"left out: 1 invalid UTF-8, 1 with an empty source\n  .*bad.src:1: invalid UTF-8\n  .*bad.src:2: ")
+        self.assertRegex(talk, r"(?m)^training data: read 200 examples, kept 198 .*\n"
+                               r"left out: invalid UTF-8: 1; the source is empty: 1\n  .*bad.src:1: invalid UTF-8\n  .*bad.src:2: ")
         talk = self.ok(*words, self.fresh("left_out"), "--log-format", "json").stderr.decode()
         told = [event["text"] for event in map(json.loads, talk.splitlines()) if "training data" in event.get("text", "")]
         self.assertEqual(len(told), 1)
-        self.assertIn("\nleft out: 1 invalid UTF-8", told[0])
+        self.assertIn("\nleft out: invalid UTF-8: 1", told[0])
 
     def test_json_log_is_one_object_per_line(self):
         done = self.ok("train", self.recipe, "--out", self.fresh("jsonlog"), "--log-format", "json")
@@ -237,7 +237,7 @@ class Predict(p.Case):
         self.assertEqual(len(warnings), 4, warnings)
         for warning, says in zip(warnings, (":2: the model does not know 'x', '\u0436';", ":4: the model does not know 'y';",
                                             ":5: the model does not know 'z', 'z', 'z', 'z', 'z' and 2 more;",
-                                            "prefix.txt: 1 more line")):
+                                            "1 more line")):
             self.assertIn(says, warning)
             self.assertTrue(warning.startswith("lookback: warning: "), warning)
 
@@ -325,6 +325,53 @@ class Evaluate(p.Case):
         self.assertIn("bleu", scores)
         self.assertGreaterEqual(scores["chrf"]["score"], 0)
 
+    def test_intervals_are_those_of_metric(self):
+        model, data = self.model(), p.WORK / "data"
+        words = ("evaluate", model, "--data", data / "test.src", data / "test.tgt", "--confidence", "--samples", "50")
+        line = self.ok(*words).stdout.decode().splitlines()[1]
+        out = self.ok("predict", model, "--in", data / "test.src").stdout
+        alone = self.ok("metric", "chrf", "--confidence", "--samples", "50", "--ref", data / "test.tgt", stdin=out)
+        interval = re.search(r"\(μ = .*?\)", alone.stdout.decode())[0]
+        self.assertRegex(line, r"^chrf [\d.]+ " + re.escape(interval) + r" nrefs:1\|bs:50\|")
+        self.assertIn("confidence_95", json.loads(self.ok(*words, "--format", "json").stdout)["ter"])
+
+    def test_tables_of_any_shape_give_the_same_scores(self):
+        model, data = self.model(), p.WORK / "data"
+        rows = list(zip(*((data / f"test.{side}").read_text().splitlines() for side in ("src", "tgt"))))
+        p.write_lines(p.WORK / "test.tsv", ["\t".join(r) for r in rows])
+        p.write_lines(p.WORK / "test.csv", ["target,source"] + [f'"{t}",{s}' for s, t in rows])
+        p.write_lines(p.WORK / "test.jsonl", [json.dumps({"source": s, "target": t}) for s, t in rows])
+        want = self.ok("evaluate", model, "--data", data / "test.src", data / "test.tgt").stdout
+        for name in ("test.tsv", "test.csv", "test.jsonl"):
+            self.assertEqual(self.ok("evaluate", model, "--data", p.WORK / name).stdout, want, name)
+        p.write_lines(p.WORK / "bad.jsonl", ['{"source": "a", "target": "A"}', '{"source": "a"}'])
+        self.fails(3, "evaluate", model, "--data", p.WORK / "bad.jsonl", says="bad.jsonl:2: a column is missing")
+
+
+class Splits(p.Case):
+    """One file, of which a tenth validates and a fifth tests."""
+    def test_evaluate_scores_the_test_part_that_training_never_read(self):
+        folder = self.fresh("splits")
+        folder.mkdir()
+        rng = random.Random(3)
+        for part in ("1", "2"):
+            words = ["".join(rng.choice("abcdef") for _ in range(rng.randint(2, 6))) for _ in range(200)]
+            p.write_lines(folder / f"all-{part}.jsonl", [json.dumps({"source": s, "target": s.upper()}) for s in words])
+        (folder / "recipe.toml").write_text(p.RECIPE)
+        sets = [w for s in ("data.train=all-*.jsonl", "data.valid=10 %", "data.test=20 %", "train.max_steps=5")
+                for w in ("--set", s)]
+        said = self.ok("train", folder / "recipe.toml", *sets, "--out", folder / "m").stderr.decode()
+        read = {part: int(re.search(part + r" data: read (\d+) examples, kept", said)[1])
+                for part in ("training", "validation")}
+        self.assertTrue(230 < read["training"] < 330, read)
+        self.assertTrue(15 < read["validation"] < 70, read)
+        scores = self.ok("evaluate", folder / "m").stdout.decode().splitlines()
+        self.assertEqual([s.split()[0] for s in scores], ["bleu", "chrf", "ter"])
+        self.assertEqual(len(self.ok("baseline", folder / "recipe.toml", *sets).stdout.decode().split("\n\n")), 4)
+        exported = self.fresh("splits_exported")
+        self.ok("export", folder / "m", "--out", exported)
+        self.fails(2, "evaluate", exported, says="names no data.test")
+
 
 class Baseline(p.Case):
     def test_copy_and_word_by_word_are_scored_on_validation_and_test(self):
@@ -336,9 +383,9 @@ class Baseline(p.Case):
             p.write_lines(data / f"{name}.src", [" ".join(f"s{k}x" for k in line) for line in lines])
             p.write_lines(data / f"{name}.tgt", [" ".join(f"t{k}x" for k in line) for line in lines])
         (data / "recipe.toml").write_text(p.RECIPE)
-        words = ("baseline", data / "recipe.toml", "--test", data / "test.src", data / "test.tgt")
+        words = ("baseline", data / "recipe.toml", "--set", "data.test=test.src,test.tgt")
         blocks = [b.splitlines() for b in self.ok(*words).stdout.decode().split("\n\n")]
-        self.assertEqual([b[0] for b in blocks], [f"{name}, {data}/{part}.src" for part in ("valid", "test")
+        self.assertEqual([b[0] for b in blocks], [f"{name}, data.{part}" for part in ("valid", "test")
                                                   for name in ("copy", "word by word")])
         for block in blocks:
             bleu = float(block[1].split()[1])
@@ -349,8 +396,8 @@ class Baseline(p.Case):
         (p.WORK / "elsewhere.toml").write_text(p.RECIPE)
         there = self.ok("baseline", p.WORK / "elsewhere.toml", env={"LOOKBACK_DATA": str(data)}).stdout.decode().split("\n\n")
         self.assertEqual([b.splitlines() for b in there], blocks[:2])
-        self.fails(2, *words[:4], says="--test must name a source and a target file")
-        self.fails(4, *words[:3], data / "no.src", data / "test.tgt", says="no.src")
+        self.fails(2, *words[:3], "data.test=test.src", says="data.test must name a file each for source and target")
+        self.fails(4, *words[:3], "data.test=no.src,test.tgt", says="no.src")
 
 
 class Explain(p.Case):

@@ -89,7 +89,7 @@ class Usage(p.Case):  # exit code 2
         self.fails(2, "bench", "train", "--precision", "int8", says="for decoding")
         self.fails(2, "bench", "trian", says="'train'?")
         self.fails(4, "bench", "train", "--lengths", "missing", says="missing")
-        self.fails(2, "evaluate", model, says="--data FILE... is missing")
+        self.fails(2, "evaluate", model, says="--data FILE... is missing, and the model's recipe names no data.test")
         self.fails(2, "explain", model, says="--text TEXT is missing")
         self.fails(2, "explain", model, "--text", "a", "--out", "map.hmtl", says="'.html'?")
         self.fails(2, "metric", says="bleu, chrf")
@@ -145,7 +145,7 @@ class BadInput(p.Case):  # exit code 3
         p.write_lines(p.WORK / "ref", ["a"] * 3)
         self.fails(3, "metric", "bleu", "--ref", p.WORK / "ref", stdin="a\nb\n",
                    says=["standard input: 2 lines", "ref has 3"])
-        self.fails(3, "evaluate", model, "--data", p.WORK / "ref", p.WORK / "companion", says="unequal line counts")
+        self.fails(3, "evaluate", model, "--data", p.WORK / "ref", p.WORK / "companion", says="each line needs its partner")
         out = p.WORK / "not_written.txt"
         self.fails(3, "predict", model, "--prefix", p.WORK / "companion", "--out", out, stdin="a\n")
         self.assertFalse(out.exists())

@@ -1,4 +1,4 @@
-#include "lookback/tasks/translate_steps.h"
+#include "lookback/tasks/text_steps.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "lookback/tasks/translate_model.h"
+#include "lookback/tasks/text_to_text.h"
 
 namespace lookback::tasks {
 

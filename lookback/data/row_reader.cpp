@@ -1,0 +1,246 @@
+#include "lookback/data/row_reader.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+#include "lookback/base/error.h"
+#include "lookback/base/line_reader.h"
+#include "lookback/base/sha256.h"
+#include "lookback/data/csv.h"
+#include "lookback/data/encoding_guess.h"
+#include "lookback/data/json_line.h"
+
+namespace lookback::data {
+namespace {
+
+enum class Shape { lines, tabs, csv, json };
+
+// `columns` that are read; whether the options say where they are.
+Shape shape_of(const StringList& files, size_t columns, bool placed) {
+  if (files.size() == columns && columns > 1) return Shape::lines;
+  if (has_ending(files[0], ".csv")) return Shape::csv;
+  if (has_ending(files[0], ".jsonl")) return Shape::json;
+  return columns == 1 && !placed && !has_ending(files[0], ".tsv") ? Shape::lines : Shape::tabs;
+}
+
+// The cells of a line with tabs.
+std::vector<std::string> split_tabs(std::string_view line) {
+  std::vector<std::string> out;
+  for (size_t end; (end = line.find('\t')) != std::string_view::npos; line.remove_prefix(end + 1))
+    out.emplace_back(line.substr(0, end));
+  out.emplace_back(line);
+  return out;
+}
+
+std::optional<size_t> number(const std::string& s) {
+  size_t out = 0;
+  const auto [end, failed] = std::from_chars(s.data(), s.data() + s.size(), out);
+  if (failed != std::errc() || end != s.data() + s.size()) return std::nullopt;
+  return out;
+}
+
+// A number in [0, 1) that is the same for equal rows.
+double hash_of(const StringList& cells) {
+  Sha256 sum;
+  for (const std::string& cell : cells) sum.update(cell), sum.update("\n");
+  const std::string hex = sum.hex().substr(0, 13);  // 52 bits
+  uint64_t bits = 0;
+  std::from_chars(hex.data(), hex.data() + hex.size(), bits, 16);
+  return static_cast<double>(bits) * 0x1p-52;
+}
+
+}  // namespace
+
+bool has_ending(std::string_view file, std::string_view ending) {
+  if (file.ends_with(".gz")) file.remove_suffix(3);
+  return file.ends_with(ending);
+}
+
+// Some files that are read side by side, or one.
+struct RowReader::Part {
+  const StringList& files;
+  const Shape shape;
+  std::vector<LineReader> readers;  // one for each file
+  std::vector<LineTally> tallies;
+  StringList keys;             // JSONL: of each column
+  std::vector<size_t> places;  // TSV and CSV: of each column, from 0
+  std::string line = {};
+  StringList all = {};  // cells of the line
+
+  Part(const StringList& names_of_files, const StringList& names, const StringList& columns)
+      : files(names_of_files),
+        shape(shape_of(files, names.size(), !columns.empty())),
+        tallies(files.begin(), files.end()) {
+    for (const std::string& f : files) readers.emplace_back(f);
+    const StringList& wanted = columns.empty() ? names : columns;
+    if (shape == Shape::json) keys = wanted;
+    if (shape == Shape::csv || shape == Shape::tabs) find_places(wanted, shape == Shape::tabs && columns.empty());
+  }
+
+  void find_places(const StringList& wanted, bool in_order) {
+    for (size_t c = 0; in_order && c < wanted.size(); ++c) places.push_back(c);
+    if (in_order) return;
+    const bool numbers = std::ranges::all_of(wanted, [](const std::string& w) { return number(w).has_value(); });
+    if (shape == Shape::csv || !numbers) {
+      check<FormatError>(readers[0].next(line), files[0], ": is empty, without the names of its columns");
+      split();
+    }
+    EncodingGuess guess;
+    guess.add(line, 1);
+    const std::string encoding = is_utf8_text(line) ? "" : "; the line is not UTF-8, " + guess.advice();
+    for (const std::string& w : wanted) {
+      const size_t place = number(w).value_or(1);
+      check<ConfigError>(place > 0, "columns are counted from 1");
+      places.push_back(place - 1);
+      if (numbers) continue;
+      const auto found = std::ranges::find(all, w);
+      check<FormatError>(found != all.end(), files[0], ":1: has no column '", w, "'",
+                         encoding.empty() ? nearest_match(w, all) : encoding);
+      places.back() = static_cast<size_t>(found - all.begin());
+    }
+  }
+
+  // The cells of `line`; why there are none, or "".
+  std::string split() {
+    if (shape == Shape::csv)
+      return parse_csv(
+          line, [&](std::string& more) { return readers[0].next(more); }, all);
+    all = split_tabs(line);
+    return "";
+  }
+
+  // False as soon as one file has no more lines.
+  bool read(Row& row) {
+    row.problem.clear(), row.column = 0;
+    row.cells.clear();
+    row.lines.resize(files.size());
+    row.cells.resize(shape == Shape::lines ? files.size() : std::max(keys.size(), places.size()));
+    for (size_t f = 0; f < files.size(); ++f) {
+      std::string& text = shape == Shape::lines ? row.cells[f] : line;
+      if (!readers[f].next(text)) return false;
+      row.lines[f] = readers[f].number();
+    }
+    if (shape == Shape::lines) {
+      for (size_t f = 0; f < files.size(); ++f) count(row, f, row.cells[f]);
+      return true;
+    }
+    if (shape == Shape::json) {
+      if (count(row, 0, line)) read_members(row);
+      return true;
+    }
+    row.problem = split();
+    if (row.problem.empty()) take_places(row);
+    return true;
+  }
+
+  void set_missing(Row& row, size_t column) {
+    row.problem = "a column is missing", row.column = column;
+    for (std::string& cell : row.cells) cell.clear();
+  }
+
+  void read_members(Row& row) {
+    try {
+      const auto members = json_members(line, keys);
+      for (size_t c = 0; c < keys.size() && row.problem.empty(); ++c) {
+        if (members[c])
+          row.cells[c] = *members[c];
+        else
+          set_missing(row, c);
+      }
+    } catch (const FormatError& e) {
+      row.problem = e.what();
+    }
+  }
+
+  // Only the columns that are read must be text.
+  void take_places(Row& row) {
+    for (size_t c = 0; c < places.size(); ++c) {
+      if (places[c] >= all.size()) {
+        set_missing(row, c);
+        tallies[0].add("", row.lines[0], true);
+        return;
+      }
+      row.cells[c] = all[places[c]];
+    }
+    const auto bad = std::ranges::find_if_not(row.cells, [](const std::string& cell) { return is_utf8_text(cell); });
+    count(row, 0, bad == row.cells.end() ? row.cells[0] : *bad);
+    if (bad != row.cells.end()) row.column = static_cast<size_t>(bad - row.cells.begin());
+  }
+
+  // Whether it is text; the file's tally counts it.
+  bool count(Row& row, size_t f, const std::string& text) {
+    const bool valid = is_utf8_text(text);
+    tallies[f].add(text, row.lines[f], valid);
+    if (!valid && row.problem.empty()) row.problem = why_not_utf8(text), row.column = f;
+    return valid;
+  }
+};
+
+RowReader::RowReader(RowSource source, StringList names, const TableOptions& options)
+    : source_(std::move(source)), names_(std::move(names)), options_(options) {
+  for (Field& f : fields_of(options_)) set_field(f, field_value(f), "data");
+  check<ConfigError>(!source_.parts.empty(), "there are no files to read");
+  for (const StringList& files : source_.parts) {
+    check<ConfigError>(files.size() == 1 || files.size() == names_.size(), "rows of ", names_.size(),
+                       " columns are one file for each, or one with all of them; got ", files.size(), " files");
+    check<ConfigError>(options_.columns.empty() || files.size() == 1, "columns are for one file with all of them; got ",
+                       files.size(), " files");
+  }
+  std::string wanted;
+  for (const std::string& name : names_) wanted += (wanted.empty() ? "" : " and ") + name;
+  check<ConfigError>(options_.columns.empty() || options_.columns.size() == names_.size(), "columns must name ", wanted,
+                     "; got ", options_.columns.size());
+}
+
+RowReader::~RowReader() = default;
+
+bool RowReader::next(Row& row) {
+  for (;;) {
+    if (!part_) {
+      if (next_part_ == source_.parts.size()) return false;
+      part_ = std::make_unique<Part>(source_.parts[next_part_++], names_, options_.columns);
+    }
+    if (!part_->read(row)) {
+      close_part();
+      continue;
+    }
+    row.part = next_part_ - 1;
+    if (!row.problem.empty() && options_.bad_lines == "stop")
+      throw bad_line(where(row, row.column), row.problem.c_str());
+    if (wanted(row)) return true;
+  }
+}
+
+void RowReader::close_part() {
+  Part& p = *part_;
+  int64_t least = -1, most = 0;
+  for (LineReader& reader : p.readers) {
+    while (reader.next(p.line)) continue;
+    least = least < 0 ? reader.number() : std::min(least, reader.number());
+    most = std::max(most, reader.number());
+  }
+  for (const LineTally& t : p.tallies) t.check_share(options_.max_bad);
+  for (size_t f = 1; f < p.files.size(); ++f)
+    check<FormatError>(p.readers[f].number() == p.readers[0].number() || options_.unequal == "truncate", p.files[0],
+                       " has ", p.readers[0].number(), " lines, ", p.files[f], " has ", p.readers[f].number(),
+                       ": each line needs its partner (or set unequal = \"truncate\" to read the shorter length)");
+  unpaired_ += most - least;
+  part_.reset();
+}
+
+bool RowReader::wanted(const Row& row) const {
+  if (source_.from <= 0 && source_.to >= 1) return true;
+  if (!row.problem.empty()) return source_.to >= 1;
+  const double hash = hash_of(row.cells);
+  return source_.from <= hash && hash < source_.to;
+}
+
+std::string RowReader::where(const Row& row, size_t column) const {
+  const StringList& files = source_.parts[row.part];
+  const size_t f = files.size() == 1 ? 0 : column;
+  return files[f] + ":" + std::to_string(row.lines[f]);
+}
+
+}  // namespace lookback::data

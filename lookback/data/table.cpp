@@ -1,0 +1,209 @@
+#include "lookback/data/table.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "lookback/base/error.h"
+#include "lookback/base/parallel.h"
+#include "lookback/base/rng.h"
+#include "lookback/data/encoding_guess.h"
+#include "lookback/data/unicode.h"
+
+namespace lookback::data {
+namespace {
+
+constexpr int64_t kBlock = 4096;  // rows read before they are tokenised together
+constexpr size_t kExamples = 5;
+
+bool blank(std::string_view line) {
+  for (const std::string_view c : codepoints(line))
+    if (!is_space(codepoint(c))) return false;
+  return true;
+}
+
+StringList names_of(const std::vector<Column>& columns) {
+  StringList out;
+  for (const Column& c : columns) out.push_back(c.name);
+  return out;
+}
+
+void count(std::vector<std::pair<std::string, int64_t>>& counts, const std::string& name) {
+  const auto found = std::ranges::find_if(counts, [&](const auto& c) { return c.first == name; });
+  found == counts.end() ? void(counts.emplace_back(name, 1)) : void(++found->second);
+}
+
+Batch gather(std::vector<int64_t> index, size_t columns, auto&& ids) {
+  Batch out{.index = std::move(index), .columns = std::vector<std::vector<Ids>>(columns)};
+  for (size_t c = 0; c < columns; ++c)
+    for (const int64_t i : out.index) out.columns[c].push_back(ids(c, i));
+  return out;
+}
+
+}  // namespace
+
+int64_t TableReport::left_out_for(std::string_view why) const {
+  for (const auto& [reason, n] : left_out)
+    if (reason == why) return n;
+  return 0;
+}
+
+int64_t Batch::tokens(size_t column) const {
+  int64_t out = 0;
+  for (const Ids& ids : columns.at(column)) out += std::ssize(ids);
+  return out;
+}
+
+// Some rows on their way from the files into the store.
+struct Table::Block {
+  struct Entry {
+    RowReader::Row row;
+    std::vector<Ids> ids;  // of each cell
+  };
+  std::vector<Entry> entries;
+
+  // False when the files have ended.
+  bool read(RowReader& reader) {
+    entries.clear();
+    while (static_cast<int64_t>(entries.size()) < kBlock) {
+      Entry entry;
+      if (!reader.next(entry.row)) return false;
+      entries.push_back(std::move(entry));
+    }
+    return true;
+  }
+
+  void tokenize(const std::vector<Column>& columns) {
+    std::vector<std::exception_ptr> failed(entries.size());
+    parallel_for(static_cast<int64_t>(entries.size()), 64, [&](int64_t begin, int64_t end) {
+      for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k) try {
+          Entry& e = entries[k];
+          if (!e.row.problem.empty()) continue;
+          e.ids.resize(columns.size());
+          for (size_t c = 0; c < columns.size(); ++c)
+            if (!blank(e.row.cells[c])) e.ids[c] = columns[c].tokenizer->encode(e.row.cells[c]);
+        } catch (...) {
+          failed[k] = std::current_exception();
+        }
+    });
+    for (const auto& f : failed)
+      if (f) std::rethrow_exception(f);
+  }
+};
+
+Table::Table(const RowSource& rows, std::vector<Column> columns, const TableOptions& options, Keep keep)
+    : columns_(std::move(columns)) {
+  RowReader reader(rows, names_of(columns_), options);
+  const int64_t limit = options.memory_mb << 20;
+  for (const Column& c : columns_) {
+    Store store{.ids = Rows<uint16_t>(limit),
+                .text = Rows<char>(limit),
+                .keep_text = keep == Keep::tokens_and_text || c.tokenizer->sampling() > 0};
+    if (c.tokenizer->size() > 65536) store.ids = Rows<int32_t>(limit);
+    stores_.push_back(std::move(store));
+    report_.tokens.emplace_back(c.name, 0);
+  }
+  Block block;
+  for (bool more = true; more;) {
+    more = block.read(reader);
+    block.tokenize(columns_);
+    take(block, reader, options);
+  }
+  report_.unpaired = reader.unpaired();
+}
+
+void Table::take(const Block& block, const RowReader& reader, const TableOptions& options) {
+  const auto problem = [&](const Block::Entry& e, size_t& column) -> std::string {
+    if (!e.row.problem.empty()) return column = e.row.column, e.row.problem;
+    const auto shorter = [](const Ids& a, const Ids& b) { return a.size() < b.size(); };
+    const auto [least, most] = std::ranges::minmax_element(e.ids, shorter);
+    column = static_cast<size_t>(least - e.ids.begin());
+    if (least->empty()) {
+      const std::string why = "the " + columns_[column].name + " is empty";
+      if (options.bad_lines == "stop") throw bad_line(reader.where(e.row, column), why.c_str());
+      return why;
+    }
+    column = 0;
+    if (options.max_length > 0 && std::ssize(*most) > options.max_length) return "too long";
+    const double longest = static_cast<double>(most->size()), shortest = static_cast<double>(least->size());
+    return options.max_ratio > 0 && longest > options.max_ratio * shortest ? "the lengths are too uneven" : "";
+  };
+  for (const Block::Entry& e : block.entries) {
+    ++report_.read;
+    size_t column = 0;
+    if (const std::string why = problem(e, column); !why.empty()) {
+      count(report_.left_out, why);
+      if (report_.examples.size() < kExamples) report_.examples.push_back(reader.where(e.row, column) + ": " + why);
+      continue;
+    }
+    ++report_.kept;
+    for (size_t c = 0; c < columns_.size(); ++c) {
+      report_.tokens[c].second += std::ssize(e.ids[c]);
+      std::visit(
+          [&]<class T>(Rows<T>& store) {
+            const std::vector<T> narrow(e.ids[c].begin(), e.ids[c].end());
+            store.append(narrow);
+          },
+          stores_[c].ids);
+      if (stores_[c].keep_text) stores_[c].text.append(e.row.cells[c]);
+    }
+  }
+}
+
+std::vector<int32_t> Table::lengths(size_t column) const {
+  return std::visit(
+      [](const auto& rows) {
+        std::vector<int32_t> out(static_cast<size_t>(rows.size()));
+        for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<int32_t>(rows[static_cast<int64_t>(i)].size());
+        return out;
+      },
+      stores_.at(column).ids);
+}
+
+Ids Table::ids(size_t column, int64_t i) const {
+  return std::visit([i](const auto& rows) { return Ids(rows[i].begin(), rows[i].end()); }, stores_.at(column).ids);
+}
+
+Ids Table::ids(size_t column, int64_t i, uint64_t seed, int64_t epoch) const {
+  const Tokenizer& tokenizer = *columns_.at(column).tokenizer;
+  if (tokenizer.sampling() == 0) return ids(column, i);
+  // A key per epoch and a stream per cell.
+  const auto key = Stream{seed, 0x73616D706C65}.words(static_cast<uint64_t>(epoch));
+  const uint64_t cell = static_cast<uint64_t>(i) * columns_.size() + column;
+  Rng rng(key[0] | uint64_t{key[1]} << 32, cell);
+  return tokenizer.encode_sampled(text(column, i), rng);
+}
+
+std::string_view Table::text(size_t column, int64_t i) const {
+  const Store& s = stores_.at(column);
+  check<ConfigError>(s.keep_text, "table: the text was not kept; read it with Keep::tokens_and_text");
+  const auto row = s.text[i];
+  return {row.data(), row.size()};
+}
+
+bool Table::spilled() const {
+  return std::ranges::any_of(stores_, [](const Store& s) {
+    return s.text.spilled() || std::visit([](const auto& rows) { return rows.spilled(); }, s.ids);
+  });
+}
+
+Batch Table::batch(std::vector<int64_t> index) const {
+  return gather(std::move(index), columns_.size(), [&](size_t c, int64_t i) { return ids(c, i); });
+}
+
+Batch Table::batch(std::vector<int64_t> index, uint64_t seed, int64_t epoch) const {
+  return gather(std::move(index), columns_.size(), [&](size_t c, int64_t i) { return ids(c, i, seed, epoch); });
+}
+
+std::string describe(const TableReport& r) {
+  std::string tokens, reasons;
+  for (const auto& [name, n] : r.tokens) tokens += str_cat(tokens.empty() ? "" : " and ", n, " ", name);
+  for (const auto& [why, n] : r.left_out) reasons += str_cat(reasons.empty() ? "" : "; ", why, ": ", n);
+  std::string out = str_cat("read ", r.read, " examples, kept ", r.kept, " (", tokens, " tokens)");
+  if (!reasons.empty()) out += "\nleft out: " + reasons;
+  if (r.unpaired > 0)
+    out += str_cat("\nnot read: ", r.unpaired, " lines of longer files, beyond the end of the shorter");
+  for (const std::string& e : r.examples) out += "\n  " + e;
+  return out;
+}
+
+}  // namespace lookback::data

@@ -1,0 +1,113 @@
+#include "lookback/tasks/data_options.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <optional>
+
+#include "lookback/base/error.h"
+#include "lookback/tasks/folder_fields.h"
+
+namespace lookback::tasks {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The share that "10 %" means; nothing for names of files.
+std::optional<double> share_of(const StringList& names, const char* key) {
+  if (names.size() != 1 || !names[0].ends_with('%')) return std::nullopt;
+  std::string_view number(names[0]);
+  number.remove_suffix(1);
+  while (number.ends_with(' ')) number.remove_suffix(1);
+  double percent = 0;
+  const auto r = std::from_chars(number.data(), number.data() + number.size(), percent);
+  check<ConfigError>(r.ec == std::errc() && r.ptr == number.data() + number.size() && percent > 0 && percent < 100, key,
+                     " = '", names[0], "' is no share; write a number between 0 and 100, like \"10 %\"");
+  return percent / 100;
+}
+
+bool holds_all_columns(const std::string& file) {
+  return data::has_ending(file, ".tsv") || data::has_ending(file, ".csv") || data::has_ending(file, ".jsonl");
+}
+
+// Whether each file has all columns, and not one of them.
+bool are_tables(const StringList& names, const StringList& columns, const data::TableOptions& options) {
+  return columns.size() == 1 || !options.columns.empty() || std::ranges::all_of(names, holds_all_columns);
+}
+
+void check_names(const StringList& names, const std::string& key, const StringList& columns,
+                 const data::TableOptions& options) {
+  if (!names.empty() && are_tables(names, columns, options)) return;
+  std::string wanted;
+  for (const std::string& c : columns) wanted += (wanted.empty() ? "" : " and ") + c;
+  check<ConfigError>(names.size() == columns.size() && !names.empty(), key, " must name a file each for ", wanted,
+                     ", or files with all columns (.tsv, .csv, .jsonl, or any with data.columns); got ", names.size());
+}
+
+// The files that a name stands for, in the order of their names.
+StringList matches(const std::string& name, const std::string& key, const std::string& root) {
+  const fs::path path = fs::path(name).is_absolute() || root.empty() ? name : root + "/" + name;
+  if (path.filename().string().find('*') == std::string::npos) return {path.string()};
+  StringList out;
+  std::error_code error;
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (::fnmatch(path.filename().c_str(), entry.path().filename().c_str(), FNM_PERIOD) == 0)
+      out.push_back((path.has_parent_path() ? entry.path() : entry.path().filename()).string());
+  check<IoError>(!out.empty(), key, ": there is no file like ", path.string());
+  std::ranges::sort(out);
+  return out;
+}
+
+}  // namespace
+
+data::RowSource rows_of(const StringList& names, const std::string& key, const StringList& columns,
+                        const data::TableOptions& options, const std::string& root) {
+  check_names(names, key, columns, options);
+  std::vector<StringList> found;
+  for (const std::string& name : names) found.push_back(matches(name, key, root));
+  data::RowSource out;
+  if (are_tables(names, columns, options)) {
+    for (const StringList& files : found)
+      for (const std::string& file : files) out.parts.push_back({file});
+    return out;
+  }
+  for (size_t k = 1; k < found.size(); ++k)
+    check<ConfigError>(found[k].size() == found[0].size(), key, ": ", names[0], " stands for ", found[0].size(),
+                       " files and ", names[k], " for ", found[k].size(), "; each file needs its partner");
+  for (size_t part = 0; part < found[0].size(); ++part) {
+    out.parts.emplace_back();
+    for (const StringList& files : found) out.parts.back().push_back(files[part]);
+  }
+  return out;
+}
+
+void DataOptions::validate(const StringList& columns) const {
+  check_names(train, "data.train", columns, table);
+  const auto valid_share = share_of(valid, "data.valid"), test_share = share_of(test, "data.test");
+  if (!valid_share) check_names(valid, "data.valid", columns, table);
+  if (!test_share && has_test()) check_names(test, "data.test", columns, table);
+  check<ConfigError>(valid_share.value_or(0) + test_share.value_or(0) < 1, "data.valid = '", valid[0],
+                     "' and data.test = '", has_test() ? test[0] : "", "' leave nothing to learn from");
+}
+
+data::RowSource DataOptions::rows(Split split, const StringList& columns, const std::string& root) const {
+  const auto valid_share = share_of(valid, "data.valid"), test_share = share_of(test, "data.test");
+  const double end_of_valid = valid_share.value_or(0), end_of_test = end_of_valid + test_share.value_or(0);
+  if (split == Split::valid && !valid_share) return rows_of(valid, "data.valid", columns, table, root);
+  if (split == Split::test && !test_share) return rows_of(test, "data.test", columns, table, root);
+  data::RowSource out = rows_of(train, "data.train", columns, table, root);
+  out.from = split == Split::valid ? 0 : split == Split::test ? end_of_valid : end_of_test;
+  out.to = split == Split::valid ? end_of_valid : split == Split::test ? end_of_test : 1;
+  return out;
+}
+
+DataOfRun read_data_of_run(const io::ModelFolder& folder) {
+  DataOfRun out;
+  if (folder.has(kDataFile)) read_fields(folder.open(kDataFile), fields_of(out));
+  return out;
+}
+
+}  // namespace lookback::tasks

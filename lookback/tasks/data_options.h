@@ -1,0 +1,56 @@
+// Private to tasks: where a recipe's examples are, in three parts that share none.
+#pragma once
+
+#include <string>
+
+#include "lookback/data/row_reader.h"
+#include "lookback/io/model_folder.h"
+
+namespace lookback::tasks {
+
+enum class Split { train, valid, test };
+
+struct DataOptions {
+  StringList train, valid, test;
+  data::TableOptions table;
+
+  void fields(FieldVisitor& v) {
+    v("train", train,
+      "files to learn from, plain or .gz: one for each column (for translation source and target), line by line, or "
+      "any "
+      "number of files with all columns: .tsv (or any file with data.columns), .csv, .jsonl; * stands for any part of "
+      "a "
+      "file's name");
+    v("valid", valid,
+      "the same for validation; or \"10 %\": this part of the training examples, by a hash of their text");
+    v("test", test, "the same for `evaluate` and `baseline`; training does not read it");
+    table.fields(v);
+  }
+
+  // Throws ConfigError for what cannot be, before anything is read.
+  void validate(const StringList& columns) const;
+  // Whether data.test says anything.
+  bool has_test() const { return !test.empty(); }
+  // The rows of one part; relative paths start at `root`. Throws ConfigError for a name with * that no file has.
+  data::RowSource rows(Split split, const StringList& columns, const std::string& root) const;
+};
+
+// Rows of files that are named as data.train names its own; `key` is what messages call them.
+data::RowSource rows_of(const StringList& names, const std::string& key, const StringList& columns,
+                        const data::TableOptions& options, const std::string& root);
+
+// data.json of a model folder: with what its training was fed, for `evaluate`. An exported folder has none.
+constexpr const char* kDataFile = "data.json";
+struct DataOfRun {
+  std::string root;  // absolute
+  DataOptions data;
+
+  void fields(FieldVisitor& v) {
+    v("root", root, "");
+    v("data", data);
+  }
+};
+// Without the file: no names at all.
+DataOfRun read_data_of_run(const io::ModelFolder& folder);
+
+}  // namespace lookback::tasks

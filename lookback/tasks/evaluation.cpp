@@ -1,0 +1,60 @@
+#include "lookback/tasks/evaluation.h"
+
+#include "lookback/base/error.h"
+
+namespace lookback::tasks {
+
+Examples examples_of(const data::Table& table, int64_t count, const StringList& columns) {
+  Examples out;
+  for (int64_t k = 0; k < count; ++k) {
+    Input& input = out.inputs.emplace_back(Input{.line = k + 1});
+    for (size_t c = 0; c + 1 < columns.size(); ++c) input.fields[columns[c]] = table.text(c, k);
+    out.references.emplace_back(table.text(columns.size() - 1, k));
+  }
+  return out;
+}
+
+data::RowSource rows_to_evaluate(const StringList& files, const StringList& columns, const DataOfRun& data) {
+  if (!files.empty()) return rows_of(files, "evaluate --data", columns, data.data.table, "");
+  check<ConfigError>(data.data.has_test(),
+                     "evaluate: --data FILE... is missing, and the model's recipe names no data.test");
+  return data.data.rows(Split::test, columns, data.root);
+}
+
+Examples read_examples(const data::RowSource& rows, const StringList& columns, const data::TableOptions& options) {
+  data::TableOptions strict = options;
+  strict.bad_lines = "stop", strict.unequal = "error";
+  data::RowReader reader(rows, columns, strict);
+  Examples out;
+  for (data::RowReader::Row row; reader.next(row);) {
+    Input& input = out.inputs.emplace_back(Input{.line = std::ssize(out.inputs) + 1});
+    for (size_t c = 0; c + 1 < columns.size(); ++c) input.fields[columns[c]] = std::move(row.cells[c]);
+    out.references.push_back(std::move(row.cells.back()));
+  }
+  check<FormatError>(!out.inputs.empty(), rows.parts[0][0], ": no lines");
+  return out;
+}
+
+metrics::Lines texts_of(const std::vector<Prediction>& predictions) {
+  metrics::Lines out;
+  for (const Prediction& p : predictions) out.push_back(p.outputs[0].text);
+  return out;
+}
+
+std::vector<EvaluationLine> scored(const StringList& names, const metrics::Lines& hypotheses,
+                                   const metrics::Lines& references, int64_t resamples) {
+  std::vector<EvaluationLine> out;
+  for (const std::string& name : names) {
+    const auto metric = metrics::make_metric(name);
+    if (resamples == 0) {
+      const auto score = metrics::corpus_score(*metric, hypotheses, {references});
+      out.push_back({name, score.value, score.signature});
+      continue;
+    }
+    const auto score = metrics::corpus_score_with_interval(*metric, hypotheses, {references}, {.samples = resamples});
+    out.push_back({name, score.value, score.signature, metrics::Interval{.mean = score.mean, .ci = score.ci}});
+  }
+  return out;
+}
+
+}  // namespace lookback::tasks

@@ -1,0 +1,36 @@
+// Private to tasks: examples whose outputs are known, and how well outputs match them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lookback/data/table.h"
+#include "lookback/metrics/registry.h"
+#include "lookback/tasks/data_options.h"
+#include "lookback/tasks/task.h"
+
+namespace lookback::tasks {
+
+// Inputs, and the output that each should have. The columns of a table are the fields of an input and, last, that
+// output.
+struct Examples {
+  std::vector<Input> inputs;
+  metrics::Lines references;
+};
+
+// The first `count` rows of a table that keeps its text.
+Examples examples_of(const data::Table& table, int64_t count, const StringList& columns);
+
+// The rows of these files or, without any, those of data.test. Throws ConfigError where there are none either.
+data::RowSource rows_to_evaluate(const StringList& files, const StringList& columns, const DataOfRun& data);
+
+// Every line, also empty ones; one that is no row is a FormatError.
+Examples read_examples(const data::RowSource& rows, const StringList& columns, const data::TableOptions& options);
+
+metrics::Lines texts_of(const std::vector<Prediction>& predictions);
+
+// A line for each metric; with resamples also its interval.
+std::vector<EvaluationLine> scored(const StringList& names, const metrics::Lines& hypotheses,
+                                   const metrics::Lines& references, int64_t resamples = 0);
+
+}  // namespace lookback::tasks

@@ -1,0 +1,85 @@
+#include "lookback/tasks/input.h"
+
+#include <algorithm>
+
+#include "lookback/base/error.h"
+#include "lookback/data/json_line.h"
+
+namespace lookback::tasks {
+namespace {
+
+StringList names_of(const InputFields& fields, bool only_required) {
+  StringList out;
+  for (const InputField& f : fields)
+    if (f.required || !only_required) out.push_back(f.name);
+  return out;
+}
+
+std::string joined(const StringList& names) {
+  std::string out;
+  for (const std::string& n : names) out += (out.empty() ? "" : ", ") + n;
+  return out;
+}
+
+std::string without_gz(const std::string& file) {
+  return file.ends_with(".gz") ? file.substr(0, file.size() - 3) : file;
+}
+
+}  // namespace
+
+std::string input_format(const std::string& format, const std::string& file, const InputFields& fields) {
+  const StringList required = names_of(fields, true);
+  if (format == "auto") {
+    if (without_gz(file).ends_with(".jsonl")) return "jsonl";
+    return required.size() == 1 ? "lines" : "tsv";
+  }
+  check<ConfigError>(format != "lines" || required.size() == 1, "--in-format lines: an input has the fields ",
+                     joined(required), "; give them as tsv or jsonl");
+  return format;
+}
+
+Input parse_input(std::string line, std::string_view format, const InputFields& fields) {
+  Input out;
+  const StringList required = names_of(fields, true), all = names_of(fields, false);
+  if (format == "lines") {
+    out.fields[required[0]] = std::move(line);
+  } else if (format == "tsv") {
+    size_t begin = 0;
+    for (size_t k = 0; k < required.size(); ++k) {
+      check<FormatError>(begin <= line.size(), "has fewer columns than ", joined(required));
+      const size_t end = std::min(line.find('\t', begin), line.size());
+      out.fields[required[k]] = line.substr(begin, end - begin);
+      begin = end + 1;
+    }
+    check<FormatError>(begin > line.size(), "has more columns than ", joined(required));
+  } else {
+    const auto members = data::json_members(line, all);
+    for (size_t k = 0; k < all.size(); ++k)
+      if (members[k]) out.fields[all[k]] = *members[k];
+    for (const std::string& name : required)
+      check<FormatError>(out.find(name), "has no '", name, "'; an input has ", joined(all));
+  }
+  return out;
+}
+
+void set_input_field(Input& input, const std::string& assignment, const InputFields& fields) {
+  const size_t equals = assignment.find('=');
+  check<ConfigError>(equals != std::string::npos, "--field ", assignment, ": write it as --field name=value");
+  const std::string name = assignment.substr(0, equals);
+  const StringList all = names_of(fields, false);
+  check<ConfigError>(has_field(fields, name), "--field ", assignment, ": inputs of this model have no field '", name,
+                     "'; they have ", joined(all), nearest_match(name, all));
+  input.fields[name] = assignment.substr(equals + 1);
+}
+
+void check_input(const Input& input, const InputFields& fields, const std::string& where) {
+  for (const InputField& f : fields)
+    check<ConfigError>(!f.required || input.find(f.name), where, ": the field '", f.name, "' is missing (", f.help,
+                       "); give it with --field ", f.name, "=VALUE");
+}
+
+bool has_field(const InputFields& fields, std::string_view name) {
+  return std::ranges::any_of(fields, [&](const InputField& f) { return f.name == name; });
+}
+
+}  // namespace lookback::tasks

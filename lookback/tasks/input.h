@@ -1,0 +1,30 @@
+// The fields of an input, from a line of a file or from flags.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lookback/tasks/task.h"
+
+namespace lookback::tasks {
+
+using InputFields = std::vector<InputField>;
+
+// How lines are read: "lines" (each is the one required field), "tsv" (the required fields in their order), "jsonl" (an
+// object with any fields) or, for "auto", what the file's ending says, and else the plainest that holds all.
+// Throws ConfigError for lines where an input has several fields.
+std::string input_format(const std::string& format, const std::string& file, const InputFields& fields);
+
+// The input that a line is. Throws FormatError, without saying where.
+Input parse_input(std::string line, std::string_view format, const InputFields& fields);
+
+// "name=value". Throws ConfigError for a field that there is not, with the nearest match.
+void set_input_field(Input& input, const std::string& assignment, const InputFields& fields);
+
+// Throws ConfigError "where: ..." for a required field that is missing.
+void check_input(const Input& input, const InputFields& fields, const std::string& where);
+
+// Whether inputs have a field of that name.
+bool has_field(const InputFields& fields, std::string_view name);
+
+}  // namespace lookback::tasks

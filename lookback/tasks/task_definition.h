@@ -1,0 +1,318 @@
+// Private to tasks: a task from a definition of what is its own. Reading, batches, training, validation, samples, the
+// model folder, ensembles, prediction, evaluation and export are written once around it, here and in recipe_task.
+//
+// A definition T is a struct of types and static functions:
+//
+//   kName, kSummary, kUnit   "translate", a line for help, what the loss is a mean over: "target tokens"
+//   Recipe                   fields(v); data (DataOptions), train (TrainGroup), valid (a ValidGroup)
+//   Network                  a model with all that prediction needs: parameters(), has_attention(), kept_from_int8(),
+//                            check_ensemble(other, ...), save(folder), open(folder)
+//   Options                  of prediction, a PredictOptions
+//   columns()                names of a table's columns: the fields of an input, and last what its output should be
+//   columns(network)         the same with what makes ids of their cells
+//   input_fields()           those, and further ones that predict takes
+//   validate(recipe)         throws ConfigError for options that do not go together
+//   learn(recipe, rows, log) a network with fresh parameters, and the tokenizers and labels that training rows give it
+//   with_assets_of(folder, recipe, log)   the same with those of another folder
+//   learn_from(network, recipe, table)    what is learnt from the table: a shortlist
+//   costs(table), keys(table), units(batch), example(network, table, k, seed)   see Batcher, Trainable, TrainedModel
+//   loss(network, recipe, batch, scale, noise)   {Var loss; BatchResult sums}; without noise: held-out examples
+//   sums()                   which of the sums are scores of validation; "nll" is always one, as "ppl"
+//   metrics()                what evaluate scores by
+//   options(network, int8), validation_options(recipe), check_options(networks, options, log)
+//   predict(networks, inputs, options, detail), explain(...), steps(...)   see TaskModel
+//   baselines(recipe, train, sets, log)
+//   free_options()           keys that change no result, see RecipeTask
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lookback/base/elementary.h"
+#include "lookback/data/prefetcher.h"
+#include "lookback/io/atomic_file.h"
+#include "lookback/tasks/evaluation.h"
+#include "lookback/tasks/export.h"
+#include "lookback/tasks/folder_fields.h"
+#include "lookback/tasks/recipe_task.h"
+#include "lookback/train/parameters.h"
+
+namespace lookback::tasks {
+
+// A network while it is trained.
+template <class T>
+class TrainedOf final : public TrainedModel {
+ public:
+  using Recipe = typename T::Recipe;
+  using Network = typename T::Network;
+
+  TrainedOf(const Recipe& recipe, Network network, const std::string& root)
+      : recipe_(recipe),
+        root_(root),
+        network_(std::move(network)),
+        train_(recipe.data.rows(Split::train, T::columns(), root), T::columns(network_), recipe.data.table),
+        valid_(recipe.data.rows(Split::valid, T::columns(), root), T::columns(network_), recipe.data.table,
+               data::Keep::tokens_and_text),
+        batches_({T::costs(train_), T::keys(train_), recipe.train.batches, seed()},
+                 [this](std::vector<int64_t> index, int64_t epoch) {
+                   return train_.batch(std::move(index), seed(), epoch);
+                 }) {
+    check<FormatError>(valid_.size() > 0, "data.valid: no example is left after filtering");
+    T::learn_from(network_, recipe, train_);
+  }
+
+  std::vector<NamedVar> parameters() override { return network_.parameters(); }
+  std::string unit() const override { return T::kUnit; }
+  int64_t batches(int64_t epoch) override { return batches_.batches_in(epoch); }
+  int64_t units(int64_t epoch, int64_t batch) override { return T::units(batches_.peek({epoch, batch})); }
+
+  train::BatchResult run(int64_t epoch, int64_t batch, double scale, Noise& noise) override {
+    auto loss = T::loss(network_, recipe_, batches_.take({epoch, batch}), scale, &noise);
+    backward(loss.loss);
+    return loss.sums;
+  }
+
+  train::Validation validate() override {
+    const NoGrad off;
+    train::BatchResult sum;
+    for (const auto& index : held_out_batches())
+      sum.add(T::loss(network_, recipe_, valid_.batch(index), 1, nullptr).sums);
+    const double n = static_cast<double>(sum.units);
+    train::Validation out{.scores = {{"loss", sum.loss / n}}};
+    for (const auto& [name, x] : sum.sums)
+      name == "nll" ? out.scores["ppl"] = elementary::exp(x / n) : out.scores[name] = x / n;
+    if (recipe_.valid.metric != "none") score_outputs(out);
+    return out;
+  }
+
+  std::vector<train::ScoreKind> scores() const override { return scores_of(recipe_); }
+  static std::vector<train::ScoreKind> scores_of(const Recipe& recipe) {
+    std::vector<train::ScoreKind> out{{"loss", false}, {"ppl", false}};
+    for (const train::ScoreKind& s : T::sums()) out.push_back(s);
+    const std::string& metric = recipe.valid.metric;
+    if (metric != "none") out.push_back({metric, metrics::make_metric(metric)->higher_is_better()});
+    return out;
+  }
+
+  StringList save_model_files(const std::string& folder) override {
+    StringList names = network_.save(folder);
+    DataOfRun data{.root = std::filesystem::absolute(root_).lexically_normal().string(), .data = recipe_.data};
+    io::write_file_atomic(folder + "/" + kDataFile, io::write_json_fields(fields_of(data)));
+    names.emplace_back(kDataFile);
+    return names;
+  }
+
+  StringList data_reports() const override {
+    return {data::describe(train_.report()), data::describe(valid_.report())};
+  }
+  StringList example(int64_t k) const override {
+    return k < train_.size() ? T::example(network_, train_, k, seed()) : StringList();
+  }
+
+ private:
+  uint64_t seed() const { return static_cast<uint64_t>(recipe_.train.options.seed); }
+
+  // All of them, long ones together.
+  std::vector<std::vector<int64_t>> held_out_batches() const {
+    std::vector<int64_t> order(static_cast<size_t>(valid_.size()));
+    std::iota(order.begin(), order.end(), 0);
+    const auto costs = T::costs(valid_);
+    std::ranges::stable_sort(order, std::greater(), [&](int64_t k) { return costs[static_cast<size_t>(k)]; });
+    std::vector<std::vector<int64_t>> out;
+    for (auto first = order.begin(); first != order.end(); first += std::ssize(out.back()))
+      out.emplace_back(first, first + std::min<int64_t>(recipe_.valid.batch, order.end() - first));
+    return out;
+  }
+
+  void score_outputs(train::Validation& out) {
+    const int64_t lines = recipe_.valid.lines ? std::min(recipe_.valid.lines, valid_.size()) : valid_.size();
+    const Examples examples = examples_of(valid_, lines, T::columns());
+    const Network* const network = &network_;
+    const auto options = T::validation_options(recipe_);
+    const auto found = T::predict({&network, 1}, examples.inputs, options, TaskModel::Detail::text_only);
+    const metrics::Lines hypotheses = texts_of(found);
+    out.scores[recipe_.valid.metric] = scored({recipe_.valid.metric}, hypotheses, examples.references)[0].value;
+    for (size_t k = 0; k < static_cast<size_t>(std::min(lines, recipe_.train.options.samples)); ++k) {
+      train::Sample& sample = out.samples.emplace_back();
+      for (const std::string& name : T::columns()) {
+        const std::string* const input = examples.inputs[k].find(name);
+        sample.texts.emplace_back(name, input ? *input : examples.references[k]);
+      }
+      sample.texts.emplace_back("output", hypotheses[k]);
+      if (viz::can_draw_png() && network_.has_attention())
+        sample.image_png = viz::to_png(T::explain({&network, 1}, examples.inputs[k], options), {.pixels = 1.0});
+    }
+  }
+
+  const Recipe& recipe_;
+  const std::string root_;
+  Network network_;
+  data::Table train_, valid_;
+  data::Prefetcher<data::Batch> batches_;
+};
+
+// A recipe of the task.
+template <class T>
+class TaskOf final : public RecipeTask {
+ public:
+  std::vector<Field> fields() override { return fields_of(recipe_); }
+
+  void validate() override {
+    recipe_.data.validate(T::columns());
+    train::resolved(recipe_.train.options);
+    train::find_score(TrainedOf<T>::scores_of(recipe_), recipe_.train.options.keep);
+    T::validate(recipe_);
+  }
+
+  std::unique_ptr<PredictOptions> predict_options() const override { return std::make_unique<typename T::Options>(); }
+
+  std::vector<BaselineScores> baselines(const TrainRun& run) override {
+    std::vector<std::pair<std::string, data::RowSource>> sets{{"data.valid", rows(Split::valid, run)}};
+    if (recipe_.data.has_test()) sets.emplace_back("data.test", rows(Split::test, run));
+    return T::baselines(recipe_, rows(Split::train, run), sets, run.log);
+  }
+
+ protected:
+  const char* name() const override { return T::kName; }
+  const train::TrainOptions& train_options() const override { return recipe_.train.options; }
+
+  std::unique_ptr<TrainedModel> prepare(const TrainRun& run) const override {
+    return std::make_unique<TrainedOf<T>>(recipe_, network(run), run.data_root);
+  }
+
+  StringList free_options() const override {
+    StringList out = T::free_options();
+    for (const char* key : {"data.train", "data.valid", "data.test", "data.memory_mb", "data.max_bad", "valid.batch"})
+      out.emplace_back(key);
+    return out;
+  }
+
+  StringList data_digests(const TrainRun& run) const override {
+    StringList out;
+    for (const auto& [name, split] : {std::pair("data.train", Split::train), {"data.valid", Split::valid}})
+      out.push_back(
+          str_cat(name, "'s SHA-256 = ", data::rows_sha256(rows(split, run), T::columns(), recipe_.data.table)));
+    return out;
+  }
+
+ private:
+  data::RowSource rows(Split split, const TrainRun& run) const {
+    return recipe_.data.rows(split, T::columns(), run.data_root);
+  }
+
+  typename T::Network network(const TrainRun& run) const {
+    const std::string& folder = run.context.folder;
+    if (run.context.mode == train::FolderMode::resume && std::filesystem::exists(folder + "/config.json"))
+      return T::with_assets_of(io::ModelFolder(folder), recipe_, [](Severity, std::string_view) {});
+    if (!run.from.empty()) return T::with_assets_of(io::ModelFolder(run.from), recipe_, run.log);
+    return T::learn(recipe_, rows(Split::train, run), run.log);
+  }
+
+  typename T::Recipe recipe_;
+};
+
+// A network with the weights of a model folder.
+template <class T>
+struct Loaded {
+  typename T::Network network;
+  bool int8 = false;                            // whether matrices are stored as int8 rows
+  std::map<std::string, std::string> metadata;  // of the file
+
+  explicit Loaded(const io::ModelFolder& folder) : network(T::Network::open(folder)) {
+    io::SafetensorsFile weights(folder.open(kWeightsFile));
+    int8 = train::map_parameters(weights, network.parameters());
+    metadata = weights.metadata();
+  }
+};
+
+// One trained network, or an ensemble.
+template <class T>
+class ModelOf final : public TaskModel {
+ public:
+  explicit ModelOf(const std::vector<std::string>& folders) : folder_(folders[0]) {
+    std::vector<io::ModelFolder> opened(folders.begin(), folders.end());
+    for (const io::ModelFolder& folder : opened) models_.emplace_back(folder);
+    for (size_t k = 1; k < models_.size(); ++k)
+      models_[0].network.check_ensemble(models_[k].network, folders[0], folders[k]);
+    for (const Loaded<T>& m : models_) networks_.push_back(&m.network);
+  }
+
+  std::string task() const override { return T::kName; }
+  std::vector<InputField> input_fields() const override { return T::input_fields(); }
+  std::unique_ptr<PredictOptions> options() const override {
+    return std::make_unique<typename T::Options>(T::options(models_[0].network, models_[0].int8));
+  }
+  void validate(const PredictOptions& options, const LogSink& log) const override {
+    T::check_options(networks_, own(options), log);
+  }
+
+  std::vector<Prediction> predict(std::span<const Input> inputs, const PredictOptions& options,
+                                  Detail detail) const override {
+    check_quietly(options);
+    return T::predict(networks_, inputs, own(options), detail);
+  }
+
+  viz::Figure explain(const Input& input, const PredictOptions& options) const override {
+    check_quietly(options);
+    check<ConfigError>(models_[0].network.has_attention(), "explain: this model has no attention to show");
+    return T::explain(networks_, input, own(options));
+  }
+
+  std::string steps(const Input& input, const PredictOptions& options) const override {
+    check_quietly(options);
+    return T::steps(networks_, input, own(options));
+  }
+
+  std::vector<EvaluationLine> evaluate(const Evaluation& what, const PredictOptions& options) const override {
+    const DataOfRun data = read_data_of_run(io::ModelFolder(folder_));
+    const Examples examples =
+        read_examples(rows_to_evaluate(what.files, T::columns(), data), T::columns(), data.data.table);
+    return scored(T::metrics(), texts_of(predict(examples.inputs, options, Detail::text_only)), examples.references,
+                  what.resamples);
+  }
+
+ private:
+  static const typename T::Options& own(const PredictOptions& options) {
+    const auto* const out = dynamic_cast<const typename T::Options*>(&options);
+    check<Error>(out, T::kName, ": these are the options of another task");
+    return *out;
+  }
+  void check_quietly(const PredictOptions& options) const {
+    validate(options, [](Severity, std::string_view) {});
+  }
+
+  std::vector<Loaded<T>> models_;
+  std::vector<const typename T::Network*> networks_;
+  const std::string folder_;  // the first one
+};
+
+template <class T>
+TaskKind task_kind() {
+  return {.name = T::kName,
+          .summary = T::kSummary,
+          .make = []() -> std::unique_ptr<Task> { return std::make_unique<TaskOf<T>>(); },
+          .load = [](const std::vector<std::string>& folders) -> std::unique_ptr<TaskModel> {
+            return std::make_unique<ModelOf<T>>(folders);
+          },
+          .export_model =
+              [](const std::string& model, const std::string& folder, const ExportOptions& options) {
+                const io::ModelFolder from(model);
+                const Loaded<T> m(from);
+                m.network.save(folder);
+                write_exported({.from = from,
+                                .task = T::kName,
+                                .parameters = m.network.parameters(),
+                                .kept_from_int8 = m.network.kept_from_int8(),
+                                .int8 = m.int8,
+                                .metadata = m.metadata},
+                               folder, options);
+              }};
+}
+
+}  // namespace lookback::tasks

@@ -1,0 +1,148 @@
+// Private to tasks: text into text: an encoder-decoder with attention, its tokenizers, and its folder. What a task with
+// such a model has in common with every other one.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lookback/data/table.h"
+#include "lookback/decode/search_options.h"
+#include "lookback/io/model_folder.h"
+#include "lookback/models/seq2seq.h"
+#include "lookback/tasks/shortlist.h"
+#include "lookback/tasks/task.h"
+#include "lookback/train/trainable.h"
+
+namespace lookback::tasks {
+
+// The tokenizers of both sides; one object when they share a vocabulary.
+struct Tokenizers {
+  std::shared_ptr<data::Tokenizer> source, target;
+
+  bool joint() const { return source == target; }
+  Seq2Seq::Vocabularies vocabularies() const { return {source->size(), target->size()}; }
+  // Of a table of pairs: "source" and "target".
+  std::vector<data::Column> columns() const { return {{"source", source.get()}, {"target", target.get()}}; }
+  // spm.model or tokenizer.json in the folder; in source/ and target/ below it when they differ. Returns their names.
+  StringList save(const std::string& folder) const;
+  // Learnt from the rows of a table of pairs, one for each side or, with options.joint, one for both.
+  static Tokenizers learn(const data::TokenizerOptions& options, const data::RowSource& rows,
+                          const data::TableOptions& table, const LogSink& log);
+  // Throws FormatError, also if the folder has both kinds of file, and IoError.
+  static Tokenizers load(const io::ModelFolder& folder, bool joint);
+};
+
+// config.json of a model folder.
+struct TextToTextConfig {
+  std::string model_type = "lookback-seq2seq";
+  std::string task;
+  int64_t format = 1;
+  bool joint = true;
+  int64_t source_vocabulary = 0, target_vocabulary = 0;
+  Seq2SeqOptions model;
+
+  void fields(FieldVisitor& v) {
+    v("model_type", model_type, "").choices({"lookback-seq2seq"});
+    v("task", task, "");
+    v("format", format, "").range(1, 1);
+    v("joint", joint, "");
+    v("source_vocabulary", source_vocabulary, "").range(1, 1e9);
+    v("target_vocabulary", target_vocabulary, "").range(1, 1e9);
+    v("model", model);
+  }
+};
+
+// What predict may be told.
+struct TextOptions final : PredictOptions {
+  decode::SearchOptions search;
+  int64_t batch = 64;
+  bool replace_unk = false;
+  std::string ensemble = "probability";
+  std::string precision = "f32";
+  int64_t shortlist = 0;
+
+  std::vector<Field> fields() override { return fields_of(*this); }
+  void fields(FieldVisitor& v) {
+    search.fields(v);
+    v("batch", batch, "inputs predicted at once; changes no output").range(1, 100000);
+    v("replace_unk", replace_unk, "write the source word that an unknown word looked at in its place");
+    v("ensemble", ensemble, "how several models are averaged: mean of probabilities, or of log-probabilities")
+        .choices({"probability", "log_probability"});
+    v("precision", precision,
+      "what the factors of matrix products are rounded to: f32; bf16; auto: bf16 where the processor is faster at it, "
+      "else f32; int8, with a scale for each row of the weights and of what they meet")
+        .choices({"f32", "bf16", "int8", "auto"});
+    v("shortlist", shortlist,
+      "outputs hold only the so many likeliest target tokens of each source token and the most frequent ones: faster, "
+      "and now and then another output; needs a model trained with shortlist.per_token; 0: the whole vocabulary")
+        .range(0, 1000);
+  }
+};
+
+// A model with everything that prediction needs.
+struct TextToText {
+  TextToTextConfig config;
+  Tokenizers tokenizers;
+  std::unique_ptr<Seq2Seq> model;
+  decode::SearchOptions search;  // generation_config.json: how it is asked unless told otherwise
+  std::optional<Shortlist> shortlist;
+
+  std::vector<NamedVar> parameters() const { return params_of(*model); }
+  // A table whose rows are added to something as they are, and not only multiplied with weights (which would round them
+  // to the same int8): it is not stored as int8, so that predictions stay those of the trained model in int8.
+  std::string kept_from_int8() const;
+  bool has_attention() const { return config.model.score != "none"; }
+  // Throws FormatError for models that make no ensemble.
+  void check_ensemble(const TextToText& other, const std::string& folder, const std::string& other_folder) const;
+  // Everything but the weights. Returns the names of the files.
+  StringList save(const std::string& folder) const;
+  // The same read back, with a model that waits for its weights. Throws FormatError and IoError.
+  static TextToText open(const io::ModelFolder& folder);
+};
+
+// What tasks share that have such a model: the static functions that task_definition.h asks for.
+struct TextToTextTask {
+  using Network = TextToText;
+  using Options = TextOptions;
+  static constexpr const char* kUnit = "target tokens";
+
+  static StringList columns() { return {"source", "target"}; }
+  static std::vector<data::Column> columns(const TextToText& network) { return network.tokenizers.columns(); }
+  static std::vector<InputField> input_fields();
+  static std::vector<train::ScoreKind> sums() { return {{"accuracy_token", true}}; }
+
+  // What a batch costs, and what examples are sorted by.
+  static std::vector<int32_t> costs(const data::Table& table);
+  static std::vector<std::vector<int32_t>> keys(const data::Table& table);
+  static int64_t units(const data::Batch& batch) { return batch.tokens(1) + std::ssize(batch.index); }
+  // Example k as the model sees it.
+  static StringList example(const TextToText& network, const data::Table& table, int64_t k, uint64_t seed);
+
+  using Networks = std::span<const TextToText* const>;
+  static TextOptions options(const TextToText& network, bool int8);
+  static void check_options(Networks networks, const TextOptions& options, const LogSink& log);
+  static std::vector<Prediction> predict(Networks networks, std::span<const Input> inputs, const TextOptions& options,
+                                         TaskModel::Detail detail);
+  static viz::Figure explain(Networks networks, const Input& input, const TextOptions& options);
+  static std::string steps(Networks networks, const Input& input, const TextOptions& options);
+
+ protected:
+  // Fresh parameters for these tokenizers.
+  static TextToText make(const char* task, const Seq2SeqOptions& model, const decode::SearchOptions& search,
+                         const data::TokenizerOptions& tokenizer, Tokenizers tokenizers, uint64_t seed);
+  // The tokenizers of a folder. Throws ConfigError if they are not as the recipe wants them.
+  static Tokenizers tokenizers_of(const io::ModelFolder& folder, const data::TokenizerOptions& options,
+                                  const LogSink& log);
+  static Tokenizers learn_tokenizers(const data::TokenizerOptions& options, const data::RowSource& rows,
+                                     const data::TableOptions& table, const LogSink& log);
+  struct Loss {
+    Var loss;
+    train::BatchResult sums;
+  };
+  static Loss loss_of(const TextToText& network, const ObjectiveOptions& objective, data::Batch batch, double scale,
+                      Noise* noise);
+};
+
+}  // namespace lookback::tasks
