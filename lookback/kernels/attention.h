@@ -1,24 +1,34 @@
-// Kernels of attention. N rows of queries, S rows of memory, T the longest sentence, A attention width, M memory width.
+// Kernels of attention. N rows of queries, S rows of memory, T columns, A attention width, M memory width.
 #pragma once
 
 #include <cstdint>
 
 namespace lookback::kernels {
 
-// The sentences that queries attend to: sentence s owns memory rows begin[s] .. begin[s+1].
-// Row n of the queries attends to sentence_of_row[n]. Weights and energies are [N, T] with
-// T >= the longest sentence; columns past a sentence's own length are zero.
+// The memory rows that each row of the queries sees: sentence s owns rows begin[s] .. begin[s+1], and row n sees
+// positions begin_of_row[n] .. end_of_row[n] of sentence_of_row[n], or all of them where the two are null. Column t of
+// row n is the t-th position that it sees. Weights and energies are [N, T] with T >= the longest span; columns past a
+// row's own span are zero.
 struct Memory {
   int64_t sentences;
   const int64_t* begin;  // [sentences+1]
   int64_t N;
   const int32_t* sentence_of_row;  // [N]
   int64_t T;
+  const int32_t* begin_of_row = nullptr;  // [N]
+  const int32_t* end_of_row = nullptr;    // [N]
 
-  int64_t length(int64_t n) const { return begin[sentence_of_row[n] + 1] - begin[sentence_of_row[n]]; }
+  struct Span {
+    int64_t first, length;  // memory rows first .. first + length
+  };
+  Span seen_by(int64_t n) const {
+    const int64_t* const sentence = begin + sentence_of_row[n];
+    if (!begin_of_row) return {sentence[0], sentence[1] - sentence[0]};
+    return {sentence[0] + begin_of_row[n], int64_t{end_of_row[n]} - begin_of_row[n]};
+  }
 };
 
-// energies[n,t] = scale * query[n] . keys[begin[sentence_of_row[n]] + t]
+// energies[n,t] = scale * query[n] . keys[seen_by(n).first + t]
 template <class R>
 struct ScoreDot {
   Memory memory;
@@ -36,7 +46,7 @@ struct ScoreDotBackward {
   R *dquery, *dkeys;
 };
 
-// energies[n,t] = v . tanh(query[n] + keys[begin[sentence_of_row[n]] + t])   (Bahdanau et al. 2015); with features,
+// energies[n,t] = v . tanh(query[n] + keys[seen_by(n).first + t])   (Bahdanau et al. 2015); with features,
 // feature_weight^T features[n,t] is added inside of the tanh   (Chorowski et al. 2015)
 template <class R>
 struct ScoreAdditive {
@@ -63,7 +73,7 @@ struct ScoreAdditiveBackward {
   R* feature_scratch = nullptr;  // [sentences, F, A]
 };
 
-// features[n,t,f] = sum_j filters[f,j] weights[n, t + j - width / 2], over the sentence's own positions; zero past
+// features[n,t,f] = sum_j filters[f,j] weights[n, t + j - width / 2], over the positions that the row sees; zero past
 // them. What location-aware attention sees of the weights of the step before   (Chorowski et al. 2015, F * alpha)
 template <class R>
 struct ConvolveWeights {
@@ -81,8 +91,8 @@ struct ConvolveWeightsBackward {
   R *dweights, *dfilters;
 };
 
-// weights = softmax of energies over the sentence's own positions; context = weights . values
-// A sentence without positions gives zeros.
+// weights = softmax of energies over the positions that the row sees; context = weights . values
+// A row that sees none gets zeros.
 template <class R>
 struct Attend {
   Memory memory;

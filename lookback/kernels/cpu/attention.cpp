@@ -1,4 +1,4 @@
-// Scores, softmax over the source and the weighted sum. Rows run side by side
+// Scores, softmax over what a row sees and the weighted sum. Rows run side by side
 // forward; sentences run side by side backward, so that rows that look at one
 // sentence add to its gradients in their own order.
 #undef HWY_TARGET_INCLUDE
@@ -15,15 +15,16 @@ namespace lookback::kernels::HWY_NAMESPACE {
 void ScoreDotRow(const ScoreDot<float>& a, int64_t n) {
   const Memory& m = a.memory;
   float* e = a.energies + n * m.T;
-  const float* keys = a.keys + m.begin[m.sentence_of_row[n]] * a.A;
-  const int64_t length = m.length(n);
+  const auto [first, length] = m.seen_by(n);
+  const float* keys = a.keys + first * a.A;
   for (int64_t t = 0; t < length; ++t) e[t] = a.scale * dot(a.query + n * a.A, keys + t * a.A, a.A);
   std::fill(e + length, e + m.T, 0.0f);
 }
 
 void ScoreDotRowBackward(const ScoreDotBackward<float>& a, int64_t n) {
   const Memory& m = a.f.memory;
-  const int64_t A = a.f.A, first = m.begin[m.sentence_of_row[n]], length = m.length(n);
+  const auto [first, length] = m.seen_by(n);
+  const int64_t A = a.f.A;
   for (int64_t t = 0; t < length; ++t) {
     const float de = a.f.scale * a.denergies[n * m.T + t];
     // forward: energy = scale * q . k
@@ -45,9 +46,9 @@ void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n) {
   const Memory& m = a.memory;
   float* e = a.energies + n * m.T;
   const float* q = a.query + n * a.A;
-  const int64_t length = m.length(n);
+  const auto [first, length] = m.seen_by(n);
   for (int64_t t = 0; t < length; ++t) {
-    const float* key = a.keys + (m.begin[m.sentence_of_row[n]] + t) * a.A;
+    const float* key = a.keys + (first + t) * a.A;
     const float* features = a.features + (n * m.T + t) * a.F;
     Wide sum;
     each_of_row(0, a.A, [&](int p, int64_t k, int64_t left) HWY_ATTR {
@@ -63,7 +64,8 @@ void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n) {
 // tanh; dw: [F, A], that of the feature weight.
 void ScoreAdditiveRowBackward(const ScoreAdditiveBackward<float>& a, int64_t n, float* dv, float* scratch, float* dw) {
   const Memory& m = a.f.memory;
-  const int64_t A = a.f.A, first = m.begin[m.sentence_of_row[n]], length = m.length(n);
+  const auto [first, length] = m.seen_by(n);
+  const int64_t A = a.f.A;
   const V one = hn::Set(D(), 1.0f);
   const float* q = a.f.query + n * A;
   for (int64_t t = 0; t < length; ++t) {
@@ -91,8 +93,8 @@ void ScoreAdditiveRowBackward(const ScoreAdditiveBackward<float>& a, int64_t n, 
 void AttendRow(const Attend<float>& a, int64_t n) {
   const Memory& m = a.memory;
   const D d;
-  const int64_t length = m.length(n);
-  const float *e = a.energies + n * m.T, *values = a.values + m.begin[m.sentence_of_row[n]] * a.M;
+  const auto [first, length] = m.seen_by(n);
+  const float *e = a.energies + n * m.T, *values = a.values + first * a.M;
   float *w = a.weights + n * m.T, *out = a.context + n * a.M;
   float top = length ? e[0] : 0, sum = 0;
   for (int64_t t = 1; t < length; ++t) top = std::max(top, e[t]);
@@ -111,7 +113,8 @@ void AttendRow(const Attend<float>& a, int64_t n) {
 // scratch: [T], the gradient of the weights.
 void AttendRowBackward(const AttendBackward<float>& a, int64_t n, float* scratch) {
   const Memory& m = a.f.memory;
-  const int64_t M = a.f.M, first = m.begin[m.sentence_of_row[n]], length = m.length(n);
+  const auto [first, length] = m.seen_by(n);
+  const int64_t M = a.f.M;
   const float *w = a.f.weights + n * m.T, *dc = a.dcontext ? a.dcontext + n * M : nullptr;
   float mean = 0;
   for (int64_t t = 0; t < length; ++t) {

@@ -1,5 +1,5 @@
-// Scores, softmax over the source and weighted sums against the reference, with
-// rows that share a sentence, sentences without positions and T past the longest.
+// Scores, softmax over the source and weighted sums against the reference, with rows that share a sentence or see a
+// span of it, sentences without positions and T past the longest.
 #include <numeric>
 
 #include "lookback/kernels/testing.h"
@@ -8,34 +8,85 @@ namespace lookback::kernels {
 namespace {
 
 struct Case {
-  std::vector<int64_t> lengths;  // positions of each sentence
-  std::vector<int32_t> of;       // the sentence each row looks at
-  int64_t width;                 // A or M
-  int64_t spare = 0;             // columns past the longest sentence
+  std::vector<int64_t> lengths;               // positions of each sentence
+  std::vector<int32_t> of;                    // the sentence each row looks at
+  int64_t width;                              // A or M
+  int64_t spare = 0;                          // columns past the longest span
+  std::vector<int32_t> begin = {}, end = {};  // positions that each row sees; empty: the whole sentence
 
   std::string name() const {
     std::string out = "width " + std::to_string(width) + ", lengths";
     for (const int64_t n : lengths) out += " " + std::to_string(n);
-    return out + ", of " + std::to_string(of.size()) + " rows, spare " + std::to_string(spare);
+    return out + ", of " + std::to_string(of.size()) + " rows, spare " + std::to_string(spare) +
+           (begin.empty() ? "" : ", spans");
   }
 };
 
 struct Layout {
-  explicit Layout(const Case& c) : of(c.of) {
+  explicit Layout(const Case& c) : of(c.of), begin_of_row(c.begin), end_of_row(c.end) {
     begin.push_back(0);
-    for (const int64_t n : c.lengths) begin.push_back(begin.back() + n), T = std::max(T, n);
+    for (const int64_t n : c.lengths) begin.push_back(begin.back() + n);
+    if (begin_of_row.empty())
+      for (const int64_t n : c.lengths) T = std::max(T, n);
+    for (size_t n = 0; n < begin_of_row.size(); ++n) T = std::max<int64_t>(T, end_of_row[n] - begin_of_row[n]);
     T += c.spare;
   }
   Memory memory() const {
-    return {static_cast<int64_t>(begin.size()) - 1, begin.data(), static_cast<int64_t>(of.size()), of.data(), T};
+    const bool spans = !begin_of_row.empty();
+    return {.sentences = static_cast<int64_t>(begin.size()) - 1,
+            .begin = begin.data(),
+            .N = rows(),
+            .sentence_of_row = of.data(),
+            .T = T,
+            .begin_of_row = spans ? begin_of_row.data() : nullptr,
+            .end_of_row = spans ? end_of_row.data() : nullptr};
   }
   int64_t positions() const { return begin.back(); }
   int64_t rows() const { return static_cast<int64_t>(of.size()); }
 
   std::vector<int64_t> begin;
-  std::vector<int32_t> of;
+  std::vector<int32_t> of, begin_of_row, end_of_row;
   int64_t T = 0;
 };
+
+// Self-attention over one sentence: row n sees the positions begin(n) .. end(n).
+template <class Begin, class End>
+Case self_attention(int32_t length, int64_t width, Begin&& begin, End&& end) {
+  Case out{{length}, std::vector<int32_t>(static_cast<size_t>(length)), width};
+  for (int32_t n = 0; n < length; ++n) out.begin.push_back(begin(n)), out.end.push_back(end(n));
+  return out;
+}
+
+// Rows in any order over sentences of up to 24 positions, each with any span of its own.
+Case random_spans(uint64_t seed, int64_t width) {
+  Rng rng(seed, 78);
+  const auto below = [&](int64_t n) { return static_cast<int32_t>(rng.below(static_cast<uint64_t>(n))); };
+  Case out{{}, {}, width};
+  for (int k = 0; k < 5; ++k) out.lengths.push_back(below(25));
+  for (int n = 0; n < 23; ++n) {
+    out.of.push_back(below(5));
+    const int64_t length = out.lengths[static_cast<size_t>(out.of.back())];
+    const int32_t a = below(length + 1), b = below(length + 1);
+    out.begin.push_back(std::min(a, b)), out.end.push_back(std::max(a, b));
+  }
+  return out;
+}
+
+std::vector<Case> span_cases(int64_t width) {
+  std::vector<Case> out;
+  const auto first = [](int32_t) { return 0; };
+  const auto next = [](int32_t n) { return n + 1; };
+  out.push_back(self_attention(19, width, first, next));  // causal
+  out.push_back(self_attention(
+      19, width, [](int32_t n) { return std::max(0, n - 4); }, next));  // causal, windows
+  out.push_back(self_attention(
+      21, width, [](int32_t n) { return std::max(0, n - 9); },
+      [](int32_t n) { return std::min(21, n + 10); }));                                     // windows to both sides
+  out.push_back({{4, 0, 7}, {2, 0, 1, 2, 2}, width, 3, {0, 4, 0, 3, 6}, {7, 4, 0, 3, 7}});  // whole, empty, one
+  out.push_back({{3, 2}, {1, 0}, width, 0, {1, 2}, {1, 2}});                                // nothing but empty ones
+  for (const uint64_t seed : {1, 2, 3}) out.push_back(random_spans(seed, width));
+  return out;
+}
 
 std::vector<Case> awkward_cases() {
   std::vector<Case> out;
@@ -48,6 +99,8 @@ std::vector<Case> awkward_cases() {
       out.push_back({{5}, {}, width, spare});
       out.push_back({{0, 0}, {1, 0}, width, spare});
     }
+  for (const int64_t width : {1, 5, 33, 64})
+    for (Case& c : span_cases(width)) out.push_back(std::move(c));
   return out;
 }
 
@@ -169,49 +222,53 @@ std::vector<double> row_of(const Outputs& out, const std::string& name, int64_t 
   return {};
 }
 
-// A row scores and attends to the same bits with other sentences and rows around it or
-// without, whatever T is. Inputs come from a big batch of which the small one is a part.
+// A row scores and attends to the same bits with other sentences and rows around it or without, whatever T is and
+// whether what it sees is a span of a sentence or all of one. Inputs come from a big batch of which the small one is a
+// part.
 TEST(AttentionKernels, RowDoesNotSeeItsBatch) {
-  const std::vector<int64_t> begin = {0, 19, 19, 26, 27, 60};
-  const std::vector<int32_t> of = {0, 4, 2, 4, 3, 1, 0, 2};
-  const int64_t N = 8, S = 60, T = 33;
-  for (const int64_t A : {5, 64, 129}) {
-    const auto query = numbers(N * A, 1), keys = numbers(S * A, 2), v = numbers(A, 3);
-    const auto run = [&](const Memory& m, const float* q, const float* k) {
-      std::vector<float> dots(static_cast<size_t>(m.N * m.T)), adds(dots), weights(dots),
-          context(static_cast<size_t>(m.N * A));
-      cpu().score_dot({m, A, 0.3f, q, k, dots.data()});
-      cpu().score_additive({m, A, q, k, v.data(), adds.data()});
-      cpu().attend({m, A, dots.data(), k, weights.data(), context.data()});
-      Outputs out;
-      put(out, "dots", dots), put(out, "adds", adds), put(out, "weights", weights), put(out, "context", context);
-      return out;
-    };
-    const Outputs together = run({5, begin.data(), N, of.data(), T}, query.data(), keys.data());
-    for (int64_t n = 0; n < N; ++n) {
-      const int64_t first = begin[static_cast<size_t>(of[static_cast<size_t>(n)])];
-      const int64_t length = begin[static_cast<size_t>(of[static_cast<size_t>(n)]) + 1] - first;
-      const std::vector<int64_t> own_begin = {0, length};
-      const int32_t own_of = 0;
-      const Outputs alone =
-          run({1, own_begin.data(), 1, &own_of, length}, query.data() + n * A, keys.data() + first * A);
-      for (const char* name : {"dots", "adds", "weights"})
-        EXPECT_EQ(row_of(together, name, n, T, length), row_of(alone, name, 0, length, length))
-            << name << " of row " << n << ", A " << A << ", ";
-      EXPECT_EQ(row_of(together, "context", n, A, A), row_of(alone, "context", 0, A, A))
-          << "context of row " << n << ", A " << A << ", ";
+  const Case whole{{19, 0, 7, 1, 33}, {0, 4, 2, 4, 3, 1, 0, 2}, 0};
+  Case spans = whole;
+  spans.begin = {2, 0, 3, 5, 0, 0, 19, 0}, spans.end = {19, 33, 4, 25, 1, 0, 19, 6};
+  for (const Case& c : {whole, spans})
+    for (const int64_t A : {5, 64, 129}) {
+      const Layout l(c);
+      const Memory all = l.memory();
+      const auto query = numbers(all.N * A, 1), keys = numbers(l.positions() * A, 2), v = numbers(A, 3);
+      const auto run = [&](const Memory& m, const float* q, const float* k) {
+        std::vector<float> dots(static_cast<size_t>(m.N * m.T)), adds(dots), weights(dots),
+            context(static_cast<size_t>(m.N * A));
+        cpu().score_dot({m, A, 0.3f, q, k, dots.data()});
+        cpu().score_additive({m, A, q, k, v.data(), adds.data()});
+        cpu().attend({m, A, dots.data(), k, weights.data(), context.data()});
+        Outputs out;
+        put(out, "dots", dots), put(out, "adds", adds), put(out, "weights", weights), put(out, "context", context);
+        return out;
+      };
+      const Outputs together = run(all, query.data(), keys.data());
+      for (int64_t n = 0; n < all.N; ++n) {
+        const auto [first, length] = all.seen_by(n);
+        const std::vector<int64_t> own_begin = {0, length};
+        const int32_t own_of = 0;
+        const Outputs alone =
+            run({1, own_begin.data(), 1, &own_of, length}, query.data() + n * A, keys.data() + first * A);
+        for (const char* name : {"dots", "adds", "weights"})
+          EXPECT_EQ(row_of(together, name, n, all.T, length), row_of(alone, name, 0, length, length))
+              << name << " of row " << n << ", A " << A << ", ";
+        EXPECT_EQ(row_of(together, "context", n, A, A), row_of(alone, "context", 0, A, A))
+            << "context of row " << n << ", A " << A << ", ";
+      }
     }
-  }
 }
 
 TEST(AttentionKernels, NothingToAttendToGivesZeros) {
-  for (const auto* table : {&cpu(), &ref<float>()}) {
-    const Outputs out = run_attend(*table, {{0}, {0, 0}, 3, 2}, 0);
-    for (const auto& [name, values] : out) {
-      if (name != "weights" && name != "context") continue;
-      for (const double x : values) EXPECT_EQ(x, 0.0) << table->name << " " << name;
+  for (const auto* table : {&cpu(), &ref<float>()})
+    for (const Case& c : {Case{{0}, {0, 0}, 3, 2}, Case{{4}, {0, 0}, 3, 2, {0, 2}, {0, 2}}}) {
+      const Outputs out = run_attend(*table, c, 0);
+      for (const auto& [name, values] : out) {
+        if (name != "weights" && name != "context") continue;
+        for (const double x : values) EXPECT_EQ(x, 0.0) << table->name << " " << name;
+      }
     }
-  }
 }
 
 // Energies of any size give weights that are numbers and sum to one; NaN stays NaN.

@@ -1,5 +1,5 @@
 // Attention: energies by dot product (Luong et al. 2015) or by a small network
-// (Bahdanau et al. 2015), then a softmax over the sentence and the weighted sum.
+// (Bahdanau et al. 2015), then a softmax over what a row sees and the weighted sum.
 #include <algorithm>
 #include <cmath>
 
@@ -10,14 +10,15 @@ namespace lookback::kernels::ref_impl {
 template <class R>
 void score_dot(const ScoreDot<R>& a) {
   const Memory& m = a.memory;
-  for (int64_t n = 0; n < m.N; ++n)
+  for (int64_t n = 0; n < m.N; ++n) {
+    const Memory::Span seen = m.seen_by(n);
     for (int64_t t = 0; t < m.T; ++t) {
       R sum = 0;
-      if (t < m.length(n))
-        for (int64_t k = 0; k < a.A; ++k)
-          sum += a.query[n * a.A + k] * a.keys[(m.begin[m.sentence_of_row[n]] + t) * a.A + k];
+      if (t < seen.length)
+        for (int64_t k = 0; k < a.A; ++k) sum += a.query[n * a.A + k] * a.keys[(seen.first + t) * a.A + k];
       a.energies[n * m.T + t] = a.scale * sum;
     }
+  }
 }
 
 template <class R>
@@ -25,8 +26,8 @@ void score_dot_backward(const ScoreDotBackward<R>& a) {
   const Memory& m = a.f.memory;
   const int64_t A = a.f.A;
   for (int64_t n = 0; n < m.N; ++n)
-    for (int64_t t = 0; t < m.length(n); ++t) {
-      const int64_t row = m.begin[m.sentence_of_row[n]] + t;
+    for (int64_t t = 0; t < m.seen_by(n).length; ++t) {
+      const int64_t row = m.seen_by(n).first + t;
       const R de = a.f.scale * a.denergies[n * m.T + t];
       // forward: energy = scale * q . k
       for (int64_t k = 0; k < A; ++k) {
@@ -39,7 +40,7 @@ void score_dot_backward(const ScoreDotBackward<R>& a) {
 template <class R>
 R before_tanh(const ScoreAdditive<R>& a, int64_t n, int64_t t, int64_t k) {
   const Memory& m = a.memory;
-  R sum = a.query[n * a.A + k] + a.keys[(m.begin[m.sentence_of_row[n]] + t) * a.A + k];
+  R sum = a.query[n * a.A + k] + a.keys[(m.seen_by(n).first + t) * a.A + k];
   for (int64_t f = 0; f < a.F; ++f) sum += a.features[(n * m.T + t) * a.F + f] * a.feature_weight[f * a.A + k];
   return sum;
 }
@@ -50,7 +51,7 @@ void score_additive(const ScoreAdditive<R>& a) {
   for (int64_t n = 0; n < m.N; ++n)
     for (int64_t t = 0; t < m.T; ++t) {
       R sum = 0;
-      if (t < m.length(n))
+      if (t < m.seen_by(n).length)
         for (int64_t k = 0; k < a.A; ++k) sum += a.v[k] * std::tanh(before_tanh(a, n, t, k));
       a.energies[n * m.T + t] = sum;
     }
@@ -61,8 +62,8 @@ void score_additive_backward(const ScoreAdditiveBackward<R>& a) {
   const Memory& m = a.f.memory;
   const int64_t A = a.f.A;
   for (int64_t n = 0; n < m.N; ++n)
-    for (int64_t t = 0; t < m.length(n); ++t) {
-      const int64_t row = m.begin[m.sentence_of_row[n]] + t;
+    for (int64_t t = 0; t < m.seen_by(n).length; ++t) {
+      const int64_t row = m.seen_by(n).first + t;
       const R de = a.denergies[n * m.T + t];
       for (int64_t k = 0; k < A; ++k) {
         // forward: energy = v . tanh(q + k + features W)
@@ -84,9 +85,9 @@ void convolve_weights(const ConvolveWeights<R>& a) {
   const Memory& m = a.memory;
   std::fill_n(a.features, m.N * m.T * a.F, R{0});
   for (int64_t n = 0; n < m.N; ++n)
-    for (int64_t t = 0; t < m.length(n); ++t) {
+    for (int64_t t = 0; t < m.seen_by(n).length; ++t) {
       const int64_t first = t - a.width / 2;
-      const int64_t begin = std::max<int64_t>(0, -first), end = std::min(a.width, m.length(n) - first);
+      const int64_t begin = std::max<int64_t>(0, -first), end = std::min(a.width, m.seen_by(n).length - first);
       for (int64_t f = 0; f < a.F; ++f) {
         R sum = 0;
         for (int64_t j = begin; j < end; ++j) sum += a.filters[f * a.width + j] * a.weights[n * m.T + first + j];
@@ -100,9 +101,9 @@ void convolve_weights_backward(const ConvolveWeightsBackward<R>& a) {
   const Memory& m = a.f.memory;
   const int64_t width = a.f.width;
   for (int64_t n = 0; n < m.N; ++n)
-    for (int64_t t = 0; t < m.length(n); ++t) {
+    for (int64_t t = 0; t < m.seen_by(n).length; ++t) {
       const int64_t first = t - width / 2;
-      const int64_t begin = std::max<int64_t>(0, -first), end = std::min(width, m.length(n) - first);
+      const int64_t begin = std::max<int64_t>(0, -first), end = std::min(width, m.seen_by(n).length - first);
       for (int64_t f = 0; f < a.f.F; ++f) {
         const R d = a.dfeatures[(n * m.T + t) * a.f.F + f];
         for (int64_t j = begin; j < end; ++j) {
@@ -118,18 +119,18 @@ template <class R>
 void attend(const Attend<R>& a) {
   const Memory& m = a.memory;
   for (int64_t n = 0; n < m.N; ++n) {
-    const int64_t length = m.length(n);
+    const Memory::Span seen = m.seen_by(n);
     const R* e = a.energies + n * m.T;
     R *w = a.weights + n * m.T, *out = a.context + n * a.M;
     std::fill_n(w, m.T, R{0});
     std::fill_n(out, a.M, R{0});
-    if (length == 0) continue;
-    const R top = *std::max_element(e, e + length);
+    if (seen.length == 0) continue;
+    const R top = *std::max_element(e, e + seen.length);
     R sum = 0;
-    for (int64_t t = 0; t < length; ++t) sum += w[t] = std::exp(e[t] - top);
-    for (int64_t t = 0; t < length; ++t) {
+    for (int64_t t = 0; t < seen.length; ++t) sum += w[t] = std::exp(e[t] - top);
+    for (int64_t t = 0; t < seen.length; ++t) {
       w[t] /= sum;
-      for (int64_t k = 0; k < a.M; ++k) out[k] += w[t] * a.values[(m.begin[m.sentence_of_row[n]] + t) * a.M + k];
+      for (int64_t k = 0; k < a.M; ++k) out[k] += w[t] * a.values[(seen.first + t) * a.M + k];
     }
   }
 }
@@ -139,24 +140,22 @@ void attend_backward(const AttendBackward<R>& a) {
   const Memory& m = a.f.memory;
   const int64_t M = a.f.M;
   for (int64_t n = 0; n < m.N; ++n) {
-    const int64_t length = m.length(n);
+    const Memory::Span seen = m.seen_by(n);
     const R* w = a.f.weights + n * m.T;
     auto dw = [&](int64_t t) {
       // forward: context = sum_t w[t] values[t]
       R sum = a.dweights ? a.dweights[n * m.T + t] : 0;
       if (a.dcontext)
-        for (int64_t k = 0; k < M; ++k)
-          sum += a.dcontext[n * M + k] * a.f.values[(m.begin[m.sentence_of_row[n]] + t) * M + k];
+        for (int64_t k = 0; k < M; ++k) sum += a.dcontext[n * M + k] * a.f.values[(seen.first + t) * M + k];
       return sum;
     };
     R mean = 0;
-    for (int64_t t = 0; t < length; ++t) mean += w[t] * dw(t);
-    for (int64_t t = 0; t < length; ++t) {
+    for (int64_t t = 0; t < seen.length; ++t) mean += w[t] * dw(t);
+    for (int64_t t = 0; t < seen.length; ++t) {
       // forward: w = softmax(e)
       if (a.denergies) a.denergies[n * m.T + t] += w[t] * (dw(t) - mean);
       if (a.dvalues && a.dcontext)
-        for (int64_t k = 0; k < M; ++k)
-          a.dvalues[(m.begin[m.sentence_of_row[n]] + t) * M + k] += w[t] * a.dcontext[n * M + k];
+        for (int64_t k = 0; k < M; ++k) a.dvalues[(seen.first + t) * M + k] += w[t] * a.dcontext[n * M + k];
     }
   }
 }
