@@ -1,6 +1,7 @@
 #include "lookback/ops/attention.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "lookback/ops/internal.h"
 
@@ -12,14 +13,35 @@ kernels::Memory view(const Visible& visible) {
           .begin = visible.memory.data(),
           .N = visible.N(),
           .sentence_of_row = visible.sentence_of_row->data(),
-          .T = visible.T()};
+          .T = visible.T(),
+          .begin_of_row = visible.begin ? visible.begin->data() : nullptr,
+          .end_of_row = visible.end ? visible.end->data() : nullptr};
+}
+
+void check_bound_counts(const char* name, const Visible& visible) {
+  check(visible.begin && visible.end && std::ssize(*visible.begin) == visible.N() &&
+            std::ssize(*visible.end) == visible.N(),
+        name, ": each of ", visible.N(), " rows needs a begin and an end");
+}
+
+// Every row sees positions that there are, of a sentence that there is.
+void check_rows(const char* name, const Visible& visible) {
+  const int64_t S = visible.memory.sentences();
+  for (const int32_t s : *visible.sentence_of_row) check(0 <= s && s < S, name, ": no sentence ", s, " among ", S);
+  if (!visible.begin && !visible.end) return;
+  check_bound_counts(name, visible);
+  for (size_t n = 0; n < visible.sentence_of_row->size(); ++n) {
+    const int32_t begin = (*visible.begin)[n], end = (*visible.end)[n];
+    const int64_t length = visible.memory.length((*visible.sentence_of_row)[n]);
+    check(0 <= begin && begin <= end && end <= length, name, ": row ", n, " cannot see positions ", begin, " to ", end,
+          " of a sentence of ", length);
+  }
 }
 
 void check_layout(const char* name, const Visible& visible, const Var& rows, const char* what) {
   check(rows.shape().rank() == 2 && rows.dim(0) == visible.memory.rows(), name, ": ", what, " must be [",
         visible.memory.rows(), ",*], got ", rows.shape());
-  for (const int32_t s : *visible.sentence_of_row)
-    check(0 <= s && s < visible.memory.sentences(), name, ": no sentence ", s, " among ", visible.memory.sentences());
+  check_rows(name, visible);
 }
 
 Tensor transposed(const Tensor& x) {
@@ -33,6 +55,28 @@ Tensor transposed(const Tensor& x) {
 }
 
 }  // namespace
+
+int64_t Visible::longest_span() const {
+  check_bound_counts("visible", *this);
+  int64_t longest = 0;
+  for (size_t n = 0; n < begin->size(); ++n) longest = std::max<int64_t>(longest, int64_t{(*end)[n]} - (*begin)[n]);
+  return longest;
+}
+
+Visible Visible::within(const RowIds& centre, int64_t half_width) const {
+  check_rows("within", *this);
+  check(half_width >= 0, "within: a window cannot reach ", half_width, " positions to each side");
+  check(std::ssize(*centre) == N(), "within: one centre for each of ", N(), " rows, got ", centre->size());
+  // No centre is further than this from any position.
+  const int64_t reach = std::min<int64_t>(half_width, std::numeric_limits<uint32_t>::max());
+  std::vector<int32_t> first(centre->size()), last(centre->size());
+  for (size_t n = 0; n < centre->size(); ++n) {
+    const int64_t from = begin ? (*begin)[n] : 0, to = end ? (*end)[n] : memory.length((*sentence_of_row)[n]);
+    first[n] = static_cast<int32_t>(std::clamp((*centre)[n] - reach, from, to));
+    last[n] = static_cast<int32_t>(std::clamp((*centre)[n] + reach + 1, from, to));
+  }
+  return {memory, sentence_of_row, row_ids(std::move(first)), row_ids(std::move(last))};
+}
 
 Var score_dot(const Var& query, const Var& keys, const Visible& visible, double scale) {
   check_layout("score_dot", visible, keys, "keys");
@@ -111,6 +155,7 @@ Var score_additive(const Var& query, const Var& keys, const Var& v, const Visibl
 }
 
 Var convolve_weights(const Var& weights, const Var& filters, const Visible& visible) {
+  check_rows("convolve_weights", visible);
   const Shape expected{visible.N(), visible.T()};
   check(weights.shape() == expected, "convolve_weights: weights must be ", expected, ", got ", weights.shape());
   check(filters.shape().rank() == 2 && filters.dim(1) > 0, "convolve_weights: filters must be [F, width], got ",

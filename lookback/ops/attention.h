@@ -1,25 +1,33 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <vector>
 
 #include "lookback/autograd/var.h"
+#include "lookback/ops/basic.h"
 #include "lookback/ops/layout.h"
 
 namespace lookback::ops {
 
-// Which sentence each query row attends to. Rows may share a sentence: the steps
-// of one target in training, the hypotheses of one beam in search.
+// The memory rows that each query row may attend to: positions begin[n] .. end[n] (excluded) of its sentence, or all of
+// it where there are no bounds. Rows may share a sentence: the steps of one target in training, the hypotheses of one
+// beam in search.
 struct Visible {
   MemoryLayout memory;
-  std::shared_ptr<const std::vector<int32_t>> sentence_of_row;  // [N]
+  RowIds sentence_of_row;       // [N]
+  RowIds begin = {}, end = {};  // [N] both or neither
 
   int64_t N() const { return static_cast<int64_t>(sentence_of_row->size()); }
-  int64_t T() const { return memory.longest(); }
+  // Columns of energies and weights.
+  int64_t T() const { return begin || end ? longest_span() : memory.longest(); }
+  int64_t longest_span() const;  // where there are bounds
+  // The same with row n seeing of its positions only those at most half_width away from centre[n], which may lie
+  // outside of them. centre [N]. Throws ShapeError.
+  Visible within(const RowIds& centre, int64_t half_width) const;
 };
 
-// Energies are [N, T] with T the longest sentence; columns past a row's own sentence are 0.
+// Energies are [N, T]. Column t of row n is position begin[n] + t of its sentence, so that a window costs its own width
+// and not the sentence's; columns past a row's own span are 0. Bounds have to be 0 <= begin <= end <= the sentence's
+// length: ShapeError.
 
 // energies[n,t] = scale * query[n] . keys[t]. query [N, A], keys [S, A].
 // Luong et al. 2015, "dot" and (with projected keys) "general".
@@ -35,8 +43,8 @@ struct ScoreFeatures {
 Var score_additive(const Var& query, const Var& keys, const Var& v, const Visible& visible,
                    const ScoreFeatures& features = {});
 
-// features[n,t,f] = sum_j filters[f,j] weights[n, t + j - width / 2] over the row's own sentence, zeros around it.
-// weights [N, T], filters [F, width] -> [N, T*F]. Chorowski et al. 2015, F * alpha.
+// features[n,t,f] = sum_j filters[f,j] weights[n, t + j - width / 2] over the row's own span, zeros around it.
+// weights [N, T] of the same spans, filters [F, width] -> [N, T*F]. Chorowski et al. 2015, F * alpha.
 Var convolve_weights(const Var& weights, const Var& filters, const Visible& visible);
 
 // sum of min(weights[n,t], coverage[n,t]), as one element. Both [N, T]. See et al. 2017, covloss.
@@ -44,11 +52,11 @@ Var coverage_loss(const Var& weights, const Var& coverage);
 
 struct Attended {
   Var context;        // [N, M]
-  Var weights;        // [N, T] each row sums to 1 over its own sentence; an empty sentence gives zeros
+  Var weights;        // [N, T] each row sums to 1 over its own span; an empty one gives zeros
   Var energies = {};  // [N, T] what the weights are the softmax of, where that is how they came about
 };
 
-// Softmax over each row's own sentence, then the weighted sum of its values. values [S, M].
+// Softmax over each row's own span, then the weighted sum of its values. values [S, M].
 Attended attend(const Var& energies, const Var& values, const Visible& visible);
 
 }  // namespace lookback::ops

@@ -14,22 +14,30 @@ struct Case {
   std::vector<int64_t> lengths;          // of the sentences
   std::vector<int32_t> sentence_of_row;  // sentence of each query
   int64_t width;
+  std::vector<int32_t> begin = {}, end = {};  // positions that each query sees, if not all of its sentence
 };
 
 std::vector<Case> cases() {
   return {
-      {{1}, {0}, 1},                         // one of everything
-      {{5}, {0, 0}, 3},                      // one sentence, two queries
-      {{1, 1}, {0, 1, 1}, 4},                // T = 1
-      {{4, 2, 3}, {0, 1, 2, 2, 0, 1}, 1},    // ragged, width 1
-      {{3, 0, 2}, {0, 1, 2, 1}, 5},          // an empty sentence
-      {{0, 0}, {0, 1}, 2},                   // nothing but empty sentences
-      {{9, 17, 2}, {1, 0, 1, 2, 1, 0}, 18},  // wider than a vector of lanes
-      {{3, 2}, {1}, 2},                      // a sentence nobody looks at
+      {{1}, {0}, 1},                                                               // one of everything
+      {{5}, {0, 0}, 3},                                                            // one sentence, two queries
+      {{1, 1}, {0, 1, 1}, 4},                                                      // T = 1
+      {{4, 2, 3}, {0, 1, 2, 2, 0, 1}, 1},                                          // ragged, width 1
+      {{3, 0, 2}, {0, 1, 2, 1}, 5},                                                // an empty sentence
+      {{0, 0}, {0, 1}, 2},                                                         // nothing but empty sentences
+      {{9, 17, 2}, {1, 0, 1, 2, 1, 0}, 18},                                        // wider than a vector of lanes
+      {{3, 2}, {1}, 2},                                                            // a sentence nobody looks at
+      {{4, 1, 3}, {0, 0, 1, 2, 0, 2}, 3, {0, 1, 0, 3, 1, 0}, {4, 3, 1, 3, 4, 1}},  // whole, windows, one position, none
+      {{5}, {0, 0, 0, 0, 0}, 18, {0, 0, 0, 0, 0}, {1, 2, 3, 4, 5}},                // causal
+      {{3, 2}, {0, 1}, 2, {1, 2}, {1, 2}},                                         // nothing but empty spans
   };
 }
 
-ops::Visible attention(const Case& c) { return {MemoryLayout(c.lengths), ops::row_ids(c.sentence_of_row)}; }
+ops::Visible attention(const Case& c) {
+  const ops::Visible whole{MemoryLayout(c.lengths), ops::row_ids(c.sentence_of_row)};
+  if (c.begin.empty()) return whole;
+  return {whole.memory, whole.sentence_of_row, ops::row_ids(c.begin), ops::row_ids(c.end)};
+}
 
 TEST(Attention, ScoreDot) {
   for (const Case& c : cases()) {

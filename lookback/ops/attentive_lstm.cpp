@@ -319,6 +319,7 @@ void check_shapes(const AttentiveLstm& d, const Loop& f, const Var& embedded, co
         "attentive_lstm: states of width ", n.H, " do not fit keys of width ", n.A);
   check(source.visible.N() == n.B, "attentive_lstm: one sentence for each of ", n.B, " sequences, got ",
         source.visible.N());
+  check(!source.visible.begin && !source.visible.end, "attentive_lstm: a sequence sees its whole sentence, got bounds");
   for (const int32_t s : *source.visible.sentence_of_row)
     check(0 <= s && s < source.visible.memory.sentences(), "attentive_lstm: no sentence ", s, " among ",
           source.visible.memory.sentences());

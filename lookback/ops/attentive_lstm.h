@@ -37,7 +37,7 @@ struct AttentiveLstm {
   ReadoutDropout dropout;
 };
 
-// The source that it attends to: keys [S, A] and values [S, M]; sequence b attends to sentence
+// The source that it attends to: keys [S, A] and values [S, M]; sequence b attends to all of sentence
 // visible.sentence_of_row[b].
 struct AttendedSource {
   Var keys, values;

@@ -163,6 +163,10 @@ TEST(AttentiveLstm, RefusesWhatDoesNotFit) {
   EXPECT_THROW(few.fused(c.inputs()), ShapeError);
   few.sentence_of_row = {0, 1, 3};
   EXPECT_THROW(few.fused(c.inputs()), ShapeError);
+  in = c.inputs();
+  const ops::Visible bounded = c.visible().within(ops::row_ids({0, 0, 0}), 9);
+  EXPECT_THROW(ops::attentive_lstm(c.decoder(in), in[0], c.steps(), {in[5], in[6]}, {in[7], in[8], bounded}),
+               ShapeError);
 }
 
 }  // namespace
