@@ -124,18 +124,19 @@ std::unique_ptr<Work> attentive_decoder(const Inputs& in) {
   DecoderOptions o{.hidden = in.H, .bridge = "zeros"};
   if (by_step) o.time.bptt = in.U + 1;
   const auto decoder = std::make_shared<Decoder>(o, EncoderOptions{}, "general", DecoderSizes{in.H, in.H, in.H, in.H});
-  const Encoded source{in.parameter({in.B * in.T, in.H}), {{in.parameter({in.B, in.H}), in.parameter({in.B, in.H})}}};
+  const Ragged shape(std::vector<int64_t>(static_cast<size_t>(in.B), in.T));
+  const Encoded source{{in.parameter({in.B * in.T, in.H}), shape, RowOrder::by_sequence},
+                       {{in.parameter({in.B, in.H}), in.parameter({in.B, in.H})}}};
   const Var embedded = in.parameter({in.U * in.B, in.H});
-  Vars params = {source.memory, embedded};
+  Vars params = {source.memory.x, embedded};
   for (const NamedVar& p : params_of(*decoder)) {
     p.var.set_value(random_tensor(p.var.shape(), in.rng));
     params.push_back(p.var);
   }
-  const MemoryLayout memory(std::vector<int64_t>(static_cast<size_t>(in.B), in.T));
   std::vector<int32_t> sentence_of_row;
   for (int32_t b = 0; b < in.B; ++b) sentence_of_row.push_back(b);
   return both_ways(in, embedded.shape(), params, [=, steps = Steps::dense(in.U, in.B)] {
-    const DecoderPass pass(*decoder, source, memory, {}, nullptr);
+    const DecoderPass pass(*decoder, source, {}, nullptr);
     return pass.teacher_force(embedded, steps, pass.start(source), sentence_of_row).readouts;
   });
 }

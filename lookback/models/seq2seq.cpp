@@ -5,7 +5,7 @@
 
 #include "lookback/base/elementary.h"
 #include "lookback/data/vocab.h"
-#include "lookback/models/sentence_order.h"
+#include "lookback/models/sentences.h"
 #include "lookback/ops/loss.h"
 
 namespace lookback {
@@ -107,12 +107,13 @@ void Seq2Seq::params(ParamVisitor& v) {
   v("output.bias", output_.bias, Role::bias);
 }
 
-Var Seq2Seq::embed_source(const Sentences& sentences, const Steps& steps, Noise* noise) const {
-  const Order order(sentences, 0);
+Sequence Seq2Seq::embed_source(const Sentences& sentences, Noise* noise) const {
+  const Ragged shape(lengths_of(sentences));
+  const auto& sentence = shape.sequence_of_rank();
   auto ids =
-      packed_tokens(steps, [&](size_t b, size_t t) { return sentences[static_cast<size_t>(order.sentence[b])][t]; });
+      packed_tokens(shape.steps(), [&](size_t b, size_t t) { return sentences[static_cast<size_t>(sentence[b])][t]; });
   drop_words(ids, options_.dropout.words, noise);
-  return ops::gather_rows(source_embedding_.weight, ops::row_ids(std::move(ids)));
+  return {ops::gather_rows(source_embedding_.weight, ops::row_ids(std::move(ids))), shape, RowOrder::by_step};
 }
 
 Var Seq2Seq::project(const Var& readout) const { return output_(readout); }
@@ -123,26 +124,21 @@ Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& obj
         "a batch needs as many sources as targets, got ", batch.source.size(), " and ", batch.target.size());
   check_ids(batch.source, vocabularies_.source, "source");
   check_ids(batch.target, vocabularies_.target, "target");
-  const Order source(batch.source, 0), target(batch.target, 1);
-  const Steps source_steps(source.lengths), steps(target.lengths);
-  const MemoryLayout memory(source.lengths);
-  const Encoded encoded =
-      encoder_(embed_source(batch.source, source_steps, noise), source_steps, options_.dropout, noise);
+  const Encoded encoded = encoder_(embed_source(batch.source, noise), options_.dropout, noise);
+  const Ragged target(lengths_of(batch.target, 1));
+  const Steps& steps = target.steps();
   if (noise) objective.check_with(options_);  // held-out text is only scored
   // Only where there is something to learn: held-out text is scored by its likelihood.
-  const DecoderPass pass(decoder_, encoded, memory, options_.dropout, noise,
+  const DecoderPass pass(decoder_, encoded, options_.dropout, noise,
                          objective.coverage > 0 && noise ? CoverageLoss::yes : CoverageLoss::no);
 
   // Decoder row b is target rank b; its source stands at this rank.
-  std::vector<int32_t> of = source.rank();
-  {
-    std::vector<int32_t> by_target;
-    for (const int32_t s : target.sentence) by_target.push_back(of[static_cast<size_t>(s)]);
-    of = std::move(by_target);
-  }
+  const std::vector<int32_t> rank = encoded.memory.shape.rank_of_sequence();
+  std::vector<int32_t> of;
+  for (const int32_t s : target.sequence_of_rank()) of.push_back(rank[static_cast<size_t>(s)]);
   const DecoderState start = pass.start(encoded).gather(ops::row_ids(of));
   auto target_token = [&](size_t b, size_t t) {
-    const auto& y = batch.target[static_cast<size_t>(target.sentence[b])];
+    const auto& y = batch.target[static_cast<size_t>(target.sequence_of_rank()[b])];
     return t < y.size() ? y[t] : data::kEos;
   };
   auto inputs = packed_tokens(steps, [&](size_t b, size_t t) { return t ? target_token(b, t - 1) : data::kBos; });

@@ -133,7 +133,7 @@ class Seq2Seq {
 
  private:
   friend class Seq2SeqDecoder;
-  Var embed_source(const std::vector<std::vector<int32_t>>& sentences, const Steps& steps, Noise* noise) const;
+  Sequence embed_source(const std::vector<std::vector<int32_t>>& sentences, Noise* noise) const;
   DecoderPass::Input sampled_input(const DecoderPass& pass, const DropoutSite& site, std::vector<int32_t> truth,
                                    const Var& last_readout, double share, Noise& noise) const;
   Var project(const Var& readout) const;

@@ -1,9 +1,10 @@
 // Search's view of a model: rows that each continue one output of one source sentence.
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 
 #include "lookback/models/output_shortlist.h"
-#include "lookback/models/sentence_order.h"
+#include "lookback/models/sentences.h"
 #include "lookback/models/seq2seq.h"
 #include "lookback/ops/top_k.h"
 
@@ -85,12 +86,10 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     const auto first = sources_.begin() + read_;
     const int64_t count = std::min(together_, std::ssize(sources_) - read_);
     const Sentences next(std::make_move_iterator(first), std::make_move_iterator(first + count));
-    const Order order(next, 0);
-    const Steps steps(order.lengths);
-    const Encoded encoded = model_.encoder_(model_.embed_source(next, steps, nullptr), steps, {}, nullptr);
-    auto pass =
-        std::make_unique<DecoderPass>(model_.decoder_, encoded, MemoryLayout(order.lengths), DropoutOptions{}, nullptr);
-    ready_ = order.rank();
+    const Encoded encoded = model_.encoder_(model_.embed_source(next, nullptr), {}, nullptr);
+    const Ragged& shape = encoded.memory.shape;
+    auto pass = std::make_unique<DecoderPass>(model_.decoder_, encoded, DropoutOptions{}, nullptr);
+    ready_ = shape.rank_of_sequence();
     start_ = pass->start(encoded).gather(ops::row_ids(ready_));
     Sentences own;  // candidates of the pass's sentences
     if (pass_) {
@@ -108,7 +107,8 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     }
     pass_ = std::move(pass);
     if (!candidates_.empty()) {
-      for (const int32_t s : order.sentence) own.push_back(std::move(candidates_[static_cast<size_t>(read_ + s)]));
+      for (const int32_t s : shape.sequence_of_rank())
+        own.push_back(std::move(candidates_[static_cast<size_t>(read_ + s)]));
       shortlist_.assign(model_.output_, std::move(own));
     }
     read_ += count, taken_ = 0;

@@ -2,7 +2,7 @@
 #include "lookback/base/elementary.h"
 #include "lookback/data/vocab.h"
 #include "lookback/decode/row_scan.h"
-#include "lookback/models/sentence_order.h"
+#include "lookback/models/sentences.h"
 #include "lookback/models/seq2seq.h"
 
 namespace lookback {
@@ -12,10 +12,8 @@ std::vector<Seq2Seq::TracedStep> Seq2Seq::trace(const std::vector<int32_t>& sour
   const NoGrad off;
   check_ids({source}, vocabularies_.source, "source");
   check_ids({target}, vocabularies_.target, "target");
-  const std::vector<int64_t> lengths = {std::ssize(source)};
-  const Steps steps(lengths);
-  const Encoded encoded = encoder_(embed_source({source}, steps, nullptr), steps, {}, nullptr);
-  const DecoderPass pass(decoder_, encoded, MemoryLayout(lengths), {}, nullptr);
+  const Encoded encoded = encoder_(embed_source({source}, nullptr), {}, nullptr);
+  const DecoderPass pass(decoder_, encoded, {}, nullptr);
   DecoderState state = pass.start(encoded);
   std::vector<TracedStep> out;
   decode::RowScan scan;

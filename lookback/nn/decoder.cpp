@@ -88,11 +88,14 @@ void Decoder::params(ParamVisitor& v) {
   v("bridge.c", bridge_c_);
 }
 
-DecoderPass::DecoderPass(const Decoder& decoder, const Encoded& source, const MemoryLayout& memory,
-                         const DropoutOptions& dropout, Noise* noise, CoverageLoss coverage_loss)
-    : decoder_(decoder), memory_(memory), coverage_loss_(coverage_loss), layers_(decoder.layers_) {
+DecoderPass::DecoderPass(const Decoder& decoder, const Encoded& source, const DropoutOptions& dropout, Noise* noise,
+                         CoverageLoss coverage_loss)
+    : decoder_(decoder),
+      memory_(source.memory.shape.memory()),
+      coverage_loss_(coverage_loss),
+      layers_(decoder.layers_) {
   if (const Attention* attention = decoder.attention_.get()) {
-    source_ = attention->prepare(source.memory);
+    source_ = attention->prepare(rows_in(source.memory, RowOrder::by_sequence));
     remembers_ = attention->remembers();
     remembers_.coverage |= coverage_loss == CoverageLoss::yes;
   }

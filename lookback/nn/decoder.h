@@ -96,8 +96,8 @@ class Decoder;
 class DecoderPass {
  public:
   // Without noise: no dropout. With the coverage loss the decoder runs step by step.
-  DecoderPass(const Decoder& decoder, const Encoded& source, const MemoryLayout& memory, const DropoutOptions& dropout,
-              Noise* noise, CoverageLoss coverage_loss = CoverageLoss::no);
+  DecoderPass(const Decoder& decoder, const Encoded& source, const DropoutOptions& dropout, Noise* noise,
+              CoverageLoss coverage_loss = CoverageLoss::no);
 
   // The state before the first step, one row per source sentence.
   DecoderState start(const Encoded& source) const;

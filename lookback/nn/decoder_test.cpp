@@ -44,8 +44,8 @@ struct Pair {
 
   enum class How { teacher_force, unroll };
   Var readouts(How how, const DropoutOptions& dropout = {}, Noise* noise = nullptr) const {
-    const Encoded encoded = encoder(source, Steps(source_lengths), dropout, noise);
-    const DecoderPass pass(decoder, encoded, MemoryLayout(source_lengths), dropout, noise);
+    const Encoded encoded = encoder({source, Ragged(source_lengths), RowOrder::by_step}, dropout, noise);
+    const DecoderPass pass(decoder, encoded, dropout, noise);
     const DecoderState start = pass.start(encoded).gather(ops::row_ids(sentence_of_row));
     const Steps steps(target_lengths);
     if (how == How::teacher_force) return pass.teacher_force(target, steps, start, sentence_of_row).readouts;
@@ -121,8 +121,8 @@ TEST(Decoder, FeedingAndBahdanauDependOnTheStepBefore) {
 TEST(Decoder, AnEmptySourceGivesZeroWeights) {
   for (const char* attention : {"luong", "bahdanau"}) {
     Pair s({.hidden = 3}, {.hidden = 6, .attention = attention});
-    const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
-    const DecoderPass pass(s.decoder, encoded, MemoryLayout(s.source_lengths), {}, nullptr);
+    const Encoded encoded = s.encoder({s.source, Ragged(s.source_lengths), RowOrder::by_step}, {}, nullptr);
+    const DecoderPass pass(s.decoder, encoded, {}, nullptr);
     DecoderState state = pass.start(encoded);
     const Var x = ops::slice_rows(s.target, 0, 4);
     const auto out = pass.step(pass.input_part(x), x, ops::row_ids({0, 1, 2, 3}), state);
@@ -136,8 +136,8 @@ TEST(Decoder, AnEmptySourceGivesZeroWeights) {
 
 TEST(Decoder, StatesCanBeGatheredAndCut) {
   Pair s({.hidden = 3}, {.layers = 2, .hidden = 6});
-  const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
-  const DecoderPass pass(s.decoder, encoded, MemoryLayout(s.source_lengths), {}, nullptr);
+  const Encoded encoded = s.encoder({s.source, Ragged(s.source_lengths), RowOrder::by_step}, {}, nullptr);
+  const DecoderPass pass(s.decoder, encoded, {}, nullptr);
   const DecoderState start = pass.start(encoded), picked = start.gather(ops::row_ids({3, 1, 1}));
   ASSERT_EQ(picked.layers.size(), 2U);
   for (size_t k = 0; k < 2; ++k)
@@ -154,8 +154,8 @@ TEST(Decoder, StatesCanBeGatheredAndCut) {
 TEST(Decoder, TheFirstStatesComeFromTheBridge) {
   for (const char* bridge : {"tanh", "linear", "copy", "zeros"}) {
     Pair s({.layers = 2, .hidden = 3}, {.layers = 3, .hidden = 6, .bridge = bridge});
-    const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
-    const DecoderPass pass(s.decoder, encoded, MemoryLayout(s.source_lengths), {}, nullptr);
+    const Encoded encoded = s.encoder({s.source, Ragged(s.source_lengths), RowOrder::by_step}, {}, nullptr);
+    const DecoderPass pass(s.decoder, encoded, {}, nullptr);
     const auto layers = pass.start(encoded).layers;
     ASSERT_EQ(layers.size(), 3U);
     const std::string kind = bridge;
@@ -201,8 +201,8 @@ TEST(Decoder, CheckpointingIsRefusedWhereStepsRunOneByOne) {
 
 // A pass whose states are made constants by hand after every second step.
 Var cut_by_hand(const Pair& s) {
-  const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
-  const DecoderPass pass(s.decoder, encoded, MemoryLayout(s.source_lengths), {}, nullptr);
+  const Encoded encoded = s.encoder({s.source, Ragged(s.source_lengths), RowOrder::by_step}, {}, nullptr);
+  const DecoderPass pass(s.decoder, encoded, {}, nullptr);
   DecoderState state = pass.start(encoded).gather(ops::row_ids(s.sentence_of_row));
   const Steps steps(s.target_lengths);
   std::vector<Var> readouts;
@@ -268,10 +268,8 @@ TEST(Decoder, AttentionThatRemembersGoesStepByStepEverywhere) {
 TEST(Decoder, CoverageLossIsWhatTwoStepsShare) {
   for (const char* score : {"general", "additive", "location", "coverage"}) {
     const Pair s({.hidden = 3}, {.hidden = 6, .input_feeding = false}, score);
-    const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
-    const MemoryLayout memory(s.source_lengths);
-    const DecoderPass plain(s.decoder, encoded, memory, {}, nullptr),
-        pass(s.decoder, encoded, memory, {}, nullptr, CoverageLoss::yes);
+    const Encoded encoded = s.encoder({s.source, Ragged(s.source_lengths), RowOrder::by_step}, {}, nullptr);
+    const DecoderPass plain(s.decoder, encoded, {}, nullptr), pass(s.decoder, encoded, {}, nullptr, CoverageLoss::yes);
     const Steps steps(std::vector<int64_t>{2, 2});
     const std::vector<int32_t> sentences = {0, 1};
     const Var target = ops::slice_rows(s.target, 0, 4);
@@ -301,8 +299,8 @@ TEST(Decoder, ATraceIsWhatTheStepComputed) {
     for (const char* score : {"general", "location", "none"}) {
       SCOPED_TRACE(str_cat(cell, " ", score));
       const Pair s({.cell = cell, .hidden = 3}, {.cell = cell, .hidden = 6, .attention = "bahdanau"}, score);
-      const Encoded encoded = s.encoder(s.source, Steps(s.source_lengths), {}, nullptr);
-      const DecoderPass pass(s.decoder, encoded, MemoryLayout(s.source_lengths), {}, nullptr);
+      const Encoded encoded = s.encoder({s.source, Ragged(s.source_lengths), RowOrder::by_step}, {}, nullptr);
+      const DecoderPass pass(s.decoder, encoded, {}, nullptr);
       const auto row = ops::row_ids({0});
       DecoderState state = pass.start(encoded).gather(row), plain = state;
       const Var x = ops::slice_rows(s.target, 0, 1);

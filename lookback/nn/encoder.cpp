@@ -20,12 +20,12 @@ Encoder::Encoder(const EncoderOptions& options, int64_t input_width) : options_(
   }
 }
 
-Encoded Encoder::operator()(const Var& embedded, const Steps& steps, const DropoutOptions& dropout,
-                            Noise* noise) const {
-  const auto sequences = ops::row_ids(steps.sequence_of_rows()), by_sentence = ops::row_ids(steps.rows_by_sequence());
+Encoded Encoder::operator()(const Sequence& embedded, const DropoutOptions& dropout, Noise* noise) const {
+  const Steps& steps = embedded.shape.steps();
+  const auto sequences = ops::row_ids(steps.sequence_of_rows());
   const auto run = cell_kind(options_.cell) == CellKind::gru ? &ops::gru : &ops::lstm;
-  Encoded out;
-  Var x = DropoutSite(dropout, noise).sequence(embedded, sequences);
+  Encoded out{.memory = {Var(), embedded.shape, RowOrder::by_sequence}, .final = {}};
+  Var x = DropoutSite(dropout, noise).sequence(rows_in(embedded, RowOrder::by_step), sequences);
   for (size_t k = 0; k < layers_.size(); ++k) {
     const Layer& layer = layers_[k];
     // Between layers only the cells read dropped units; what a residual adds stays whole.
@@ -41,14 +41,14 @@ Encoded Encoder::operator()(const Var& embedded, const Steps& steps, const Dropo
     out.final.push_back({side_by_side(last_h), last_c.empty() ? Var() : side_by_side(last_c)});
     const bool adds = options_.residual && x.dim(1) == options_.width();
     if (k + 1 == layers_.size() && !adds && !options_.layer_norm) {  // one copy of a long source instead of two
-      out.memory = ops::concat_columns(h, by_sentence);
+      out.memory.x = ops::concat_columns(h, ops::row_ids(steps.rows_by_sequence()));
       return out;
     }
     Var y = side_by_side(h);
     if (options_.layer_norm) y = ops::layer_norm(y, layer.norm.gamma, layer.norm.beta);
     x = adds ? ops::add(x, y) : y;
   }
-  out.memory = ops::gather_rows(x, by_sentence);
+  out.memory.x = rows_in({x, embedded.shape, RowOrder::by_step}, RowOrder::by_sequence);
   return out;
 }
 

@@ -6,7 +6,7 @@
 #include "lookback/nn/linear.h"
 #include "lookback/nn/recurrent.h"
 #include "lookback/nn/regularise.h"
-#include "lookback/ops/layout.h"
+#include "lookback/ops/sequence.h"
 
 namespace lookback {
 
@@ -33,8 +33,8 @@ struct EncoderOptions {
 
 // What the encoder says about a batch of source sentences.
 struct Encoded {
-  Var memory;                    // [S, width] rows sentence by sentence, in batch order
-  std::vector<CellState> final;  // per layer, both directions side by side: [B, width]
+  Sequence memory;               // by sequence, [S, width]
+  std::vector<CellState> final;  // per layer, both directions side by side: [B, width], in the order of ranks
 };
 
 // A stack of recurrent layers over embedded source tokens.
@@ -43,8 +43,8 @@ class Encoder {
   Encoder() = default;
   Encoder(const EncoderOptions& options, int64_t input_width);
 
-  // embedded [N, E] in packed rows of `steps`. Without noise: no dropout.
-  Encoded operator()(const Var& embedded, const Steps& steps, const DropoutOptions& dropout, Noise* noise) const;
+  // embedded [N, E]. Without noise: no dropout.
+  Encoded operator()(const Sequence& embedded, const DropoutOptions& dropout, Noise* noise) const;
   void params(ParamVisitor& v);
 
  private:

@@ -21,7 +21,7 @@ Encoder drawn(const EncoderOptions& o) {
   return out;
 }
 
-Var embedded() { return Var(random_tensor({11, kE}, 1).to(Dtype::f32)); }
+Sequence embedded() { return {Var(random_tensor({11, kE}, 1).to(Dtype::f32)), Ragged(kLengths), RowOrder::by_step}; }
 
 TEST(Encoder, NamesAndShapes) {
   Encoder e({.layers = 2, .hidden = 3, .layer_norm = true}, kE);
@@ -41,15 +41,17 @@ TEST(Encoder, ASentenceDoesNotDependOnItsCompany) {
   const Steps steps(kLengths);
   for (const char* cell : {"lstm", "gru"}) {
     const Encoder e = drawn({.cell = cell, .layers = 2, .hidden = 3, .residual = true, .layer_norm = true});
-    const Var x = embedded();
-    const Encoded all = e(x, steps, {}, nullptr);
+    const Sequence x = embedded();
+    const Encoded all = e(x, {}, nullptr);
     int64_t first = 0;
     for (int64_t b = 0; b < 4; ++b) {
       const int64_t length = kLengths[static_cast<size_t>(b)];
       std::vector<int32_t> rows;
       for (int64_t t = 0; t < length; ++t) rows.push_back(static_cast<int32_t>(steps.row(t, b)));
-      const Encoded alone = e(ops::gather_rows(x, ops::row_ids(rows)), Steps::dense(length, 1), {}, nullptr);
-      EXPECT_TRUE(same_bits(alone.memory.value(), all.memory.value().rows(first, first + length))) << cell << b;
+      const Encoded alone =
+          e({ops::gather_rows(x.x, ops::row_ids(rows)), Ragged(std::vector<int64_t>{length}), RowOrder::by_step}, {},
+            nullptr);
+      EXPECT_TRUE(same_bits(alone.memory.x.value(), all.memory.x.value().rows(first, first + length))) << cell << b;
       for (size_t k = 0; k < 2; ++k)
         EXPECT_TRUE(same_bits(alone.final[k].h.value(), all.final[k].h.value().rows(b, b + 1))) << cell << b;
       first += length;
@@ -59,9 +61,9 @@ TEST(Encoder, ASentenceDoesNotDependOnItsCompany) {
 
 TEST(Encoder, MemoryAndLastStatesBelongTogether) {
   const Encoder e = drawn({.hidden = 3});
-  const Encoded out = e(embedded(), Steps(kLengths), {}, nullptr);
-  ASSERT_EQ(out.memory.shape(), (Shape{11, 6}));
-  const float *memory = out.memory.value().data<float>(), *last = out.final[0].h.value().data<float>();
+  const Encoded out = e(embedded(), {}, nullptr);
+  ASSERT_EQ(out.memory.x.shape(), (Shape{11, 6}));
+  const float *memory = out.memory.x.value().data<float>(), *last = out.final[0].h.value().data<float>();
   for (int64_t k = 0; k < 3; ++k) {
     EXPECT_EQ(last[k], memory[4 * 6 + k]) << "forward ends at the last word of sentence 0";
     EXPECT_EQ(last[3 + k], memory[3 + k]) << "reverse ends at its first";
@@ -72,26 +74,25 @@ TEST(Encoder, MemoryAndLastStatesBelongTogether) {
 TEST(Encoder, NoNoiseMeansNoDropout) {
   const Encoder e = drawn({.layers = 2, .hidden = 3});
   const DropoutOptions heavy{.rate = 0.5, .recurrent_weights = 0.5};
-  EXPECT_TRUE(same_bits(e(embedded(), Steps(kLengths), {}, nullptr).memory.value(),
-                        e(embedded(), Steps(kLengths), heavy, nullptr).memory.value()));
+  EXPECT_TRUE(same_bits(e(embedded(), {}, nullptr).memory.x.value(), e(embedded(), heavy, nullptr).memory.x.value()));
   Noise noise{1, 1}, again{1, 1}, later{1, 2};
-  const Tensor a = e(embedded(), Steps(kLengths), heavy, &noise).memory.value();
-  EXPECT_TRUE(same_bits(a, e(embedded(), Steps(kLengths), heavy, &again).memory.value()));
-  EXPECT_FALSE(same_bits(a, e(embedded(), Steps(kLengths), heavy, &later).memory.value()));
+  const Tensor a = e(embedded(), heavy, &noise).memory.x.value();
+  EXPECT_TRUE(same_bits(a, e(embedded(), heavy, &again).memory.x.value()));
+  EXPECT_FALSE(same_bits(a, e(embedded(), heavy, &later).memory.x.value()));
 }
 
 // The memory, and the gradients of every parameter and of the embeddings.
 std::vector<Tensor> results(const EncoderOptions& o, const DropoutOptions& dropout) {
   Encoder e = drawn(o);
-  const Var x = Var::parameter(embedded().value());
+  const Var x = Var::parameter(embedded().x.value());
   Noise noise{1, 1};
-  const Encoded out = e(x, Steps(kLengths), dropout, &noise);
-  Var loss = testing::uneven(out.memory);
+  const Encoded out = e({x, Ragged(kLengths), RowOrder::by_step}, dropout, &noise);
+  Var loss = testing::uneven(out.memory.x);
   for (const CellState& s : out.final)
     for (const Var& v : {s.h, s.c})
       if (v) loss = ops::add(loss, testing::uneven(v, 5));
   backward(loss);
-  std::vector<Tensor> all = {out.memory.value(), x.grad()};
+  std::vector<Tensor> all = {out.memory.x.value(), x.grad()};
   for (const NamedVar& p : params_of(e)) all.push_back(p.var.grad());
   return all;
 }

@@ -78,6 +78,15 @@ Visible Visible::within(const RowIds& centre, int64_t half_width) const {
   return {memory, sentence_of_row, row_ids(std::move(first)), row_ids(std::move(last))};
 }
 
+Visible Visible::each_other(const MemoryLayout& memory) { return {memory, row_ids(memory.sentence_of_rows())}; }
+
+Visible Visible::causal(const MemoryLayout& memory) {
+  std::vector<int32_t> end = memory.position_of_rows();
+  for (int32_t& position : end) ++position;
+  return {memory, row_ids(memory.sentence_of_rows()), row_ids(std::vector<int32_t>(end.size())),
+          row_ids(std::move(end))};
+}
+
 Var score_dot(const Var& query, const Var& keys, const Visible& visible, double scale) {
   check_layout("score_dot", visible, keys, "keys");
   const int64_t A = keys.dim(1);

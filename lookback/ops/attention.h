@@ -23,6 +23,9 @@ struct Visible {
   // The same with row n seeing of its positions only those at most half_width away from centre[n], which may lie
   // outside of them. centre [N]. Throws ShapeError.
   Visible within(const RowIds& centre, int64_t half_width) const;
+  // Self-attention: the memory's rows are the queries too. Each sees its sentence, or in it itself and those before.
+  static Visible each_other(const MemoryLayout& memory);
+  static Visible causal(const MemoryLayout& memory);
 };
 
 // Energies are [N, T]. Column t of row n is position begin[n] + t of its sentence, so that a window costs its own width

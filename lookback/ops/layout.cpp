@@ -1,6 +1,7 @@
 #include "lookback/ops/layout.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "lookback/base/error.h"
 
@@ -54,6 +55,49 @@ MemoryLayout::MemoryLayout(std::span<const int64_t> lengths) {
     longest_ = std::max(longest_, n);
   }
   begin_ = std::move(begin);
+}
+
+std::vector<int32_t> MemoryLayout::sentence_of_rows() const {
+  std::vector<int32_t> out;
+  for (int64_t s = 0; s < sentences(); ++s)
+    out.insert(out.end(), static_cast<size_t>(length(s)), static_cast<int32_t>(s));
+  return out;
+}
+
+std::vector<int32_t> MemoryLayout::position_of_rows() const {
+  std::vector<int32_t> out;
+  for (int64_t s = 0; s < sentences(); ++s)
+    for (int64_t t = 0; t < length(s); ++t) out.push_back(static_cast<int32_t>(t));
+  return out;
+}
+
+namespace {
+
+std::shared_ptr<const std::vector<int32_t>> from_long_to_short(std::span<const int64_t> lengths) {
+  auto out = std::make_shared<std::vector<int32_t>>(lengths.size());
+  std::iota(out->begin(), out->end(), 0);
+  std::ranges::stable_sort(*out, std::greater(), [&](int32_t s) { return lengths[static_cast<size_t>(s)]; });
+  return out;
+}
+
+std::vector<int64_t> by_rank(std::span<const int64_t> lengths, const std::vector<int32_t>& sequence_of_rank) {
+  std::vector<int64_t> out;
+  out.reserve(lengths.size());
+  for (const int32_t s : sequence_of_rank) out.push_back(lengths[static_cast<size_t>(s)]);
+  return out;
+}
+
+}  // namespace
+
+Ragged::Ragged(std::span<const int64_t> lengths)
+    : sequence_of_rank_(from_long_to_short(lengths)),
+      steps_(by_rank(lengths, *sequence_of_rank_)),
+      memory_(by_rank(lengths, *sequence_of_rank_)) {}
+
+std::vector<int32_t> Ragged::rank_of_sequence() const {
+  std::vector<int32_t> out(sequence_of_rank_->size());
+  for (size_t k = 0; k < out.size(); ++k) out[static_cast<size_t>((*sequence_of_rank_)[k])] = static_cast<int32_t>(k);
+  return out;
 }
 
 }  // namespace lookback

@@ -49,9 +49,37 @@ class MemoryLayout {
   int64_t length(int64_t s) const { return begin(s + 1) - begin(s); }
   const int64_t* data() const { return begin_->data(); }
 
+  // Of every row, its sentence, and its place in it from 0.
+  std::vector<int32_t> sentence_of_rows() const;
+  std::vector<int32_t> position_of_rows() const;
+
  private:
   std::shared_ptr<const std::vector<int64_t>> begin_;
   int64_t longest_ = 0;
+};
+
+// The lengths of a batch's sequences, in any order. In the batch they are numbered by rank, from long to short and
+// equals in their own order: so both row orders below hold the same rows, and one permutation leads from one to the
+// other (ops/sequence.h).
+class Ragged {
+ public:
+  explicit Ragged(std::span<const int64_t> lengths);
+
+  int64_t sequences() const { return memory_.sentences(); }
+  int64_t rows() const { return memory_.rows(); }
+  // Time-major: what recurrences walk.
+  const Steps& steps() const { return steps_; }
+  // One sequence after the other: what attention, convolution and pooling read.
+  const MemoryLayout& memory() const { return memory_; }
+
+  // The sequence, in the order given, that has each rank; and the other way round.
+  const std::vector<int32_t>& sequence_of_rank() const { return *sequence_of_rank_; }
+  std::vector<int32_t> rank_of_sequence() const;
+
+ private:
+  std::shared_ptr<const std::vector<int32_t>> sequence_of_rank_;
+  Steps steps_;
+  MemoryLayout memory_;
 };
 
 }  // namespace lookback

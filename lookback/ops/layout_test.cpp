@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "lookback/base/error.h"
+#include "lookback/ops/sequence.h"
+#include "lookback/ops/testing.h"
 
 namespace lookback {
 namespace {
@@ -43,6 +45,38 @@ TEST(MemoryLayout, SentencesOneAfterTheOther) {
   EXPECT_EQ(m.begin(2), 2);
   EXPECT_EQ(m.length(1), 0);
   EXPECT_THROW(MemoryLayout(std::vector<int64_t>{1, -1}), ShapeError);
+}
+
+TEST(MemoryLayout, RowsKnowTheirSentenceAndPlace) {
+  const MemoryLayout m(std::vector<int64_t>{2, 0, 3});
+  EXPECT_EQ(m.sentence_of_rows(), (std::vector<int32_t>{0, 0, 2, 2, 2}));
+  EXPECT_EQ(m.position_of_rows(), (std::vector<int32_t>{0, 1, 0, 1, 2}));
+}
+
+TEST(Ragged, RanksGoFromLongToShortAndEqualsStay) {
+  const Ragged r(std::vector<int64_t>{2, 0, 3, 2});
+  EXPECT_EQ(r.sequence_of_rank(), (std::vector<int32_t>{2, 0, 3, 1}));
+  EXPECT_EQ(r.rank_of_sequence(), (std::vector<int32_t>{1, 3, 0, 2}));
+  EXPECT_EQ(r.sequences(), 4);
+  EXPECT_EQ(r.rows(), 7);
+  EXPECT_EQ(r.steps().N(), 7);
+  EXPECT_EQ(r.steps().alive(1), 3);
+  EXPECT_EQ(r.memory().length(0), 3);
+  EXPECT_EQ(Ragged(std::vector<int64_t>{}).rows(), 0);
+  EXPECT_THROW(Ragged(std::vector<int64_t>{1, -1}), ShapeError);
+}
+
+TEST(Sequence, RowsInEitherOrderAndBack) {
+  const Ragged shape(std::vector<int64_t>{1, 3, 2});  // ranks of 3, 2 and 1 rows
+  const Sequence by_step{Var(Tensor::of<float>({6, 1}, {0, 10, 20, 1, 11, 2})), shape, RowOrder::by_step};
+  EXPECT_EQ(rows_in(by_step, RowOrder::by_step).value().data<float>(), by_step.x.value().data<float>());
+  const Sequence by_sequence{rows_in(by_step, RowOrder::by_sequence), shape, RowOrder::by_sequence};
+  const auto rows = by_sequence.x.value().span<float>();
+  EXPECT_EQ(std::vector<float>(rows.begin(), rows.end()), (std::vector<float>{0, 1, 2, 10, 11, 20}));
+  const Tensor back = rows_in(by_sequence, RowOrder::by_step).value();
+  EXPECT_TRUE(testing::same_bits(back, by_step.x.value()));
+  EXPECT_THROW(rows_in({by_step.x, Ragged(std::vector<int64_t>{1}), RowOrder::by_step}, RowOrder::by_sequence),
+               ShapeError);
 }
 
 }  // namespace

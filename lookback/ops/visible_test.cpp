@@ -21,14 +21,7 @@ using Ids = std::vector<int32_t>;
 
 constexpr int64_t kA = 19, kF = 2;  // wider than a vector of lanes
 
-// Self-attention over sentences of these lengths: one row for each position, which sees those up to its own.
-Visible causal(const std::vector<int64_t>& lengths) {
-  Ids sentence, begin, end;
-  for (size_t s = 0; s < lengths.size(); ++s)
-    for (int32_t t = 0; t < lengths[s]; ++t)
-      sentence.push_back(static_cast<int32_t>(s)), begin.push_back(0), end.push_back(t + 1);
-  return {MemoryLayout(lengths), row_ids(sentence), row_ids(begin), row_ids(end)};
-}
+Visible causal(const std::vector<int64_t>& lengths) { return Visible::causal(MemoryLayout(lengths)); }
 
 // Rows in mixed order with spans of every kind: whole, windows that overlap, one position, none.
 Visible mixed() {

@@ -1,0 +1,23 @@
+// A ragged batch of vectors, and the two orders its rows may have.
+#pragma once
+
+#include "lookback/autograd/var.h"
+#include "lookback/ops/layout.h"
+
+namespace lookback {
+
+enum class RowOrder {
+  by_step,      // Ragged::steps: recurrences
+  by_sequence,  // Ragged::memory: attention, convolution, pooling
+};
+
+struct Sequence {
+  Var x;  // [N, C]
+  Ragged shape;
+  RowOrder order;
+};
+
+// The rows in the order wanted, [N, C]: x itself, or one gather.
+Var rows_in(const Sequence& s, RowOrder wanted);
+
+}  // namespace lookback
