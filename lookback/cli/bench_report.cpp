@@ -5,8 +5,8 @@
 #include <fstream>
 
 #include "lookback/base/error.h"
+#include "lookback/base/format_number.h"
 #include "lookback/base/parallel.h"
-#include "lookback/cli/format_number.h"
 #include "lookback/io/json.h"
 #include "lookback/tasks/model_card.h"
 

@@ -2,8 +2,8 @@
 #include <filesystem>
 
 #include "lookback/base/error.h"
+#include "lookback/base/format_number.h"
 #include "lookback/cli/explain.h"
-#include "lookback/cli/format_number.h"
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/train.h"

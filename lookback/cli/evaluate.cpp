@@ -1,8 +1,8 @@
 // lookback evaluate: a model's own metrics on files.
 #include "lookback/cli/evaluate.h"
 
+#include "lookback/base/format_number.h"
 #include "lookback/cli/command.h"
-#include "lookback/cli/format_number.h"
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"

@@ -1,9 +1,9 @@
 // lookback export: a model folder without the run that made it, perhaps with smaller weights.
 #include <filesystem>
 
+#include "lookback/base/format_number.h"
 #include "lookback/cli/command.h"
 #include "lookback/cli/flags.h"
-#include "lookback/cli/format_number.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/tasks/task.h"
 

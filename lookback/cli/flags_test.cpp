@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "lookback/cli/format_number.h"
+#include "lookback/base/format_number.h"
 
 namespace lookback::cli {
 namespace {
@@ -123,20 +123,6 @@ TEST(Flags, HelpTellsChoicesAndDefaults) {
   EXPECT_EQ(sections[2].title, "more");
   EXPECT_EQ(sections[2].entries[1].name, "--n-best N");
   EXPECT_EQ(sections[2].entries[2].name, "--no-allow-unk");
-}
-
-TEST(Shown, Numbers) {
-  EXPECT_EQ(grouped(0), "0");
-  EXPECT_EQ(grouped(999), "999");
-  EXPECT_EQ(grouped(29000), "29,000");
-  EXPECT_EQ(grouped(-123456), "-123,456");
-  EXPECT_EQ(duration(59.4), "59s");
-  EXPECT_EQ(duration(59.6), "1m 00s");
-  EXPECT_EQ(duration(3720), "1h 02m");
-  EXPECT_EQ(duration(std::numeric_limits<double>::infinity()), "?");
-  EXPECT_EQ(byte_size(999), "999 B");
-  EXPECT_EQ(byte_size(999'960), "1.0 MB");
-  EXPECT_EQ(byte_size(1'440'000), "1.4 MB");
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <sstream>
 
+#include "lookback/base/format_number.h"
 #include "lookback/cli/flags.h"
-#include "lookback/cli/format_number.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/recipe.h"
 #include "lookback/io/json.h"

@@ -1,10 +1,10 @@
 // lookback metric: scores of lines against references, as sacreBLEU prints them.
+#include "lookback/base/format_number.h"
 #include "lookback/base/line_reader.h"
 #include "lookback/base/parallel.h"
 #include "lookback/cli/command.h"
 #include "lookback/cli/environment.h"
 #include "lookback/cli/flags.h"
-#include "lookback/cli/format_number.h"
 #include "lookback/cli/output.h"
 #include "lookback/io/json.h"
 #include "lookback/metrics/registry.h"

@@ -23,7 +23,7 @@ constexpr int64_t kBatchesAhead = 16;
 constexpr int64_t kWarnings = 3;
 
 struct PredictFlags {
-  StringList models;
+  StringList models, field;
   std::string in = "-", out = "-", in_format = "auto", format = "text", prefix, score;
   MachineFlags machine;
   bool quiet = false;
@@ -42,6 +42,7 @@ struct PredictFlags {
       "text: the best output, one line per input; jsonl: outputs with tokens, scores and alignment; nbest: Moses' "
       "format, one line per output")
         .choices({"text", "jsonl", "nbest"});
+    v("field", field, "NAME=VALUE", "a field that every input gets; may be given often");
     v("prefix", prefix, "FILE", "line by line what the output must begin with");
     v("score", score, "FILE", "line by line the output to score instead of searching for one");
     machine.declare(v);
@@ -89,6 +90,7 @@ class Predictor {
         fields_(loaded.model->input_fields()),
         format_(tasks::input_format(flags.in_format, flags.in, fields_)),
         output_(flags.out) {
+    for (const std::string& f : flags.field) tasks::set_input_field(common_, f, fields_);
     add_aligned("prefix", flags.prefix);
     add_aligned("score", flags.score);
   }
@@ -118,6 +120,7 @@ class Predictor {
         const int64_t waiting = std::ssize(lines) - static_cast<int64_t>(k) - 1;
         tasks::Input input = parse(std::move(lines[k]));
         input.line = line_;
+        input.fields.insert(common_.fields.begin(), common_.fields.end());
         for (auto& [field, file] : aligned_)
           check_text(input.fields[field] = file.next(line_, queue_, waiting), file.path());
         inputs.push_back(std::move(input));
@@ -170,6 +173,7 @@ class Predictor {
   Console& console_;
   const std::vector<tasks::InputField> fields_;
   const std::string format_;  // of the input
+  tasks::Input common_;       // fields of every input that has none of its own
   Output output_;
   std::map<std::string, AlignedFile> aligned_;  // by field
   int64_t line_ = 0;                            // inputs taken so far

@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "lookback/base/error.h"
-#include "lookback/cli/format_number.h"
+#include "lookback/base/format_number.h"
 #include "lookback/io/json.h"
 #include "lookback/viz/tokens.h"
 

@@ -3,17 +3,12 @@
 #include <cstdio>
 
 #include "lookback/base/error.h"
+#include "lookback/base/format_number.h"
 #include "lookback/base/parallel.h"
 #include "lookback/metrics/unicode.h"
 
 namespace lookback::metrics {
 namespace {
-
-std::string fixed(double x, int digits) {
-  char buffer[400];  // the longest double has 309 digits before the point
-  std::snprintf(buffer, sizeof buffer, "%.*f", std::min(digits, 40), x);
-  return buffer;
-}
 
 std::string reference_count(const SegmentReferences& references) {
   const size_t first = references.lines.front().size();

@@ -84,6 +84,12 @@ data::RowSource rows_of(const StringList& names, const std::string& key, const S
   return out;
 }
 
+void check_files(const data::RowSource& rows, const std::string& key) {
+  std::error_code error;
+  for (const StringList& files : rows.parts)
+    for (const std::string& file : files) check<IoError>(fs::exists(file, error), key, ": ", file, ": no such file");
+}
+
 void DataOptions::validate(const StringList& columns) const {
   check_names(train, "data.train", columns, table);
   const auto valid_share = share_of(valid, "data.valid"), test_share = share_of(test, "data.test");

@@ -39,6 +39,9 @@ struct DataOptions {
 data::RowSource rows_of(const StringList& names, const std::string& key, const StringList& columns,
                         const data::TableOptions& options, const std::string& root);
 
+// Throws IoError for a file that is not there; none is opened.
+void check_files(const data::RowSource& rows, const std::string& key);
+
 // data.json of a model folder: with what its training was fed, for `evaluate`. An exported folder has none.
 constexpr const char* kDataFile = "data.json";
 struct DataOfRun {

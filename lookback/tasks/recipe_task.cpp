@@ -78,6 +78,7 @@ StringList RecipeTask::dry_run(const TrainRun& run) {
   train::freeze(model->parameters(), train_options().freeze);
   const StringList reports = model->data_reports();
   StringList out{"training data: " + reports[0], "validation data: " + reports[1]};
+  for (std::string& line : test_report(run)) out.push_back(std::move(line));
   for (int64_t k = 0; k < kExamples; ++k)
     for (std::string& line : model->example(k)) out.push_back(std::move(line));
   const Counts n = counted(model->parameters());

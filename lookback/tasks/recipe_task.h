@@ -34,6 +34,8 @@ class RecipeTask : public Task {
   // Options that change no result, so that a run may go on with other ones: "data.memory_mb". Of the data the contents
   // count and not the place.
   virtual StringList free_options() const = 0;
+  // "test data: 1000 examples", which are read as evaluate reads them; nothing where the recipe names none.
+  virtual StringList test_report(const TrainRun& run) const = 0;
   // What stands for the contents: "data.train's SHA-256 = ...".
   virtual StringList data_digests(const TrainRun& run) const = 0;
 

@@ -183,6 +183,7 @@ class TaskOf final : public RecipeTask {
   const train::TrainOptions& train_options() const override { return recipe_.train.options; }
 
   std::unique_ptr<TrainedModel> prepare(const TrainRun& run) const override {
+    if (recipe_.data.has_test()) check_files(rows(Split::test, run), "data.test");
     return std::make_unique<TrainedOf<T>>(recipe_, network(run), run.data_root);
   }
 
@@ -191,6 +192,12 @@ class TaskOf final : public RecipeTask {
     for (const char* key : {"data.train", "data.valid", "data.test", "data.memory_mb", "data.max_bad", "valid.batch"})
       out.emplace_back(key);
     return out;
+  }
+
+  StringList test_report(const TrainRun& run) const override {
+    if (!recipe_.data.has_test()) return {};
+    const Examples examples = read_examples(rows(Split::test, run), T::columns(), recipe_.data.table);
+    return {str_cat("test data: ", examples.inputs.size(), " examples")};
   }
 
   StringList data_digests(const TrainRun& run) const override {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "lookback/base/format_number.h"
 #include "lookback/data/vocab.h"
 #include "lookback/viz/tokens.h"
 
@@ -12,7 +13,7 @@ namespace {
 constexpr size_t kUnits = 4;  // of a vector that are printed
 
 std::string number(double x) {
-  const std::string out = viz::fixed(x, 4);
+  const std::string out = fixed(x, 4);
   return std::string(8 - std::min<size_t>(8, out.size()), ' ') + out;
 }
 

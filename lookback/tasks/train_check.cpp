@@ -4,23 +4,13 @@
 #include <chrono>
 #include <cstdio>
 
+#include "lookback/base/format_number.h"
 #include "lookback/base/parallel.h"
 #include "lookback/ops/precision.h"
 #include "lookback/train/parameters.h"
 
 namespace lookback::tasks {
 namespace {
-
-std::string words_for(double seconds) {
-  char out[64];
-  if (seconds < 90)
-    std::snprintf(out, sizeof out, "%.0f seconds", seconds);
-  else if (seconds < 5400)
-    std::snprintf(out, sizeof out, "%.0f minutes", seconds / 60);
-  else
-    std::snprintf(out, sizeof out, "%.1f hours", seconds / 3600);
-  return out;
-}
 
 std::string number(double x) {
   char out[64];
@@ -51,15 +41,15 @@ StringList expected_time(train::Trainable& model, const train::TrainOptions& opt
   const double rate = static_cast<double>(units) / std::max(seconds, 1e-9);
   const double epoch = static_cast<double>(epoch_units) / rate;
   StringList out{str_cat("an epoch: ", batches, " batches in ", steps, " steps, ", epoch_units, " ", model.unit(),
-                         ", about ", words_for(epoch), " here (threads: ", thread_count(), ", ", number(rate), " ",
+                         ", about ", duration(epoch), " here (threads: ", thread_count(), ", ", number(rate), " ",
                          model.unit(), "/s, without validation)")};
   if (options.max_epochs > 0)
     out.push_back(
-        str_cat("train.max_epochs = ", number(options.max_epochs), ": about ", words_for(epoch * options.max_epochs)));
+        str_cat("train.max_epochs = ", number(options.max_epochs), ": about ", duration(epoch * options.max_epochs)));
   if (options.max_steps > 0)
     out.push_back(str_cat(
         "train.max_steps = ", options.max_steps, ": about ",
-        words_for(epoch * static_cast<double>(options.max_steps) / static_cast<double>(std::max<int64_t>(1, steps)))));
+        duration(epoch * static_cast<double>(options.max_steps) / static_cast<double>(std::max<int64_t>(1, steps)))));
   if (options.max_minutes > 0)
     out.push_back(str_cat("train.max_minutes = ", number(options.max_minutes), ": about ",
                           number(options.max_minutes * 60 / epoch), " epochs"));

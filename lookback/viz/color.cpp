@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "lookback/base/elementary.h"
+#include "lookback/base/format_number.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::viz {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lookback/base/format_number.h"
 #include "lookback/viz/flow.h"
 #include "lookback/viz/picture_parts.h"
 

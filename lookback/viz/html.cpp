@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "lookback/base/format_number.h"
 #include "lookback/viz/color.h"
 #include "lookback/viz/html_page.h"
 #include "lookback/viz/marks.h"

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "lookback/base/format_number.h"
 #include "lookback/viz/picture_parts.h"
 
 namespace lookback::viz {

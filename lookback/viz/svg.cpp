@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "lookback/base/format_number.h"
 #include "lookback/viz/marks.h"
 #include "lookback/viz/picture.h"
 #include "lookback/viz/tokens.h"

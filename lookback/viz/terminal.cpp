@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "lookback/base/format_number.h"
 #include "lookback/viz/terminal_row.h"
 
 namespace lookback::viz {

@@ -242,12 +242,4 @@ std::string join_pieces(std::span<const std::string> pieces) {
   return out.empty() && !pieces.empty() ? pieces.front() : out;
 }
 
-std::string fixed(double value, int digits) {
-  char buffer[400];  // DBL_MAX has 309 digits
-  const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed, digits);
-  std::string out(buffer, error == std::errc() ? end : buffer);
-  if (out.starts_with('-') && out.find_first_not_of("-0.") == std::string::npos) out.erase(0, 1);
-  return out;
-}
-
 }  // namespace lookback::viz

@@ -53,7 +53,4 @@ std::vector<int64_t> word_numbers(const std::vector<std::string>& tokens);
 // The pieces of one word written as the word, without their marks.
 std::string join_pieces(std::span<const std::string> pieces);
 
-// The number as "0.93", "1.00"; never a locale's comma, never "-0.00".
-std::string fixed(double value, int digits);
-
 }  // namespace lookback::viz

@@ -88,13 +88,6 @@ TEST(Tokens, Scripts) {
 
 TEST(Tokens, EscapesMarkup) { EXPECT_EQ(escape_markup("<a b=\"c\">&'"), "&lt;a b=&quot;c&quot;&gt;&amp;&#39;"); }
 
-TEST(Tokens, FixedPoint) {
-  EXPECT_EQ(fixed(0.125, 2), "0.12");
-  EXPECT_EQ(fixed(-0.001, 2), "0.00");
-  EXPECT_EQ(fixed(-1.5, 1), "-1.5");
-  EXPECT_EQ(fixed(1e300, 0).size(), 301U);
-}
-
 using Words = std::vector<int64_t>;
 
 TEST(Tokens, WordsOfSentencePiece) {

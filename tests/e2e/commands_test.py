@@ -22,8 +22,8 @@ class Help(p.Case):
         self.assertIn("training data: read 200 examples, kept 200 (", out)
         self.assertRegex(out, r"(?m)^  source: .+\n  target: .+$")
         self.assertRegex(out, r"(?m)^parameters: \d+, of which \d+ are frozen$")
-        self.assertRegex(out, r"(?m)^an epoch: 13 batches in 13 steps, \d+ target tokens, about \d+ seconds here \(")
-        self.assertRegex(out, r"(?m)^train.max_steps = 60: about \d+ seconds$")
+        self.assertRegex(out, r"(?m)^an epoch: 13 batches in 13 steps, \d+ target tokens, about \d+s here \(")
+        self.assertRegex(out, r"(?m)^train.max_steps = 60: about \d+s$")
         self.fails(2, "train", p.WORK / "data/recipe.toml", "--check", "--set", "model.score=none", "--set",
                    "model.decoder.bridge=zeros", says="model.decoder.bridge")
         self.fails(4, "train", p.WORK / "data/recipe.toml", "--check", "--set", "data.train=a,b", says="data/a")
@@ -204,6 +204,29 @@ class Predict(p.Case):
         packed.write_bytes(gzip.compress(text))
         self.assertEqual(out.read_bytes(), self.ok("predict", model, "--in", packed).stdout)
 
+    def test_inputs_as_json_lines_have_fields_each_of_its_own(self):
+        model = self.model()
+        plain = self.ok("predict", model, stdin="abc\nfed\n").stdout.decode().splitlines()
+        rows = [{"source": "abc", "id": [7]}, {"source": "fed", "prefix": "HH"}, {"source": "fed"}, {"source": ""}]
+        inputs = p.WORK / "inputs.jsonl"
+        p.write_lines(inputs, [json.dumps(r) for r in rows])
+        out = self.ok("predict", model, "--in", inputs).stdout.decode().splitlines()
+        self.assertEqual([out[0], out[2], out[3]], [plain[0], plain[1], ""])
+        self.assertTrue(out[1].startswith("HH"), out)
+        self.assertEqual(self.ok("predict", model, "--in-format", "jsonl", stdin=inputs.read_bytes()).stdout.decode().splitlines(),
+                         out)
+        self.assertTrue(self.ok("predict", model, "--field", "prefix=HH", stdin="abc\n").stdout.startswith(b"HH"))
+        # Scored beside those that are searched for.
+        rows[0]["score"] = "XYZ"
+        both = self.ok("predict", model, "--in-format", "jsonl", stdin="\n".join(map(json.dumps, rows[:3])))
+        self.assertEqual(both.stdout.decode().splitlines()[1:], out[1:3])
+
+    def test_a_bad_json_line_stops_there_and_what_came_before_is_written(self):
+        done = self.fails(3, "predict", self.model(), "--in-format", "jsonl", stdin='{"source": "abc"}\n{"text": "abc"}\n',
+                          says="standard input:2: has no 'source'; an input has source, prefix, score")
+        self.assertEqual(done.stdout, self.ok("predict", self.model(), stdin="abc\n").stdout)
+        self.fails(3, "predict", self.model(), "--in-format", "jsonl", stdin="abc\n", says="standard input:1: not JSON")
+
     def test_formats(self):
         model = self.model()
         done = self.ok("predict", model, "--format", "jsonl", "--n-best", "2", "--beam", "4", stdin="abc d\ngh\n")
@@ -368,6 +391,10 @@ class Splits(p.Case):
         scores = self.ok("evaluate", folder / "m").stdout.decode().splitlines()
         self.assertEqual([s.split()[0] for s in scores], ["bleu", "chrf", "ter"])
         self.assertEqual(len(self.ok("baseline", folder / "recipe.toml", *sets).stdout.decode().split("\n\n")), 4)
+        check = self.ok("train", folder / "recipe.toml", *sets, "--check").stdout.decode()
+        self.assertRegex(check, r"(?m)^test data: \d+ examples$")
+        self.fails(4, "train", folder / "recipe.toml", *sets, "--set", "data.test=no.jsonl", "--out", folder / "n",
+                   says="data.test: " + str(folder / "no.jsonl"))
         exported = self.fresh("splits_exported")
         self.ok("export", folder / "m", "--out", exported)
         self.fails(2, "evaluate", exported, says="names no data.test")
@@ -401,6 +428,24 @@ class Baseline(p.Case):
 
 
 class Explain(p.Case):
+    def test_totals_are_the_sums_of_the_columns(self):
+        words = ("explain", self.model(), "--text", "abc de", "--out", p.WORK / "map.json")
+        self.ok(*words)
+        plain = json.loads((p.WORK / "map.json").read_text())
+        self.ok(*words, "--totals")
+        with_totals = json.loads((p.WORK / "map.json").read_text())
+        self.assertEqual(with_totals["target"], plain["target"] + ["\u03a3"])
+        for total, column in zip(with_totals["weights"][-1], zip(*plain["weights"])):
+            self.assertAlmostEqual(total, sum(column), 4)
+        self.assertIn("\u03a3", self.ok(*words[:4], "--totals").stdout.decode())
+
+    def test_fields_of_the_input(self):
+        words = ("explain", self.model(), "--text", "abc de", "--out", p.WORK / "map.json")
+        self.ok(*words, "--field", "prefix=HH")
+        self.assertEqual(json.loads((p.WORK / "map.json").read_text())["target"][:2], ["H", "H"])
+        self.fails(2, *words, "--field", "prefx=HH", says="did you mean 'prefix'?")
+        self.fails(2, *words, "--field", "prefix", says="--field name=value")
+
     def test_terminal_has_a_row_per_token_and_fits(self):
         done = self.ok("explain", self.model(), "--text", "abc de", env={"COLUMNS": "40"})
         text = done.stdout.decode()

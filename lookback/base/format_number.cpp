@@ -1,9 +1,11 @@
-#include "lookback/cli/format_number.h"
+#include "lookback/base/format_number.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 
-namespace lookback::cli {
+namespace lookback {
 namespace {
 
 std::string two_parts(const char* pattern, int64_t a, int64_t b) {
@@ -38,9 +40,12 @@ std::string byte_size(int64_t bytes) {
 }
 
 std::string fixed(double x, int digits) {
-  char buffer[400];
-  std::snprintf(buffer, sizeof buffer, "%.*f", digits, x);
-  return buffer;
+  char buffer[400];  // the largest double has 309 digits before the point
+  const auto [end, error] =
+      std::to_chars(buffer, buffer + sizeof buffer, x, std::chars_format::fixed, std::min(digits, 40));
+  std::string out(buffer, error == std::errc() ? end : buffer);
+  if (out.starts_with('-') && out.find_first_not_of("-0.") == std::string::npos) out.erase(0, 1);
+  return out;
 }
 
 std::string short_number(double x) {
@@ -49,4 +54,4 @@ std::string short_number(double x) {
   return buffer;
 }
 
-}  // namespace lookback::cli
+}  // namespace lookback
