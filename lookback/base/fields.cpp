@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 #include "lookback/base/error.h"
 #include "lookback/base/quoted_list.h"
@@ -172,6 +173,33 @@ Field& find_field(std::vector<Field>& fields, std::string_view path, const std::
     known.push_back(f.path);
   }
   throw ConfigError(str_cat(origin, ": unknown key '", path, "'", nearest_match(path, known)));
+}
+
+namespace {
+
+// The number after "path." in what is called, with nothing or another dot behind it.
+std::optional<size_t> number_in_list(std::string_view called, std::string_view path) {
+  if (!called.starts_with(path) || called.size() < path.size() + 2 || called[path.size()] != '.') return std::nullopt;
+  called.remove_prefix(path.size() + 1);
+  size_t out = 0;
+  const auto r = std::from_chars(called.data(), called.data() + called.size(), out);
+  const bool ends = r.ptr == called.data() + called.size() || *r.ptr == '.';
+  return r.ec == std::errc() && ends ? std::optional(out) : std::nullopt;
+}
+
+}  // namespace
+
+Field& find_field(Fields& fields, std::string_view path, const std::string& origin) {
+  for (size_t k = 0; k < fields.lists.size(); ++k) {
+    const auto number = number_in_list(path, fields.lists[k].path);
+    if (!number || *number < fields.lists[k].size()) continue;
+    check<ConfigError>(*number == fields.lists[k].size(), origin, ": ", path, ": ", fields.lists[k].path, " has ",
+                       fields.lists[k].size(), " entries; the next one is number ", fields.lists[k].size());
+    Fields more = fields.lists[k].append();
+    for (Field& f : more) fields.push_back(std::move(f));
+    for (Fields::List& list : more.lists) fields.lists.push_back(std::move(list));
+  }
+  return find_field(static_cast<std::vector<Field>&>(fields), path, origin);
 }
 
 FieldValue field_value(const Field& f) {

@@ -4,6 +4,7 @@
 //     v("beam", beam, "hypotheses kept per sentence; 1 is greedy").range(1, 1000);
 //     v("score", score, "how query and key are compared").choices({"dot", "general"});
 //     v("encoder", encoder);                      // a nested group
+//     v("blocks", blocks);                        // a list of groups, std::deque: blocks.0.kind, blocks.1.kind, ...
 //   }
 //
 // Flags, recipe keys, JSON, --help, --print-config and the reference page are all
@@ -12,8 +13,10 @@
 
 #include <concepts>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -37,9 +40,20 @@ struct Field {
   Field& choices(StringList names);
 };
 
+// The flat list of a group's options, and its lists of groups, which grow as somebody sets more of them.
+struct Fields : std::vector<Field> {
+  struct List {
+    std::string path;  // "model.encoder.blocks"
+    std::function<size_t()> size;
+    std::function<Fields()> append;   // one more group, with its defaults; its fields, with their whole paths
+    std::function<Fields()> example;  // those of a group that is in no list, as path.N.name, for help
+  };
+  std::vector<List> lists;
+};
+
 class FieldVisitor {
  public:
-  explicit FieldVisitor(std::vector<Field>& out) : out_(out) {}
+  explicit FieldVisitor(Fields& out, std::string prefix = "") : out_(out), prefix_(std::move(prefix)) {}
 
   // A leaf. T is bool, int64_t, double, std::string or StringList.
   template <class T>
@@ -59,15 +73,40 @@ class FieldVisitor {
     prefix_ = before;
   }
 
+  // A list of groups: their fields appear as name.0.field, name.1.field. A deque, so that fields stay where they are
+  // when it grows.
+  template <class Group>
+  void operator()(std::string_view name, std::deque<Group>& list) {
+    const std::string path = prefix_ + std::string(name);
+    for (size_t k = 0; k < list.size(); ++k) (*this)(str_of(name, k), list[k]);
+    const auto fields_at = [](Group& group, const std::string& place) {
+      Fields out;
+      FieldVisitor v(out, place + ".");
+      group.fields(v);
+      return out;
+    };
+    out_.lists.push_back(
+        {.path = path,
+         .size = [&list] { return list.size(); },
+         .append =
+             [&list, path, fields_at] {
+               const std::string place = str_of(path, list.size());
+               return fields_at(list.emplace_back(), place);
+             },
+         .example = [path, fields_at, group = std::make_shared<Group>()] { return fields_at(*group, path + ".N"); }});
+  }
+
  private:
-  std::vector<Field>& out_;
+  static std::string str_of(std::string_view name, size_t k) { return std::string(name) + "." + std::to_string(k); }
+
+  Fields& out_;
   std::string prefix_;
 };
 
-// The flat list of a group's options. The pointers live as long as the group.
+// The pointers live as long as the group.
 template <class Group>
-std::vector<Field> fields_of(Group& group) {
-  std::vector<Field> out;
+Fields fields_of(Group& group) {
+  Fields out;
   FieldVisitor v(out);
   group.fields(v);
   return out;
@@ -85,6 +124,8 @@ void set_field_text(Field& field, std::string_view value, const std::string& ori
 
 // The field called `path`; ConfigError names the nearest match if there is none.
 Field& find_field(std::vector<Field>& fields, std::string_view path, const std::string& origin);
+// The same; of a list the group after its last one is made.
+Field& find_field(Fields& fields, std::string_view path, const std::string& origin);
 
 FieldValue field_value(const Field& field);
 // As TOML would write it: 0.3, true, "general", ["a", "b"].

@@ -24,6 +24,62 @@ struct Model {
   }
 };
 
+struct Block {
+  std::string kind = "lstm";
+  int64_t width = 1;
+  std::deque<Cell> cells;
+  void fields(FieldVisitor& v) {
+    v("kind", kind, "what it is").choices({"lstm", "gru"});
+    v("width", width, "how wide");
+    v("cells", cells);
+  }
+};
+
+struct Stack {
+  std::deque<Block> blocks;
+  int64_t last = 0;
+  void fields(FieldVisitor& v) {
+    v("blocks", blocks);
+    v("last", last, "behind them");
+  }
+};
+
+// Lists grow by one when their next group is named, and what was found before stays where it is.
+TEST(FieldLists, GrowAsTheyAreSet) {
+  Stack stack;
+  Fields fields = fields_of(stack);
+  EXPECT_EQ(fields.size(), 1U);
+  const auto set = [&](std::string_view path, const FieldValue& value) {
+    set_field(find_field(fields, path, "here"), value, "here");
+  };
+  set("blocks.0.width", int64_t{3});
+  set("blocks.1.kind", "gru");
+  set("blocks.1.cells.0.layers", int64_t{5});
+  set("blocks.0.kind", "gru");
+  ASSERT_EQ(stack.blocks.size(), 2U);
+  EXPECT_EQ(stack.blocks[0].width, 3);
+  EXPECT_EQ(stack.blocks[0].kind, "gru");
+  EXPECT_EQ(stack.blocks[1].cells.at(0).layers, 5);
+  StringList paths;
+  for (const Field& f : fields_of(stack)) paths.push_back(f.path);
+  EXPECT_EQ(paths, (StringList{"blocks.0.kind", "blocks.0.width", "blocks.1.kind", "blocks.1.width",
+                               "blocks.1.cells.0.layers", "last"}));
+  EXPECT_EQ(fields.lists[0].example()[1].path, "blocks.N.width");
+  const auto said = [&](std::string_view path) -> std::string {
+    try {
+      find_field(fields, path, "here");
+    } catch (const ConfigError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(said("blocks.3.kind"), "here: blocks.3.kind: blocks has 2 entries; the next one is number 2");
+  EXPECT_EQ(said("blocks.1.knd"), "here: unknown key 'blocks.1.knd'; did you mean 'blocks.1.kind'?");
+  EXPECT_NE(said("blocks"), "");
+  EXPECT_NE(said("blocks.x.kind"), "");
+  EXPECT_EQ(stack.blocks.size(), 2U);
+}
+
 struct Options {
   Model model;
   int64_t beam = 5;

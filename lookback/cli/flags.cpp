@@ -130,9 +130,11 @@ std::vector<HelpSection> Flags::help(std::string_view added_title) const {
   return out;
 }
 
-HelpSection key_section(std::string title, const std::vector<Field>& fields) {
+HelpSection key_section(std::string title, const Fields& fields) {
   HelpSection out{std::move(title), {}};
   for (const Field& f : fields) out.entries.push_back({f.path, explained(f)});
+  for (const Fields::List& list : fields.lists)
+    for (const Field& f : list.example()) out.entries.push_back({f.path, explained(f)});
   return out;
 }
 

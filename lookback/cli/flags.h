@@ -70,6 +70,6 @@ class Flags {
 };
 
 // Recipe keys as a section of help.
-HelpSection key_section(std::string title, const std::vector<Field>& fields);
+HelpSection key_section(std::string title, const Fields& fields);
 
 }  // namespace lookback::cli

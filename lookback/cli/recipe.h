@@ -13,7 +13,7 @@ struct Recipe {
   std::string kind;         // "translate"
   std::string kind_origin;  // "recipe.toml:1"
   std::unique_ptr<tasks::Task> task;
-  std::vector<Field> fields;  // of the task, with where each value came from
+  Fields fields;  // of the task, with where each value came from
 };
 
 // Throws ConfigError "recipe.toml:12: ..." for what is wrong with it and IoError.

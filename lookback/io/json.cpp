@@ -42,22 +42,26 @@ class FieldReader final : public JsonEvents {
     key_ = key;
   }
   void start_object() override {
-    if (in_list_) fail(place(), "a list may hold strings only");
+    if (in_list_ && !list_.empty()) fail(place(), kMixed);
     if (groups_.size() == static_cast<size_t>(kMaxJsonDepth)) fail("nested deeper than ", kMaxJsonDepth);
+    if (in_list_) {  // a list of objects: the list itself becomes a group, whose keys are numbers
+      in_list_ = false;
+      path_ += key_ + ".";
+      groups_.push_back({.path_size = path_.size(), .is_list = true});
+    }
+    if (!groups_.empty() && groups_.back().is_list) key_ = std::to_string(groups_.back().count++);
     if (!groups_.empty()) path_ += key_ + ".";
-    groups_.push_back({.path_size = path_.size(), .keys = {}});
+    groups_.push_back({.path_size = path_.size()});
   }
-  void end_object() override {
-    groups_.pop_back();
-    path_.resize(groups_.empty() ? 0 : groups_.back().path_size);
-  }
+  void end_object() override { leave(); }
   void start_array() override {
-    if (in_list_) fail(place(), "a list may hold strings only");
+    if (in_list_ || is_in_objects()) fail(place(), kMixed);
     need_object();
     in_list_ = true;
     list_line_ = line;
   }
   void end_array() override {
+    if (is_in_objects()) return leave();
     in_list_ = false;
     fields.push_back({path_ + key_, std::exchange(list_, {}), list_line_});
   }
@@ -65,8 +69,17 @@ class FieldReader final : public JsonEvents {
  private:
   struct Group {
     size_t path_size;
-    std::set<std::string> keys;
+    std::set<std::string> keys = {};
+    bool is_list = false;  // of objects
+    size_t count = 0;      // of them so far
   };
+  static constexpr const char* kMixed = "a list may hold strings only, or objects only";
+
+  bool is_in_objects() const { return !groups_.empty() && groups_.back().is_list; }
+  void leave() {
+    groups_.pop_back();
+    path_.resize(groups_.empty() ? 0 : groups_.back().path_size);
+  }
 
   std::string place() const { return groups_.empty() ? "" : quote(path_ + key_) + ": "; }
   void need_object() const {
@@ -74,7 +87,7 @@ class FieldReader final : public JsonEvents {
   }
   void add(FieldValue value) {
     need_object();
-    if (in_list_) fail(place(), "a list may hold strings only");
+    if (in_list_ || is_in_objects()) fail(place(), kMixed);
     fields.push_back({path_ + key_, std::move(value), line});
   }
 
@@ -96,6 +109,21 @@ nlohmann::ordered_json json_value(const Field& f) {
   if (auto* list = std::get_if<StringList>(&value))
     for (const std::string& s : *list) need_utf8(s);
   return std::visit([](const auto& x) { return nlohmann::ordered_json(x); }, value);
+}
+
+// Groups whose names are 0, 1, 2, ... as lists.
+void make_lists(nlohmann::ordered_json& at) {
+  if (!at.is_object()) return;
+  size_t count = 0;
+  bool numbered = !at.empty();
+  for (auto& [key, value] : at.items()) {
+    make_lists(value);
+    numbered &= value.is_object() && key == std::to_string(count++);
+  }
+  if (!numbered) return;
+  auto list = nlohmann::ordered_json::array();
+  for (auto& [key, value] : at.items()) list.push_back(std::move(value));
+  at = std::move(list);
 }
 
 }  // namespace
@@ -127,6 +155,7 @@ std::string write_json_fields(std::span<const Field> fields) {
     check<ConfigError>(at->is_null(), f.origin, ": ", f.path, " appears twice or is both a value and a group");
     *at = json_value(f);
   }
+  make_lists(root);
   return root.dump(2) + "\n";
 }
 

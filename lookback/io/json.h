@@ -16,8 +16,8 @@ constexpr int64_t kMaxJsonBytes = int64_t{16} << 20;
 constexpr int kMaxJsonDepth = 32;
 
 // The members of the object in a JSON file, in order, nested objects flattened to dotted
-// paths. Values are true/false, numbers, strings or lists of strings; an integer outside 64
-// bits, null, any other list, a key twice, a key with a dot, invalid UTF-8, nesting over
+// paths, and each object of a list by its number: "blocks.0.kind". Values are true/false, numbers, strings or lists of
+// strings; an integer outside 64 bits, null, any other list, a key twice, a key with a dot, invalid UTF-8, nesting over
 // kMaxJsonDepth and a file over kMaxJsonBytes are each a FormatError "config.json:3: ...".
 // Throws IoError if the file cannot be read.
 std::vector<KeyValue> read_json_fields(const File& file);

@@ -80,7 +80,10 @@ TEST(Json, RefusesByNameAndLine) {
       {"{\"a\": [1, 2]}", "'a': a list may hold strings only"},
       {"{\"a\": [\"x\", true]}", "'a': a list may hold strings only"},
       {"{\"a\": [[\"x\"]]}", "'a': a list may hold strings only"},
-      {"{\"a\": [{\"b\": 1}]}", "'a': a list may hold strings only"},
+      {"{\"a\": [{\"b\": 1}, \"x\"]}", "a list may hold strings only, or objects only"},
+      {"{\"a\": [\"x\", {\"b\": 1}]}", "a list may hold strings only, or objects only"},
+      {"{\"a\": [{\"b\": 1}, 2]}", "a list may hold strings only, or objects only"},
+      {"{\"a\": [{\"b\": 1}, [\"x\"]]}", "a list may hold strings only, or objects only"},
       {"{\"a\": [null]}", "'a': null is not a value"},
       {"{\"a\": 9223372036854775808}", "the number 9223372036854775808 does not fit in 64 bits"},
       {"{\"a\": -9223372036854775809}", "the number '-9223372036854775809' does not fit in 64 bits"},
@@ -206,6 +209,23 @@ TEST(Json, ObjectsOnALine) {
             R"({"a": "x\"", "b": true, "c": [1, 2]})");
   EXPECT_EQ(none.text(), "{}");
   EXPECT_EQ(JsonObject().append(inner).text(), R"({"b": true})");
+}
+
+TEST(Json, ListsOfObjectsAreGroupsOfTheirNumbers) {
+  const std::string text = R"({"a": [{"x": 1, "b": [{"y": "s"}]}, {"x": 2}], "c": {"d": ["t"]}, "e": 3})";
+  const auto fields = parse_json_fields(text, "j");
+  std::vector<std::string> paths;
+  for (const KeyValue& kv : fields) paths.push_back(kv.path);
+  EXPECT_EQ(paths, (std::vector<std::string>{"a.0.x", "a.0.b.0.y", "a.1.x", "c.d", "e"}));
+  int64_t x = 1, y = 2, z = 3;
+  const std::vector<Field> written{
+      {.path = "a.0.x", .value = &x}, {.path = "a.1.x", .value = &y}, {.path = "b.1.x", .value = &z}};
+  const std::string json = write_json_fields(written);
+  EXPECT_NE(json.find("\"a\": [\n"), std::string::npos) << json;
+  EXPECT_NE(json.find("\"b\": {\n    \"1\""), std::string::npos) << json;
+  const auto back = parse_json_fields(json, "j");
+  ASSERT_EQ(back.size(), 3U);
+  EXPECT_EQ(back[1].path, "a.1.x");
 }
 
 }  // namespace

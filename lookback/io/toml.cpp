@@ -39,8 +39,11 @@ class Flattener {
       if (prefix.size() + name.size() > kMaxPath)
         fail(origin_, line, str_cat("the key ", quote(name), " makes a path over ", kMaxPath, " bytes"));
       const std::string path = prefix + std::string(name);
+      const toml::array* const list = node.as_array();
       if (const toml::table* inner = node.as_table())
         table(*inner, path + ".");
+      else if (list && !list->empty() && list->is_homogeneous<toml::table>())
+        for (size_t k = 0; k < list->size(); ++k) table(*(*list)[k].as_table(), str_cat(path, ".", k, "."));
       else
         found_.push_back({{path, value(node, path, line), line}, node.source().begin.column});
     }
@@ -74,9 +77,7 @@ class Flattener {
         if (!s) {
           const int64_t at = item.source().begin.line;
           fail(origin_, at ? at : line,
-               item.is_table()
-                   ? str_cat(quote(path), " is a list of tables; options have no such thing, use [", path, "]")
-                   : str_cat(quote(path), " may hold strings only, in quotes: [\"a\", \"b\"]"));
+               str_cat(quote(path), " may hold strings only, in quotes: [\"a\", \"b\"], or tables only"));
         }
         out.push_back(s->get());
       }

@@ -64,8 +64,8 @@ TEST(Toml, RefusesByNameAndLine) {
       {"\n\nd = 2024-01-01", "recipe.toml:3: 'd' is a date or time"},
       {"d = 12:30:00", "recipe.toml:1: 'd' is a date or time"},
       {"d = 2024-01-01T00:00:00Z", "recipe.toml:1: 'd' is a date or time"},
-      {"[[layer]]\nsize = 1\n", "'layer' is a list of tables"},
-      {"[m]\nx = [{a = 1}]", "recipe.toml:2: 'm.x' is a list of tables"},
+      {"[m]\nx = [{a = 1}, \"b\"]", "recipe.toml:2: 'm.x' may hold strings only"},
+      {"[m]\nx = [{a = 1}, {\"a.b\" = 1}]", "recipe.toml:2: the key 'a.b' is empty or has a dot"},
       {"x = [1, 2]", "recipe.toml:1: 'x' may hold strings only"},
       {"x = [\n\"a\",\n1]", "recipe.toml:3: 'x' may hold strings only"},
       {"x = [[\"a\"]]", "'x' may hold strings only"},
@@ -205,6 +205,16 @@ TEST(Toml, KeysThatNeedQuotes) {
   const std::vector<Field> fields{{.path = "a b.c/d", .value = &x}, {.path = "x-1", .value = &x}};
   EXPECT_EQ(write_toml(fields), "x-1 = 1\n\n[\"a b\"]\n\"c/d\" = 1\n");
   EXPECT_EQ(parse_toml(write_toml(fields), "f").at(1).path, "a b.c/d");
+}
+
+TEST(Toml, ListsOfTablesAreGroupsOfTheirNumbers) {
+  const auto keys =
+      parse_toml("[m]\nblocks = [{ kind = \"a\" },\n  { kind = \"b\", heads = 2 }]\n[[m.more]]\nx = 1\n", "r");
+  ASSERT_EQ(keys.size(), 4U);
+  EXPECT_EQ(keys[0].path, "m.blocks.0.kind");
+  EXPECT_EQ(keys[2].path, "m.blocks.1.heads");
+  EXPECT_EQ(keys[2].line, 3);
+  EXPECT_EQ(keys[3].path, "m.more.0.x");
 }
 
 }  // namespace

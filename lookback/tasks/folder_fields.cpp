@@ -5,7 +5,7 @@
 
 namespace lookback::tasks {
 
-void read_fields(const io::File& file, std::vector<Field> fields) {
+void read_fields(const io::File& file, Fields fields) {
   try {
     for (const io::KeyValue& kv : io::read_json_fields(file)) {
       const std::string origin = file.path() + ":" + std::to_string(kv.line);

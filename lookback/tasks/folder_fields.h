@@ -11,6 +11,6 @@ namespace lookback::tasks {
 constexpr const char* kWeightsFile = "model.safetensors";
 
 // Sets fields from what a JSON file of a model folder says. Throws FormatError for what does not fit.
-void read_fields(const io::File& file, std::vector<Field> fields);
+void read_fields(const io::File& file, Fields fields);
 
 }  // namespace lookback::tasks

@@ -37,7 +37,7 @@ class PredictOptions {
  public:
   virtual ~PredictOptions() = default;
   // Every option with its present value. The pointers live as long as this.
-  virtual std::vector<Field> fields() = 0;
+  virtual Fields fields() = 0;
 };
 
 struct EvaluationLine {
@@ -59,7 +59,7 @@ class Task {
   virtual ~Task() = default;
   // Every option a recipe of this task may set ("data.train", "model.encoder.layers", ...),
   // with its present value. The pointers live as long as the task.
-  virtual std::vector<Field> fields() = 0;
+  virtual Fields fields() = 0;
   // Throws ConfigError for options that do not go together, before anything is written.
   virtual void validate() = 0;
   virtual train::TrainResult train(const TrainRun& run) = 0;

@@ -161,7 +161,7 @@ class TrainedOf final : public TrainedModel {
 template <class T>
 class TaskOf final : public RecipeTask {
  public:
-  std::vector<Field> fields() override { return fields_of(recipe_); }
+  Fields fields() override { return fields_of(recipe_); }
 
   void validate() override {
     recipe_.data.validate(T::columns());

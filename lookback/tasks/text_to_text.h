@@ -63,7 +63,7 @@ struct TextOptions final : PredictOptions {
   std::string precision = "f32";
   int64_t shortlist = 0;
 
-  std::vector<Field> fields() override { return fields_of(*this); }
+  Fields fields() override { return fields_of(*this); }
   void fields(FieldVisitor& v) {
     search.fields(v);
     v("batch", batch, "inputs predicted at once; changes no output").range(1, 100000);

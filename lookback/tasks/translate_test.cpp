@@ -151,7 +151,7 @@ TEST_F(TranslateTest, OptionsBelongToTheCallAndNotToTheModel) {
     for (size_t n = 0; n < 4; ++n) EXPECT_EQ(b[k].outputs[n].log_prob, want[k].outputs[n].log_prob);
   }
   struct Other final : PredictOptions {
-    std::vector<Field> fields() override { return {}; }
+    Fields fields() override { return {}; }
   };
   EXPECT_THROW(greedy->model->predict(inputs, Other()), Error);
 }
