@@ -123,7 +123,7 @@ template <bool by_step>
 std::unique_ptr<Work> attentive_decoder(const Inputs& in) {
   DecoderOptions o{.hidden = in.H, .bridge = "zeros"};
   if (by_step) o.time.bptt = in.U + 1;
-  const auto decoder = std::make_shared<Decoder>(o, EncoderOptions{}, "general", DecoderSizes{in.H, in.H, in.H, in.H});
+  const auto decoder = std::make_shared<Decoder>(o, std::vector{in.H}, "general", DecoderSizes{in.H, in.H, in.H, in.H});
   const Ragged shape(std::vector<int64_t>(static_cast<size_t>(in.B), in.T));
   const Encoded source{{in.parameter({in.B * in.T, in.H}), shape, RowOrder::by_sequence},
                        {{in.parameter({in.B, in.H}), in.parameter({in.B, in.H})}}};

@@ -207,9 +207,10 @@ bool RowReader::next(Row& row) {
       continue;
     }
     row.part = next_part_ - 1;
+    if (!wanted(row)) continue;
     if (!row.problem.empty() && options_.bad_lines == "stop")
       throw bad_line(where(row, row.column), row.problem.c_str());
-    if (wanted(row)) return true;
+    return true;
   }
 }
 

@@ -39,6 +39,17 @@ std::vector<Seq2SeqOptions> kinds() {
     o.decoder.attention = "luong", o.decoder.cell = o.encoder.cell = "lstm", o.decoder.input_feeding = true;
     out.push_back(o);
   }
+  for (const std::deque<BlockOptions>& blocks :
+       {std::deque<BlockOptions>{{.kind = "bigru", .hidden = 7},
+                                 {.kind = "convolution", .hidden = 14, .kernel = 4, .residual = true},
+                                 {.kind = "lstm", .hidden = 9}},
+        std::deque<BlockOptions>{{.kind = "convolution", .hidden = 11, .stride = 2, .layer_norm = true},
+                                 {.kind = "pyramid", .factor = 2}}}) {
+    Seq2SeqOptions o = out[0];
+    o.encoder = {.blocks = blocks};
+    o.decoder.bridge = "tanh";
+    out.push_back(o);
+  }
   return out;
 }
 
@@ -160,7 +171,7 @@ TEST(Exact, SentencesMayJoinARunningSearch) {
   const Seq2SeqBatch batch = random_batch(7, 6, kVocabulary, 5);
   for (auto [o, precision] : kinds_and_precisions()) {
     const PrecisionScope scope(precision);
-    if (!o.decoder.input_feeding && o.decoder.cell == "lstm" && o.score == "general")
+    if (!o.decoder.input_feeding && o.decoder.cell == "lstm" && o.score == "general" && o.encoder.blocks.empty())
       o.score = "dot";  // whose keys are its values
     Seq2Seq model(o, {kVocabulary, kVocabulary}, 1);
     const auto decoder = model.decoder(batch.source, 3);
@@ -270,13 +281,21 @@ TEST(Exact, CheckpointingTrainsTheSameWeights) {
     const PrecisionScope scope(precision);
     o.dropout = {.rate = 0.2, .recurrent_weights = 0.2};
     const auto plain = trained(o, batch);
-    o.encoder.time.checkpoint = 6;
+    const auto set_time = [&o](const ThroughTime& time) {
+      if (o.encoder.blocks.empty()) o.encoder.time = time;
+      for (BlockOptions& b : o.encoder.blocks)
+        if (b.kind == "lstm" || b.kind == "bigru") b.time = time;
+    };
+    if (o.encoder.blocks.size() == 2) continue;  // nothing recurrent
+    set_time({.checkpoint = 6});
     if (o.decoder.attention == "luong" && !o.decoder.input_feeding) o.decoder.time.checkpoint = 5;
     const auto checkpointed = trained(o, batch);
     for (size_t k = 0; k < plain.size(); ++k) EXPECT_TRUE(same_bits(checkpointed[k], plain[k])) << k;
-    o.encoder.time.bptt = o.decoder.time.bptt = 7;
+    set_time({.checkpoint = 6, .bptt = 7});
+    o.decoder.time.bptt = 7;
     const auto truncated = trained(o, batch);
-    o.encoder.time.checkpoint = o.decoder.time.checkpoint = 0;
+    set_time({.bptt = 7});
+    o.decoder.time.checkpoint = 0;
     const auto as_truncated = trained(o, batch);
     EXPECT_FALSE(same_bits(truncated[3], plain[3])) << "recurrent weights";
     for (size_t k = 0; k < plain.size(); ++k) EXPECT_TRUE(same_bits(truncated[k], as_truncated[k])) << k;

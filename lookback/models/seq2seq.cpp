@@ -76,9 +76,9 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint6
   source_embedding_.weight =
       options.tie == "all" ? target_embedding_.weight : Var::parameter(Tensor::zeros({vocabularies.source, E}));
   encoder_ = Encoder(options.encoder, E);
-  decoder_ = Decoder(options.decoder, options.encoder, options.score,
+  decoder_ = Decoder(options.decoder, encoder_.final_widths(), options.score,
                      {.embedding = E,
-                      .memory = options.encoder.width(),
+                      .memory = encoder_.width(),
                       .attention = options.attention ? options.attention : H,
                       .readout = R,
                       .location = options.location});

@@ -35,7 +35,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     const ops::RowIds ids = ops::row_ids({tokens.begin(), tokens.end()});
     const Var x_part = std::ssize(tokens) <= kFewRows ? pass_->input_part(table, ids) : Var();
     const DecoderStep out = pass_->step(x_part, ops::gather_rows(table, ids), of_, state_);
-    const Tensor weights = out.weights ? out.weights.value() : Tensor();
+    const Tensor weights = out.weights ? over_tokens(out.weights.value()) : Tensor();
     if (!candidates_.empty()) return {shortlist_.logits(out.readout, *of_), weights, shortlist_.candidates(*of_)};
     if (best != kAll && few_decide_) {
       if (auto few = ops::top_k(out.readout, model_.output_.weight, model_.output_.bias, best)) {
@@ -80,6 +80,23 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
  private:
   static constexpr int64_t kFewRows = 6;  // for which reading a weight takes longer than computing with it
 
+  // Weights of the memory's rows as weights of source tokens: those behind one row share its weight alike.
+  Tensor over_tokens(const Tensor& weights) const {
+    const int64_t F = model_.encoder_.shortening();
+    if (F == 1) return weights;
+    int64_t T = 0;
+    for (const int32_t s : *of_) T = std::max(T, tokens_[static_cast<size_t>(s)]);
+    Tensor out = Tensor::zeros({weights.dim(0), T});
+    for (int64_t n = 0; n < weights.dim(0); ++n) {
+      const int64_t length = tokens_[static_cast<size_t>((*of_)[static_cast<size_t>(n)])];
+      for (int64_t t = 0; t < length; ++t) {
+        const int64_t sharing = std::min(F, length - t / F * F);
+        out.data<float>()[n * T + t] = weights.data<float>()[n * weights.dim(1) + t / F] / static_cast<float>(sharing);
+      }
+    }
+    return out;
+  }
+
   // Encodes the next sentences, at once because products of many rows are cheaper. What was kept of sentences
   // that no row looks at any more goes.
   void read_sources() {
@@ -92,6 +109,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     ready_ = shape.rank_of_sequence();
     start_ = pass->start(encoded).gather(ops::row_ids(ready_));
     Sentences own;  // candidates of the pass's sentences
+    std::vector<int64_t> tokens;
     if (pass_) {
       std::vector<int32_t> kept(*of_), of;
       kept.erase(std::unique(kept.begin(), kept.end()), kept.end());  // rows of a sentence stand together
@@ -100,12 +118,15 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
         of.push_back(k);
       }
       for (int32_t& s : ready_) s += static_cast<int32_t>(kept.size());
+      for (const int32_t s : kept) tokens.push_back(tokens_[static_cast<size_t>(s)]);
       if (!candidates_.empty())
         for (const int32_t s : kept) own.push_back(shortlist_.candidates_of(s));
       pass->merge_memory_of(*pass_, kept);
       of_ = ops::row_ids(std::move(of));
     }
     pass_ = std::move(pass);
+    for (const int32_t s : shape.sequence_of_rank()) tokens.push_back(std::ssize(next[static_cast<size_t>(s)]));
+    tokens_ = std::move(tokens);
     if (!candidates_.empty()) {
       for (const int32_t s : shape.sequence_of_rank())
         own.push_back(std::move(candidates_[static_cast<size_t>(read_ + s)]));
@@ -120,6 +141,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
   int64_t read_ = 0;  // sentences encoded so far
   std::unique_ptr<DecoderPass> pass_;
   ops::RowIds of_ = ops::row_ids({});  // the sentence of pass_ each row looks at
+  std::vector<int64_t> tokens_;        // of each sentence of pass_
   DecoderState state_;
   OutputShortlist shortlist_;
   // The sentences read last: where pass_ has them, how they start, and how many have a row.

@@ -5,6 +5,11 @@
 namespace lookback {
 namespace {
 
+// Top layer from top layer, and so on down; what is missing below starts from the encoder's first.
+size_t encoder_state_of(int64_t layer, int64_t layers, size_t states) {
+  return static_cast<size_t>(std::max<int64_t>(0, static_cast<int64_t>(states) - (layers - layer)));
+}
+
 Var zeros(int64_t N, int64_t C) { return Var(Tensor::zeros({N, C})); }
 
 template <class F>
@@ -29,7 +34,7 @@ DecoderState DecoderState::detach() const {
   return mapped(*this, [](const Var& x) { return Var(x.value()); });
 }
 
-Decoder::Decoder(const DecoderOptions& options, const EncoderOptions& encoder, const std::string& score,
+Decoder::Decoder(const DecoderOptions& options, const std::vector<int64_t>& encoder_states, const std::string& score,
                  const DecoderSizes& sizes)
     : options_(options), sizes_(sizes) {
   if (score == "none") {
@@ -53,7 +58,7 @@ Decoder::Decoder(const DecoderOptions& options, const EncoderOptions& encoder, c
     for (int64_t k = 0; k < options.layers; ++k) norms_.emplace_back(H);
   const int64_t read = sizes_.memory + H + (luong() ? 0 : sizes.embedding);
   readout_ = Linear(read, options.readout == "maxout" ? 2 * sizes.readout : sizes.readout, Linear::Bias::yes);
-  make_bridge(encoder);
+  make_bridge(encoder_states);
 }
 
 bool Decoder::at_once() const {
@@ -61,15 +66,16 @@ bool Decoder::at_once() const {
   return luong() && !options_.input_feeding && !remembers.weights && !remembers.coverage;
 }
 
-void Decoder::make_bridge(const EncoderOptions& encoder) {
+void Decoder::make_bridge(const std::vector<int64_t>& encoder_states) {
   const int64_t H = options_.hidden;
-  if (options_.bridge == "copy")
-    check<ConfigError>(encoder.width() == H, "model.decoder.bridge = 'copy' needs decoder.hidden = ", encoder.width(),
-                       " (the encoder's width), got ", H);
-  if (options_.bridge == "copy" || options_.bridge == "zeros") return;
-  for (int64_t k = 0; k < options_.layers; ++k) {
-    bridge_h_.emplace_back(encoder.width(), H, Linear::Bias::yes);
-    if (options_.cell == "lstm") bridge_c_.emplace_back(encoder.width(), H, Linear::Bias::yes);
+  for (int64_t k = 0; k < options_.layers && options_.bridge != "zeros"; ++k) {
+    const int64_t width = encoder_states[encoder_state_of(k, options_.layers, encoder_states.size())];
+    check<ConfigError>(options_.bridge != "copy" || width == H,
+                       "model.decoder.bridge = 'copy' needs decoder.hidden = ", width, " (the encoder's width), got ",
+                       H);
+    if (options_.bridge == "copy") continue;
+    bridge_h_.emplace_back(width, H, Linear::Bias::yes);
+    if (options_.cell == "lstm") bridge_c_.emplace_back(width, H, Linear::Bias::yes);
   }
 }
 
@@ -106,12 +112,11 @@ DecoderPass::DecoderPass(const Decoder& decoder, const Encoded& source, const Dr
 
 DecoderState DecoderPass::start(const Encoded& source) const {
   const DecoderOptions& o = decoder_.options_;
-  const int64_t B = memory_.sentences(), L = o.layers, E = static_cast<int64_t>(source.final.size());
+  const int64_t B = memory_.sentences(), L = o.layers;
   const bool has_c = o.cell == "lstm";
   DecoderState out;
   for (int64_t k = 0; k < L; ++k) {
-    // Top layer from top layer, and so on down; what is missing below starts from the encoder's first.
-    const CellState& from = source.final[static_cast<size_t>(std::max<int64_t>(0, E - (L - k)))];
+    const CellState& from = source.final[encoder_state_of(k, L, source.final.size())];
     const Var& cell = from.c ? from.c : from.h;
     const auto n = static_cast<size_t>(k);
     CellState s;

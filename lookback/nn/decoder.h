@@ -8,6 +8,7 @@
 
 #include "lookback/nn/attention.h"
 #include "lookback/nn/encoder.h"
+#include "lookback/nn/linear.h"
 #include "lookback/nn/projected_embedding_cache.h"
 #include "lookback/nn/trace.h"
 
@@ -147,8 +148,8 @@ class DecoderPass {
 class Decoder {
  public:
   Decoder() = default;
-  // Throws ConfigError when the options do not fit each other or the encoder.
-  Decoder(const DecoderOptions& options, const EncoderOptions& encoder, const std::string& score,
+  // encoder_states: widths of Encoded::final. Throws ConfigError when the options do not fit each other or these.
+  Decoder(const DecoderOptions& options, const std::vector<int64_t>& encoder_states, const std::string& score,
           const DecoderSizes& sizes);
   void params(ParamVisitor& v);
 
@@ -157,7 +158,7 @@ class Decoder {
   bool luong() const { return options_.attention == "luong"; }
   // Nothing a step reads depends on the attention before it: teacher forcing may run whole sequences.
   bool at_once() const;
-  void make_bridge(const EncoderOptions& encoder);
+  void make_bridge(const std::vector<int64_t>& encoder_states);
 
   DecoderOptions options_;
   DecoderSizes sizes_{};

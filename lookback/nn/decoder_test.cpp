@@ -31,7 +31,8 @@ struct Pair {
   Pair(const EncoderOptions& e, const DecoderOptions& d, const std::string& score = "general")
       : encoder_options(e),
         encoder(e, kE),
-        decoder(d, e, score, {.embedding = kE, .memory = e.width(), .attention = 4, .readout = kR}),
+        decoder(d, encoder.final_widths(), score,
+                {.embedding = kE, .memory = encoder.width(), .attention = 4, .readout = kR}),
         source(random_tensor({11, kE}, 1).to(Dtype::f32)),
         target(random_tensor({11, kE}, 2).to(Dtype::f32)) {
     draw(params());

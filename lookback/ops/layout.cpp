@@ -94,6 +94,13 @@ Ragged::Ragged(std::span<const int64_t> lengths)
       steps_(by_rank(lengths, *sequence_of_rank_)),
       memory_(by_rank(lengths, *sequence_of_rank_)) {}
 
+Ragged Ragged::shortened(int64_t factor) const {
+  check(factor > 0, "a sequence cannot have a row for every ", factor);
+  std::vector<int64_t> lengths;
+  for (int64_t s = 0; s < sequences(); ++s) lengths.push_back((memory_.length(s) + factor - 1) / factor);
+  return {sequence_of_rank_, lengths};
+}
+
 std::vector<int32_t> Ragged::rank_of_sequence() const {
   std::vector<int32_t> out(sequence_of_rank_->size());
   for (size_t k = 0; k < out.size(); ++k) out[static_cast<size_t>((*sequence_of_rank_)[k])] = static_cast<int32_t>(k);

@@ -75,8 +75,14 @@ class Ragged {
   // The sequence, in the order given, that has each rank; and the other way round.
   const std::vector<int32_t>& sequence_of_rank() const { return *sequence_of_rank_; }
   std::vector<int32_t> rank_of_sequence() const;
+  // The same sequences with a row for every `factor` rows, the last of which may be fewer: after a convolution with
+  // that stride, or a pyramid.
+  Ragged shortened(int64_t factor) const;
 
  private:
+  Ragged(std::shared_ptr<const std::vector<int32_t>> sequence_of_rank, std::span<const int64_t> lengths_of_ranks)
+      : sequence_of_rank_(std::move(sequence_of_rank)), steps_(lengths_of_ranks), memory_(lengths_of_ranks) {}
+
   std::shared_ptr<const std::vector<int32_t>> sequence_of_rank_;
   Steps steps_;
   MemoryLayout memory_;

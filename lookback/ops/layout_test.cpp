@@ -64,6 +64,12 @@ TEST(Ragged, RanksGoFromLongToShortAndEqualsStay) {
   EXPECT_EQ(r.memory().length(0), 3);
   EXPECT_EQ(Ragged(std::vector<int64_t>{}).rows(), 0);
   EXPECT_THROW(Ragged(std::vector<int64_t>{1, -1}), ShapeError);
+  const Ragged half = r.shortened(2);
+  EXPECT_EQ(half.sequence_of_rank(), r.sequence_of_rank());
+  EXPECT_EQ(half.memory().length(0), 2);
+  EXPECT_EQ(half.memory().length(1), 1);
+  EXPECT_EQ(half.memory().length(3), 0);
+  EXPECT_THROW(r.shortened(0), ShapeError);
 }
 
 TEST(Sequence, RowsInEitherOrderAndBack) {

@@ -52,6 +52,8 @@ StringList matches(const std::string& name, const std::string& key, const std::s
   if (path.filename().string().find('*') == std::string::npos) return {path.string()};
   StringList out;
   std::error_code error;
+  check<ConfigError>(path.parent_path().string().find('*') == std::string::npos, key, ": ", name,
+                     ": * may stand in the last part of a name only");
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   for (const auto& entry : fs::directory_iterator(folder, error))
     if (::fnmatch(path.filename().c_str(), entry.path().filename().c_str(), FNM_PERIOD) == 0)

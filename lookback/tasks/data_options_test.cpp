@@ -35,6 +35,7 @@ TEST_F(DataOptionsTest, AStarStandsForFilesInTheOrderOfTheirNames) {
             (Parts{{folder_ / "p1.de", folder_ / "p1.en"}, {folder_ / "p2.de", folder_ / "p2.en"}}));
   EXPECT_EQ(parts({"*.tsv", "*.jsonl"}), (Parts{{folder_ / "q.tsv"}, {folder_ / "p.jsonl"}}));
   EXPECT_NE(message_of<IoError>([&] { parts({"z*.de", "p*.en"}); }).find("z*.de"), std::string::npos);
+  EXPECT_THROW(parts({"x*/p.de", "p*.en"}), ConfigError);
   folder_.file("p3.en", "x\n");
   EXPECT_NE(message_of<ConfigError>([&] {
               parts({"p*.de", "p*.en"});
@@ -84,7 +85,14 @@ TEST_F(DataOptionsTest, EvaluateTakesTheTestPartUnlessToldOtherwise) {
   const auto model = load({folder_ / "m"});
   const auto part = model->evaluate({}), all = model->evaluate({folder_ / "train.tsv"});
   EXPECT_NE(part[0].value, all[0].value);
+  // A bad line belongs to the training part: scoring another one does not mind it.
   const std::string before = io::slurp(folder_ / "train.tsv");
+  folder_.file("train.tsv", before + "no second column\n");
+  EXPECT_EQ(model->evaluate({})[0].value, part[0].value);
+  EXPECT_NE(message_of<FormatError>([&] {
+              model->evaluate({folder_ / "train.tsv"});
+            }).find("train.tsv:501: a column is missing"),
+            std::string::npos);
   folder_.file("train.tsv", "s1\n");
   EXPECT_THROW(model->evaluate({}), FormatError);
   std::filesystem::remove(folder_ / "train.tsv");

@@ -23,10 +23,12 @@ data::RowSource rows_to_evaluate(const StringList& files, const StringList& colu
 
 Examples read_examples(const data::RowSource& rows, const StringList& columns, const data::TableOptions& options) {
   data::TableOptions strict = options;
-  strict.bad_lines = "stop", strict.unequal = "error";
+  strict.bad_lines = "skip", strict.unequal = "error";
   data::RowReader reader(rows, columns, strict);
   Examples out;
   for (data::RowReader::Row row; reader.next(row);) {
+    check<FormatError>(row.problem.empty(), reader.where(row, row.column), ": ", row.problem,
+                       "; every line is scored, so mend it or take it out");
     Input& input = out.inputs.emplace_back(Input{.line = std::ssize(out.inputs) + 1});
     for (size_t c = 0; c + 1 < columns.size(); ++c) input.fields[columns[c]] = std::move(row.cells[c]);
     out.references.push_back(std::move(row.cells.back()));

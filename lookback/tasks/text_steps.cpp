@@ -42,8 +42,11 @@ std::string attention_table(const StepTrace& trace, const std::vector<std::strin
 
 std::string steps_of(const Seq2Seq& model, const Tokenizers& tokenizers, const std::vector<int32_t>& source,
                      const std::vector<int32_t>& target) {
-  std::vector<std::string> words;
-  for (const int32_t id : source) words.push_back(viz::one_line(tokenizers.source->piece(id)));
+  std::vector<std::string> words;  // what each row of the memory stands for
+  for (size_t t = 0; t < source.size(); ++t) {
+    if (t % static_cast<size_t>(model.shortening()) == 0) words.emplace_back();
+    words.back() += (words.back().empty() ? "" : " ") + viz::one_line(tokenizers.source->piece(source[t]));
+  }
   const auto piece = [&](int32_t id) {
     return id == data::kBos ? "<s>" : id == data::kEos ? "</s>" : viz::one_line(tokenizers.target->piece(id));
   };

@@ -61,8 +61,7 @@ Tokenizers Tokenizers::load(const io::ModelFolder& folder, bool joint) {
 }
 
 std::string TextToText::kept_from_int8() const {
-  const EncoderOptions& encoder = config.model.encoder;
-  if (!encoder.residual || encoder.width() != config.model.embedding) return "";
+  if (!model->adds_source_embeddings()) return "";
   return config.model.tie == "all" ? "decoder.embedding.weight" : "encoder.embedding.weight";
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Attention that remembers, and none at all: the promises hold for every kind, and it learns."""
+"""Attention that remembers, and none at all, and encoders of blocks: the promises hold for every kind, and it learns."""
 import json
 
 import program as p
@@ -11,6 +11,10 @@ KINDS = {
                  "loss.coverage=0.3"],
     "covered general": ["--set", "loss.coverage=0.3"],
     "none": ["--set", "model.score=none"],
+    # An encoder of blocks, two tokens to a row of the memory.
+    "blocks": [w for s in ("hidden=256", "blocks.0.kind=bilstm", "blocks.0.hidden=12", "blocks.1.kind=pyramid",
+                           "blocks.2.kind=convolution", "blocks.2.hidden=20", "blocks.2.layer_norm=true")
+               for w in ("--set", "model.encoder." + s)],
 }
 
 
@@ -62,6 +66,39 @@ class Attention(p.Case):
         self.assertGreater(scores["location"], scores["none"] + 30)
         self.assertEqual(json.loads(self.outputs(model).splitlines()[0])["outputs"][0]["alignment"], [])
         self.fails(2, "explain", model, "--text", "abc", says="no attention")
+
+    def test_blocks_in_a_recipe_are_a_list_of_tables(self):
+        p.write_data(p.WORK / "data")
+        text = p.RECIPE.replace('encoder = { cell = "lstm", layers = 1, hidden = 16, bidirectional = true }', """
+encoder = { blocks = [{ kind = "bilstm", hidden = 12 }, { kind = "pyramid" },
+                      { kind = "convolution", hidden = 20, layer_norm = true }] }""")
+        recipe = p.WORK / "data/blocks.toml"
+        recipe.write_text(text)
+        folder = self.fresh("listed")
+        self.ok("train", recipe, "--out", folder, "--quiet")
+        self.assertEqual(p.sha256(folder / "model.safetensors"),
+                         p.sha256(self.trained("blocks", "set") / "model.safetensors"))
+        self.assertEqual([b["kind"] for b in json.loads((folder / "config.json").read_text())["model"]["encoder"]["blocks"]],
+                         ["bilstm", "pyramid", "convolution"])
+        printed = self.ok("train", recipe, "--print-config", "--set", "model.encoder.blocks.0.hidden=13").stdout.decode()
+        self.assertIn("[model.encoder.blocks.2]", printed)
+        self.assertRegex(printed, r"(?m)^hidden = 13  # --set$")
+        again = p.WORK / "data/again.toml"
+        again.write_text(printed)
+        self.assertEqual([line.split("  #")[0] for line in self.ok("train", again, "--print-config").stdout.decode().splitlines()],
+                         [line.split("  #")[0] for line in printed.splitlines()])
+        out = self.ok("predict", folder, "--format", "jsonl", stdin="abcde\n").stdout
+        for row in json.loads(out)["outputs"][0]["alignment"]:
+            self.assertEqual(len(row), 5)
+            self.assertAlmostEqual(sum(row), 1, 4)
+            self.assertEqual((row[0], row[2]), (row[1], row[3]))
+        self.ok("explain", folder, "--text", "abcde", "--steps")
+        self.fails(2, "train", recipe, "--out", self.fresh("no"), "--set", "model.encoder.blocks.4.kind=gru",
+                   says="model.encoder.blocks has 3 entries; the next one is number 3")
+        self.fails(2, "train", recipe, "--out", self.fresh("no"), "--set", "model.encoder.blocks.1.hiden=3",
+                   says="did you mean 'model.encoder.blocks.1.hidden'?")
+        self.fails(2, "train", recipe, "--out", self.fresh("no"), "--set", "model.encoder.blocks.1.hidden=3",
+                   says="model.encoder.blocks.1.hidden = 3: a block of kind 'pyramid' has no such option")
 
     def test_steps_tell_what_predict_said(self):
         for kind in ("location", "none"):

@@ -1,0 +1,162 @@
+#include "lookback/nn/block.h"
+
+#include <algorithm>
+
+#include "lookback/base/error.h"
+#include "lookback/nn/recurrent_stack.h"
+
+namespace lookback {
+namespace {
+
+// Rows of neighbouring positions side by side: row t of the result has the rows first + stride * t ... of its sequence,
+// `count` of them, zeros where it has none. `shape` is that of the result.
+Var neighbours(const Sequence& x, const Ragged& shape, int64_t first, int64_t stride, int64_t count) {
+  const MemoryLayout &from = x.shape.memory(), &to = shape.memory();
+  std::vector<Var> parts;
+  for (int64_t j = 0; j < count; ++j) {
+    std::vector<int32_t> rows;
+    rows.reserve(static_cast<size_t>(to.rows()));
+    for (int64_t s = 0; s < to.sentences(); ++s)
+      for (int64_t t = 0; t < to.length(s); ++t) {
+        const int64_t at = first + stride * t + j;
+        rows.push_back(0 <= at && at < from.length(s) ? static_cast<int32_t>(from.begin(s) + at) : -1);
+      }
+    parts.push_back(ops::gather_rows(x.x, ops::row_ids(std::move(rows))));
+  }
+  return parts.size() == 1 ? parts[0] : ops::concat_columns(parts);
+}
+
+// y[t] = relu(b + sum_j W_j x[stride * t + j - kernel / 2]), zeros around each sequence.
+class Convolution final : public Block {
+ public:
+  Convolution(const BlockOptions& o, int64_t input_width)
+      : options_(o), input_width_(input_width), linear_(o.kernel * input_width, o.hidden, Linear::Bias::yes) {
+    if (o.layer_norm) norm_ = LayerNorm(o.hidden);
+  }
+
+  Encoded operator()(const Sequence& x, const BlockRun& run) const override {
+    const Sequence rows{rows_in(x, reads()), x.shape, reads()};
+    const Sequence in{block_input(rows, reads(), run), x.shape, reads()};
+    const Ragged shape = options_.stride == 1 ? x.shape : x.shape.shortened(options_.stride);
+    Var y = ops::relu(linear_(neighbours(in, shape, -(options_.kernel / 2), options_.stride, options_.kernel)));
+    if (adds_input()) y = ops::add(y, rows.x);
+    if (options_.layer_norm) y = ops::layer_norm(y, norm_.gamma, norm_.beta);
+    return {{rows_in({y, shape, reads()}, run.out), shape, run.out}, {}};
+  }
+  RowOrder reads() const override { return RowOrder::by_sequence; }
+  int64_t width() const override { return options_.hidden; }
+  int64_t shortening() const override { return options_.stride; }
+  bool adds_input() const override { return options_.residual; }
+  void params(ParamVisitor& v) override { v("convolution", linear_), v("norm", norm_); }
+
+ private:
+  BlockOptions options_;
+  int64_t input_width_;
+  Linear linear_;  // [C, kernel * input width]
+  LayerNorm norm_;
+};
+
+// `factor` rows side by side become one (Chan et al. 2016).
+class Pyramid final : public Block {
+ public:
+  Pyramid(const BlockOptions& o, int64_t input_width) : factor_(o.factor), width_(o.factor * input_width) {}
+
+  Encoded operator()(const Sequence& x, const BlockRun& run) const override {
+    const Ragged shape = x.shape.shortened(factor_);
+    const Sequence rows{rows_in(x, reads()), x.shape, reads()};
+    const Var y = neighbours(rows, shape, 0, factor_, factor_);
+    return {{rows_in({y, shape, reads()}, run.out), shape, run.out}, {}};
+  }
+  RowOrder reads() const override { return RowOrder::by_sequence; }
+  int64_t width() const override { return width_; }
+  int64_t shortening() const override { return factor_; }
+  void params(ParamVisitor&) override {}
+
+ private:
+  int64_t factor_, width_;
+};
+
+template <bool bidirectional>
+std::unique_ptr<Block> make_recurrent(const BlockOptions& o, int64_t input_width) {
+  return std::make_unique<RecurrentStack>(EncoderOptions{.cell = o.kind.ends_with("gru") ? "gru" : "lstm",
+                                                         .hidden = o.hidden,
+                                                         .bidirectional = bidirectional,
+                                                         .residual = o.residual,
+                                                         .layer_norm = o.layer_norm,
+                                                         .time = o.time},
+                                          input_width);
+}
+
+template <class B>
+std::unique_ptr<Block> make(const BlockOptions& o, int64_t input_width) {
+  return std::make_unique<B>(o, input_width);
+}
+
+struct BlockKind {
+  const char* name;
+  std::unique_ptr<Block> (*make)(const BlockOptions&, int64_t input_width);
+  StringList options;  // those of BlockOptions that it has, besides kind
+};
+
+const std::vector<BlockKind>& kinds() {
+  static const StringList recurrent = {"hidden", "residual", "layer_norm", "checkpoint", "bptt"};
+  static const std::vector<BlockKind> kKinds = {
+      {"lstm", &make_recurrent<false>, recurrent},
+      {"bilstm", &make_recurrent<true>, recurrent},
+      {"gru", &make_recurrent<false>, recurrent},
+      {"bigru", &make_recurrent<true>, recurrent},
+      {"convolution", &make<Convolution>, {"hidden", "kernel", "stride", "residual", "layer_norm"}},
+      {"pyramid", &make<Pyramid>, {"factor"}},
+  };
+  return kKinds;
+}
+
+}  // namespace
+
+void BlockOptions::fields(FieldVisitor& v) {
+  v("kind", kind,
+    "lstm, gru; bilstm, bigru: in both directions, outputs twice as wide; convolution over time, then relu; pyramid: "
+    "neighbouring rows side by side, fewer steps (Chan et al. 2016)")
+      .choices(block_names());
+  v("hidden", hidden, "recurrent blocks: units of one direction; convolution: output channels").range(1, 65536);
+  v("kernel", kernel, "convolution: positions that an output sees, half of them to each side").range(1, 1001);
+  v("stride", stride, "convolution: steps between outputs").range(1, 1000);
+  v("factor", factor, "pyramid: rows that become one").range(2, 100);
+  v("residual", residual, "recurrent blocks and convolution: add the input to the output where the widths agree");
+  v("layer_norm", layer_norm, "recurrent blocks and convolution: normalise the output (Ba et al. 2016)");
+  time.fields(v);
+}
+
+StringList block_names() {
+  StringList out;
+  for (const BlockKind& k : kinds()) out.emplace_back(k.name);
+  return out;
+}
+
+std::unique_ptr<Block> make_block(const BlockOptions& options, int64_t input_width, const std::string& where) {
+  const auto kind = std::ranges::find(kinds(), options.kind, &BlockKind::name);
+  check<ConfigError>(kind != kinds().end(), where, ".kind = '", options.kind, "' is none of the blocks there are",
+                     nearest_match(options.kind, block_names()));
+  BlockOptions given = options, plain;
+  const auto set = fields_of(given), defaults = fields_of(plain);
+  for (size_t k = 0; k < set.size(); ++k)
+    check<ConfigError>(set[k].path == "kind" || field_text(set[k]) == field_text(defaults[k]) ||
+                           std::ranges::find(kind->options, set[k].path) != kind->options.end(),
+                       where, ".", set[k].path, " = ", field_text(set[k]), ": a block of kind '", options.kind,
+                       "' has no such option");
+  check<ConfigError>(
+      options.kind != "convolution" || !options.residual || (options.stride == 1 && options.hidden == input_width),
+      where, ".residual: a convolution adds its input only with stride = 1 and hidden = ", input_width,
+      ", the input's width; got ", options.stride, " and ", options.hidden);
+  return kind->make(options, input_width);
+}
+
+Var block_input(const Sequence& x, RowOrder order, const BlockRun& run) {
+  const Var rows = rows_in(x, order);
+  if (!run.drop_input || !run.noise) return rows;
+  const Ragged& shape = x.shape;
+  auto sequences = order == RowOrder::by_step ? shape.steps().sequence_of_rows() : shape.memory().sentence_of_rows();
+  return DropoutSite(run.dropout, run.noise).sequence(rows, ops::row_ids(std::move(sequences)));
+}
+
+}  // namespace lookback

@@ -1,0 +1,91 @@
+// A layer of an encoder: a ragged batch of sequences in, another one out. Encoders are stacks of blocks.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lookback/base/fields.h"
+#include "lookback/nn/module.h"
+#include "lookback/nn/recurrent.h"
+#include "lookback/nn/regularise.h"
+#include "lookback/ops/sequence.h"
+
+namespace lookback {
+
+// What an encoder, or one of its blocks, says about a batch.
+struct Encoded {
+  Sequence memory;               // one row for each position
+  std::vector<CellState> final;  // of recurrent layers, both directions side by side: [B, width], in the order of ranks
+};
+
+// One run of a block over one batch.
+struct BlockRun {
+  RowOrder out;  // the order of rows wanted: of the next block, or by sequence for the last one
+  const DropoutOptions& dropout;
+  Noise* noise;     // null: no dropout
+  bool drop_input;  // whether the input is still to be dropped; what a residual adds stays whole
+};
+
+class Block {
+ public:
+  virtual ~Block() = default;
+  virtual Encoded operator()(const Sequence& x, const BlockRun& run) const = 0;
+  virtual RowOrder reads() const = 0;
+  virtual int64_t width() const = 0;                                // of its output
+  virtual std::vector<int64_t> final_widths() const { return {}; }  // of the states it gives
+  // So many rows of its input stand behind each of its output, the last of a sequence perhaps fewer.
+  virtual int64_t shortening() const { return 1; }
+  // Whether rows of its input are added to something as they are, and not only multiplied with weights.
+  virtual bool adds_input() const { return false; }
+  virtual void params(ParamVisitor& v) = 0;
+};
+
+struct BlockOptions {
+  std::string kind = "bilstm";
+  int64_t hidden = 256;
+  int64_t kernel = 3;
+  int64_t stride = 1;
+  int64_t factor = 2;
+  bool residual = false;
+  bool layer_norm = false;
+  ThroughTime time = {};
+
+  void fields(FieldVisitor& v);
+};
+
+// A stack of recurrent layers, or of any blocks.
+struct EncoderOptions {
+  std::string cell = "lstm";
+  int64_t layers = 1;
+  int64_t hidden = 256;
+  bool bidirectional = true;
+  bool residual = false;
+  bool layer_norm = false;
+  ThroughTime time = {};
+  std::deque<BlockOptions> blocks = {};
+
+  void fields(FieldVisitor& v) {
+    v("cell", cell, "recurrent unit").choices({"lstm", "gru"});
+    v("layers", layers, "recurrent layers, one on the other").range(1, 64);
+    v("hidden", hidden, "units of one direction").range(1, 65536);
+    v("bidirectional", bidirectional, "read the source in both directions; outputs are twice as wide");
+    v("residual", residual, "add each layer's input to its output where the widths agree");
+    v("layer_norm", layer_norm, "normalise each layer's output (Ba et al. 2016)");
+    time.fields(v);
+    v("blocks", blocks);
+  }
+};
+
+// "lstm", "bilstm", "gru", "bigru", "convolution", "pyramid".
+StringList block_names();
+
+// `where` is what messages call it: "model.encoder.blocks.1". Throws ConfigError for an option that its kind does not
+// have and for one that does not go with the input's width.
+std::unique_ptr<Block> make_block(const BlockOptions& options, int64_t input_width, const std::string& where);
+
+// x as a block reads it: in its order, and dropped where the run says so.
+Var block_input(const Sequence& x, RowOrder order, const BlockRun& run);
+
+}  // namespace lookback

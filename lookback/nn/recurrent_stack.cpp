@@ -1,0 +1,74 @@
+#include "lookback/nn/recurrent_stack.h"
+
+namespace lookback {
+namespace {
+
+constexpr ops::Direction kDirections[] = {ops::Direction::forward, ops::Direction::reverse};
+
+Var side_by_side(const std::vector<Var>& parts) { return parts.size() == 1 ? parts[0] : ops::concat_columns(parts); }
+
+}  // namespace
+
+RecurrentStack::RecurrentStack(const EncoderOptions& options, int64_t input_width)
+    : options_(options), input_width_(input_width) {
+  for (int64_t k = 0; k < options.layers; ++k) {
+    Layer layer;
+    for (int64_t d = 0; d < (options.bidirectional ? 2 : 1); ++d)
+      layer.directions.push_back(recurrent_weights(cell_kind(options.cell), k ? width() : input_width, options.hidden));
+    if (options.layer_norm) layer.norm = LayerNorm(width());
+    layers_.push_back(std::move(layer));
+  }
+}
+
+Encoded RecurrentStack::operator()(const Sequence& input, const BlockRun& block) const {
+  const Ragged& shape = input.shape;
+  const Steps& steps = shape.steps();
+  const auto run = cell_kind(options_.cell) == CellKind::gru ? &ops::gru : &ops::lstm;
+  Encoded out{.memory = {Var(), shape, block.out}, .final = {}};
+  Var x = rows_in(input, RowOrder::by_step);
+  for (size_t k = 0; k < layers_.size(); ++k) {
+    const Layer& layer = layers_[k];
+    // Only the cells read dropped units; what a residual adds stays whole.
+    const BlockRun between{block.out, block.dropout, block.noise, k > 0 || block.drop_input};
+    const Var in = block_input({x, shape, RowOrder::by_step}, RowOrder::by_step, between);
+    std::vector<Var> h, last_h, last_c;
+    for (size_t d = 0; d < layer.directions.size(); ++d) {
+      ops::RecurrentWeights w = layer.directions[d];
+      w.w_hh = drop_weights(w.w_hh, block.dropout, block.noise);
+      const auto one = run(in, steps, w, options_.time.along(kDirections[d]), {});
+      h.push_back(one.h), last_h.push_back(one.last_h);
+      if (one.last_c) last_c.push_back(one.last_c);
+    }
+    out.final.push_back({side_by_side(last_h), last_c.empty() ? Var() : side_by_side(last_c)});
+    const bool adds = options_.residual && x.dim(1) == width();
+    const bool is_last = k + 1 == layers_.size();
+    if (is_last && !adds && !options_.layer_norm && block.out == RowOrder::by_sequence) {
+      // One copy of a long source instead of two.
+      out.memory.x = ops::concat_columns(h, ops::row_ids(steps.rows_by_sequence()));
+      return out;
+    }
+    Var y = side_by_side(h);
+    if (options_.layer_norm) y = ops::layer_norm(y, layer.norm.gamma, layer.norm.beta);
+    x = adds ? ops::add(x, y) : y;
+  }
+  out.memory.x = rows_in({x, shape, RowOrder::by_step}, block.out);
+  return out;
+}
+
+void RecurrentStack::params(ParamVisitor& v) {
+  struct Weights {
+    RecurrentStack& stack;
+    void params(ParamVisitor& v) {
+      for (size_t k = 0; k < stack.layers_.size(); ++k)
+        for (size_t d = 0; d < stack.layers_[k].directions.size(); ++d)
+          recurrent_params(v, stack.layers_[k].directions[d], k, kDirections[d]);
+    }
+  } weights{*this};
+  v(options_.cell, weights);
+  for (size_t k = 0; k < layers_.size(); ++k) {
+    const std::string layer = "layers." + std::to_string(k) + ".norm";
+    v(layer, layers_[k].norm);
+  }
+}
+
+}  // namespace lookback

@@ -1,0 +1,37 @@
+// LSTM or GRU layers one on the other, in one direction or both.
+#pragma once
+
+#include <vector>
+
+#include "lookback/nn/block.h"
+#include "lookback/nn/linear.h"
+
+namespace lookback {
+
+class RecurrentStack final : public Block {
+ public:
+  // Of the options those of recurrent layers.
+  RecurrentStack(const EncoderOptions& options, int64_t input_width);
+
+  Encoded operator()(const Sequence& x, const BlockRun& run) const override;
+  RowOrder reads() const override { return RowOrder::by_step; }
+  int64_t width() const override { return options_.bidirectional ? 2 * options_.hidden : options_.hidden; }
+  std::vector<int64_t> final_widths() const override {
+    return std::vector<int64_t>(static_cast<size_t>(options_.layers), width());
+  }
+  bool adds_input() const override { return options_.residual && input_width_ == width(); }
+  // lstm.weight_ih_l0, ..., layers.0.norm.gamma
+  void params(ParamVisitor& v) override;
+
+ private:
+  struct Layer {
+    std::vector<ops::RecurrentWeights> directions;  // forward, then reverse
+    LayerNorm norm;
+  };
+
+  EncoderOptions options_;
+  int64_t input_width_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace lookback
