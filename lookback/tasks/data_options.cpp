@@ -8,6 +8,8 @@
 #include <optional>
 
 #include "lookback/base/error.h"
+#include "lookback/io/atomic_file.h"
+#include "lookback/io/json.h"
 #include "lookback/tasks/folder_fields.h"
 
 namespace lookback::tasks {
@@ -110,6 +112,15 @@ data::RowSource DataOptions::rows(Split split, const StringList& columns, const 
   out.from = split == Split::valid ? 0 : split == Split::test ? end_of_valid : end_of_test;
   out.to = split == Split::valid ? end_of_valid : split == Split::test ? end_of_test : 1;
   return out;
+}
+
+std::string save_data_of_run(const std::string& folder, const std::string& root, const DataOptions& data) {
+  std::error_code error;
+  const fs::path absolute = fs::absolute(root.empty() ? "." : root, error);
+  check<IoError>(!error, root, ": cannot find where it is: ", error.message());
+  DataOfRun written{.root = absolute.lexically_normal().string(), .data = data};
+  io::write_file_atomic(folder + "/" + kDataFile, io::write_json_fields(fields_of(written)));
+  return kDataFile;
 }
 
 DataOfRun read_data_of_run(const io::ModelFolder& folder) {

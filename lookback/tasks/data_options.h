@@ -53,6 +53,8 @@ struct DataOfRun {
     v("data", data);
   }
 };
+// Returns the file's name. `root` may be relative; "" is the current folder.
+std::string save_data_of_run(const std::string& folder, const std::string& root, const DataOptions& data);
 // Without the file: no names at all.
 DataOfRun read_data_of_run(const io::ModelFolder& folder);
 

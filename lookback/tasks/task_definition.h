@@ -36,7 +36,6 @@
 
 #include "lookback/base/elementary.h"
 #include "lookback/data/prefetcher.h"
-#include "lookback/io/atomic_file.h"
 #include "lookback/tasks/evaluation.h"
 #include "lookback/tasks/export.h"
 #include "lookback/tasks/folder_fields.h"
@@ -102,9 +101,7 @@ class TrainedOf final : public TrainedModel {
 
   StringList save_model_files(const std::string& folder) override {
     StringList names = network_.save(folder);
-    DataOfRun data{.root = std::filesystem::absolute(root_).lexically_normal().string(), .data = recipe_.data};
-    io::write_file_atomic(folder + "/" + kDataFile, io::write_json_fields(fields_of(data)));
-    names.emplace_back(kDataFile);
+    names.push_back(save_data_of_run(folder, root_, recipe_.data));
     return names;
   }
 

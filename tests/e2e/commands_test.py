@@ -391,6 +391,9 @@ class Splits(p.Case):
         scores = self.ok("evaluate", folder / "m").stdout.decode().splitlines()
         self.assertEqual([s.split()[0] for s in scores], ["bleu", "chrf", "ter"])
         self.assertEqual(len(self.ok("baseline", folder / "recipe.toml", *sets).stdout.decode().split("\n\n")), 4)
+        # From the recipe's own folder, where paths have no root, to be scored from another one.
+        self.ok("train", "recipe.toml", *sets, "--out", "here", cwd=folder)
+        self.assertEqual(self.ok("evaluate", folder / "here").stdout.decode().splitlines(), scores)
         check = self.ok("train", folder / "recipe.toml", *sets, "--check").stdout.decode()
         self.assertRegex(check, r"(?m)^test data: \d+ examples$")
         self.fails(4, "train", folder / "recipe.toml", *sets, "--set", "data.test=no.jsonl", "--out", folder / "n",
