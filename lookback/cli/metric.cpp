@@ -59,7 +59,7 @@ std::string json_score(const metrics::Score& s, size_t lines) {
   io::JsonObject out;
   out.add("name", s.name).add("score", s.value).add("signature", s.signature).add("details", s.details);
   out.add("lines", static_cast<int64_t>(lines));
-  if (s.mean >= 0) out.add("confidence_mean", s.mean).add("confidence_95", s.ci);
+  if (s.ci >= 0) out.add("confidence_mean", s.mean).add("confidence_95", s.ci);
   return out.text() + "\n";
 }
 

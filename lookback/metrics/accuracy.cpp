@@ -30,9 +30,7 @@ class Accuracy final : public CorpusMetric {
   std::u32string prepared(std::string_view line) const {
     std::u32string t = decode_utf8(line);
     if (options_.lowercase) t = lower(t);
-    std::u32string_view view = strip_right(t);
-    while (!view.empty() && is_space(view.front())) view.remove_prefix(1);
-    return std::u32string(view);
+    return std::u32string(strip(t));
   }
 
   AccuracyOptions options_;

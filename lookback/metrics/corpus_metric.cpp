@@ -17,25 +17,32 @@ std::string reference_count(const SegmentReferences& references) {
   return std::to_string(first);
 }
 
-void check_input(const Lines& hypotheses, const SegmentReferences& references) {
+template <class Where>
+void check_line(const CorpusMetric& metric, std::string_view line, Where where) {
+  try {
+    metric.check_line(line);
+  } catch (const FormatError& e) {
+    throw FormatError(where() + ": " + e.what());
+  }
+}
+
+void check_input(const CorpusMetric& metric, const Lines& hypotheses, const SegmentReferences& references) {
   check<FormatError>(!hypotheses.empty(), "no hypotheses to score");
   check<FormatError>(hypotheses.size() == references.lines.size(), "there are ", hypotheses.size(),
                      " hypotheses and references for ", references.lines.size(), " segments; give one line for each");
-  check_utf8(hypotheses, "hypotheses");
+  for (size_t i = 0; i < hypotheses.size(); ++i)
+    check_line(metric, hypotheses[i], [&] { return str_cat("hypotheses line ", i + 1); });
   for (size_t i = 0; i < references.lines.size(); ++i) {
     const Lines& lines = references.lines[i];
     check<FormatError>(!lines.empty(), "references line ", i + 1, ": there is no reference; give at least one");
-    for (size_t r = 0; r < lines.size(); ++r) {
-      try {
-        decode_utf8(lines[r]);
-      } catch (const FormatError& e) {
-        throw FormatError(str_cat("reference ", r + 1, " line ", i + 1, ": ", e.what()));
-      }
-    }
+    for (size_t r = 0; r < lines.size(); ++r)
+      check_line(metric, lines[r], [&] { return str_cat("reference ", r + 1, " line ", i + 1); });
   }
 }
 
 }  // namespace
+
+void CorpusMetric::check_line(std::string_view line) const { decode_utf8(line); }
 
 SegmentReferences by_segment(const References& references) {
   check<FormatError>(!references.empty(), "no references to score against");
@@ -54,7 +61,7 @@ std::string format_score(const Score& score, int digits, std::string_view signat
   std::string out = score.name;
   if (!signature.empty()) out += "|" + std::string(signature);
   out += " = " + fixed(score.value, digits);
-  if (score.mean > 0) out += " (μ = " + fixed(score.mean, digits) + " ± " + fixed(score.ci, digits) + ")";
+  if (score.ci >= 0) out += " (μ = " + fixed(score.mean, digits) + " ± " + fixed(score.ci, digits) + ")";
   if (!score.details.empty()) out += " " + score.details;
   return out;
 }
@@ -67,7 +74,7 @@ std::string signature_of(const CorpusMetric& metric, const SegmentReferences& re
 
 std::vector<Stats> segment_stats(const CorpusMetric& metric, const Lines& hypotheses,
                                  const SegmentReferences& references) {
-  check_input(hypotheses, references);
+  check_input(metric, hypotheses, references);
   std::vector<Stats> out(hypotheses.size());
   parallel_for(static_cast<int64_t>(out.size()), 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) out[i] = metric.segment(hypotheses[i], references.lines[i]);

@@ -13,8 +13,8 @@
 namespace lookback::metrics {
 namespace {
 
-// Appends the code points of text to out, when there is one; returns the offset of the first bad byte, or -1.
-int64_t scan_utf8(std::string_view text, std::u32string* out) {
+// Appends the code points of text to out; returns the offset of the first bad byte, or -1.
+int64_t scan_utf8(std::string_view text, std::u32string& out) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
   const auto size = static_cast<int64_t>(text.size());
   for (int64_t at = 0; at < size;) {
@@ -22,7 +22,7 @@ int64_t scan_utf8(std::string_view text, std::u32string* out) {
     UChar32 c;
     U8_NEXT(bytes, at, size, c);
     if (c < 0) return start;
-    if (out) out->push_back(static_cast<char32_t>(c));
+    out.push_back(static_cast<char32_t>(c));
   }
   return -1;
 }
@@ -32,7 +32,7 @@ int64_t scan_utf8(std::string_view text, std::u32string* out) {
 std::u32string decode_utf8(std::string_view text) {
   std::u32string out;
   out.reserve(text.size());
-  const int64_t bad = scan_utf8(text, &out);
+  const int64_t bad = scan_utf8(text, out);
   check<FormatError>(bad < 0, "byte ", bad + 1, " is not UTF-8; convert the text to UTF-8");
   return out;
 }
@@ -47,13 +47,6 @@ std::string encode_utf8(std::u32string_view text) {
     out.append(reinterpret_cast<const char*>(bytes), length);
   }
   return out;
-}
-
-void check_utf8(const std::vector<std::string>& lines, std::string_view what) {
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const int64_t bad = scan_utf8(lines[i], nullptr);
-    check<FormatError>(bad < 0, what, " line ", i + 1, ": byte ", bad + 1, " is not UTF-8; convert the file to UTF-8");
-  }
 }
 
 bool is_space(char32_t c) {
@@ -99,6 +92,23 @@ std::vector<std::u32string_view> split(std::u32string_view text) {
 std::u32string_view strip_right(std::u32string_view text) {
   while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
   return text;
+}
+
+std::u32string_view strip(std::u32string_view text) {
+  text = strip_right(text);
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  return text;
+}
+
+int64_t terminal_width(std::u32string_view text) {
+  int64_t columns = 0;
+  for (const char32_t c : text) {
+    const auto point = static_cast<UChar32>(c);
+    const int32_t kind = u_getIntPropertyValue(point, UCHAR_EAST_ASIAN_WIDTH);
+    if (U_GET_GC_MASK(point) & (U_GC_MN_MASK | U_GC_ME_MASK | U_GC_CF_MASK)) continue;
+    columns += kind == U_EA_WIDE || kind == U_EA_FULLWIDTH ? 2 : 1;
+  }
+  return columns;
 }
 
 }  // namespace lookback::metrics

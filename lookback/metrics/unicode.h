@@ -2,6 +2,7 @@
 // scores depend on all three. Characters newer than ICU's Unicode version count as unassigned.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,9 +12,6 @@ namespace lookback::metrics {
 // Code points of strict UTF-8 (no surrogates, no overlong forms). Throws FormatError naming the byte otherwise.
 std::u32string decode_utf8(std::string_view text);
 std::string encode_utf8(std::u32string_view text);
-
-// Throws FormatError "WHAT line N: ..." for the first line that is not UTF-8; lines count from 1.
-void check_utf8(const std::vector<std::string>& lines, std::string_view what);
 
 // What Python's str.split() and str.rstrip() take for white space (str.isspace).
 bool is_space(char32_t c);
@@ -27,7 +25,11 @@ std::u32string lower(std::u32string_view text);
 
 // Python's str.split(): the runs between white space. The views point into text.
 std::vector<std::u32string_view> split(std::u32string_view text);
-// Python's str.rstrip().
+// Python's str.rstrip() and str.strip().
 std::u32string_view strip_right(std::u32string_view text);
+std::u32string_view strip(std::u32string_view text);
+
+// Columns that a terminal needs for text: two for wide characters, none for those that join the one before.
+int64_t terminal_width(std::u32string_view text);
 
 }  // namespace lookback::metrics
