@@ -23,7 +23,7 @@ struct MetricFlags {
   metrics::MetricOptions options;
 
   void declare(Flags& v) {
-    v.words("METRIC", names, 1, "bleu, chrf, chrf++, ter, wer, cer or accuracy");
+    v.words("METRIC", names, 1, "bleu, chrf, chrf++, ter, wer, cer, accuracy, macro_f1, micro_f1 or mcc");
     v("ref", ref, "FILE...", "the references, one per line, plain or .gz; several files for several references");
     v("in", in, "FILE", "what is scored, one segment per line; - is standard input");
     v("sentence", sentence, "", "one score for each line instead of one for all (BLEU with effective_order)");
@@ -53,6 +53,17 @@ Lines read_lines(const std::string& path) {
 void check_count(const std::string& path, const Lines& lines, const std::string& reference, size_t wanted) {
   check<FormatError>(lines.size() == wanted, name_of(path), ": ", lines.size(), " lines, but ", name_of(reference),
                      " has ", wanted, "; there must be one for each");
+}
+
+// --in, then those of --paired.
+std::vector<metrics::System> read_systems(const MetricFlags& f, size_t lines) {
+  std::vector<metrics::System> out{{name_of(f.in), read_lines(f.in)}};
+  check_count(f.in, out[0].hypotheses, f.ref[0], lines);
+  for (const std::string& path : f.paired) {
+    out.push_back({path, read_lines(path)});
+    check_count(path, out.back().hypotheses, f.ref[0], lines);
+  }
+  return out;
 }
 
 std::string json_score(const metrics::Score& s, size_t lines) {
@@ -103,13 +114,8 @@ std::string paired_json(const metrics::PairedReport& report) {
          "\n";
 }
 
-void print_paired(const MetricFlags& f, const metrics::CorpusMetric& metric, const Lines& in,
-                  const metrics::References& refs) {
-  std::vector<metrics::System> systems{{name_of(f.in), in}};
-  for (const std::string& path : f.paired) {
-    systems.push_back({path, read_lines(path)});
-    check_count(path, systems.back().hypotheses, f.ref[0], refs[0].size());
-  }
+void print_paired(const MetricFlags& f, const metrics::CorpusMetric& metric,
+                  const std::vector<metrics::System>& systems, const metrics::References& refs) {
   const auto report =
       metrics::paired_test(metric, systems, refs, {.test = f.test, .samples = f.samples, .seed = f.seed});
   if (f.format == "json") return print(paired_json(report));
@@ -142,14 +148,18 @@ int run_metric(Args& args) {
                      "metric: --sentence, --confidence and --paired exclude each other");
   const ThreadScope threads(chosen_threads(flags.threads));
   if (flags.sentence) flags.options.bleu.effective_order = true;  // else most sentences score 0
-  const auto metric = metrics::make_metric(name, flags.options);
   metrics::References refs;
   for (const std::string& path : flags.ref) refs.push_back(read_lines(path));
   for (size_t k = 1; k < refs.size(); ++k) check_count(flags.ref[k], refs[k], flags.ref[0], refs[0].size());
-  const Lines in = read_lines(flags.in);
-  check_count(flags.in, in, flags.ref[0], refs[0].size());
-  const auto print_scores = flags.sentence ? &print_sentences : !flags.paired.empty() ? &print_paired : &print_corpus;
-  print_scores(flags, *metric, in, refs);
+  const std::vector<metrics::System> systems = read_systems(flags, refs[0].size());
+  for (const Lines& lines : refs) metrics::learn_lines(name, lines, flags.options);
+  for (const metrics::System& s : systems) metrics::learn_lines(name, s.hypotheses, flags.options);
+  const auto metric = metrics::make_metric(name, flags.options);
+  if (!flags.paired.empty()) {
+    print_paired(flags, *metric, systems, refs);
+  } else {
+    (flags.sentence ? print_sentences : print_corpus)(flags, *metric, systems[0].hypotheses, refs);
+  }
   return 0;
 }
 

@@ -34,6 +34,13 @@ std::string repeated(std::string_view word, int64_t times) {
   return out;
 }
 
+// A metric that knows the labels of these files, if it has to.
+std::unique_ptr<CorpusMetric> metric_for(const std::string& name, const std::vector<Lines>& files) {
+  MetricOptions options;
+  for (const Lines& lines : files) learn_lines(name, lines, options);
+  return make_metric(name, options);
+}
+
 // ---- editing distances ----
 
 // Every alignment, by brute force: the fewest errors, then the most hits.
@@ -110,6 +117,63 @@ TEST(Accuracy, ExactMatch) {
   EXPECT_THROW(label_accuracy({}, {}), ShapeError);
 }
 
+// ---- labels ----
+
+TEST(LabelMetrics, ByHand) {
+  const Lines gold{"a", "a", " b", "b\t", "c"}, predicted{"a ", "b", "b", "b", "a"};
+  const auto score = [&](const std::string& name) {
+    return corpus_score(*metric_for(name, {gold, predicted}), predicted, References{gold});
+  };
+  // F1: a 2 / (2 + 2), b 4 / (2 + 3), c 0.
+  EXPECT_NEAR(score("macro_f1").value, 100 * (0.5 + 0.8 + 0) / 3, 1e-12);
+  EXPECT_NEAR(score("micro_f1").value, 60, 1e-12);
+  EXPECT_NEAR(score("mcc").value, (3 * 5 - (2 * 2 + 3 * 2)) / std::sqrt((25 - 13) * (25 - 9)), 1e-12);
+  EXPECT_EQ(score("macro_f1").text, "macro_f1 = 43.33 (3 of 5, 3 labels)");
+  EXPECT_EQ(score("mcc").signature, "nrefs:1|case:mixed|version:lookback-0.1.0");
+}
+
+TEST(LabelMetrics, OnlyWhatIsScoredCounts) {
+  const Lines gold{"a", "b"}, good{"a", "b"}, other{"a", "x"};
+  for (const std::string name : {"macro_f1", "micro_f1", "mcc"})
+    EXPECT_EQ(corpus_score(*metric_for(name, {gold, good, other}), good, References{gold}).value,
+              name == "mcc" ? 1 : 100);
+  // Of several references the one that is equal.
+  EXPECT_EQ(corpus_score(*metric_for("macro_f1", {gold, good, other}), other, References{gold, other}).value, 100);
+}
+
+TEST(LabelMetrics, IntervalsAndPairs) {
+  Lines gold, good, bad, swapped;
+  for (int i = 0; i < 120; ++i) {
+    gold.push_back(str_cat("label ", i % 3));
+    good.push_back(i % 10 < 9 ? gold.back() : "label 1");
+    bad.push_back(i % 10 < 5 ? gold.back() : "another");
+    swapped.push_back(str_cat("label ", (i + 1) % 3));
+  }
+  for (const std::string name : {"macro_f1", "micro_f1", "mcc"}) {
+    const auto metric = metric_for(name, {gold, good, bad, swapped});
+    const PairedReport report = paired_test(*metric, {{"good", good}, {"bad", bad}}, {gold});
+    EXPECT_LT(*report.results[1].p_value, 0.01) << name;
+    const Score score = corpus_score_with_interval(*metric, good, {gold}, {.samples = 200});
+    EXPECT_NEAR(score.mean, score.value, score.ci) << name;
+  }
+  // An interval below 0 is shown like any other.
+  const Score score = corpus_score_with_interval(*metric_for("mcc", {gold, swapped}), swapped, {gold}, {.samples = 50});
+  EXPECT_NEAR(score.value, -0.5, 1e-12);
+  expect_contains(score.text, "mcc = -0.50 (μ = -0.5");
+}
+
+TEST(LabelMetrics, RefuseWhatIsNoLabel) {
+  const auto metric = metric_for("macro_f1", {{"a", "b"}});
+  expect_contains(message_of<FormatError>([&] {
+                    corpus_score(*metric, {"a", "c"}, References{{"a", "b"}});
+                  }),
+                  "hypotheses line 2: 'c' is none of the 2 labels");
+  expect_contains(message_of<FormatError>([&] { sentence_score(*metric, "a", {"c"}); }), "reference 1 line 1: 'c'");
+  Lines lines;
+  for (int i = 0; i <= 1000; ++i) lines.push_back(std::to_string(i));
+  expect_contains(message_of<FormatError>([&] { metric_for("mcc", {lines}); }), "1001 different labels");
+}
+
 TEST(Perplexity, OfUniformModelIsItsSize) {
   LikelihoodSum sum;
   sum.add(3 * std::log(50.0), 3);
@@ -128,7 +192,7 @@ TEST(BadInput, InvalidUtf8NamesItsLine) {
   const std::string bad[] = {"ok \xff", "\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80"};
   for (const std::string& line : bad) {
     for (const std::string& name : metric_names()) {
-      const auto metric = make_metric(name);
+      const auto metric = metric_for(name, {{"a", "b"}, {line, "b"}});
       expect_contains(message_of<FormatError>([&] {
                         corpus_score(*metric, {"a", line}, References{{"a", "b"}});
                       }),
@@ -189,7 +253,7 @@ TEST(CorpusMetric, ThreadsDoNotChangeAScore) {
       lines->push_back(line);
     }
   for (const std::string& name : metric_names()) {
-    const auto metric = make_metric(name);
+    const auto metric = metric_for(name, {hypotheses, references});
     double one, two;
     {
       ThreadScope threads(1);
@@ -201,12 +265,13 @@ TEST(CorpusMetric, ThreadsDoNotChangeAScore) {
     }
     EXPECT_EQ(one, two) << name;
     const double perfect = corpus_score(*metric, references, References{references}).value;
-    EXPECT_NEAR(perfect, metric->higher_is_better() ? 100 : 0, 1e-9) << name;
+    EXPECT_NEAR(perfect, name == "mcc" ? 1 : metric->higher_is_better() ? 100 : 0, 1e-9) << name;
   }
 }
 
 TEST(CorpusMetric, RegistryKnowsItsMetrics) {
-  const std::string want[] = {"BLEU", "chrF2", "chrF2++", "TER", "WER", "CER", "accuracy"};
+  const std::string want[] = {"BLEU", "chrF2",    "chrF2++",  "TER",      "WER",
+                              "CER",  "accuracy", "macro_f1", "micro_f1", "mcc"};
   size_t k = 0;
   for (const std::string& name : metric_names()) EXPECT_EQ(make_metric(name)->name(), want[k++]);
   EXPECT_EQ(k, std::size(want));

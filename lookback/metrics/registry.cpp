@@ -14,6 +14,7 @@ std::unique_ptr<CorpusMetric> make_chrf_plus_plus(const MetricOptions& o) {
 struct MetricEntry {
   const char* name;
   std::unique_ptr<CorpusMetric> (*make)(const MetricOptions&);
+  bool over_labels = false;
 };
 constexpr MetricEntry kMetrics[] = {
     {"bleu", [](const MetricOptions& o) { return make_bleu(o.bleu); }},
@@ -23,7 +24,16 @@ constexpr MetricEntry kMetrics[] = {
     {"wer", [](const MetricOptions& o) { return make_wer(o.wer); }},
     {"cer", [](const MetricOptions& o) { return make_cer(o.cer); }},
     {"accuracy", [](const MetricOptions& o) { return make_accuracy(o.accuracy); }},
+    {"macro_f1", [](const MetricOptions& o) { return make_macro_f1(o.labels); }, true},
+    {"micro_f1", [](const MetricOptions& o) { return make_micro_f1(o.labels); }, true},
+    {"mcc", [](const MetricOptions& o) { return make_mcc(o.labels); }, true},
 };
+
+const MetricEntry& entry_of(std::string_view name) {
+  for (const MetricEntry& m : kMetrics)
+    if (name == m.name) return m;
+  throw ConfigError(str_cat("unknown metric '", name, "'", nearest_match(name, metric_names())));
+}
 
 }  // namespace
 
@@ -43,9 +53,11 @@ std::vector<std::string> metric_names() {
 }
 
 std::unique_ptr<CorpusMetric> make_metric(std::string_view name, const MetricOptions& options) {
-  for (const MetricEntry& m : kMetrics)
-    if (name == m.name) return m.make(options);
-  throw ConfigError(str_cat("unknown metric '", name, "'", nearest_match(name, metric_names())));
+  return entry_of(name).make(options);
+}
+
+void learn_lines(std::string_view name, const Lines& lines, MetricOptions& options) {
+  if (entry_of(name).over_labels) collect_labels(lines, options.labels);
 }
 
 }  // namespace lookback::metrics

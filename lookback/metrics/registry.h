@@ -12,6 +12,7 @@
 #include "lookback/metrics/chrf.h"
 #include "lookback/metrics/corpus_metric.h"
 #include "lookback/metrics/edit_distance.h"
+#include "lookback/metrics/label_metrics.h"
 #include "lookback/metrics/ter.h"
 
 namespace lookback::metrics {
@@ -22,15 +23,20 @@ struct MetricOptions {
   TerOptions ter;
   ErrorRateOptions wer, cer;
   AccuracyOptions accuracy;
+  LabelSet labels;  // of macro_f1, micro_f1 and mcc; no field, but what learn_lines found
 
   void fields(FieldVisitor& v);
 };
 
-// "bleu", "chrf", "chrf++", "ter", "wer", "cer", "accuracy".
+// "bleu", "chrf", "chrf++", "ter", "wer", "cer", "accuracy", "macro_f1", "micro_f1", "mcc".
 std::vector<std::string> metric_names();
 
 // "chrf++" is chrf with word_order 2, whatever options.chrf.word_order says.
 // Throws ConfigError for an unknown name, with the nearest match, or for options out of range.
 std::unique_ptr<CorpusMetric> make_metric(std::string_view name, const MetricOptions& options = {});
+
+// What a metric has to know of the lines before it scores any: metrics over labels, which labels there are. To be
+// called for the references and for every system's hypotheses; does nothing for other metrics.
+void learn_lines(std::string_view name, const Lines& lines, MetricOptions& options);
 
 }  // namespace lookback::metrics

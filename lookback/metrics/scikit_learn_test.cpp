@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lookback/metrics/classification.h"
+#include "lookback/metrics/registry.h"
 
 namespace lookback::metrics {
 namespace {
@@ -65,6 +66,19 @@ TEST(ScikitLearn, Probabilities) {
 TEST(ScikitLearn, RanksWithTies) {
   for (const Json& c : vectors()["ranks"])
     EXPECT_NEAR(roc_auc(c["gold"].get<Classes>(), c["scores"].get<Numbers>()), c["auc"].get<double>(), kBound);
+}
+
+TEST(ScikitLearn, LinesOfLabels) {
+  for (const Json& c : vectors()["texts"]) {
+    const auto gold = c["gold"].get<Lines>(), predicted = c["predicted"].get<Lines>();
+    for (const std::string name : {"macro_f1", "micro_f1", "mcc", "accuracy"}) {
+      MetricOptions options;
+      for (const Lines* lines : {&gold, &predicted}) learn_lines(name, *lines, options);
+      EXPECT_NEAR(corpus_score(*make_metric(name, options), predicted, References{gold}).value, c[name].get<double>(),
+                  kBound)
+          << name;
+    }
+  }
 }
 
 }  // namespace

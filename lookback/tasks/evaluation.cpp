@@ -47,7 +47,9 @@ std::vector<EvaluationLine> scored(const StringList& names, const metrics::Lines
                                    const metrics::Lines& references, int64_t resamples) {
   std::vector<EvaluationLine> out;
   for (const std::string& name : names) {
-    const auto metric = metrics::make_metric(name);
+    metrics::MetricOptions options;
+    for (const metrics::Lines* lines : {&hypotheses, &references}) metrics::learn_lines(name, *lines, options);
+    const auto metric = metrics::make_metric(name, options);
     if (resamples == 0) {
       const auto score = metrics::corpus_score(*metric, hypotheses, {references});
       out.push_back({name, score.value, score.signature});

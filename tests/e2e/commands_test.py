@@ -502,6 +502,18 @@ class Metric(p.Case):
                        stdin="\n".join(self.HYP) + "\n")
         self.assertRegex(done.stdout.decode(), r"^BLEU\|nrefs:2\|case:lc\|eff:no\|tok:none\|.* = 100\.00")
 
+    def test_labels(self):
+        gold, first, second = ["pos", "neg", "pos", "neutral"] * 5, ["pos", "neg", "neg", "pos"] * 5, ["pos"] * 19 + ["other"]
+        for name, lines in (("ref", gold), ("hyp", first), ("second", second)):
+            p.write_lines(p.WORK / name, lines)
+        self.assertRegex(self.score("macro_f1"), r"^macro_f1\|nrefs:1\|.* = 38\.89 \(10 of 20, 3 labels\)\n$")
+        self.assertRegex(self.score("micro_f1"), r" = 50\.00 \(10 of 20, 3 labels\)\n$")
+        self.assertRegex(self.score("mcc", "--confidence", "--digits", "4"), r" = 0\.2236 \(μ = 0\.\d+ ± 0\.\d+\) ")
+        # Labels that only another system knows change nothing.
+        lines = self.score("macro_f1", "--paired", p.WORK / "second").splitlines()
+        self.assertRegex(lines[1], r"macro_f1 = 38\.89 .*baseline")
+        self.assertRegex(lines[2], r"macro_f1 = 17\.24 .*p = ")
+
     def test_sentences_json_confidence_and_pairs(self):
         self.assertEqual(self.score("accuracy", "--sentence"), "0.00\n100.00\n")
         row = json.loads(self.score("bleu", "--format", "json", "--confidence", "--samples", "50"))
