@@ -70,6 +70,11 @@ TEST(Classification, TemperatureUndoesAScale) {
   EXPECT_LT(best, negative_log_likelihood_of_logits(gold, logits, t / 1.01));
 }
 
+TEST(Classification, BinsEndAtTheirUpperBorder) {
+  EXPECT_NEAR(calibration_error(Classes{0, 1}, Numbers{.5, .5, .6, .4}, 2), (0.5 + 0.6) / 2, 1e-15);
+  EXPECT_NEAR(calibration_error(Classes{0, 1}, Numbers{.5, .5, .6, .4}, 1), (0.5 - 0.6) / -2, 1e-15);
+}
+
 TEST(Classification, ImpossibleGoldIsInfinitelyUnlikely) {
   EXPECT_EQ(negative_log_likelihood(Classes{0}, Numbers{0, 1}), std::numeric_limits<double>::infinity());
 }
