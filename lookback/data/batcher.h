@@ -17,7 +17,7 @@ struct BatchOptions {
   void fields(auto& v) {
     v("batch", batch, "examples in a batch; 0 counts tokens instead").range(0, 1e9);
     v("batch_tokens", batch_tokens,
-      "tokens in a batch at most, counted as the loss counts them: of targets, with one end mark each")
+      "tokens in a batch at most: of targets, with one end mark each, or of texts where there are none")
         .range(1, 1e12);
     v("window", window, "batches' worth of examples that are sorted by length together").range(1, 1e9);
     v("shuffle", shuffle, "a new order every epoch; otherwise always the file's own");

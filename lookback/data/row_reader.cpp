@@ -15,14 +15,14 @@
 namespace lookback::data {
 namespace {
 
-enum class Shape { lines, tabs, csv, json };
+enum class Shape { lines, tabs, csv, json, label_first };
 
-// `columns` that are read; whether the options say where they are.
-Shape shape_of(const StringList& files, size_t columns, bool placed) {
+Shape shape_of(const StringList& files, size_t columns, const TableOptions& options) {
+  if (options.layout == "label_first") return Shape::label_first;
   if (files.size() == columns && columns > 1) return Shape::lines;
   if (has_ending(files[0], ".csv")) return Shape::csv;
   if (has_ending(files[0], ".jsonl")) return Shape::json;
-  return columns == 1 && !placed && !has_ending(files[0], ".tsv") ? Shape::lines : Shape::tabs;
+  return columns == 1 && options.columns.empty() && !has_ending(files[0], ".tsv") ? Shape::lines : Shape::tabs;
 }
 
 // The cells of a line with tabs.
@@ -69,10 +69,9 @@ struct RowReader::Part {
   std::string line = {};
   StringList all = {};  // cells of the line
 
-  Part(const StringList& names_of_files, const StringList& names, const StringList& columns)
-      : files(names_of_files),
-        shape(shape_of(files, names.size(), !columns.empty())),
-        tallies(files.begin(), files.end()) {
+  Part(const StringList& names_of_files, const StringList& names, const TableOptions& options)
+      : files(names_of_files), shape(shape_of(files, names.size(), options)), tallies(files.begin(), files.end()) {
+    const StringList& columns = options.columns;
     for (const std::string& f : files) readers.emplace_back(f);
     const StringList& wanted = columns.empty() ? names : columns;
     if (shape == Shape::json) keys = wanted;
@@ -130,6 +129,10 @@ struct RowReader::Part {
       if (count(row, 0, line)) read_members(row);
       return true;
     }
+    if (shape == Shape::label_first) {
+      if (count(row, 0, line)) split_label(row);
+      return true;
+    }
     row.problem = split();
     if (row.problem.empty()) take_places(row);
     return true;
@@ -152,6 +155,19 @@ struct RowReader::Part {
     } catch (const FormatError& e) {
       row.problem = e.what();
     }
+  }
+
+  void split_label(Row& row) {
+    constexpr std::string_view kMark = "__label__";
+    row.cells.assign(2, "");
+    std::string_view rest(line);
+    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+    const size_t end = std::min(rest.find_first_of(" \t"), rest.size());
+    std::string_view label = rest.substr(0, end);
+    if (label.starts_with(kMark)) label.remove_prefix(kMark.size());
+    rest.remove_prefix(end);
+    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+    row.cells[0] = rest, row.cells[1] = label;
   }
 
   // Only the columns that are read must be text.
@@ -182,7 +198,12 @@ RowReader::RowReader(RowSource source, StringList names, const TableOptions& opt
     : source_(std::move(source)), names_(std::move(names)), options_(options) {
   for (Field& f : fields_of(options_)) set_field(f, field_value(f), "data");
   check<ConfigError>(!source_.parts.empty(), "there are no files to read");
+  const bool label_first = options_.layout == "label_first";
+  check<ConfigError>(!label_first || (names_.size() == 2 && options_.columns.empty()),
+                     "data.layout = 'label_first' is for two columns, and goes with no data.columns");
   for (const StringList& files : source_.parts) {
+    check<ConfigError>(!label_first || files.size() == 1,
+                       "data.layout = 'label_first' is of one file with both columns; got ", files.size(), " files");
     check<ConfigError>(files.size() == 1 || files.size() == names_.size(), "rows of ", names_.size(),
                        " columns are one file for each, or one with all of them; got ", files.size(), " files");
     check<ConfigError>(options_.columns.empty() || files.size() == 1, "columns are for one file with all of them; got ",
@@ -200,7 +221,7 @@ bool RowReader::next(Row& row) {
   for (;;) {
     if (!part_) {
       if (next_part_ == source_.parts.size()) return false;
-      part_ = std::make_unique<Part>(source_.parts[next_part_++], names_, options_.columns);
+      part_ = std::make_unique<Part>(source_.parts[next_part_++], names_, options_);
     }
     if (!part_->read(row)) {
       close_part();

@@ -13,6 +13,7 @@ namespace lookback::data {
 // How rows are read, and which of them a table keeps.
 struct TableOptions {
   StringList columns;
+  std::string layout = "columns";
   int64_t max_length = 250;
   double max_ratio = 0;
   std::string bad_lines = "skip";
@@ -24,6 +25,11 @@ struct TableOptions {
     v("columns", columns,
       "of one file with all columns: which ones, in the order of the task's; numbers from 1 or names in line 1 (TSV, "
       "CSV), keys (JSONL)");
+    v("layout", layout,
+      "columns; or label_first: of two columns the last one is the first word of a line, with or without __label__ "
+      "before "
+      "it, and the other one the rest")
+        .choices({"columns", "label_first"});
     v("max_length", max_length, "examples with more tokens than this in a column are left out; 0 keeps all")
         .range(0, 1e9);
     v("max_ratio", max_ratio,
@@ -42,7 +48,7 @@ struct TableOptions {
 
 // Where the rows of a table stand: parts, read one after the other. A part is one file for each column, line k of them
 // belonging together, or one file with all columns: .csv with names in line 1 (RFC 4180), .jsonl with one object a
-// line, anything else with tabs. Files are plain or .gz.
+// line, anything else with tabs or, if the options' layout says so, a label first. Files are plain or .gz.
 struct RowSource {
   std::vector<StringList> parts;
   // Of all rows those whose hash falls into [from, to), so that a file can be split in parts that share no row: equal

@@ -80,7 +80,7 @@ struct Table::Block {
           if (!e.row.problem.empty()) continue;
           e.ids.resize(columns.size());
           for (size_t c = 0; c < columns.size(); ++c)
-            if (!blank(e.row.cells[c])) e.ids[c] = columns[c].tokenizer->encode(e.row.cells[c]);
+            if (!blank(e.row.cells[c])) e.ids[c] = columns[c].encoder->encode(e.row.cells[c]);
         } catch (...) {
           failed[k] = std::current_exception();
         }
@@ -97,8 +97,8 @@ Table::Table(const RowSource& rows, std::vector<Column> columns, const TableOpti
   for (const Column& c : columns_) {
     Store store{.ids = Rows<uint16_t>(limit),
                 .text = Rows<char>(limit),
-                .keep_text = keep == Keep::tokens_and_text || c.tokenizer->sampling() > 0};
-    if (c.tokenizer->size() > 65536) store.ids = Rows<int32_t>(limit);
+                .keep_text = keep == Keep::tokens_and_text || c.encoder->sampling() > 0};
+    if (c.encoder->size() > 65536) store.ids = Rows<int32_t>(limit);
     stores_.push_back(std::move(store));
     report_.tokens.emplace_back(c.name, 0);
   }
@@ -118,7 +118,7 @@ void Table::take(const Block& block, const RowReader& reader, const TableOptions
     const auto [least, most] = std::ranges::minmax_element(e.ids, shorter);
     column = static_cast<size_t>(least - e.ids.begin());
     if (least->empty()) {
-      const std::string why = "the " + columns_[column].name + " is empty";
+      const std::string why = columns_[column].encoder->why_none(columns_[column].name, e.row.cells[column]);
       if (options.bad_lines == "stop") throw bad_line(reader.where(e.row, column), why.c_str());
       return why;
     }
@@ -164,13 +164,13 @@ Ids Table::ids(size_t column, int64_t i) const {
 }
 
 Ids Table::ids(size_t column, int64_t i, uint64_t seed, int64_t epoch) const {
-  const Tokenizer& tokenizer = *columns_.at(column).tokenizer;
-  if (tokenizer.sampling() == 0) return ids(column, i);
+  const CellEncoder& encoder = *columns_.at(column).encoder;
+  if (encoder.sampling() == 0) return ids(column, i);
   // A key per epoch and a stream per cell.
   const auto key = Stream{seed, 0x73616D706C65}.words(static_cast<uint64_t>(epoch));
   const uint64_t cell = static_cast<uint64_t>(i) * columns_.size() + column;
   Rng rng(key[0] | uint64_t{key[1]} << 32, cell);
-  return tokenizer.encode_sampled(text(column, i), rng);
+  return encoder.encode_sampled(text(column, i), rng);
 }
 
 std::string_view Table::text(size_t column, int64_t i) const {

@@ -17,7 +17,7 @@ namespace lookback::data {
 // One column: what it is called, and what makes ids of its cells.
 struct Column {
   std::string name;
-  const Tokenizer* tokenizer;
+  const CellEncoder* encoder;
 };
 
 // What became of every row: read = kept + those left out.
@@ -49,11 +49,11 @@ struct Batch {
 
 // Memory for a million pairs of 15 tokens and 70 bytes a side: 60 MB of ids (two bytes each while the
 // vocabulary has at most 65,536 entries, else four) and 16 MB of offsets; with text another 156 MB. Text
-// is kept when asked for and when a tokenizer samples. Beyond memory_mb a column goes to a temporary file.
+// is kept when asked for and when an encoder samples. Beyond memory_mb a column goes to a temporary file.
 class Table {
  public:
-  // Reads everything. The tokenizers must outlive the table and not change their sampling().
-  // Cells are tokenised on as many threads as there are; the result does not depend on how many.
+  // Reads everything. The encoders must outlive the table and not change their sampling().
+  // Cells are encoded on as many threads as there are; the result does not depend on how many.
   // A row is left out where a cell is nothing but white space, too long or too uneven. Throws as RowReader does.
   Table(const RowSource& rows, std::vector<Column> columns, const TableOptions& options, Keep keep = Keep::tokens);
 
@@ -64,7 +64,7 @@ class Table {
   std::vector<int32_t> lengths(size_t column) const;
   // A cell as encode() cuts it. i counts the kept rows, from 0.
   Ids ids(size_t column, int64_t i) const;
-  // A cell as training sees it in an epoch: sampled where the tokenizer samples, and then a function of
+  // A cell as training sees it in an epoch: sampled where the encoder samples, and then a function of
   // (seed, epoch, column, i) and the text alone; else the same as ids(column, i).
   Ids ids(size_t column, int64_t i, uint64_t seed, int64_t epoch) const;
   // The rows of a batch, as the ids() of the same arguments gives them.

@@ -12,6 +12,7 @@
 #include "lookback/base/fields.h"
 #include "lookback/base/log.h"
 #include "lookback/base/rng.h"
+#include "lookback/data/cell_encoder.h"
 #include "lookback/data/vocab.h"
 
 namespace lookback::data {
@@ -53,19 +54,17 @@ struct TokenizerOptions {
   }
 };
 
-class Tokenizer {
+class Tokenizer : public CellEncoder {
  public:
-  virtual ~Tokenizer() = default;
-
   // The ids of a text, without kBos and kEos; the only special that can appear is kUnk,
   // whatever the text says. Throws FormatError for text that is not UTF-8.
-  virtual std::vector<int32_t> encode(std::string_view text) const = 0;
+  std::vector<int32_t> encode(std::string_view text) const override = 0;
 
   // A random cut of the same text, by sampling(). bpe: BPE-dropout (Provilkov et al. 2020).
   // unigram: a cut drawn with probability p^alpha (Kudo 2018), over all cuts. The same as encode()
   // for word and char, for sampling() == 0, and for models with user-defined symbols. The result
   // depends on text, sampling() and the state of `rng` alone.
-  virtual std::vector<int32_t> encode_sampled(std::string_view text, Rng& rng) const;
+  std::vector<int32_t> encode_sampled(std::string_view text, Rng& rng) const override;
 
   // What of a text each id of encode(text) stands for, without white space around it: for kUnk the words
   // or characters that the vocabulary lacks. Throws as encode does.
@@ -79,7 +78,6 @@ class Tokenizer {
   // One piece as it stands in the vocabulary, U+2581 for a space. Throws ShapeError outside [0, size()).
   virtual std::string piece(int32_t id) const = 0;
 
-  virtual int64_t size() const = 0;
   virtual std::string kind() const = 0;
 
   // The file a model folder keeps it in, spm.model or tokenizer.json, and what is in that file.
@@ -87,7 +85,7 @@ class Tokenizer {
   virtual std::string file_name() const = 0;
   virtual std::string bytes() const = 0;
 
-  double sampling() const { return sampling_; }
+  double sampling() const override { return sampling_; }
   // Throws ConfigError for a value that the kind cannot use: bpe wants [0, 1), unigram 0 or more.
   void set_sampling(double strength);
 

@@ -6,6 +6,7 @@
 #include "lookback/base/elementary.h"
 #include "lookback/data/vocab.h"
 #include "lookback/models/sentences.h"
+#include "lookback/models/word_dropout.h"
 #include "lookback/ops/loss.h"
 
 namespace lookback {
@@ -20,14 +21,6 @@ std::vector<int32_t> packed_tokens(const Steps& steps, TokenAt&& token_at) {
     for (int64_t b = 0; b < steps.alive(t); ++b)
       out.push_back(token_at(static_cast<size_t>(b), static_cast<size_t>(t)));
   return out;
-}
-
-// Word dropout: tokens become <unk>, each with the same chance.
-void drop_words(std::vector<int32_t>& ids, double rate, Noise* noise) {
-  if (!noise || rate == 0) return;
-  Rng rng(noise->seed, noise->next().stream);
-  for (int32_t& id : ids)
-    if (rng.uniform() < rate && id != data::kBos) id = data::kUnk;
 }
 
 int32_t argmax(const float* x, int64_t n) { return static_cast<int32_t>(std::max_element(x, x + n) - x); }

@@ -129,8 +129,8 @@ class Seq2Seq {
   std::vector<TracedStep> trace(const std::vector<int32_t>& source, const std::vector<int32_t>& target) const;
 
   void params(ParamVisitor& v);
-  // Whether rows of the source embeddings are added to something as they are, and not only multiplied with weights.
-  bool adds_source_embeddings() const { return encoder_.adds_input(); }
+  // See Block::needs_exact_input.
+  bool needs_exact_source_embeddings() const { return encoder_.needs_exact_input(); }
   // So many source tokens stand behind each row of a step's trace.
   int64_t shortening() const { return encoder_.shortening(); }
   const Vocabularies& vocabularies() const { return vocabularies_; }

@@ -35,7 +35,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     const ops::RowIds ids = ops::row_ids({tokens.begin(), tokens.end()});
     const Var x_part = std::ssize(tokens) <= kFewRows ? pass_->input_part(table, ids) : Var();
     const DecoderStep out = pass_->step(x_part, ops::gather_rows(table, ids), of_, state_);
-    const Tensor weights = out.weights ? over_tokens(out.weights.value()) : Tensor();
+    const Tensor weights = out.weights ? weights_over_tokens(out.weights.value()) : Tensor();
     if (!candidates_.empty()) return {shortlist_.logits(out.readout, *of_), weights, shortlist_.candidates(*of_)};
     if (best != kAll && few_decide_) {
       if (auto few = ops::top_k(out.readout, model_.output_.weight, model_.output_.bias, best)) {
@@ -80,21 +80,12 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
  private:
   static constexpr int64_t kFewRows = 6;  // for which reading a weight takes longer than computing with it
 
-  // Weights of the memory's rows as weights of source tokens: those behind one row share its weight alike.
-  Tensor over_tokens(const Tensor& weights) const {
-    const int64_t F = model_.encoder_.shortening();
-    if (F == 1) return weights;
-    int64_t T = 0;
-    for (const int32_t s : *of_) T = std::max(T, tokens_[static_cast<size_t>(s)]);
-    Tensor out = Tensor::zeros({weights.dim(0), T});
-    for (int64_t n = 0; n < weights.dim(0); ++n) {
-      const int64_t length = tokens_[static_cast<size_t>((*of_)[static_cast<size_t>(n)])];
-      for (int64_t t = 0; t < length; ++t) {
-        const int64_t sharing = std::min(F, length - t / F * F);
-        out.data<float>()[n * T + t] = weights.data<float>()[n * weights.dim(1) + t / F] / static_cast<float>(sharing);
-      }
-    }
-    return out;
+  Tensor weights_over_tokens(const Tensor& weights) const {
+    const int64_t shortening = model_.encoder_.shortening();
+    if (shortening == 1) return weights;
+    std::vector<int64_t> lengths;
+    for (const int32_t s : *of_) lengths.push_back(tokens_[static_cast<size_t>(s)]);
+    return over_tokens(weights, lengths, shortening);
   }
 
   // Encodes the next sentences, at once because products of many rows are cheaper. What was kept of sentences

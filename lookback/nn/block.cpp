@@ -30,7 +30,7 @@ Var neighbours(const Sequence& x, const Ragged& shape, int64_t first, int64_t st
 class Convolution final : public Block {
  public:
   Convolution(const BlockOptions& o, int64_t input_width)
-      : options_(o), input_width_(input_width), linear_(o.kernel * input_width, o.hidden, Linear::Bias::yes) {
+      : options_(o), linear_(o.kernel * input_width, o.hidden, Linear::Bias::yes) {
     if (o.layer_norm) norm_ = LayerNorm(o.hidden);
   }
 
@@ -39,19 +39,18 @@ class Convolution final : public Block {
     const Sequence in{block_input(rows, reads(), run), x.shape, reads()};
     const Ragged shape = options_.stride == 1 ? x.shape : x.shape.shortened(options_.stride);
     Var y = ops::relu(linear_(neighbours(in, shape, -(options_.kernel / 2), options_.stride, options_.kernel)));
-    if (adds_input()) y = ops::add(y, rows.x);
+    if (options_.residual) y = ops::add(y, rows.x);
     if (options_.layer_norm) y = ops::layer_norm(y, norm_.gamma, norm_.beta);
     return {{rows_in({y, shape, reads()}, run.out), shape, run.out}, {}};
   }
   RowOrder reads() const override { return RowOrder::by_sequence; }
   int64_t width() const override { return options_.hidden; }
   int64_t shortening() const override { return options_.stride; }
-  bool adds_input() const override { return options_.residual; }
+  bool needs_exact_input() const override { return options_.residual || options_.kernel > 1; }
   void params(ParamVisitor& v) override { v("convolution", linear_), v("norm", norm_); }
 
  private:
   BlockOptions options_;
-  int64_t input_width_;
   Linear linear_;  // [C, kernel * input width]
   LayerNorm norm_;
 };
@@ -70,6 +69,7 @@ class Pyramid final : public Block {
   RowOrder reads() const override { return RowOrder::by_sequence; }
   int64_t width() const override { return width_; }
   int64_t shortening() const override { return factor_; }
+  bool needs_exact_input() const override { return true; }
   void params(ParamVisitor&) override {}
 
  private:

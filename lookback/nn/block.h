@@ -37,8 +37,9 @@ class Block {
   virtual std::vector<int64_t> final_widths() const { return {}; }  // of the states it gives
   // So many rows of its input stand behind each of its output, the last of a sequence perhaps fewer.
   virtual int64_t shortening() const { return 1; }
-  // Whether rows of its input are added to something as they are, and not only multiplied with weights.
-  virtual bool adds_input() const { return false; }
+  // Whether it does more with rows of its input than to multiply each alone with weights: adds them to something, or
+  // puts them side by side. In int8 such a product rounds otherwise than rows that were stored as int8.
+  virtual bool needs_exact_input() const { return false; }
   virtual void params(ParamVisitor& v) = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "lookback/nn/encoder.h"
 
+#include <algorithm>
+
 #include "lookback/base/error.h"
 #include "lookback/nn/pooling.h"
 #include "lookback/nn/recurrent_stack.h"
@@ -34,6 +36,18 @@ Encoded Encoder::operator()(const Sequence& embedded, const DropoutOptions& drop
     for (CellState& s : one.final) out.final.push_back(std::move(s));
   }
   if (out.final.empty()) out.final.push_back({mean_pooled(out.memory), Var()});
+  return out;
+}
+
+Tensor over_tokens(const Tensor& weights, const std::vector<int64_t>& tokens, int64_t shortening) {
+  const int64_t T = tokens.empty() ? 0 : *std::ranges::max_element(tokens);
+  Tensor out = Tensor::zeros({weights.dim(0), T});
+  for (size_t n = 0; n < tokens.size(); ++n) {
+    const float* const from = weights.data<float>() + static_cast<int64_t>(n) * weights.dim(1);
+    float* const to = out.data<float>() + static_cast<int64_t>(n) * T;
+    for (int64_t t = 0; t < tokens[n]; ++t)
+      to[t] = from[t / shortening] / static_cast<float>(std::min(shortening, tokens[n] - t / shortening * shortening));
+  }
   return out;
 }
 

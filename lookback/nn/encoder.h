@@ -8,6 +8,10 @@
 
 namespace lookback {
 
+// Weights [N, rows of the memory] as weights of the tokens behind them, [N, the longest]: those behind one row share
+// its weight alike. Row n has tokens[n] tokens. No gradients.
+Tensor over_tokens(const Tensor& weights, const std::vector<int64_t>& tokens, int64_t shortening);
+
 // From embedded tokens to a memory.
 class Encoder {
  public:
@@ -24,7 +28,7 @@ class Encoder {
   std::vector<int64_t> final_widths() const;
   // So many tokens stand behind each row of the memory, row t those from t * shortening on.
   int64_t shortening() const;
-  bool adds_input() const { return blocks_.front()->adds_input(); }
+  bool needs_exact_input() const { return blocks_.front()->needs_exact_input(); }
   // Those of the recurrent stack, or blocks.0.lstm.weight_ih_l0, ...
   void params(ParamVisitor& v);
 

@@ -19,7 +19,7 @@ class RecurrentStack final : public Block {
   std::vector<int64_t> final_widths() const override {
     return std::vector<int64_t>(static_cast<size_t>(options_.layers), width());
   }
-  bool adds_input() const override { return options_.residual && input_width_ == width(); }
+  bool needs_exact_input() const override { return options_.residual && input_width_ == width(); }
   // lstm.weight_ih_l0, ..., layers.0.norm.gamma
   void params(ParamVisitor& v) override;
 

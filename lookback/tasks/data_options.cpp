@@ -10,7 +10,7 @@
 #include "lookback/base/error.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
-#include "lookback/tasks/folder_fields.h"
+#include "lookback/tasks/folder_parts.h"
 
 namespace lookback::tasks {
 namespace {
@@ -36,7 +36,8 @@ bool holds_all_columns(const std::string& file) {
 
 // Whether each file has all columns, and not one of them.
 bool are_tables(const StringList& names, const StringList& columns, const data::TableOptions& options) {
-  return columns.size() == 1 || !options.columns.empty() || std::ranges::all_of(names, holds_all_columns);
+  return columns.size() == 1 || !options.columns.empty() || options.layout != "columns" ||
+         std::ranges::all_of(names, holds_all_columns);
 }
 
 void check_names(const StringList& names, const std::string& key, const StringList& columns,

@@ -5,7 +5,7 @@
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/safetensors.h"
 #include "lookback/ops/int8_rows.h"
-#include "lookback/tasks/folder_fields.h"
+#include "lookback/tasks/folder_parts.h"
 #include "lookback/tasks/model_card.h"
 
 namespace lookback::tasks {

@@ -6,7 +6,7 @@
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/model_folder.h"
 #include "lookback/metrics/registry.h"
-#include "lookback/tasks/folder_fields.h"
+#include "lookback/tasks/folder_parts.h"
 #include "lookback/tasks/model_card.h"
 #include "lookback/tasks/train_check.h"
 #include "lookback/train/parameters.h"

@@ -38,7 +38,7 @@
 #include "lookback/data/prefetcher.h"
 #include "lookback/tasks/evaluation.h"
 #include "lookback/tasks/export.h"
-#include "lookback/tasks/folder_fields.h"
+#include "lookback/tasks/folder_parts.h"
 #include "lookback/tasks/recipe_task.h"
 #include "lookback/train/parameters.h"
 

@@ -4,14 +4,13 @@
 
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
-#include "lookback/tasks/folder_fields.h"
+#include "lookback/tasks/folder_parts.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::tasks {
 namespace {
 
 constexpr const char* kGenerationFile = "generation_config.json";
-constexpr int64_t kMaxTokenizerBytes = int64_t{1} << 30;
 
 TextToTextConfig read_config(const io::ModelFolder& folder) {
   TextToTextConfig out;
@@ -22,18 +21,9 @@ TextToTextConfig read_config(const io::ModelFolder& folder) {
 }  // namespace
 
 StringList Tokenizers::save(const std::string& folder) const {
-  StringList names;
-  const auto write = [&](const std::string& place, const data::Tokenizer& tokenizer) {
-    names.push_back(place + tokenizer.file_name());
-    io::write_file_atomic(folder + "/" + names.back(), tokenizer.bytes());
-  };
-  if (joint()) {
-    write("", *source);
-  } else {
-    for (const char* place : {"/source", "/target"}) std::filesystem::create_directories(folder + place);
-    write("source/", *source), write("target/", *target);
-  }
-  return names;
+  if (joint()) return {save_tokenizer(*source, folder)};
+  for (const char* place : {"/source", "/target"}) std::filesystem::create_directories(folder + place);
+  return {save_tokenizer(*source, folder, "source/"), save_tokenizer(*target, folder, "target/")};
 }
 
 Tokenizers Tokenizers::learn(const data::TokenizerOptions& options, const data::RowSource& rows,
@@ -47,21 +37,13 @@ Tokenizers Tokenizers::learn(const data::TokenizerOptions& options, const data::
 }
 
 Tokenizers Tokenizers::load(const io::ModelFolder& folder, bool joint) {
-  const auto one = [&](const std::string& place) -> std::shared_ptr<data::Tokenizer> {
-    const std::string spm = place + "spm.model", json = place + "tokenizer.json";
-    // Only a folder without a manifest can leave this open.
-    check<FormatError>(!folder.has(spm) || !folder.has(json), folder.path(), ": holds both ", spm, " and ", json,
-                       "; one of them is left from another run: remove it, or train the model again");
-    const std::string& name = folder.has(spm) ? spm : json;
-    return data::parse_tokenizer(folder.read(name, kMaxTokenizerBytes), folder.path_of(name));
-  };
-  if (!joint) return {one("source/"), one("target/")};
-  const auto both = one("");
+  if (!joint) return {load_tokenizer(folder, "source/"), load_tokenizer(folder, "target/")};
+  const auto both = load_tokenizer(folder);
   return {both, both};
 }
 
 std::string TextToText::kept_from_int8() const {
-  if (!model->adds_source_embeddings()) return "";
+  if (!model->needs_exact_source_embeddings()) return "";
   return config.model.tie == "all" ? "decoder.embedding.weight" : "encoder.embedding.weight";
 }
 
@@ -120,11 +102,10 @@ std::vector<std::vector<int32_t>> TextToTextTask::keys(const data::Table& table)
 
 StringList TextToTextTask::example(const TextToText& network, const data::Table& table, int64_t k, uint64_t seed) {
   StringList out;
-  const auto columns = network.tokenizers.columns();
-  for (size_t c = 0; c < columns.size(); ++c) {
-    out.push_back("  " + columns[c].name + ":");
-    for (const int32_t id : table.ids(c, k, seed, 0))
-      out.back() += " " + viz::one_line(columns[c].tokenizer->piece(id));
+  const data::Tokenizer* const sides[] = {network.tokenizers.source.get(), network.tokenizers.target.get()};
+  for (size_t c = 0; c < 2; ++c) {
+    out.push_back("  " + columns()[c] + ":");
+    for (const int32_t id : table.ids(c, k, seed, 0)) out.back() += " " + viz::one_line(sides[c]->piece(id));
   }
   return out;
 }

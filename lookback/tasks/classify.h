@@ -1,0 +1,121 @@
+// Private to tasks: classification: a text, one label.
+#pragma once
+
+#include "lookback/data/labels.h"
+#include "lookback/data/table.h"
+#include "lookback/models/classifier.h"
+#include "lookback/tasks/data_options.h"
+#include "lookback/tasks/recipe_task.h"
+
+namespace lookback::tasks {
+
+struct Classify {
+  static constexpr const char *kName = "classify", *kSummary = "a label for each text: encoder, pooling by attention",
+                              *kUnit = "examples";
+
+  struct Recipe {
+    DataOptions data;
+    data::TokenizerOptions tokenizer = {.kind = "word", .size = 50'000, .min_count = 2};
+    ClassifierOptions model;
+    ClassifierObjective loss;
+    TrainGroup train;
+    ValidGroup valid;
+
+    Recipe() { data.table.max_length = 0, train.batches.batch = 32, valid.metric = "accuracy"; }
+    void fields(FieldVisitor& v) {
+      v("data", data), v("tokenizer", tokenizer), v("model", model), v("loss", loss), v("train", train);
+      v("valid", valid);
+    }
+  };
+
+  // config.json of a model folder.
+  struct Config {
+    std::string model_type = "lookback-classifier", task = kName;
+    int64_t format = 1;
+    int64_t vocabulary = 0;
+    StringList labels;
+    ClassifierOptions model;
+
+    void fields(FieldVisitor& v) {
+      v("model_type", model_type, "").choices({"lookback-classifier"});
+      v("task", task, "").choices({kName});
+      v("format", format, "").range(1, 1);
+      v("vocabulary", vocabulary, "").range(1, 1e9);
+      v("labels", labels, "");
+      v("model", model);
+    }
+  };
+
+  struct Network {
+    Config config;
+    std::shared_ptr<data::Tokenizer> tokenizer;
+    std::shared_ptr<data::Labels> labels;
+    std::unique_ptr<Classifier> model;
+
+    std::vector<NamedVar> parameters() const { return params_of(*model); }
+    bool has_attention() const { return config.model.pooling.has_attention(); }
+    std::string kept_from_int8() const { return model->needs_exact_embeddings() ? "embedding.weight" : ""; }
+    void check_ensemble(const Network& other, const std::string& folder, const std::string& other_folder) const;
+    StringList save(const std::string& folder) const;
+    static Network open(const io::ModelFolder& folder);
+  };
+
+  struct Options final : PredictOptions {
+    int64_t batch = 64;
+    std::string precision = "f32";
+
+    Fields fields() override { return fields_of(*this); }
+    void fields(FieldVisitor& v) {
+      v("batch", batch, "inputs predicted at once; changes no output").range(1, 100000);
+      v("precision", precision,
+        "what the factors of matrix products are rounded to: f32; bf16; auto: bf16 where the processor is faster at "
+        "it, "
+        "else f32; int8, with a scale for each row of the weights and of what they meet")
+          .choices({"f32", "bf16", "int8", "auto"});
+    }
+  };
+
+  static StringList columns() { return {"text", "label"}; }
+  static std::vector<data::Column> columns(const Network& n) {
+    return {{"text", n.tokenizer.get()}, {"label", n.labels.get()}};
+  }
+  static std::vector<InputField> input_fields() { return {{"text", "the text to be labelled"}}; }
+  static std::vector<train::ScoreKind> sums() { return {{"correct", true}}; }
+  static StringList metrics() { return {"accuracy", "macro_f1", "mcc"}; }
+  static StringList free_options() { return {}; }
+
+  static void validate(const Recipe& recipe);
+  static Network learn(const Recipe& recipe, const data::RowSource& rows, const LogSink& log);
+  static Network with_assets_of(const io::ModelFolder& folder, const Recipe& recipe, const LogSink& log);
+  static void learn_from(Network&, const Recipe&, const data::Table&) {}
+  static std::vector<int32_t> costs(const data::Table& table) { return table.lengths(0); }
+  static std::vector<std::vector<int32_t>> keys(const data::Table& table) { return {table.lengths(0)}; }
+  static int64_t units(const data::Batch& batch) { return std::ssize(batch.index); }
+  static StringList example(const Network& network, const data::Table& table, int64_t k, uint64_t seed);
+  struct Loss {
+    Var loss;
+    train::BatchResult sums;
+  };
+  static Loss loss(const Network& network, const Recipe& recipe, data::Batch batch, double scale, Noise* noise);
+
+  using Networks = std::span<const Network* const>;
+  static Options options(const Network&, bool int8) {
+    Options out;
+    if (int8) out.precision = "int8";
+    return out;
+  }
+  static Options validation_options(const Recipe& recipe);
+  static void check_options(Networks networks, const Options& options, const LogSink& log);
+  static std::vector<Prediction> predict(Networks networks, std::span<const Input> inputs, const Options& options,
+                                         TaskModel::Detail detail);
+  static viz::Figure explain(Networks networks, const Input& input, const Options& options);
+  static std::string steps(Networks networks, const Input& input, const Options& options);
+  // The most frequent label, naive Bayes and logistic regression over words and pairs of neighbours.
+  static std::vector<BaselineScores> baselines(const Recipe& recipe, const data::RowSource& train,
+                                               const std::vector<std::pair<std::string, data::RowSource>>& sets,
+                                               const LogSink& log);
+};
+
+TaskKind classify_kind();
+
+}  // namespace lookback::tasks

@@ -1,0 +1,24 @@
+// Private to tasks: files of a model folder that several tasks have.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "lookback/base/fields.h"
+#include "lookback/data/tokenizer.h"
+#include "lookback/io/model_folder.h"
+
+namespace lookback::tasks {
+
+constexpr const char* kWeightsFile = "model.safetensors";
+
+// Sets fields from what a JSON file of a model folder says. Throws FormatError for what does not fit.
+void read_fields(const io::File& file, Fields fields);
+
+// place + "spm.model" or place + "tokenizer.json", whose name is returned; `place` is "" or a folder that is there,
+// with its slash.
+std::string save_tokenizer(const data::Tokenizer& tokenizer, const std::string& folder, const std::string& place = "");
+// Throws FormatError, also if the folder has both kinds of file, and IoError.
+std::shared_ptr<data::Tokenizer> load_tokenizer(const io::ModelFolder& folder, const std::string& place = "");
+
+}  // namespace lookback::tasks

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Classification as a user does it: files of several shapes, a label for each line, all probabilities, pictures."""
+import json
+import random
+import re
+
+import program as p
+
+RECIPE = """task = "classify"
+
+[data]
+layout = "label_first"
+train = "train.txt"
+valid = "10 %"
+test = "test.txt"
+
+[tokenizer]
+split = "space"
+
+[model]
+encoder = { hidden = 12 }
+embedding = 16
+dropout = 0.1
+
+[train]
+max_steps = 120
+batch = 16
+optimizer = { lr = 1e-2, clip = 1.0 }
+validate_every = 40
+keep = "accuracy"
+"""
+GOOD, BAD, OTHER = "fine lovely warm bright".split(), "dull cold bleak grim".split(), "a day in the town with some rain".split()
+
+
+def texts(count, seed):
+    """Reviews: a word of praise or blame among others; "not" before it turns it round."""
+    rng = random.Random(seed)
+    out = []
+    for _ in range(count):
+        good, turned = rng.random() < 0.5, rng.random() < 0.3
+        words = [rng.choice(OTHER) for _ in range(rng.randint(2, 6))]
+        at = rng.randrange(len(words) + 1)
+        words[at:at] = ["not"] * turned + [rng.choice(GOOD if good else BAD)]
+        out.append(("good" if good != turned else "bad", " ".join(words)))
+    return out
+
+
+class Classify(p.Case):
+    def data(self, name="reviews"):
+        folder = p.WORK / name
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "recipe.toml").write_text(RECIPE)
+            for part, count, seed in (("train", 600, 1), ("test", 100, 2)):
+                p.write_lines(folder / f"{part}.txt", [f"{label} {text}" for label, text in texts(count, seed)])
+        return folder
+
+    def trained(self, *words, name="model"):
+        folder = self.fresh(name)
+        self.ok("train", self.data() / "recipe.toml", "--out", folder, "--quiet", *words)
+        return folder
+
+    def test_it_learns_beats_the_baselines_and_labels_each_line(self):
+        model = self.trained("--set", "train.max_steps=400", "--set", "train.validate_every=100")
+        scores = dict(line.split()[:2] for line in self.ok("evaluate", model).stdout.decode().splitlines())
+        self.assertEqual(list(scores), ["accuracy", "macro_f1", "mcc"])
+        self.assertGreater(float(scores["accuracy"]), 95)
+        blocks = [b.splitlines() for b in
+                  self.ok("baseline", self.data() / "recipe.toml").stdout.decode().split("\n\n")]
+        self.assertEqual([b[0] for b in blocks], [f"{name}, data.{part}" for part in ("valid", "test") for name in
+                                                  ("majority", "naive Bayes", "logistic regression")])
+        for block in blocks:
+            self.assertLess(float(block[1].split()[1]), float(scores["accuracy"]) + 1)
+        out = self.ok("predict", model, stdin="a lovely day\nnot a lovely day\n\nzebra\n").stdout.decode().splitlines()
+        self.assertEqual(len(out), 4)
+        self.assertTrue(set(out) <= {"good", "bad"}, out)
+        self.assertEqual(out[0], "good")
+
+    def test_jsonl_has_all_probabilities_and_the_weights(self):
+        model = self.trained("--set", "model.pooling.hops=2", "--set", "loss.penalty=0.1")
+        row = json.loads(self.ok("predict", model, "--format", "jsonl", stdin="a lovely day\n").stdout)
+        self.assertAlmostEqual(sum(o["score"] for o in row["outputs"]), 1, 6)
+        self.assertEqual({o["text"] for o in row["outputs"]}, {"good", "bad"})
+        self.assertGreaterEqual(row["outputs"][0]["score"], row["outputs"][1]["score"])
+        self.assertEqual(row["tokens"], ["a", "lovely", "day"])
+        self.assertEqual([len(hop) for hop in row["weights"]], [3, 3])
+        for hop in row["weights"]:
+            self.assertAlmostEqual(sum(hop), 1, 4)
+        empty = json.loads(self.ok("predict", model, "--format", "jsonl", stdin="\n").stdout)
+        self.assertEqual((empty["tokens"], empty["weights"]), ([], []))
+        self.assertEqual(self.ok("predict", model, "--in-format", "jsonl", stdin='{"text": "a lovely day"}').stdout.decode(),
+                         row["outputs"][0]["text"] + "\n")
+
+    def test_the_promises_hold(self):
+        kinds = {"additive": [], "last": ["--set", "model.pooling.kind=last"], "mean": ["--set", "model.pooling.kind=mean"],
+                 "blocks": ["--set", "model.pooling.kind=max", "--set", "model.encoder.hidden=256",
+                            "--set", "model.encoder.blocks.0.kind=convolution", "--set", "model.encoder.blocks.0.hidden=20",
+                            "--set", "model.encoder.blocks.1.kind=bigru", "--set", "model.encoder.blocks.1.hidden=10"]}
+        source = "".join(text + "\n" for _, text in texts(50, 3))
+        for kind, words in kinds.items():
+            one, two = (p.sha256(self.trained(*words, "--threads", n, name=f"t{n}") / "model.safetensors") for n in (1, 2))
+            self.assertEqual(one, two, kind)
+            stopped = self.trained(*words, "--set", "train.max_steps=50", name="stopped")
+            self.ok("train", self.data() / "recipe.toml", "--out", stopped, "--resume", "--quiet", *words)
+            self.assertEqual(one, p.sha256(stopped / "model.safetensors"), kind)
+            said = {b: self.ok("predict", stopped, "--format", "jsonl", "--batch", b, stdin=source).stdout for b in (1, 64)}
+            self.assertEqual(said[1], said[64], kind)
+            export = self.fresh("export")
+            self.ok("export", stopped, "--out", export, "--quantize", "int8", "--quiet")
+            self.assertEqual(self.ok("predict", stopped, "--precision", "int8", "--format", "jsonl", stdin=source).stdout,
+                             self.ok("predict", export, "--format", "jsonl", stdin=source).stdout, kind)
+
+    def test_files_of_every_shape_train_the_same(self):
+        data = self.data()
+        rows = texts(600, 1)
+        p.write_lines(data / "all.tsv", [f"{text}\t{label}" for label, text in rows])
+        p.write_lines(data / "all.csv", ["id,label,text"] + [f'{k},{label},"{text}"' for k, (label, text) in enumerate(rows)])
+        p.write_lines(data / "all.jsonl", [json.dumps({"label": label, "text": text}) for label, text in rows])
+        p.write_lines(data / "marked.txt", [f"__label__{label} {text}" for label, text in rows])
+        p.write_lines(data / "texts", [text for _, text in rows])
+        p.write_lines(data / "labels", [label for label, _ in rows])
+        want = p.sha256(self.trained("--set", "train.max_steps=20") / "model.safetensors")
+        for train, layout in (("marked.txt", "label_first"), ("all.tsv", "columns"), ("all.csv", "columns"),
+                              ("all.jsonl", "columns"), ("texts,labels", "columns")):
+            folder = self.trained("--set", f"data.train={train}", "--set", f"data.layout={layout}", "--set",
+                                  "data.test=[]", "--set", "train.max_steps=20", name="shaped")
+            self.assertEqual(want, p.sha256(folder / "model.safetensors"), train)
+
+    def test_explain_shades_the_words(self):
+        model = self.trained()
+        text = self.ok("explain", model, "--text", "a not lovely day", env={"COLUMNS": "60"}).stdout.decode()
+        self.assertIn("lovely", text)
+        self.assertRegex(text, r"(?m)^good\s.*0\.\d\d$")
+        for ending in ("svg", "html", "json"):
+            self.ok("explain", model, "--text", "a not lovely day", "--out", p.WORK / f"shaded.{ending}")
+        drawn = json.loads((p.WORK / "shaded.json").read_text())
+        self.assertEqual(drawn["words"], ["a", "not", "lovely", "day"])
+        plain = self.trained("--set", "model.pooling.kind=mean", name="plain")
+        self.fails(2, "explain", plain, "--text", "a day", says="no attention")
+        self.fails(2, "explain", model, "--text", "a day", "--totals", says="--totals is for maps")
+        self.fails(2, "explain", model, "--text", "a day", "--steps", says="has none")
+
+    def test_check_and_bad_input(self):
+        data = self.data()
+        out = self.ok("train", data / "recipe.toml", "--check").stdout.decode()
+        self.assertRegex(out, r"(?m)^  label: (good|bad)$")
+        self.assertRegex(out, r"an epoch: \d+ batches in \d+ steps, \d+ examples, about")
+        fails = lambda code, says, *sets: self.fails(code, "train", data / "recipe.toml", "--out", self.fresh("no"), *[
+            w for s in sets for w in ("--set", s)], says=says)
+        p.write_lines(data / "one.txt", ["good a day", "good a night"])
+        fails(3, "data.train: 1 label, 'good': there is nothing to tell apart", "data.train=one.txt")
+        fails(2, "model.pooling.hops = 2 needs attention", "model.pooling.kind=max", "model.pooling.hops=2")
+        fails(2, "loss.penalty = 1", "model.pooling.kind=mean", "loss.penalty=1")
+        fails(2, "train.keep = 'bleu'", "train.keep=bleu")
+        # A label that training has not, and an empty text, are left out and said; evaluate scores them as they are.
+        p.write_lines(data / "odd.txt", ["good a day", "odd a day", "bad", "bad a grim day"])
+        said = self.ok("train", data / "recipe.toml", "--out", self.fresh("odd"), "--set", "data.valid=odd.txt", "--set",
+                       "train.max_steps=3").stderr.decode()
+        self.assertIn("validation data: read 4 examples, kept 2", said)
+        self.assertIn("a label that training has not: 1; the text is empty: 1", said)
+        self.ok("evaluate", p.WORK / "odd", "--data", data / "odd.txt")
+        model = self.trained()
+        self.fails(3, "predict", model, "--in-format", "jsonl", stdin='{"label": "good"}', says="has no 'text'")
+        other = self.trained("--set", "tokenizer.min_count=100", name="other")
+        self.fails(3, "predict", model, other, says="its tokenizer or its labels")
+        both = self.ok("predict", model, model, "--format", "jsonl", stdin="a grim day\n").stdout
+        one = self.ok("predict", model, "--format", "jsonl", stdin="a grim day\n").stdout
+        self.assertEqual(json.loads(both)["outputs"][0]["text"], json.loads(one)["outputs"][0]["text"])
+        self.assertTrue(re.search(r"A classify model", (model / "README.md").read_text()))
+
+
+if __name__ == "__main__":
+    p.main()
