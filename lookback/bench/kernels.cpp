@@ -5,6 +5,7 @@
 #include "lookback/ops/basic.h"
 #include "lookback/ops/linear.h"
 #include "lookback/ops/loss.h"
+#include "lookback/ops/multi_head.h"
 #include "lookback/train/optimizer.h"
 
 namespace lookback::bench {
@@ -120,6 +121,27 @@ Kernel attend(const Setting& s) {
           }};
 }
 
+// Both ways: two products forward and five backward, of which one is a forward one again.
+Case multi_head(const Options& o, int64_t T) {
+  constexpr int64_t kSentences = 32, kHeads = 8, kWidth = 64;
+  return {.name = str_cat("multi_head ", kSentences, " x ", kHeads, " x ", T, " x ", kWidth),
+          .precision = "f32",
+          .make =
+              [=] {
+                const Setting s(o);
+                const MemoryLayout memory(std::vector<int64_t>(kSentences, T));
+                const Shape shape{kSentences * T, kHeads * kWidth};
+                return std::make_unique<Call>(
+                    Precision::f32, Cost{.operations = 14 * real(shape[0] * T * shape[1])},
+                    [q = s.parameter(shape), k = s.parameter(shape), v = s.parameter(shape), memory,
+                     dy = Tensor::full(shape, 0.01)] {
+                      backward(ops::multi_head_attention(q, k, v, {}, memory, {.heads = kHeads}), dy.clone());
+                      for (const Var& x : {q, k, v}) x.clear_grad();
+                    });
+              },
+          .composed = {}};
+}
+
 Kernel dropout(const Setting& s) {
   return {{.bytes = 8 * real(s.N * s.H)}, [x = s.draw({s.N, s.H})] { ops::dropout(x, 0.3, {1, 2}); }};
 }
@@ -171,6 +193,7 @@ std::vector<Case> kernels(const Options& o) {
   out.push_back(plain(o, name("dot score", s.N, s.T, s.H), &dot_score));
   out.push_back(plain(o, name("additive score", s.N, s.T, s.H), &additive_score));
   out.push_back(plain(o, name("attend", s.N, s.T, s.H), &attend));
+  for (const int64_t T : {16, 64, 256, 1024}) out.push_back(multi_head(o, T));
   out.push_back(plain(o, name("dropout", s.N, s.H), &dropout));
   out.push_back(plain(o, name("layer norm", s.N, s.H), &layer_norm));
   out.push_back(plain(o, name("tanh", s.N, s.H), &tanh));

@@ -1,6 +1,7 @@
 // Kernels of attention. N rows of queries, S rows of memory, T columns, A attention width, M memory width.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace lookback::kernels {
@@ -109,6 +110,46 @@ struct AttendBackward {
   const R* dcontext;  // [N, M] or null
   const R* dweights;  // [N, T] or null
   R *denergies, *dvalues;
+};
+
+// Self-attention of several heads (Vaswani et al. 2017). Sentence s owns rows begin[s] .. begin[s+1]; head h owns
+// columns h*width .. (h+1)*width of all matrices, C = heads * width. Position t sees position u of its sentence as it
+// is said below, and
+//   out[t] = sum_u w[t,u] value[u],  w[t,:] = softmax of scale * query[t] . key[u] + bias[h, clamp(t - u)]
+// Of the weights only two numbers a row and head are kept.
+template <class R>
+struct MultiHead {
+  int64_t sentences;
+  const int64_t* begin;  // [sentences+1]
+  int64_t N, heads, width;
+  R scale;
+  bool causal;                   // nothing later than itself
+  int64_t window;                // nothing further away than this; 0: however far
+  int64_t reach;                 // distances are clamped to -reach .. reach
+  const R *query, *key, *value;  // [N, C]
+  const R* bias;                 // [heads, 2*reach+1] or null
+  R* out;                        // [N, C]
+  R* top;                        // [heads, N] the largest score of each row
+  R* inverse;                    // [heads, N] 1 / sum_u exp(score - top)
+
+  int64_t first_seen(int64_t t) const { return window ? std::max<int64_t>(0, t - window) : 0; }
+  int64_t end_seen(int64_t t, int64_t length) const {
+    const int64_t end = causal ? t + 1 : length;
+    return window ? std::min(end, t + window + 1) : end;
+  }
+  bool sees(int64_t distance) const {
+    return (!causal || distance >= 0) && (!window || (-window <= distance && distance <= window));
+  }
+  // The column of a distance t - u in a row of the bias.
+  int64_t column(int64_t distance) const { return std::clamp(distance, -reach, reach) + reach; }
+};
+
+template <class R>
+struct MultiHeadBackward {
+  MultiHead<R> f;
+  const R* dout;  // [N, C]
+  R *dquery, *dkey, *dvalue, *dbias;
+  R* dbias_scratch;  // [sentences, heads, 2*reach+1]; null without dbias
 };
 
 }  // namespace lookback::kernels

@@ -33,6 +33,8 @@
   KERNEL(score_additive_backward, ScoreAdditiveBackward) \
   KERNEL(attend, Attend)                                 \
   KERNEL(attend_backward, AttendBackward)                \
+  KERNEL(multi_head, MultiHead)                          \
+  KERNEL(multi_head_backward, MultiHeadBackward)         \
   KERNEL(softmax_xent, SoftmaxXent)                      \
   KERNEL(layer_norm, LayerNorm)                          \
   KERNEL(layer_norm_backward, LayerNormBackward)         \
