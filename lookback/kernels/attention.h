@@ -149,6 +149,8 @@ struct MultiHeadBackward {
   MultiHead<R> f;
   const R* dout;  // [N, C]
   R *dquery, *dkey, *dvalue, *dbias;
+  // Whether what stands in these gradients is replaced. They are written in this order, should they be one.
+  bool replace_dquery, replace_dkey, replace_dvalue;
   R* dbias_scratch;  // [sentences, heads, 2*reach+1]; null without dbias
 };
 

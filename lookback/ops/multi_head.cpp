@@ -64,12 +64,16 @@ Var multi_head_attention(const Var& query, const Var& key, const Var& value, con
     const bool wanted = in[3] && in[3].needs_grad();
     const Tensor scratch = wanted ? Tensor({memory.sentences(), options.heads, 2 * options.relative + 1}, d) : Tensor();
     with_float(d, [&]<class R>() {
+      const GradTarget<R> dquery = grad_target<R>(in[0]), dkey = grad_target<R>(in[1]), dvalue = grad_target<R>(in[2]);
       kernels::best<R>().multi_head_backward({.f = args.template operator()<R>(in),
                                               .dout = node.grads[0].data<R>(),
-                                              .dquery = grad_or_null<R>(in[0]),
-                                              .dkey = grad_or_null<R>(in[1]),
-                                              .dvalue = grad_or_null<R>(in[2]),
+                                              .dquery = dquery.data,
+                                              .dkey = dkey.data,
+                                              .dvalue = dvalue.data,
                                               .dbias = wanted ? grad_or_null<R>(in[3]) : nullptr,
+                                              .replace_dquery = dquery.write == Write::overwrite,
+                                              .replace_dkey = dkey.write == Write::overwrite,
+                                              .replace_dvalue = dvalue.write == Write::overwrite,
                                               .dbias_scratch = wanted ? scratch.data<R>() : nullptr});
     });
   })[0];

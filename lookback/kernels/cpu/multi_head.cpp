@@ -36,18 +36,36 @@ class HeadScratch {
   int64_t used_ = 0;
 };
 
+// Rows that the next head will read, fetched a few at a time while this one is computed: a head's columns are short
+// pieces of rows, of which the processor does not guess the next.
+struct Ahead {
+  const float* from[8] = {};
+  int64_t count = 0, rows = 0, width = 0, ld = 0, matrix = 0, row = 0;
+
+  void fetch() {
+    constexpr int64_t kTogether = 12, kLine = 16;
+    for (int64_t k = 0; k < kTogether && matrix < count; ++k) {
+      const float* const line = from[matrix] + row * ld;
+      for (int64_t c = 0; c < width; c += kLine) __builtin_prefetch(line + c, 0, 2);
+      if (++row == rows) row = 0, ++matrix;
+    }
+  }
+};
+
 struct ForwardScratch {
   float *keys, *values;           // [T, width]
   float* by_distance;             // see Distances
-  float* queries;                 // [width, kQueries] scaled and transposed
+  float *query_rows, *queries;    // [kQueries, width] scaled, and that transposed
   float* scores;                  // [kKeys, kQueries] then weights
   float* out;                     // [width, kQueries] transposed
   float *top, *sum, *correction;  // [kQueries]
+  Ahead* ahead = nullptr;
 
   ForwardScratch(HeadScratch& s, int64_t T, int64_t width)
       : keys(s.take(T * width)),
         values(s.take(T * width)),
         by_distance(s.take(2 * T + 2 * kQueries)),
+        query_rows(s.take(width * kQueries)),
         queries(s.take(width * kQueries)),
         scores(s.take(kKeys * kQueries)),
         out(s.take(width * kQueries)),
@@ -65,6 +83,7 @@ struct BackwardScratch {
   float* dqueries;                    // [width, kQueries]
   float *weights, *dscores;           // [kKeys, kQueries]
   float *top, *inverse, *mean;        // [kQueries]
+  Ahead* ahead = nullptr;
 
   BackwardScratch(HeadScratch& s, int64_t T, int64_t width)
       : keys(s.take(T * width)),
@@ -107,6 +126,7 @@ enum class Stored { across, down };
 struct Factors {
   const float *a, *b;
   int64_t lda, ldb, depth;
+  Ahead* ahead;
 };
 
 template <int kRows, int kVectors, Stored kStored, Finish kFinish>
@@ -157,9 +177,11 @@ HWY_INLINE void product_columns(int64_t vectors, const Factors& f, int64_t rows,
     if constexpr (kVectors > 1) product_columns<kStored, kFinish, kVectors - 1>(vectors, f, rows, b, c, ldc, factors);
     return;
   }
-  for (int64_t r = 0; r < rows; r += kTileRows)
+  for (int64_t r = 0; r < rows; r += kTileRows) {
+    f.ahead->fetch();
     tile_of<kVectors, kStored, kFinish>(std::min<int64_t>(kTileRows, rows - r))(
         f, kStored == Stored::down ? f.a + r : f.a + r * f.lda, b, c + r * ldc, ldc, factors);
+  }
 }
 
 // Of c [rows, columns], whose columns are whole vectors.
@@ -221,17 +243,16 @@ constexpr int64_t kSide = 4;
 using Few = hn::Full128<float>;
 #endif
 
-// to[width, kQueries] = factor * from[rows, width]^T; further lanes of the last vector are zero.
-HWY_INLINE void columns_of(int64_t rows, int64_t width, const float* from, int64_t ld, float factor, float* to) {
+// to[width, kQueries] = from[rows, width]^T; further lanes of the last vector are zero.
+HWY_INLINE void columns_of(int64_t rows, int64_t width, const float* from, int64_t ld, float* to) {
   const Few d;
-  const auto x = hn::Set(d, factor);
   const int64_t whole_rows = rows / kSide * kSide, whole_width = width / kSide * kSide;
-  for (int64_t k = 0; k < whole_width; k += kSide)
-    for (int64_t r = 0; r < whole_rows; r += kSide)
+  for (int64_t r = 0; r < whole_rows; r += kSide)
+    for (int64_t k = 0; k < whole_width; k += kSide)
       transpose_square(from + r * ld + k, ld,
-                       [&](int64_t i, auto v) HWY_ATTR { hn::StoreU(hn::Mul(x, v), d, to + (k + i) * kQueries + r); });
+                       [&](int64_t i, auto v) HWY_ATTR { hn::StoreU(v, d, to + (k + i) * kQueries + r); });
   for (int64_t k = 0; k < width; ++k) {
-    for (int64_t r = k < whole_width ? whole_rows : 0; r < rows; ++r) to[k * kQueries + r] = factor * from[r * ld + k];
+    for (int64_t r = k < whole_width ? whole_rows : 0; r < rows; ++r) to[k * kQueries + r] = from[r * ld + k];
     for (int64_t r = rows; r < whole(rows); ++r) to[k * kQueries + r] = 0;
   }
 }
@@ -291,11 +312,11 @@ HWY_INLINE bool adds_by_distance(const MultiHead<float>& a, const Block& b) {
 
 // scores[keys, kQueries] of a block.
 HWY_INLINE void scores_of(const MultiHead<float>& a, const Block& b, const float* keys, const float* queries,
-                          const Distances& distances, float* scores) {
+                          const Distances& distances, float* scores, Ahead* ahead) {
   const int64_t columns = whole(b.queries);
   product<Stored::across, Finish::write>(
-      {.a = keys + b.key * a.width, .b = queries, .lda = a.width, .ldb = kQueries, .depth = a.width}, b.keys, columns,
-      scores, kQueries);
+      {.a = keys + b.key * a.width, .b = queries, .lda = a.width, .ldb = kQueries, .depth = a.width, .ahead = ahead},
+      b.keys, columns, scores, kQueries);
   if (!adds_by_distance(a, b)) return;
   for (int64_t j = 0; j < b.keys; ++j) {
     float* const row = scores + j * kQueries;
@@ -338,16 +359,21 @@ void MultiHeadForward(const MultiHead<float>& a, int64_t sentence, int64_t h, co
   const Distances distances = Distances::of(a, T, h, s.by_distance);
   for (int64_t query = 0; query < T; query += kQueries) {
     const int64_t queries = std::min(kQueries, T - query), columns = whole(queries);
-    columns_of(queries, a.width, a.query + at + query * ld, ld, a.scale, s.queries);
+    copy_rows(queries, a.width, a.query + at + query * ld, ld, a.scale, s.query_rows, a.width);
+    columns_of(queries, a.width, s.query_rows, a.width, s.queries);
     std::fill_n(s.top, columns, std::numeric_limits<float>::lowest());
     std::fill_n(s.sum, columns, 0.0f);
     std::fill_n(s.out, a.width * kQueries, 0.0f);
     each_block(a, T, query, queries, [&](const Block& b) HWY_ATTR {
-      scores_of(a, b, s.keys, s.queries, distances, s.scores);
+      scores_of(a, b, s.keys, s.queries, distances, s.scores, s.ahead);
       weights_so_far(b, s);
-      product<Stored::down, Finish::correct>(
-          {.a = s.values + b.key * a.width, .b = s.scores, .lda = a.width, .ldb = kQueries, .depth = b.keys}, a.width,
-          columns, s.out, kQueries, s.correction);
+      product<Stored::down, Finish::correct>({.a = s.values + b.key * a.width,
+                                              .b = s.scores,
+                                              .lda = a.width,
+                                              .ldb = kQueries,
+                                              .depth = b.keys,
+                                              .ahead = s.ahead},
+                                             a.width, columns, s.out, kQueries, s.correction);
     });
     const int64_t row = h * a.N + a.begin[sentence] + query;
     for (int64_t q = 0; q < queries; ++q) {
@@ -389,43 +415,49 @@ HWY_INLINE void load_queries(const MultiHeadBackward<float>& a, const Place& pla
   const int64_t padded = HeadScratch::rounded(f.width), columns = whole(queries);
   const float *const q = f.query + place.at + query * place.ld, *const dout = a.dout + place.at + query * place.ld,
                      *const out = f.out + place.at + query * place.ld;
-  columns_of(queries, f.width, q, place.ld, f.scale, s.queries);
-  columns_of(queries, f.width, dout, place.ld, 1, s.dout);
   copy_rows(queries, f.width, q, place.ld, f.scale, s.query_rows, padded);
   copy_rows(queries, f.width, dout, place.ld, 1, s.dout_rows, padded);
+  columns_of(queries, f.width, s.query_rows, padded, s.queries);
+  columns_of(queries, f.width, s.dout_rows, padded, s.dout);
   for (float* const p : {s.top, s.inverse, s.mean}) std::fill_n(p, columns, 0.0f);
   std::copy_n(f.top + row, queries, s.top);
   std::copy_n(f.inverse + row, queries, s.inverse);
-  for (int64_t t = 0; t < queries; ++t) s.mean[t] = dot(dout + t * place.ld, out + t * place.ld, f.width);
+  for (int64_t t = 0; t < queries; ++t) s.mean[t] = dot(s.dout_rows + t * padded, out + t * place.ld, f.width);
 }
 
 // The gradients that a block of queries and keys adds to.
 HWY_INLINE void backward_block(const MultiHeadBackward<float>& a, const Block& b, const Distances& distances,
                                const BackwardScratch& s, float* dby_distance) {
   const int64_t width = a.f.width, padded = HeadScratch::rounded(width), columns = whole(b.queries);
-  scores_of(a.f, b, s.keys, s.queries, distances, s.weights);
+  scores_of(a.f, b, s.keys, s.queries, distances, s.weights, s.ahead);
   // forward: out = w values
   product<Stored::across, Finish::write>(
-      {.a = s.values + b.key * width, .b = s.dout, .lda = width, .ldb = kQueries, .depth = width}, b.keys, columns,
-      s.dscores, kQueries);
+      {.a = s.values + b.key * width, .b = s.dout, .lda = width, .ldb = kQueries, .depth = width, .ahead = s.ahead},
+      b.keys, columns, s.dscores, kQueries);
   dscores_of(b, s, dby_distance);
   if (a.dvalue)
     product<Stored::across, Finish::add>(
-        {.a = s.weights, .b = s.dout_rows, .lda = kQueries, .ldb = padded, .depth = b.queries}, b.keys, whole(width),
-        s.dvalues + b.key * padded, padded);
+        {.a = s.weights, .b = s.dout_rows, .lda = kQueries, .ldb = padded, .depth = b.queries, .ahead = s.ahead},
+        b.keys, whole(width), s.dvalues + b.key * padded, padded);
   // forward: score = (scale q) . k
   if (a.dkey)
     product<Stored::across, Finish::add>(
-        {.a = s.dscores, .b = s.query_rows, .lda = kQueries, .ldb = padded, .depth = b.queries}, b.keys, whole(width),
-        s.dkeys + b.key * padded, padded);
+        {.a = s.dscores, .b = s.query_rows, .lda = kQueries, .ldb = padded, .depth = b.queries, .ahead = s.ahead},
+        b.keys, whole(width), s.dkeys + b.key * padded, padded);
   if (a.dquery)
     product<Stored::down, Finish::add>(
-        {.a = s.keys + b.key * width, .b = s.dscores, .lda = width, .ldb = kQueries, .depth = b.keys}, width, columns,
-        s.dqueries, kQueries);
+        {.a = s.keys + b.key * width, .b = s.dscores, .lda = width, .ldb = kQueries, .depth = b.keys, .ahead = s.ahead},
+        width, columns, s.dqueries, kQueries);
 }
 
-HWY_INLINE void add_rows(int64_t rows, int64_t width, const float* from, int64_t ld_from, float* to, int64_t ld) {
-  for (int64_t r = 0; r < rows; ++r) axpy_row(1, from + r * ld_from, to + r * ld, width);
+// What all blocks added to the gradients of keys or values.
+HWY_INLINE void give_rows(int64_t rows, int64_t width, const float* from, bool replace, float* to, int64_t ld) {
+  const int64_t padded = HeadScratch::rounded(width);
+  for (int64_t r = 0; r < rows; ++r, from += padded, to += ld)
+    for (int64_t k = 0; k < width; k += lanes()) {
+      const V v = hn::LoadU(D(), from + k);
+      store(replace ? v : hn::Add(load(to + k, width - k), v), to + k, width - k);
+    }
 }
 
 void MultiHeadBack(const MultiHeadBackward<float>& a, int64_t sentence, int64_t h, const BackwardScratch& s) {
@@ -448,10 +480,11 @@ void MultiHeadBack(const MultiHeadBackward<float>& a, int64_t sentence, int64_t 
     });
     if (!a.dquery) continue;
     std::fill_n(s.mean, queries, f.scale);
-    rows_of<true>(queries, f.width, s.dqueries, s.mean, a.dquery + at + query * ld, ld);
+    const auto finish = a.replace_dquery ? &rows_of<false> : &rows_of<true>;
+    finish(queries, f.width, s.dqueries, s.mean, a.dquery + at + query * ld, ld);
   }
-  if (a.dvalue) add_rows(T, f.width, s.dvalues, padded, a.dvalue + at, ld);
-  if (a.dkey) add_rows(T, f.width, s.dkeys, padded, a.dkey + at, ld);
+  if (a.dkey) give_rows(T, f.width, s.dkeys, a.replace_dkey, a.dkey + at, ld);
+  if (a.dvalue) give_rows(T, f.width, s.dvalues, a.replace_dvalue, a.dvalue + at, ld);
   if (!a.dbias) return;
   const int64_t columns = 2 * f.reach + 1;
   float* const dbias = a.dbias_scratch + (sentence * f.heads + h) * columns;
@@ -479,37 +512,57 @@ namespace {
 // Multiply-adds of a piece that is worth being taken by itself.
 constexpr int64_t kWorth = 1 << 19;
 
-// Calls f(sentence, head, scratch) for every head of every sentence, side by side.
-template <class Scratch, class F>
-void each_head(const MultiHead<float>& a, F&& f) {
+// Pieces that are enough for threads to be done together: fewer heads without a neighbour.
+constexpr int64_t kPieces = 64;
+
+// What the head after this one reads, if it comes next; not more of a long sentence than the cache keeps.
+template <size_t n>
+Ahead ahead_of(const MultiHead<float>& a, int64_t next, const float* const (&matrices)[n]) {
+  constexpr int64_t kRows = 256;
+  const int64_t s = next / a.heads, C = a.heads * a.width;
+  Ahead out{.rows = std::min(kRows, a.begin[s + 1] - a.begin[s]), .width = a.width, .ld = C};
+  if (out.rows == 0) return out;
+  for (const float* const m : matrices)
+    if (m) out.from[out.count++] = m + a.begin[s] * C + next % a.heads * a.width;
+  return out;
+}
+
+// Calls f(sentence, head, scratch) for every head of every sentence, side by side. matrices: [N, C] what f reads.
+template <class Scratch, size_t n, class F>
+void each_head(const MultiHead<float>& a, const float* const (&matrices)[n], F&& f) {
   const int64_t heads = a.sentences * a.heads;
   if (heads == 0) return;
   const int64_t T = a.N / a.sentences, seen = a.window ? std::min(T, 2 * a.window + 1) : T;
-  parallel_for(heads, std::clamp<int64_t>(kWorth / (T * seen * a.width + 1), 1, a.heads),
-               [&](int64_t from, int64_t to) {
-                 thread_local std::unique_ptr<Pages> pages;
-                 for (int64_t k = from; k < to; ++k) {
-                   const int64_t s = k / a.heads, length = a.begin[s + 1] - a.begin[s];
-                   HeadScratch count(nullptr);
-                   Scratch(count, length, a.width);
-                   grow(pages, static_cast<size_t>(count.used()) * sizeof(float));
-                   HeadScratch all(pages->as<float>());
-                   f(s, k % a.heads, Scratch(all, length, a.width));
-                 }
-               });
+  const int64_t grain = std::clamp(std::max(kWorth / (T * seen * a.width + 1), heads / kPieces), int64_t{1}, a.heads);
+  parallel_for(heads, grain, [&](int64_t from, int64_t to) {
+    thread_local std::unique_ptr<Pages> pages;
+    for (int64_t k = from; k < to; ++k) {
+      const int64_t s = k / a.heads, length = a.begin[s + 1] - a.begin[s];
+      HeadScratch count(nullptr);
+      Scratch(count, length, a.width);
+      grow(pages, static_cast<size_t>(count.used()) * sizeof(float));
+      HeadScratch all(pages->as<float>());
+      Scratch scratch(all, length, a.width);
+      Ahead ahead = k + 1 < to ? ahead_of(a, k + 1, matrices) : Ahead{};
+      scratch.ahead = &ahead;
+      f(s, k % a.heads, scratch);
+    }
+  });
 }
 
 }  // namespace
 
 void multi_head(const MultiHead<float>& a) {
   const auto head = &LOOKBACK_BEST(MultiHeadForward);
-  each_head<ForwardScratch>(a, [&](int64_t s, int64_t h, const ForwardScratch& scratch) { head(a, s, h, scratch); });
+  each_head<ForwardScratch>(a, {a.key, a.value, a.query, a.out},
+                            [&](int64_t s, int64_t h, const ForwardScratch& scratch) { head(a, s, h, scratch); });
 }
 
 void multi_head_backward(const MultiHeadBackward<float>& a) {
   const MultiHead<float>& f = a.f;
   const auto head = &LOOKBACK_BEST(MultiHeadBack);
-  each_head<BackwardScratch>(f, [&](int64_t s, int64_t h, const BackwardScratch& scratch) { head(a, s, h, scratch); });
+  each_head<BackwardScratch>(f, {f.key, f.value, f.query, a.dout, f.out, a.dquery, a.dkey, a.dvalue},
+                             [&](int64_t s, int64_t h, const BackwardScratch& scratch) { head(a, s, h, scratch); });
   const int64_t columns = f.heads * (2 * f.reach + 1);
   for (int64_t s = 0; a.dbias && s < f.sentences; ++s)
     for (int64_t k = 0; k < columns; ++k) a.dbias[k] += a.dbias_scratch[s * columns + k];

@@ -1,4 +1,5 @@
 // Self-attention of several heads (Vaswani et al. 2017). Scores and weights are computed whenever they are needed.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -65,6 +66,10 @@ void multi_head(const MultiHead<R>& a) {
 template <class R>
 void multi_head_backward(const MultiHeadBackward<R>& a) {
   const MultiHead<R>& f = a.f;
+  const int64_t size = f.N * f.heads * f.width;
+  if (a.replace_dquery) std::fill_n(a.dquery, size, R{0});
+  if (a.replace_dkey) std::fill_n(a.dkey, size, R{0});
+  if (a.replace_dvalue) std::fill_n(a.dvalue, size, R{0});
   each_head(f, [&](const Head<R>& head) {
     const int64_t T = head.length();
     for (int64_t t = 0; t < T; ++t) {
