@@ -5,6 +5,7 @@
 #include "lookback/ops/basic.h"
 #include "lookback/ops/linear.h"
 #include "lookback/ops/loss.h"
+#include "lookback/ops/multi_head.h"
 #include "lookback/ops/top_k.h"
 
 namespace lookback::bench {
@@ -247,6 +248,34 @@ std::unique_ptr<Work> softmax_then_products(const Inputs& in) {
   });
 }
 
+constexpr int64_t kHeads = 8;
+
+MemoryLayout sentences_of(const Inputs& in) {
+  return MemoryLayout(std::vector<int64_t>(static_cast<size_t>(in.B), in.T));
+}
+
+std::unique_ptr<Work> heads_at_once(const Inputs& in) {
+  const Shape shape{in.B * in.T, in.H};
+  const Var q = in.parameter(shape), k = in.parameter(shape), v = in.parameter(shape);
+  return both_ways(in, shape, {q, k, v}, [=, memory = sentences_of(in)] {
+    return ops::multi_head_attention(q, k, v, {}, memory, {.heads = kHeads});
+  });
+}
+
+// Scores, softmax and sums of each head, whose columns lie by themselves here.
+std::unique_ptr<Work> head_by_head(const Inputs& in) {
+  const Shape shape{in.B * in.T, in.H / kHeads};
+  Vars params;
+  for (int64_t k = 0; k < 3 * kHeads; ++k) params.push_back(in.parameter(shape));
+  return both_ways(in, {in.B * in.T, in.H}, params, [=, visible = ops::Visible::each_other(sentences_of(in))] {
+    Vars heads;
+    for (size_t h = 0; h < params.size(); h += 3)
+      heads.push_back(
+          ops::attend(ops::score_dot(params[h], params[h + 1], visible, 0.125), params[h + 2], visible).context);
+    return ops::concat_columns(heads);
+  });
+}
+
 std::unique_ptr<Work> dropout(const Inputs& in) {
   const Var x = in.parameter({in.N, in.H});
   return both_ways(in, x.shape(), {x}, [=] { return ops::dropout(x, 0.3, {1, 2}); });
@@ -309,6 +338,7 @@ std::vector<Case> fused(const Options& o) {
       against(o, "dot score / rows side by side", &dot_score, &dot_of_pairs),
       against(o, "additive score / rows side by side", &additive_score, &tanh_of_pairs),
       against(o, "attend / softmax and products, forward", &attended, &softmax_then_products),
+      against(o, "multi_head / head by head", &heads_at_once, &head_by_head),
       against(o, "dropout / mask and product", &dropout, &mask_and_product),
       against(o, "linear with sums / sums after it", &linear, &product_and_sums),
       against(o, "attentive decoder / its steps", &attentive_decoder<false>, &attentive_decoder<true>)};

@@ -135,7 +135,7 @@ Case multi_head(const Options& o, int64_t T) {
                     Precision::f32, Cost{.operations = 14 * real(shape[0] * T * shape[1])},
                     [q = s.parameter(shape), k = s.parameter(shape), v = s.parameter(shape), memory,
                      dy = Tensor::full(shape, 0.01), heads = kHeads] {
-                      backward(ops::multi_head_attention(q, k, v, {}, memory, {.heads = heads}), dy.clone());
+                      backward(ops::multi_head_attention(q, k, v, {}, memory, {.heads = heads}), dy);
                       for (const Var& x : {q, k, v}) x.clear_grad();
                     });
               },

@@ -14,9 +14,16 @@
 #define LOOKBACK_MULTI_HEAD_ONCE_
 namespace lookback::kernels {
 
-// Queries and keys of a block. Sums over keys are formed block by block, so these are part of the result. A query sees
-// a key of the first block that its block of queries visits, for which there must not be fewer keys than queries.
+// Queries, at most, and keys of a block. Sums are formed block by block, so these are part of the result. Every query
+// has to see a key of the first block that is visited for it, so there must not be fewer keys than queries.
 constexpr int64_t kQueries = 64, kKeys = 64;
+
+// Fewer queries make a block where it sees but a part of a sentence, since it computes the scores of all keys that any
+// of them sees. As measured.
+inline int64_t queries_together(const MultiHead<float>& a) {
+  constexpr int64_t kNarrow = 128;
+  return a.window && a.window <= kNarrow ? kQueries / 4 : a.causal ? kQueries / 2 : kQueries;
+}
 
 // What a head of a sentence needs for itself: a buffer that is cut up. Rows begin at cache lines.
 class HeadScratch {
@@ -357,8 +364,9 @@ void MultiHeadForward(const MultiHead<float>& a, int64_t sentence, int64_t h, co
   copy_rows(T, a.width, a.key + at, ld, 1, s.keys, a.width);
   copy_rows(T, a.width, a.value + at, ld, 1, s.values, a.width);
   const Distances distances = Distances::of(a, T, h, s.by_distance);
-  for (int64_t query = 0; query < T; query += kQueries) {
-    const int64_t queries = std::min(kQueries, T - query), columns = whole(queries);
+  const int64_t block = queries_together(a);
+  for (int64_t query = 0; query < T; query += block) {
+    const int64_t queries = std::min(block, T - query), columns = whole(queries);
     copy_rows(queries, a.width, a.query + at + query * ld, ld, a.scale, s.query_rows, a.width);
     columns_of(queries, a.width, s.query_rows, a.width, s.queries);
     std::fill_n(s.top, columns, std::numeric_limits<float>::lowest());
@@ -471,8 +479,9 @@ void MultiHeadBack(const MultiHeadBackward<float>& a, int64_t sentence, int64_t 
   if (a.dvalue) std::fill_n(s.dvalues, T * padded, 0.0f);
   if (a.dkey) std::fill_n(s.dkeys, T * padded, 0.0f);
   if (a.dbias) std::fill_n(s.dby_distance, 2 * T + kQueries, 0.0f);
-  for (int64_t query = 0; query < T; query += kQueries) {
-    const int64_t queries = std::min(kQueries, T - query);
+  const int64_t block = queries_together(f);
+  for (int64_t query = 0; query < T; query += block) {
+    const int64_t queries = std::min(block, T - query);
     load_queries(a, place, query, queries, h * f.N + f.begin[sentence] + query, s);
     if (a.dquery) std::fill_n(s.dqueries, f.width * kQueries, 0.0f);
     each_block(f, T, query, queries, [&](const Block& b) HWY_ATTR {
