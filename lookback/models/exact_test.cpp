@@ -42,6 +42,7 @@ std::vector<Seq2SeqOptions> kinds() {
   for (const std::deque<BlockOptions>& blocks :
        {std::deque<BlockOptions>{{.kind = "bigru", .hidden = 7},
                                  {.kind = "convolution", .hidden = 14, .kernel = 4, .residual = true},
+                                 {.kind = "self_attention", .heads = 2, .feed_forward = 15, .relative = 3},
                                  {.kind = "lstm", .hidden = 9}},
         std::deque<BlockOptions>{{.kind = "convolution", .hidden = 11, .stride = 2, .layer_norm = true},
                                  {.kind = "pyramid", .factor = 2}}}) {

@@ -4,6 +4,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/nn/recurrent_stack.h"
+#include "lookback/ops/multi_head.h"
 
 namespace lookback {
 namespace {
@@ -76,6 +77,59 @@ class Pyramid final : public Block {
   int64_t factor_, width_;
 };
 
+// A layer of a transformer's encoder (Vaswani et al. 2017): attention of several heads to the sequence itself, then
+// perhaps a feed-forward part, each added to its input and normalised before (Xiong et al. 2020) or after it.
+class SelfAttention final : public Block {
+ public:
+  SelfAttention(const BlockOptions& o, int64_t C)
+      : options_(o),
+        query_(C, C, Linear::Bias::yes),
+        key_(C, C, Linear::Bias::yes),
+        value_(C, C, Linear::Bias::yes),
+        output_(C, C, Linear::Bias::yes),
+        norm_(C) {
+    if (o.relative > 0) relative_ = Var::parameter(Tensor::zeros({o.heads, 2 * o.relative + 1}));
+    if (o.feed_forward == 0) return;
+    up_ = Linear(C, o.feed_forward, Linear::Bias::yes), down_ = Linear(o.feed_forward, C, Linear::Bias::yes);
+    feed_norm_ = LayerNorm(C);
+  }
+
+  Encoded operator()(const Sequence& x, const BlockRun& run) const override {
+    const MemoryLayout& memory = x.shape.memory();
+    const auto sequences = ops::row_ids(memory.sentence_of_rows());
+    const auto added = [&](const Var& before, const LayerNorm& norm, auto&& part) {
+      const auto normed = [&](const Var& rows) { return ops::layer_norm(rows, norm.gamma, norm.beta); };
+      const DropoutSite site(run.dropout, run.noise);
+      if (options_.norm == "before") return ops::add(before, site.sequence(part(normed(before)), sequences));
+      return normed(ops::add(before, site.sequence(part(before), sequences)));
+    };
+    Var y = added(rows_in(x, reads()), norm_, [&](const Var& rows) {
+      return output_(ops::multi_head_attention(query_(rows), key_(rows), value_(rows), relative_, memory,
+                                               {.heads = options_.heads,
+                                                .causal = options_.causal,
+                                                .window = options_.window,
+                                                .relative = options_.relative}));
+    });
+    if (options_.feed_forward > 0)
+      y = added(y, feed_norm_, [&](const Var& rows) { return down_(ops::relu(up_(rows))); });
+    return {{rows_in({y, x.shape, reads()}, run.out), x.shape, run.out}, {}};
+  }
+  RowOrder reads() const override { return RowOrder::by_sequence; }
+  int64_t width() const override { return output_.weight.dim(0); }
+  bool needs_exact_input() const override { return true; }
+  void params(ParamVisitor& v) override {
+    v("query", query_), v("key", key_), v("value", value_), v("output", output_);
+    v("relative_bias", relative_, Role::score_filter);
+    v("norm", norm_), v("feed_forward.up", up_), v("feed_forward.down", down_), v("feed_forward.norm", feed_norm_);
+  }
+
+ private:
+  BlockOptions options_;
+  Linear query_, key_, value_, output_, up_, down_;
+  Var relative_;  // [heads, 2 * relative + 1]
+  LayerNorm norm_, feed_norm_;
+};
+
 template <bool bidirectional>
 std::unique_ptr<Block> make_recurrent(const BlockOptions& o, int64_t input_width) {
   return std::make_unique<RecurrentStack>(EncoderOptions{.cell = o.kind.ends_with("gru") ? "gru" : "lstm",
@@ -105,6 +159,7 @@ const std::vector<BlockKind>& kinds() {
       {"bilstm", &make_recurrent<true>, recurrent},
       {"gru", &make_recurrent<false>, recurrent},
       {"bigru", &make_recurrent<true>, recurrent},
+      {"self_attention", &make<SelfAttention>, {"heads", "feed_forward", "norm", "causal", "window", "relative"}},
       {"convolution", &make<Convolution>, {"hidden", "kernel", "stride", "residual", "layer_norm"}},
       {"pyramid", &make<Pyramid>, {"factor"}},
   };
@@ -115,13 +170,25 @@ const std::vector<BlockKind>& kinds() {
 
 void BlockOptions::fields(FieldVisitor& v) {
   v("kind", kind,
-    "lstm, gru; bilstm, bigru: in both directions, outputs twice as wide; convolution over time, then relu; pyramid: "
-    "neighbouring rows side by side, fewer steps (Chan et al. 2016)")
+    "lstm, gru; bilstm, bigru: in both directions, outputs twice as wide; self_attention: a layer of a transformer's "
+    "encoder (Vaswani et al. 2017); convolution over time, then relu; pyramid: neighbouring rows side by side, fewer "
+    "steps (Chan et al. 2016)")
       .choices(block_names());
   v("hidden", hidden, "recurrent blocks: units of one direction; convolution: output channels").range(1, 65536);
   v("kernel", kernel, "convolution: positions that an output sees, half of them to each side").range(1, 1001);
   v("stride", stride, "convolution: steps between outputs").range(1, 1000);
   v("factor", factor, "pyramid: rows that become one").range(2, 100);
+  v("heads", heads, "self_attention: heads, each of an equal part of the width").range(1, 1024);
+  v("feed_forward", feed_forward, "self_attention: width of the feed-forward part behind it; 0: none").range(0, 1e6);
+  v("norm", norm, "self_attention: normalise before each part (Xiong et al. 2020), or after it and its residual")
+      .choices({"before", "after"});
+  v("causal", causal, "self_attention: a position sees itself and those before it only");
+  v("window", window, "self_attention: a position sees those at most so far away; 0: all").range(0, 1e9);
+  v("relative", relative,
+    "self_attention: a learnt bias for each distance up to this (Shaw et al. 2018; Raffel et al. 2020); without it, "
+    "and "
+    "without a recurrent block or a convolution before, order is not seen; 0: none")
+      .range(0, 1e6);
   v("residual", residual, "recurrent blocks and convolution: add the input to the output where the widths agree");
   v("layer_norm", layer_norm, "recurrent blocks and convolution: normalise the output (Ba et al. 2016)");
   time.fields(v);
@@ -148,6 +215,8 @@ std::unique_ptr<Block> make_block(const BlockOptions& options, int64_t input_wid
       options.kind != "convolution" || !options.residual || (options.stride == 1 && options.hidden == input_width),
       where, ".residual: a convolution adds its input only with stride = 1 and hidden = ", input_width,
       ", the input's width; got ", options.stride, " and ", options.hidden);
+  check<ConfigError>(options.kind != "self_attention" || input_width % options.heads == 0, where,
+                     ".heads = ", options.heads, " does not divide the input's width of ", input_width);
   return kind->make(options, input_width);
 }
 

@@ -49,6 +49,12 @@ struct BlockOptions {
   int64_t kernel = 3;
   int64_t stride = 1;
   int64_t factor = 2;
+  int64_t heads = 8;
+  int64_t feed_forward = 0;
+  std::string norm = "before";
+  bool causal = false;
+  int64_t window = 0;
+  int64_t relative = 0;
   bool residual = false;
   bool layer_norm = false;
   ThroughTime time = {};
@@ -79,7 +85,7 @@ struct EncoderOptions {
   }
 };
 
-// "lstm", "bilstm", "gru", "bigru", "convolution", "pyramid".
+// "lstm", "bilstm", "gru", "bigru", "self_attention", "convolution", "pyramid".
 StringList block_names();
 
 // `where` is what messages call it: "model.encoder.blocks.1". Throws ConfigError for an option that its kind does not

@@ -16,11 +16,14 @@ using testing::same_bits;
 
 constexpr int64_t kE = 6;
 const std::vector<int64_t> kLengths = {2, 5, 0, 3};
-const std::deque<BlockOptions> kMixed = {{.kind = "convolution", .hidden = 6, .kernel = 3, .residual = true},
-                                         {.kind = "bilstm", .hidden = 3, .residual = true, .layer_norm = true},
-                                         {.kind = "pyramid", .factor = 2},
-                                         {.kind = "gru", .hidden = 4},
-                                         {.kind = "convolution", .hidden = 5, .kernel = 2, .stride = 2}};
+const std::deque<BlockOptions> kMixed = {
+    {.kind = "convolution", .hidden = 6, .kernel = 3, .residual = true},
+    {.kind = "bilstm", .hidden = 3, .residual = true, .layer_norm = true},
+    {.kind = "self_attention", .heads = 2, .feed_forward = 5, .relative = 1},
+    {.kind = "pyramid", .factor = 2},
+    {.kind = "self_attention", .heads = 3, .norm = "after", .causal = true, .window = 1},
+    {.kind = "gru", .hidden = 4},
+    {.kind = "convolution", .hidden = 5, .kernel = 2, .stride = 2}};
 
 template <class Module>
 void draw(Module& m, Dtype dtype) {
@@ -142,6 +145,8 @@ TEST(Blocks, WhatDoesNotGoTogetherIsNamed) {
             "model.encoder.blocks.0.hidden = 3: a block of kind 'pyramid' has no such option");
   EXPECT_EQ(refused<ConfigError>({{.kind = "bilstm"}, {.kind = "lstm", .kernel = 5}}),
             "model.encoder.blocks.1.kernel = 5: a block of kind 'lstm' has no such option");
+  EXPECT_EQ(refused<ConfigError>({{.kind = "self_attention", .heads = 4}}),
+            "model.encoder.blocks.0.heads = 4 does not divide the input's width of 6");
   EXPECT_NE(refused<ConfigError>({{.kind = "lsm"}}).find("did you mean 'lstm'"), std::string::npos);
   EXPECT_NE(refused<ConfigError>({{.kind = "convolution", .hidden = 5, .residual = true}}).find("hidden = 6"),
             std::string::npos);

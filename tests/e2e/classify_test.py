@@ -95,7 +95,9 @@ class Classify(p.Case):
         kinds = {"additive": [], "last": ["--set", "model.pooling.kind=last"], "mean": ["--set", "model.pooling.kind=mean"],
                  "blocks": ["--set", "model.pooling.kind=max", "--set", "model.encoder.hidden=256",
                             "--set", "model.encoder.blocks.0.kind=convolution", "--set", "model.encoder.blocks.0.hidden=20",
-                            "--set", "model.encoder.blocks.1.kind=bigru", "--set", "model.encoder.blocks.1.hidden=10"]}
+                            "--set", "model.encoder.blocks.1.kind=bigru", "--set", "model.encoder.blocks.1.hidden=10",
+                            "--set", "model.encoder.blocks.2.kind=self_attention", "--set", "model.encoder.blocks.2.heads=4",
+                            "--set", "model.encoder.blocks.2.feed_forward=30", "--set", "model.encoder.blocks.2.relative=4"]}
         source = "".join(text + "\n" for _, text in texts(50, 3))
         for kind, words in kinds.items():
             one, two = (p.sha256(self.trained(*words, "--threads", n, name=f"t{n}") / "model.safetensors") for n in (1, 2))
