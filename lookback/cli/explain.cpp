@@ -64,6 +64,8 @@ const Picture& find_picture(const std::string& path) {
 // Each --text as the first field of an input.
 std::vector<tasks::Input> inputs_of(const ExplainFlags& flags, const tasks::TaskModel& model) {
   const auto fields = model.input_fields();
+  check<ConfigError>(flags.target.empty() || tasks::has_field(fields, "score"),
+                     "explain: --target: this model writes no text that could be given");
   std::vector<tasks::Input> out;
   for (size_t k = 0; k < flags.text.size(); ++k) {
     tasks::Input& input = out.emplace_back(tasks::Input{.line = static_cast<int64_t>(k) + 1});

@@ -35,7 +35,8 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     const ops::RowIds ids = ops::row_ids({tokens.begin(), tokens.end()});
     const Var x_part = std::ssize(tokens) <= kFewRows ? pass_->input_part(table, ids) : Var();
     const DecoderStep out = pass_->step(x_part, ops::gather_rows(table, ids), of_, state_);
-    const Tensor weights = out.weights ? weights_over_tokens(out.weights.value()) : Tensor();
+    Tensor weights;
+    if (out.weights) weights = shortening_ == 1 ? out.weights.value() : weights_over_tokens(out.weights.value());
     if (!candidates_.empty()) return {shortlist_.logits(out.readout, *of_), weights, shortlist_.candidates(*of_)};
     if (best != kAll && few_decide_) {
       if (auto few = ops::top_k(out.readout, model_.output_.weight, model_.output_.bias, best)) {
@@ -81,11 +82,9 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
   static constexpr int64_t kFewRows = 6;  // for which reading a weight takes longer than computing with it
 
   Tensor weights_over_tokens(const Tensor& weights) const {
-    const int64_t shortening = model_.encoder_.shortening();
-    if (shortening == 1) return weights;
     std::vector<int64_t> lengths;
     for (const int32_t s : *of_) lengths.push_back(tokens_[static_cast<size_t>(s)]);
-    return over_tokens(weights, lengths, shortening);
+    return over_tokens(weights, lengths, shortening_);
   }
 
   // Encodes the next sentences, at once because products of many rows are cheaper. What was kept of sentences
@@ -127,6 +126,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
   }
 
   const Seq2Seq& model_;
+  const int64_t shortening_ = model_.encoder_.shortening();
   Sentences sources_, candidates_;
   int64_t together_;
   int64_t read_ = 0;  // sentences encoded so far

@@ -125,6 +125,9 @@ Classify::Network Classify::Network::open(const io::ModelFolder& folder) {
 }
 
 void Classify::validate(const Recipe& recipe) {
+  check<ConfigError>(recipe.tokenizer.joint, "tokenizer.joint = false is for tasks of two texts; there is one here");
+  check<ConfigError>(recipe.data.table.max_ratio == 0, "data.max_ratio = ", recipe.data.table.max_ratio,
+                     " compares two texts; there is one here");
   recipe.loss.check_with(recipe.model);
   // Built small and thrown away: names the options that do not go together before any data is read.
   Classifier small(recipe.model, data::kSpecials, 2, Classifier::kNoInit);

@@ -141,6 +141,8 @@ class Classify(p.Case):
         self.fails(2, "explain", plain, "--text", "a day", says="no attention")
         self.fails(2, "explain", model, "--text", "a day", "--totals", says="--totals is for maps")
         self.fails(2, "explain", model, "--text", "a day", "--steps", says="has none")
+        self.fails(2, "explain", model, "--text", "a day", "--target", "good", says="--target")
+        self.fails(2, "predict", model, "--prefix", p.WORK / "reviews/test.txt", stdin="a day\n", says="have no prefix")
 
     def test_check_and_bad_input(self):
         data = self.data()
@@ -154,6 +156,8 @@ class Classify(p.Case):
         fails(2, "model.pooling.hops = 2 needs attention", "model.pooling.kind=max", "model.pooling.hops=2")
         fails(2, "loss.penalty = 1", "model.pooling.kind=mean", "loss.penalty=1")
         fails(2, "train.keep = 'bleu'", "train.keep=bleu")
+        fails(2, "tokenizer.joint = false is for tasks of two texts", "tokenizer.joint=false")
+        fails(2, "data.max_ratio = 3 compares two texts", "data.max_ratio=3")
         # A label that training has not, and an empty text, are left out and said; evaluate scores them as they are.
         p.write_lines(data / "odd.txt", ["good a day", "odd a day", "bad", "bad a grim day"])
         said = self.ok("train", data / "recipe.toml", "--out", self.fresh("odd"), "--set", "data.valid=odd.txt", "--set",
