@@ -82,7 +82,7 @@ Var multi_head_attention(const Var& query, const Var& key, const Var& value, con
 Tensor attention_weights(const Var& query, const Var& key, const Var& relative_bias, const MemoryLayout& memory,
                          const MultiHeadOptions& options, HeadOfSentence which) {
   check_inputs("attention_weights", {query, key}, relative_bias, memory, options);
-  const auto [s, h] = which;
+  const int64_t s = which.sentence, h = which.head;
   check(0 <= s && s < memory.sentences() && 0 <= h && h < options.heads, "attention_weights: no head ", h,
         " of sentence ", s, " among ", options.heads, " of ", memory.sentences());
   const int64_t T = memory.length(s);

@@ -471,7 +471,7 @@ HWY_INLINE void give_rows(int64_t rows, int64_t width, const float* from, bool r
 void MultiHeadBack(const MultiHeadBackward<float>& a, int64_t sentence, int64_t h, const BackwardScratch& s) {
   const MultiHead<float>& f = a.f;
   const Place place = place_of(f, sentence, h);
-  const auto [T, at, ld] = place;
+  const int64_t T = place.T, at = place.at, ld = place.ld;
   const int64_t padded = HeadScratch::rounded(f.width);
   copy_rows(T, f.width, f.key + at, ld, 1, s.keys, f.width);
   copy_rows(T, f.width, f.value + at, ld, 1, s.values, f.width);
