@@ -19,12 +19,6 @@ struct Overload : F... {
 template <class... F>
 Overload(F...) -> Overload<F...>;  // for Clang before 17
 
-std::string joined(const StringList& words) {
-  std::string out;
-  for (const std::string& w : words) out += (out.empty() ? "" : ", ") + w;
-  return out;
-}
-
 // The shortest decimal that reads back as the same double.
 std::string number_text(double x) {
   char buffer[40];
@@ -219,6 +213,15 @@ std::string field_text(const Field& f) {
                         },
                     },
                     f.value);
+}
+
+std::string joined(const StringList& words, std::string_view between) {
+  std::string out;
+  for (const std::string& w : words) {
+    if (!out.empty()) out += between;
+    out += w;
+  }
+  return out;
 }
 
 std::string nearest_match(std::string_view word, const std::vector<std::string>& known) {

@@ -131,6 +131,9 @@ FieldValue field_value(const Field& field);
 // As TOML would write it: 0.3, true, "general", ["a", "b"].
 std::string field_text(const Field& field);
 
+// "dot, general": words as a message lists them.
+std::string joined(const StringList& words, std::string_view between = ", ");
+
 // "; did you mean 'beam'?" or "" when nothing is close. For unknown names everywhere.
 std::string nearest_match(std::string_view word, const std::vector<std::string>& known);
 

@@ -127,9 +127,8 @@ void print_paired(const MetricFlags& f, const metrics::CorpusMetric& metric,
 
 // The flags depend on the metric, so it has to come first.
 std::string metric_name(const StringList& words) {
-  std::string all;
-  for (const std::string& name : metrics::metric_names()) all += (all.empty() ? "" : ", ") + name;
-  check<ConfigError>(!words.empty() && !words[0].starts_with('-'), "metric: say first which one: ", all);
+  check<ConfigError>(!words.empty() && !words[0].starts_with('-'),
+                     "metric: say first which one: ", joined(metrics::metric_names()));
   metrics::make_metric(words[0]);  // throws for an unknown one
   return words[0];
 }

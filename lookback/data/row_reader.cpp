@@ -209,10 +209,8 @@ RowReader::RowReader(RowSource source, StringList names, const TableOptions& opt
     check<ConfigError>(options_.columns.empty() || files.size() == 1, "columns are for one file with all of them; got ",
                        files.size(), " files");
   }
-  std::string wanted;
-  for (const std::string& name : names_) wanted += (wanted.empty() ? "" : " and ") + name;
-  check<ConfigError>(options_.columns.empty() || options_.columns.size() == names_.size(), "columns must name ", wanted,
-                     "; got ", options_.columns.size());
+  check<ConfigError>(options_.columns.empty() || options_.columns.size() == names_.size(), "columns must name ",
+                     joined(names_, " and "), "; got ", options_.columns.size());
 }
 
 RowReader::~RowReader() = default;

@@ -43,9 +43,8 @@ bool are_tables(const StringList& names, const StringList& columns, const data::
 void check_names(const StringList& names, const std::string& key, const StringList& columns,
                  const data::TableOptions& options) {
   if (!names.empty() && are_tables(names, columns, options)) return;
-  std::string wanted;
-  for (const std::string& c : columns) wanted += (wanted.empty() ? "" : " and ") + c;
-  check<ConfigError>(names.size() == columns.size() && !names.empty(), key, " must name a file each for ", wanted,
+  check<ConfigError>(names.size() == columns.size() && !names.empty(), key, " must name a file each for ",
+                     joined(columns, " and "),
                      ", or files with all columns (.tsv, .csv, .jsonl, or any with data.columns); got ", names.size());
 }
 

@@ -4,6 +4,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/data/json_line.h"
+#include "lookback/data/row_reader.h"
 
 namespace lookback::tasks {
 namespace {
@@ -15,22 +16,12 @@ StringList names_of(const InputFields& fields, bool only_required) {
   return out;
 }
 
-std::string joined(const StringList& names) {
-  std::string out;
-  for (const std::string& n : names) out += (out.empty() ? "" : ", ") + n;
-  return out;
-}
-
-std::string without_gz(const std::string& file) {
-  return file.ends_with(".gz") ? file.substr(0, file.size() - 3) : file;
-}
-
 }  // namespace
 
 std::string input_format(const std::string& format, const std::string& file, const InputFields& fields) {
   const StringList required = names_of(fields, true);
   if (format == "auto") {
-    if (without_gz(file).ends_with(".jsonl")) return "jsonl";
+    if (data::has_ending(file, ".jsonl")) return "jsonl";
     return required.size() == 1 ? "lines" : "tsv";
   }
   check<ConfigError>(format != "lines" || required.size() == 1, "--in-format lines: an input has the fields ",
@@ -40,10 +31,10 @@ std::string input_format(const std::string& format, const std::string& file, con
 
 Input parse_input(std::string line, std::string_view format, const InputFields& fields) {
   Input out;
-  const StringList required = names_of(fields, true), all = names_of(fields, false);
   if (format == "lines") {
-    out.fields[required[0]] = std::move(line);
+    out.fields[std::ranges::find(fields, true, &InputField::required)->name] = std::move(line);
   } else if (format == "tsv") {
+    const StringList required = names_of(fields, true);
     size_t begin = 0;
     for (size_t k = 0; k < required.size(); ++k) {
       check<FormatError>(begin <= line.size(), "has fewer columns than ", joined(required));
@@ -53,11 +44,12 @@ Input parse_input(std::string line, std::string_view format, const InputFields& 
     }
     check<FormatError>(begin > line.size(), "has more columns than ", joined(required));
   } else {
+    const StringList all = names_of(fields, false);
     const auto members = data::json_members(line, all);
     for (size_t k = 0; k < all.size(); ++k)
       if (members[k]) out.fields[all[k]] = *members[k];
-    for (const std::string& name : required)
-      check<FormatError>(out.find(name), "has no '", name, "'; an input has ", joined(all));
+    for (const InputField& f : fields)
+      check<FormatError>(!f.required || out.find(f.name), "has no '", f.name, "'; an input has ", joined(all));
   }
   return out;
 }

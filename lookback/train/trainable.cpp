@@ -11,13 +11,11 @@ void BatchResult::add(const BatchResult& other) {
 
 const ScoreKind& find_score(const std::vector<ScoreKind>& scores, const std::string& keep) {
   StringList known;
-  std::string all;
   for (const ScoreKind& s : scores) {
     if (s.name == keep) return s;
     known.push_back(s.name);
-    all += (all.empty() ? "" : ", ") + s.name;
   }
-  throw ConfigError(str_cat("train.keep = '", keep, "' is not scored in validation, which gives ", all,
+  throw ConfigError(str_cat("train.keep = '", keep, "' is not scored in validation, which gives ", joined(known),
                             "; valid.metric chooses a further one", nearest_match(keep, known)));
 }
 
