@@ -1,5 +1,6 @@
 #include "lookback/base/elementary.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -108,6 +109,14 @@ double cos(double x) {
     default:
       return r * polynomial(kSine, z);
   }
+}
+
+double softmax(std::span<double> x) {
+  const double top = *std::ranges::max_element(x);
+  double sum = 0;
+  for (double& v : x) sum += v = exp(v - top);
+  for (double& v : x) v /= sum;
+  return top + log(sum);
 }
 
 }  // namespace lookback::elementary

@@ -2,6 +2,8 @@
 // every processor. Those of the C library are another code on each kind of processor, and differ in the last bit.
 #pragma once
 
+#include <span>
+
 namespace lookback::elementary {
 
 // e^x, within 1 unit in the last place; 0 and infinity where it leaves double, subnormal numbers rounded once more.
@@ -15,5 +17,8 @@ double pow(double x, double y);
 
 // Cosine, for |x| up to a few thousand: absolute error below 2e-15 for |x| <= 8, and growing with x.
 double cos(double x);
+
+// x_k becomes e^x_k / sum_j e^x_j, taken from the largest; `x` must not be empty. Returns log sum_j e^x_j.
+double softmax(std::span<double> x);
 
 }  // namespace lookback::elementary

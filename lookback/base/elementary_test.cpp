@@ -79,6 +79,14 @@ TEST(Elementary, Cos) {
   EXPECT_NEAR(elementary::cos(1000), std::cos(1000.0), 1e-12);
 }
 
+TEST(Elementary, SoftmaxOfWhatExpAloneCannotHold) {
+  double x[] = {1000, 1000 + std::log(3.0), -1e6};
+  EXPECT_NEAR(elementary::softmax(x), 1000 + std::log(4.0), 1e-12);
+  EXPECT_NEAR(x[0], 0.25, 1e-12);
+  EXPECT_NEAR(x[1], 0.75, 1e-12);
+  EXPECT_EQ(x[2], 0.0);
+}
+
 // The same on every processor: to be seen by running this there.
 TEST(Elementary, TheBitsAreThese) {
   Rng rng(4);

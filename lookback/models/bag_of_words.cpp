@@ -16,15 +16,6 @@ uint64_t pair_key(int32_t first, int32_t second) {
   return uint64_t{static_cast<uint32_t>(first)} << 32 | static_cast<uint32_t>(second);
 }
 
-// In place; returns log sum e^x of what was there.
-double softmax(std::span<double> x) {
-  const double top = *std::ranges::max_element(x);
-  double sum = 0;
-  for (double& v : x) sum += v = elementary::exp(v - top);
-  for (double& v : x) v /= sum;
-  return top + elementary::log(sum);
-}
-
 void check_data(const LabelledTexts& data) {
   check<ShapeError>(!data.texts.empty(), "bag of words: there are no texts");
   check<ShapeError>(data.texts.size() == data.labels.size(), "bag of words: ", data.labels.size(), " labels for ",
@@ -70,7 +61,7 @@ class LogisticLoss {
       scores(x, rows_[n], p);
       const auto label = static_cast<size_t>(labels_[n]);
       const double z = p[label];
-      loss += softmax(p) - z;
+      loss += elementary::softmax(p) - z;
       p[label] -= 1;
       for (double& v : p) v /= n_;
       accumulate(p, rows_[n], gradient);
@@ -182,7 +173,7 @@ std::vector<double> BagOfWords::predict(const Words& text) const {
     const std::span<const double> w = weights(feature);
     for (size_t k = 0; k < out.size(); ++k) out[k] += value * w[k];
   }
-  softmax(out);
+  elementary::softmax(out);
   return out;
 }
 

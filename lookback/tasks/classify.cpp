@@ -35,11 +35,9 @@ struct Said {
 };
 
 void add_softmax(const std::vector<float>& logits, std::vector<double>& to) {
-  const double most = *std::ranges::max_element(logits);
-  std::vector<double> e;
-  double sum = 0;
-  for (const float x : logits) e.push_back(elementary::exp(static_cast<double>(x) - most)), sum += e.back();
-  for (size_t k = 0; k < e.size(); ++k) to[k] += e[k] / sum;
+  std::vector<double> p(logits.begin(), logits.end());
+  elementary::softmax(p);
+  for (size_t k = 0; k < p.size(); ++k) to[k] += p[k];
 }
 
 std::vector<Said> ask(Classify::Networks networks, const std::vector<data::Ids>& texts,

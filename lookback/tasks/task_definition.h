@@ -58,9 +58,9 @@ class TrainedOf final : public TrainedModel {
         train_(recipe.data.rows(Split::train, T::columns(), root), T::columns(network_), recipe.data.table),
         valid_(recipe.data.rows(Split::valid, T::columns(), root), T::columns(network_), recipe.data.table,
                data::Keep::tokens_and_text),
-        batches_({T::costs(train_), T::keys(train_), recipe.train.batches, seed()},
+        batches_({T::costs(train_), T::keys(train_), recipe.train.batches, seed_of(recipe.train)},
                  [this](std::vector<int64_t> index, int64_t epoch) {
-                   return train_.batch(std::move(index), seed(), epoch);
+                   return train_.batch(std::move(index), seed_of(recipe_.train), epoch);
                  }) {
     check<FormatError>(valid_.size() > 0, "data.valid: no example is left after filtering");
     T::learn_from(network_, recipe, train_);
@@ -109,12 +109,10 @@ class TrainedOf final : public TrainedModel {
     return {data::describe(train_.report()), data::describe(valid_.report())};
   }
   StringList example(int64_t k) const override {
-    return k < train_.size() ? T::example(network_, train_, k, seed()) : StringList();
+    return k < train_.size() ? T::example(network_, train_, k, seed_of(recipe_.train)) : StringList();
   }
 
  private:
-  uint64_t seed() const { return static_cast<uint64_t>(recipe_.train.options.seed); }
-
   // All of them, long ones together.
   std::vector<std::vector<int64_t>> held_out_batches() const {
     std::vector<int64_t> order(static_cast<size_t>(valid_.size()));
