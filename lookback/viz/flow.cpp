@@ -6,20 +6,23 @@
 
 namespace lookback::viz {
 
-Flow::Flow(const std::vector<std::string>& tokens, std::vector<double> widths, Gaps gaps, double room)
-    : widths_(std::move(widths)), gaps_(gaps), room_(room), starts_(word_starts(tokens)) {
+Flow::Flow(const std::vector<std::string>& tokens, std::vector<double> widths, Gaps gaps, double room,
+           std::span<const int64_t> parts)
+    : widths_(std::move(widths)), gaps_(gaps), room_(room), starts_(word_starts(tokens, parts)) {
   for (const std::string& token : tokens) directions_.push_back(direction_of(token));
   right_to_left_ = std::ranges::count(directions_, -1) > std::ranges::count(directions_, 1);
+  size_t part = 0, part_end = parts.empty() ? tokens.size() : static_cast<size_t>(parts[0]);
   for (size_t begin = 0, end; begin < tokens.size(); begin = end) {
+    if (begin == part_end) part_end += static_cast<size_t>(parts[++part]);
     double width = widths_[begin];
-    for (end = begin + 1; end < tokens.size() && width + gap(end) + widths_[end] <= room; ++end)
+    for (end = begin + 1; end < part_end && width + gap(end) + widths_[end] <= room; ++end)
       width += gap(end) + widths_[end];
     size_t word = end;  // the last place where a word begins
-    while (end < tokens.size() && word > begin && !starts_[word]) --word;
+    while (end < part_end && word > begin && !starts_[word]) --word;
     if (word > begin && word < end) {
       for (; end > word; --end) width -= gap(end - 1) + widths_[end - 1];
     }
-    lines_.push_back({begin, end, width});
+    lines_.push_back({begin, end, width, part});
   }
 }
 

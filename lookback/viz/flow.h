@@ -2,15 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace lookback::viz {
 
-// Tokens [begin, end) of a text and their width, gaps included.
+// Tokens [begin, end) of a text and their width, gaps included; and the part they are of.
 struct TextLine {
   size_t begin, end;
   double width;
+  size_t part = 0;
 };
 
 // A text in lines: where it breaks and where each token stands, in whatever unit the widths have.
@@ -19,8 +21,9 @@ class Flow {
   struct Gaps {
     double words, pieces;  // between two words, between two pieces of one
   };
-  // Lines break before a word, or inside one that is wider than `room`.
-  Flow(const std::vector<std::string>& tokens, std::vector<double> widths, Gaps gaps, double room);
+  // Lines break before a word, or inside one that is wider than `room`; and after each part of so many tokens.
+  Flow(const std::vector<std::string>& tokens, std::vector<double> widths, Gaps gaps, double room,
+       std::span<const int64_t> parts = {});
 
   const std::vector<TextLine>& lines() const { return lines_; }
   bool right_to_left() const { return right_to_left_; }  // the text, by most of its tokens

@@ -34,6 +34,15 @@ TEST(Flow, KeepsPiecesTogether) {
             (std::vector<std::string>{"a", "bcd@@", "ef@@ghij", "k"}));
 }
 
+TEST(Flow, EveryPartBeginsALine) {
+  const std::vector<std::string> tokens{"a@@", "b", "c", "d@@", "efgh@@", "ij", "k"};
+  const std::vector<int64_t> parts{1, 3, 3};
+  const Flow flow(tokens, {1, 1, 1, 1, 4, 2, 1}, {.words = 1, .pieces = 0}, 5, parts);
+  std::vector<std::pair<size_t, size_t>> found;  // where a line begins, of which part
+  for (const TextLine& line : flow.lines()) found.emplace_back(line.begin, line.part);
+  EXPECT_EQ(found, (std::vector<std::pair<size_t, size_t>>{{0, 0}, {1, 1}, {4, 2}, {5, 2}}));
+}
+
 TEST(Flow, ALineIsAsWideInAnyOrder) {
   for (const char* base : {"a", "אב"})
     EXPECT_EQ(lines_of({base, base, "a@@", "א@@", "ב", "b@@", "c", "ג", base}, 60).size(), 1U) << base;

@@ -195,7 +195,7 @@ std::string escape_markup(std::string_view utf8) {
   return out;
 }
 
-std::vector<bool> word_starts(const std::vector<std::string>& tokens) {
+std::vector<bool> word_starts(const std::vector<std::string>& tokens, std::span<const int64_t> parts) {
   const auto any = [&](auto&& test) { return std::any_of(tokens.begin(), tokens.end(), test); };
   const bool sentencepiece = any([](std::string_view t) { return t.starts_with(kWordStart); });
   const bool bpe = any([](std::string_view t) { return !strip_marks(t).suffix.empty(); });
@@ -210,11 +210,12 @@ std::vector<bool> word_starts(const std::vector<std::string>& tokens) {
     else if (wordpiece)
       starts[k] = strip_marks(tokens[k]).prefix != kWordPiece;
   }
+  for (size_t p = 0, begin = 0; p < parts.size(); begin += static_cast<size_t>(parts[p]), ++p) starts[begin] = true;
   return starts;
 }
 
-std::vector<int64_t> word_numbers(const std::vector<std::string>& tokens) {
-  const std::vector<bool> starts = word_starts(tokens);
+std::vector<int64_t> word_numbers(const std::vector<std::string>& tokens, std::span<const int64_t> parts) {
+  const std::vector<bool> starts = word_starts(tokens, parts);
   std::vector<int64_t> out(tokens.size());
   int64_t next = 0;
   for (size_t begin = 0; begin < tokens.size();) {

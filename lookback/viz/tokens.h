@@ -44,11 +44,11 @@ bool joins_letters(std::string_view utf8);  // unreadable letter by letter: Arab
 std::string escape_markup(std::string_view utf8);
 
 // Which tokens have a gap before them, by the subword marks this side uses: all
-// of them when it uses none.
-std::vector<bool> word_starts(const std::vector<std::string>& tokens);
+// of them when it uses none. Each part of so many tokens begins with a word.
+std::vector<bool> word_starts(const std::vector<std::string>& tokens, std::span<const int64_t> parts = {});
 
 // The word each token belongs to, counted from 0 (see merge_subwords).
-std::vector<int64_t> word_numbers(const std::vector<std::string>& tokens);
+std::vector<int64_t> word_numbers(const std::vector<std::string>& tokens, std::span<const int64_t> parts = {});
 
 // The pieces of one word written as the word, without their marks.
 std::string join_pieces(std::span<const std::string> pieces);
