@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 
 #include "lookback/base/elementary.h"
@@ -68,6 +69,12 @@ double contrast(Rgb a, Rgb b) {
   return (std::max(x, y) + 0.05) / (std::min(x, y) + 0.05);
 }
 
+std::span<const float> weights_of(const Highlight& h) {
+  return h.parts.empty() ? h.weights.span<float>() : h.part_weights.span<float>();
+}
+
+float largest(std::span<const float> weights) { return weights.empty() ? 0 : std::ranges::max(weights); }
+
 }  // namespace
 
 const Palette& palette(Theme theme) { return theme == Theme::dark ? kDark : kLight; }
@@ -123,16 +130,44 @@ int terminal_color(Theme theme, double weight) {
 double scale_top(const Figure& figure, Scale scale) {
   const auto* map = std::get_if<HeatMap>(&figure);
   if (scale == Scale::unit || (scale == Scale::automatic && map)) return 1;
-  std::span<const float> weights = map ? map->weights.span<float>() : std::get<Highlight>(figure).weights.span<float>();
+  std::span<const float> weights = map ? map->weights.span<float>() : weights_of(std::get<Highlight>(figure));
   if (map && map->totals) weights = weights.first(static_cast<size_t>(map->token_rows()) * map->columns.tokens.size());
-  const float top = weights.empty() ? 0 : std::ranges::max(weights);
+  const float top = largest(weights);
   return top > 0 ? top : 1;
 }
 
 double place(float weight, double top) { return std::clamp(weight / top, 0.0, 1.0); }
 
+std::vector<double> places(const Highlight& h, Scale scale) {
+  const double top = scale_top(h, scale);
+  const auto n = h.words.tokens.size();
+  std::vector<double> out;
+  for (const float w : h.weights.span<float>()) out.push_back(place(w, top));
+  for (size_t p = 0, begin = 0; p < h.parts.size(); begin += static_cast<size_t>(h.parts[p]), ++p) {
+    const auto in_part = [&](auto&& f) {
+      for (size_t hop = 0; hop < out.size() / n; ++hop)
+        for (size_t k = 0; k < static_cast<size_t>(h.parts[p]); ++k) f(hop * n + begin + k);
+    };
+    double most = 0;
+    in_part([&](size_t k) { most = std::max<double>(most, h.weights.data<float>()[k]); });
+    if (scale == Scale::unit || most == 0) most = 1;
+    const double dim = std::sqrt(place(h.part_weights.data<float>()[p], top));
+    in_part([&](size_t k) { out[k] = dim * place(h.weights.data<float>()[k], most); });
+  }
+  return out;
+}
+
+std::string part_number(const Highlight& h, size_t part) {
+  const float most = largest(h.part_weights.span<float>());
+  return fixed(h.part_weights.data<float>()[part], most > 0 && most < 0.1f ? 3 : 2);
+}
+
 std::string scale_end(double top) {
   if (top == 1) return "1";
+  if (top >= 1e6) {
+    char buffer[24];
+    return {buffer, std::to_chars(buffer, buffer + sizeof buffer, top, std::chars_format::scientific, 2).ptr};
+  }
   int digits = top < 0.1 ? 3 : 2;
   for (double last = 1e-3; digits < 12 && top < last; last /= 10) ++digits;
   return fixed(top, digits);

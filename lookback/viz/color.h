@@ -34,11 +34,15 @@ std::string hex(Rgb c);                             // "#1e3a8a"
 int terminal_color(Theme theme, double weight);
 Rgb terminal_rgb(int index);  // 16 to 255
 
-// The weight at the far end of the scale (totals have no say), a weight's place on it in [0, 1], and the end as
-// written.
+// The weight at the far end of the scale (totals have no say; of parts where there are any), a weight's place on it in
+// [0, 1], that of every word [H, n], and the end as written.
 double scale_top(const Figure& figure, Scale scale);
 double place(float weight, double top);
+std::vector<double> places(const Highlight& highlight, Scale scale);
 std::string scale_end(double top);
+std::string part_number(const Highlight& highlight, size_t part);  // its weight, in as many digits as all of them need
+constexpr const char* kPartsMean = "left: weight of the part; words: share within it, fainter where it counts less";
+constexpr int64_t kMostTextRows = 100;  // rows or columns up to which cells have text
 constexpr const char* kTotalsMean = "Σ sum of the column, over 1 drawn as 1";
 
 }  // namespace lookback::viz

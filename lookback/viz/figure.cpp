@@ -9,7 +9,7 @@
 namespace lookback::viz {
 namespace {
 
-constexpr std::string_view kTakenNames[] = {"generator", "title", "weights", "scores"};  // keys of the JSON
+constexpr std::string_view kTakenNames[] = {"generator", "title", "weights", "scores", "cells"};  // keys of the JSON
 
 const std::string& token(const Axis& axis, int64_t k) { return axis.tokens[static_cast<size_t>(k)]; }
 
@@ -35,6 +35,9 @@ void check_parts(const HeatMap& map) {
     check<NumericError>(std::isfinite(score), "heat map: row_scores[", u, "] of '", visible(token(map.rows, u)).whole(),
                         "' is ", score, ", not a finite number");
   }
+  const int64_t cells = map.token_rows() * T;
+  check(map.cells.empty() || std::ssize(map.cells) == cells, "heat map: ", map.token_rows(), " ", row_name, " and ", T,
+        " ", column_name, " tokens need text in ", cells, " cells or none, got ", map.cells.size());
   if ((T == 0 || U == 0) && map.weights.size() == 0) return;
   check(map.weights.dtype() == Dtype::f32, "heat map: weights must be f32, got ", name_of(map.weights.dtype()));
   check(map.weights.shape() == Shape{U, T}, "heat map: weights must be ", Shape{U, T}, " for ", U, " ", row_name,
@@ -46,11 +49,33 @@ void check_parts(const HeatMap& map) {
                         visible(token(map.columns, k % T)).whole(), "' is ", w[k], ", not a finite number");
 }
 
+void check_sentences(const Highlight& h) {
+  const int64_t n = std::ssize(h.words.tokens), parts = std::ssize(h.parts);
+  const std::string name = one_line(h.words.name);
+  int64_t words = 0;
+  for (int64_t p = 0; p < parts; ++p) {
+    const int64_t more = h.parts[static_cast<size_t>(p)];
+    check(more >= 1, "highlight: parts[", p, "] has ", more, " ", name, ", needs at least one");
+    check(more <= n - words, "highlight: parts[", p, "] ends after the last of ", n, " ", name);
+    words += more;
+  }
+  check(parts == 0 || words == n, "highlight: its parts have ", words, " of ", n, " ", name);
+  if (parts == 0 && h.part_weights.size() == 0) return;
+  check(h.part_weights.dtype() == Dtype::f32, "highlight: part_weights must be f32, got ",
+        name_of(h.part_weights.dtype()));
+  check(h.part_weights.shape() == Shape{parts}, "highlight: part_weights must be [", parts, "] for ", parts,
+        " parts, got ", h.part_weights.shape());
+  for (int64_t p = 0; p < parts; ++p)
+    check<NumericError>(std::isfinite(h.part_weights.data<float>()[p]), "highlight: part_weights[", p, "] is ",
+                        h.part_weights.data<float>()[p], ", not a finite number");
+}
+
 void check_parts(const Highlight& h) {
   check(!h.words.name.empty(), "highlight: its words have no name");
   for (const auto& [label, probability] : h.probabilities)
     check<NumericError>(std::isfinite(probability), "highlight: the probability of '", one_line(label), "' is ",
                         probability, ", not a finite number");
+  check_sentences(h);
   const int64_t n = std::ssize(h.words.tokens);
   if (n == 0 && h.weights.size() == 0) return;
   check(h.weights.dtype() == Dtype::f32, "highlight: weights must be f32, got ", name_of(h.weights.dtype()));
@@ -67,6 +92,29 @@ void check_parts(const Highlight& h) {
 
 void check_figure(const Figure& figure) {
   std::visit([](const auto& f) { check_parts(f); }, figure);
+}
+
+HeatMap confusion_map(std::span<const int64_t> counts, const std::vector<std::string>& names, std::string title) {
+  const size_t K = names.size();
+  check(counts.size() == K * K, "confusion map: ", K, " names need ", K * K, " counts, got ", counts.size());
+  HeatMap map{.columns = {"predicted", names},
+              .rows = {"gold", names},
+              .weights = Tensor::zeros({std::ssize(names), std::ssize(names)}),
+              .title = std::move(title),
+              .weight_name = "share of the row"};
+  for (size_t u = 0; u < K; ++u) {
+    double sum = 0;
+    for (size_t t = 0; t < K; ++t) {
+      const int64_t count = counts[u * K + t];
+      check<NumericError>(count >= 0, "confusion map: the count of '", one_line(names[u]), "' predicted as '",
+                          one_line(names[t]), "' is ", count);
+      sum += static_cast<double>(count);
+      map.cells.push_back(std::to_string(count));
+    }
+    for (size_t t = 0; t < K && sum > 0; ++t)
+      map.weights.data<float>()[u * K + t] = static_cast<float>(static_cast<double>(counts[u * K + t]) / sum);
+  }
+  return map;
 }
 
 HeatMap with_totals(HeatMap map) {

@@ -32,16 +32,32 @@ struct HeatMap {
   std::string title;
   std::vector<double> row_scores;  // log-probability of each token of the rows, or nothing
   bool totals = false;             // the last row is that of with_totals
+  // [U * T] what is written in each cell, those of the totals left out, or nothing: a confusion matrix's counts. Such a
+  // map is drawn as a table, with the names of its axes and no word of attention. Text is faint where the weight is 0,
+  // and left out above 100 rows or columns and where a terminal is too narrow for all of it.
+  std::vector<std::string> cells;
+  std::string weight_name = "weight";  // what the scale is of; not in JSON
 
   int64_t token_rows() const { return std::ssize(rows.tokens) - (totals ? 1 : 0); }
 };
 
 // One text, each of its words as strong as its weight; and what came of it.
+// With parts, those of a hierarchical attention network for example (Yang et al.
+// 2016), each part stands on lines of its own behind a box with its weight, which
+// is shaded on the scale of the figure. A word is then shaded by
+//   sqrt(weight of its part on the scale) * weight / largest weight in its part,
+// so that a long part is as dark as a short one of its weight, and what leads in
+// a part that hardly counts stays faint; Scale::unit has sqrt(weight of its part)
+// * weight, as Yang et al. draw it. The largest is that of all hops.
 struct Highlight {
   Axis words{"words", {}};  // n tokens
   Tensor weights;           // f32 [n], or [H, n] for H hops; may be left empty when n is 0
   std::string title;
   std::vector<std::pair<std::string, double>> probabilities;  // of labels, best first, or nothing
+  // The words in parts, sentences for example, each of which has a weight of its own: how many words each has, at
+  // least one, in order, together n; or nothing. They are drawn for each hop.
+  std::vector<int64_t> parts;
+  Tensor part_weights;  // f32 [parts]; weights of words are then shares within their part
 
   int64_t hops() const { return weights.shape().rank() == 2 ? weights.dim(0) : 1; }
   // What is drawn of the probabilities: the first ten. JSON has all.
@@ -55,8 +71,9 @@ using Figure = std::variant<HeatMap, Highlight>;
 enum class Theme { light, dark };
 
 // What the far end of the colour scale stands for: a weight of one, or the
-// largest weight of the figure (for long texts, where no weight comes near one).
-// automatic takes unit for heat maps and peak for highlights.
+// largest weight of the figure (for long texts, where no weight comes near one),
+// of its parts where it has them. automatic takes unit for heat maps and peak for
+// highlights.
 enum class Scale { automatic, unit, peak };
 
 // How the terminal writes the tokens of columns: each on a line of its own with
@@ -107,8 +124,10 @@ std::string to_html(const Figure& figure, const HtmlOptions& options = {});
 
 // HeatMap, where "source" and "target" are the names of columns and rows:
 //   {"generator": "lookback", "title", "source", "target", "weights": [[...], ...], "scores": [...] or null}
+//   and, where there is text in its cells, "cells": [["12", ...], ...]
 // Highlight, with one row of weights for each hop:
 //   {"generator": "lookback", "title", "words", "weights": [[...], ...], "probabilities": [{"label", "probability"}]}
+//   and, where it has parts, "parts": [{"words": 3, "weight": 0.2}, ...]
 // Numbers have the fewest digits that read back to the same float or double.
 std::string to_json(const Figure& figure);
 
@@ -118,7 +137,8 @@ std::string to_json(const Figure& figure);
 // highlight has the sum of the weights of its pieces. Words are found by the
 // subword marks of each axis; punctuation at the edge of a word and tokens like
 // "</s>" stay on their own. An axis without marks stays as it is. Totals are
-// those of the words.
+// those of the words. No word reaches over the end of a part. A map with text in
+// its cells stays as it is: two texts have no sum, and its tokens are names.
 HeatMap merge_subwords(const HeatMap& map);
 Highlight merge_subwords(const Highlight& highlight);
 Figure merge_subwords(const Figure& figure);
@@ -126,8 +146,16 @@ Figure merge_subwords(const Figure& figure);
 // The map with one more row, "Σ": the sum of each column over all rows, which is
 // the coverage of its token (See et al. 2017), and the sum of the scores. It is
 // drawn on a scale up to one, whatever the map's; numbers are the true ones.
-// A map without cells, or one that has its totals, stays as it is.
+// A map without rows or columns, or one that has its totals, stays as it is.
 HeatMap with_totals(HeatMap map);
+
+// The matrix of a classifier's right and wrong answers as a map: a row for each
+// class as it is ("gold"), a column for each as it was predicted, shaded by the
+// share of its row, with the counts written in the cells. On the diagonal the
+// share is the recall of the class; a class that never was has shares of 0.
+// `counts` [K, K] by row, K the number of names. Throws ShapeError when they do
+// not fit, NumericError when a count is negative.
+HeatMap confusion_map(std::span<const int64_t> counts, const std::vector<std::string>& names, std::string title);
 
 // Whether a file that begins like this was drawn by one of these functions: the first 1,024 bytes tell.
 bool is_drawing(std::string_view head);

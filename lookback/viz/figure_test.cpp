@@ -84,6 +84,61 @@ TEST(CheckFigure, NamesWhatDoesNotFitInAHighlight) {
   EXPECT_TRUE(has(message_of<NumericError>([&] { to_html(h); }), "the probability of 'mixed' is nan"));
 }
 
+TEST(CheckFigure, NamesWhatDoesNotFitInParts) {
+  const auto why = [](std::vector<int64_t> parts) {
+    Highlight h = sentences();
+    h.parts = std::move(parts);
+    return message_of<ShapeError>([&] { to_svg(h); });
+  };
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  EXPECT_TRUE(has(why({5, 7, 1}), "parts have 13 of 14 words"));
+  EXPECT_TRUE(has(why({5, 7, 3}), "parts[2] ends after the last of 14 words"));
+  EXPECT_TRUE(has(why({5, kMost, kMost}), "parts[1] ends after"));
+  EXPECT_TRUE(has(why({14, 0, 0}), "parts[1] has 0 words"));
+  EXPECT_TRUE(has(why({15, -1, 0}), "parts[0] ends after"));
+  EXPECT_TRUE(has(why({14}), "part_weights must be [1] for 1 parts, got [3]"));
+  EXPECT_TRUE(has(why({}), "part_weights must be [0] for 0 parts, got [3]"));
+
+  Highlight h = sentences();
+  h.part_weights = Tensor();
+  EXPECT_THROW(to_json(h), ShapeError);
+  h.part_weights = Tensor::zeros({3}, Dtype::f64);
+  EXPECT_TRUE(has(message_of<ShapeError>([&] { to_html(h); }), "part_weights must be f32, got f64"));
+  h.part_weights = Tensor::of<float>({3}, {0, 0, std::numeric_limits<float>::infinity()});
+  EXPECT_TRUE(has(message_of<NumericError>([&] { to_terminal(h); }), "part_weights[2] is inf"));
+  EXPECT_THROW(check_figure(Highlight{.parts = {1}}), ShapeError);
+}
+
+TEST(CheckFigure, EveryCellHasItsTextOrNone) {
+  HeatMap map = answers();
+  map.cells.pop_back();
+  EXPECT_TRUE(has(message_of<ShapeError>([&] { to_svg(map); }),
+                  "3 gold and 3 predicted tokens need text in 9 cells or none, got 8"));
+  EXPECT_NO_THROW(check_figure(with_totals(answers())));  // the totals have none
+  map = answers();
+  map.rows.name = "cells";
+  EXPECT_TRUE(has(message_of<ShapeError>([&] { check_figure(map); }), "cannot be called 'cells'"));
+  EXPECT_THROW(check_figure(HeatMap{.cells = {"a"}}), ShapeError);
+}
+
+TEST(ConfusionMap, HasTheSharesOfEachRow) {
+  const HeatMap map = answers();
+  EXPECT_EQ(map.rows.name + " " + map.columns.name, "gold predicted");
+  EXPECT_EQ(map.rows.tokens, map.columns.tokens);
+  EXPECT_EQ(map.cells, (std::vector<std::string>{"50", "3", "0", "12", "40", "1", "0", "0", "0"}));
+  const auto w = map.weights.span<float>();
+  EXPECT_FLOAT_EQ(w[0], 50.0f / 53);
+  EXPECT_FLOAT_EQ(w[3], 12.0f / 53);
+  EXPECT_EQ(w[8], 0);  // none of this class
+  EXPECT_NO_THROW(check_figure(confusion_map({}, {}, "")));
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(confusion_map(std::vector<int64_t>(4, kMost), {"a", "b"}, "").weights.data<float>()[0], 0.5f);
+
+  const auto of = [](std::vector<int64_t> counts) { return confusion_map(counts, {"a", "b\n"}, ""); };
+  EXPECT_TRUE(has(message_of<ShapeError>([&] { of({1, 2, 3}); }), "2 names need 4 counts, got 3"));
+  EXPECT_TRUE(has(message_of<NumericError>([&] { of({1, -2, 3, 4}); }), "'a' predicted as 'b␊' is -2"));
+}
+
 TEST(CheckFigure, NamesTheCellThatIsNotFinite) {
   HeatMap map = german_english();
   map.weights.data<float>()[3 * 12 + 2] = std::numeric_limits<float>::quiet_NaN();
@@ -132,6 +187,30 @@ TEST(Color, TerminalScaleOnlyGoesOneWay) {
   }
 }
 
+TEST(Color, WordsFadeWithTheirPart) {
+  Highlight h = sentences();
+  EXPECT_EQ(scale_top(h, Scale::automatic), 0.64f);
+  const auto near = [&](Scale scale, size_t k, double place) { EXPECT_NEAR(places(h, scale)[k], place, 1e-6) << k; };
+  near(Scale::automatic, 7, 1);                  // the largest of the part that counts most
+  near(Scale::automatic, 3, 0.5);                // sqrt(0.16 / 0.64)
+  near(Scale::automatic, 1, 0.5 * 0.15 / 0.65);  // and its share, of the largest there
+  near(Scale::unit, 7, 0.8 * 0.4);
+  near(Scale::unit, 3, 0.4 * 0.65);
+  EXPECT_EQ(part_number(h, 1), "0.64");
+
+  h.parts.clear(), h.part_weights = Tensor();
+  near(Scale::automatic, 3, 0.65 / 0.75);
+  for (const double place : places(hostile_parts(), Scale::automatic)) EXPECT_TRUE(place >= 0 && place <= 1) << place;
+
+  // Hops of one part share its scale.
+  h = sentences();
+  h.weights = Tensor::zeros({2, 14});
+  h.weights.data<float>()[7] = 0.5f, h.weights.data<float>()[14 + 6] = 0.25f;
+  near(Scale::automatic, 14 + 6, 0.5);
+  h.part_weights = Tensor::of<float>({3}, {0.01f, 0.03f, 0.02f});
+  EXPECT_EQ(part_number(h, 1), "0.030");
+}
+
 TEST(Color, PlacesOnTheScale) {
   HeatMap map = long_map(9);
   EXPECT_EQ(scale_top(map, Scale::unit), 1);
@@ -150,6 +229,7 @@ TEST(Color, PlacesOnTheScale) {
   EXPECT_EQ(scale_end(0.38), "0.38");
   EXPECT_EQ(scale_end(0.0123), "0.012");
   EXPECT_EQ(scale_end(0.0001), "0.0001");
+  EXPECT_EQ(scale_end(1e30), "1.00e+30");
 }
 
 }  // namespace

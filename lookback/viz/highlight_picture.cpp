@@ -12,6 +12,7 @@ constexpr double kLeastRoom = 560, kLabelFont = 13, kLabelLine = 20, kHopHead = 
 constexpr struct { double width = 180, height = 12; } kBar;  // of a probability
 constexpr double kAspect = 1.4;                              // of long texts: width to height
 constexpr int64_t kTokenColumns = 48, kLabelColumns = 26;    // longer ones are cut
+constexpr struct { double width = 44, gap = 10; } kPart;     // of the box before a part
 constexpr int64_t kManyTokens = 1500;                        // over all hops: small print from here on
 
 class HighlightDrawing {
@@ -21,6 +22,8 @@ class HighlightDrawing {
         top_(scale_top(highlight, options.scale)),
         n_(std::ssize(highlight.words.tokens)),
         H_(highlight.hops()),
+        places_(places(highlight, options.scale)),
+        margin_(highlight.parts.empty() ? 0 : kPart.width + kPart.gap),
         font_(n_ * H_ > kManyTokens ? 9 : 15),
         sketch_(highlight.title, options.theme) {
     for (const auto& token : highlight.words.tokens) shown_.push_back(shorten(visible(token).body, kTokenColumns));
@@ -40,7 +43,7 @@ class HighlightDrawing {
     sketch_.title();
     for (int64_t h = 0; h < H_; ++h) hop(flow, h);
     labels();
-    sketch_.scale(kMargin + 2, y_ + 4, top_);
+    legend();
     out_.height = std::ceil(y_ + 44);
     return std::move(out_);
   }
@@ -58,8 +61,8 @@ class HighlightDrawing {
     }
     const double area = length * line_height() * static_cast<double>(H_);
     const double room = std::ceil(std::max({kLeastRoom, widest, std::sqrt(area * kAspect)}));
-    out_.width = std::max(room + 2 * kMargin, std::ceil(sketch_.title_width()));
-    return {highlight_.words.tokens, std::move(widths), {.words = font_ * 0.4, .pieces = 1}, room};
+    out_.width = std::max(room + margin_ + 2 * kMargin, std::ceil(sketch_.title_width()));
+    return {highlight_.words.tokens, std::move(widths), {.words = font_ * 0.4, .pieces = 1}, room, highlight_.parts};
   }
 
   void describe() {
@@ -69,6 +72,23 @@ class HighlightDrawing {
         str_cat("Weights of ", n_, " ", one_line(highlight_.words.name), H_ > 1 ? str_cat(" in ", H_, " hops") : "",
                 ", the largest that of ", shown_[static_cast<size_t>(most % n_)], ": ",
                 fixed(w[static_cast<size_t>(most)], 4), ".");
+    if (!highlight_.parts.empty()) describe_parts();
+  }
+
+  void describe_parts() {
+    const auto p = highlight_.part_weights.span<float>();
+    const auto most = std::ranges::max_element(p) - p.begin();
+    const auto at = [&](auto n) { return static_cast<size_t>(n); };
+    size_t begin = 0;
+    for (auto k = most; k > 0; --k) begin += at(highlight_.parts[at(k - 1)]);
+    size_t leads = begin, hop = 0;
+    for (size_t h = 0; h < at(H_); ++h)
+      for (size_t k = begin; k < begin + at(highlight_.parts[at(most)]); ++k)
+        if (weight(static_cast<int64_t>(h), k) > weight(static_cast<int64_t>(hop), leads)) leads = k, hop = h;
+    out_.description = str_cat("Weights of ", n_, " ", one_line(highlight_.words.name), " in ", p.size(), " parts",
+                               H_ > 1 ? str_cat(" in ", H_, " hops") : "", ", the largest that of part ", most + 1,
+                               ": ", fixed(p[at(most)], 4), ", and in it that of ", shown_[leads], ": ",
+                               fixed(weight(static_cast<int64_t>(hop), leads), 4), ".");
   }
 
   void hop(const Flow& flow, int64_t h) {
@@ -77,15 +97,46 @@ class HighlightDrawing {
       y_ += kHopHead;
     }
     for (const TextLine& line : flow.lines()) {
-      flow.place(line, [&](size_t k, double x, double width) { word(h, k, kMargin + x, width); });
+      if (!highlight_.parts.empty()) part(line, flow);
+      flow.place(line, [&](size_t k, double x, double width) { word(h, k, kMargin + margin_ + x, width); });
       y_ += line_height();
     }
     y_ += kBlockGap;
   }
 
+  // The box before a line of a part; its number before the first of them.
+  void part(const TextLine& line, const Flow& flow) {
+    const Palette& palette = sketch_.palette;
+    const float weight = highlight_.part_weights.data<float>()[line.part];
+    const Rgb fill = shade(palette, place(weight, top_));
+    const bool first = &line == flow.lines().data() || (&line)[-1].part != line.part;
+    const bool last = &line == &flow.lines().back() || (&line)[1].part != line.part;
+    const double height = line_height() - (last ? 4 : 0);
+    const std::string tip = str_cat("part ", line.part + 1, ": ", fixed(weight, 4));
+    if (first) out_.boxes.push_back({kMargin - 1, y_ - 1, kPart.width + 2, 1, palette.faint, ""});
+    if (last) out_.boxes.push_back({kMargin - 1, y_ + height, kPart.width + 2, 1, palette.faint, ""});
+    out_.boxes.push_back({kMargin - 1, y_, 1, height, palette.faint, ""});
+    out_.boxes.push_back({kMargin + kPart.width, y_, 1, height, palette.faint, ""});
+    out_.boxes.push_back({kMargin, y_, kPart.width, height, fill, tip});
+    if (!first) return;
+    out_.labels.push_back({.x = kMargin + kPart.width / 2,
+                           .y = y_ + (line_height() - 4) / 2 + kSmall * 0.34,
+                           .spans = {{shorten(part_number(highlight_, line.part), 6), readable_on(palette, fill)}},
+                           .size = std::min(font_, kSmall),
+                           .align = Align::middle});
+  }
+
+  void legend() {
+    sketch_.scale(kMargin + 2, y_ + 4, top_);
+    if (highlight_.parts.empty()) return;
+    const double x = kMargin + kLegend + 24;
+    sketch_.write(x, y_ + 13, kPartsMean, kSmall);
+    out_.width = std::max(out_.width, std::ceil(x + text_ems(kPartsMean) * kSmall + kMargin));
+  }
+
   void word(int64_t h, size_t k, double x, double width) {
     const Palette& palette = sketch_.palette;
-    const Rgb fill = shade(palette, place(weight(h, k), top_));
+    const Rgb fill = shade(palette, places_[static_cast<size_t>(h * n_) + k]);
     const double height = line_height() - 4;
     const bool tips = n_ * H_ <= kMostTips;
     if (tips || fill != palette.background)
@@ -126,6 +177,8 @@ class HighlightDrawing {
   const Highlight& highlight_;
   const double top_;
   const int64_t n_, H_;
+  const std::vector<double> places_;  // [H, n]
+  const double margin_;               // for the boxes of parts
   const double font_;
   std::vector<std::string> shown_;
   double y_ = 0;

@@ -52,9 +52,14 @@ class Page {
         "}\n@media (prefers-color-scheme:dark){:root{" + variables(palette(Theme::dark)) + "}}\n" + kStyle;
     if (has_totals_) page += kTotalsStyle;
     if (has_highlights_) page += kHighlightStyle;
+    if (has_parts_) page += kPartsStyle;
+    if (has_tables_) page += kTableStyle;
     page += "</style>\n</head>\n<body>\n<h1>" + title + "</h1>\n" + kHint + out_ +
             "<div id=\"tip\" role=\"status\" aria-live=\"polite\"></div>\n<script>\n" + kScript;
-    if (has_highlights_) page += kHighlightScript;
+    if (has_highlights_)
+      page += std::string(kHighlightScript) + (has_parts_ ? kTokensOfParts : kTokensOfWords) + kHighlightRest;
+    if (has_parts_) page += kPartsScript;
+    if (has_tables_) page += kTableScript;
     return page + "</script>\n</body>\n</html>\n";
   }
 
@@ -66,20 +71,26 @@ class Page {
 
   void section(const HeatMap& m, size_t k) {
     const std::string title = escape_markup(one_line(m.title.empty() ? str_cat("Map ", k + 1) : m.title));
-    begin_section("map", title, k);
+    const bool is_table = !m.cells.empty();
+    has_tables_ |= is_table;
+    begin_section(is_table ? "table" : "map", title, k);
     if (m.columns.tokens.empty() || m.token_rows() == 0) {
       out_ += str_cat("<p class=\"empty\">Nothing to draw: ", m.columns.tokens.size(), " ", name(m.columns), " and ",
                       m.token_rows(), " ", name(m.rows), " tokens.</p>\n</section>\n");
       return;
     }
+    if (!is_table) sentences(m);
+    table(m, title);
+    out_ += "</section>\n";
+  }
+
+  void sentences(const HeatMap& m) {
     out_ += "<div class=\"sentences\">\n";
     const std::span<const std::string> rows(m.rows.tokens);
     const int64_t room = std::max(display_width(one_line(m.columns.name)), display_width(one_line(m.rows.name)));
     sentence(m.columns.name, m.columns.tokens, "source", room);
     sentence(m.rows.name, {rows.begin(), rows.begin() + m.token_rows()}, "target", room);
     out_ += "</div>\n<div class=\"note\"></div>\n";
-    table(m, title);
-    out_ += "</section>\n";
   }
 
   static std::string name(const Axis& axis) { return escape_markup(one_line(axis.name)); }
@@ -108,10 +119,16 @@ class Page {
   void table(const HeatMap& m, const std::string& title) {
     const int64_t T = std::ssize(m.columns.tokens), U = m.token_rows();
     const double top = scale_top(m, options_.scale);
-    const bool digits = T <= 24 && U <= 40;
+    const bool digits = T <= 24 && U <= 40, is_table = !m.cells.empty();
+    const char* const tokens = is_table ? "" : " tokens";
     out_ += str_cat("<div class=\"scroll\"><table role=\"grid\" class=\"", digits ? "roomy" : "tight",
-                    "\" aria-label=\"", title, ": rows are ", name(m.rows), " tokens, columns ", name(m.columns),
-                    " tokens\">\n<thead><tr><td></td>");
+                    is_table && flat(m) ? " flat" : "", "\" aria-label=\"", title, ": rows are ", name(m.rows), tokens,
+                    ", columns ", name(m.columns), tokens, "\">\n<thead>");
+    if (is_table)
+      out_ += str_cat("<tr><td></td>", axis(m.columns, "across", "\u2192", T), "</tr>\n<tr>",
+                      axis(m.rows, "down", "\u2193", 1));
+    else
+      out_ += "<tr><td></td>";
     for (const std::string& token : m.columns.tokens) {
       const TokenText t = visible(token);
       out_ += str_cat("<th scope=\"col\"><span", upright(t) ? " class=\"upright\"" : "", ">", marked(shorten(t, 26)),
@@ -128,19 +145,33 @@ class Page {
       out_ += "</tfoot>";
     }
     out_ += "</table></div>\n";
-    legend(top, m.totals ? str_cat("<span class=\"means\">", kTotalsMean, "</span>") : "");
+    legend(top, m.weight_name, m.totals ? str_cat("<span class=\"means\">", kTotalsMean, "</span>") : "");
   }
 
-  void legend(double top, const std::string& more) {
-    out_ += str_cat("<p class=\"legend\"><span>0</span><span class=\"bar\"></span><span>", scale_end(top),
-                    "</span> weight", more, "</p>\n");
+  // Whether the labels of columns need not be turned.
+  static bool flat(const HeatMap& m) {
+    constexpr size_t kFew = 12;
+    return m.columns.tokens.size() <= kFew && std::ranges::all_of(m.columns.tokens, [](const std::string& token) {
+             return display_width(visible(token).whole()) <= int64_t{kFew};
+           });
+  }
+
+  static std::string axis(const Axis& axis, const char* side, const char* arrow, int64_t columns) {
+    return str_cat("<td class=\"axis ", side, "\" data-name=\"", name(axis), "\" colspan=\"", columns, "\">",
+                   escape_markup(shorten(one_line(axis.name), 26)), " ", arrow, "</td>");
+  }
+
+  void legend(double top, const std::string& of, const std::string& more) {
+    out_ += str_cat("<p class=\"legend\"><span>0</span><span class=\"bar\"></span><span>", scale_end(top), "</span> ",
+                    escape_markup(one_line(of)), more, "</p>\n");
   }
 
   void row(const HeatMap& m, int64_t u, double top, bool digits) {
     const int64_t T = std::ssize(m.columns.tokens);
     const bool totals = u == m.token_rows();
     const float* w = m.weights.data<float>() + u * T;
-    const bool nothing = !totals && std::all_of(w, w + T, [](float x) { return x == 0; });
+    const bool text = !totals && !m.cells.empty();
+    const bool nothing = !totals && !text && std::all_of(w, w + T, [](float x) { return x == 0; });
     out_ += str_cat("<tr", nothing ? " class=\"nothing\"" : "", "><th scope=\"row\" dir=\"auto\">",
                     marked(shorten(visible(m.rows.tokens[static_cast<size_t>(u)]), 26)), "</th>");
     for (int64_t t = 0; t < T; ++t) {
@@ -148,7 +179,11 @@ class Page {
                                            escape_markup(visible(m.columns.tokens[static_cast<size_t>(t)]).whole()) +
                                            ": " + fixed(w[t], 4) + "\""
                                      : "";
-      cell(w[t], place(w[t], top), digits, tip);
+      if (text)
+        written(m.cells[static_cast<size_t>(u * T + t)], w[t], place(w[t], top),
+                std::max(T, m.token_rows()) <= kMostTextRows);
+      else
+        cell(w[t], place(w[t], top), digits, tip);
     }
     if (!m.row_scores.empty())
       out_ += "<td class=\"score\">" + fixed(m.row_scores[static_cast<size_t>(u)], 2) + "</td>";
@@ -169,32 +204,66 @@ class Page {
                     "\" data-w=\"", fixed(weight, 4), "\"", tip, ">", shown, "</td>");
   }
 
+  void written(const std::string& text, float weight, double place, bool shown) {
+    const std::string whole = text.empty() ? "" : one_line(text), cut = shown ? shorten(whole, 26) : "";
+    const std::string classes = place == 0 ? "zero" : sides(place);
+    out_ +=
+        str_cat("<td", classes.empty() ? "" : " class=\"" + classes + "\"", " style=\"--w:", fixed(place, 3),
+                "\" data-w=\"", fixed(weight, 4), "\"",
+                cut == whole ? "" : " data-text=\"" + escape_markup(whole) + "\"", ">", escape_markup(cut), "</td>");
+  }
+
   void section(const Highlight& h, size_t k) {
+    const bool parts = !h.parts.empty();
+    has_parts_ |= parts;
     has_highlights_ = true;
     begin_section("map highlight", escape_markup(one_line(h.title.empty() ? str_cat("Text ", k + 1) : h.title)), k);
     const bool empty = h.words.tokens.empty();
     const double top = scale_top(h, options_.scale);
+    const std::vector<double> at = places(h, options_.scale);
     if (empty) out_ += "<p class=\"empty\">Nothing to draw: no " + name(h.words) + ".</p>\n";
-    for (int64_t hop = 0; hop < h.hops() && !empty; ++hop) words(h, hop, top);
+    for (int64_t hop = 0; hop < h.hops() && !empty; ++hop)
+      words(h, hop, std::span(at).subspan(static_cast<size_t>(hop) * h.words.tokens.size()), top);
     labels(h);
-    if (!empty) legend(top, "");
+    if (!empty) legend(top, "weight", parts ? str_cat("<span class=\"means\">", kPartsMean, "</span>") : "");
     out_ += "</section>\n";
   }
 
-  void words(const Highlight& h, int64_t hop, double top) {
+  // `at`: where the words of this hop stand on the scale.
+  void words(const Highlight& h, int64_t hop, std::span<const double> at, double top) {
     const std::vector<std::string>& tokens = h.words.tokens;
     const float* w = h.weights.data<float>() + hop * std::ssize(tokens);
     out_ += "<div class=\"side\">";
     if (h.hops() > 1) out_ += str_cat("<span class=\"name\">hop ", hop + 1, "</span>");
-    out_ += "<p class=\"words\" dir=\"auto\">";
-    const std::vector<bool> starts = word_starts(tokens);
-    for (size_t k = 0; k < tokens.size(); ++k) {
-      const double p = place(w[k], top);
-      const std::string classes = sides(p);
-      token(tokens[k], k, starts[k], " lit" + (classes.empty() ? "" : " " + classes),
-            " style=\"--w:" + fixed(p, 3) + "\" data-w=\"" + fixed(w[k], 4) + "\"");
+    const std::vector<bool> starts = word_starts(tokens, h.parts);
+    const auto run = [&](size_t begin, size_t end, const std::string& more) {
+      for (size_t k = begin; k < end; ++k) {
+        const std::string classes = sides(at[k]);
+        token(tokens[k], k, starts[k], " lit" + (classes.empty() ? "" : " " + classes),
+              " style=\"--w:" + fixed(at[k], 3) + "\" data-w=\"" + fixed(w[k], 4) + more + "\"");
+      }
+      out_ += "</p></div>\n";
+    };
+    out_ += h.parts.empty() ? "<p class=\"words\" dir=\"auto\">" : "<div class=\"words\">\n";
+    if (h.parts.empty()) return run(0, tokens.size(), "");
+    size_t begin = 0;
+    for (size_t p = 0; p < h.parts.size(); ++p) {
+      const float weight = h.part_weights.data<float>()[p];
+      part(h, p, place(weight, top));
+      const size_t end = begin + static_cast<size_t>(h.parts[p]);
+      run(begin, end, " in a part of " + fixed(weight, 4));
+      begin = end;
     }
-    out_ += "</p></div>\n";
+    out_ += "</div></div>\n";
+  }
+
+  // The box before a part, and the beginning of its words.
+  void part(const Highlight& h, size_t p, double place) {
+    const std::string classes = sides(place);
+    out_ += str_cat("<div class=\"part\"><span class=\"share lit", classes.empty() ? "" : " " + classes,
+                    "\" style=\"--w:", fixed(place, 3), "\" data-w=\"", fixed(h.part_weights.data<float>()[p], 4),
+                    "\" tabindex=\"0\" role=\"note\" aria-label=\"part ", p + 1, " of ", h.parts.size(), "\">",
+                    shorten(part_number(h, p), 6), "</span><p dir=\"auto\">");
   }
 
   void labels(const Highlight& h) {
@@ -210,7 +279,7 @@ class Page {
 
   const HtmlOptions& options_;
   const double light_turns_ = turning_point(palette(Theme::light)), dark_turns_ = turning_point(palette(Theme::dark));
-  bool has_totals_ = false, has_highlights_ = false;
+  bool has_totals_ = false, has_highlights_ = false, has_parts_ = false, has_tables_ = false;
   std::string out_;  // the sections
 };
 

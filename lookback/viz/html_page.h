@@ -211,7 +211,10 @@ for (const map of document.querySelectorAll('.map')) {
 
 inline constexpr const char* kHighlightScript = R"js(
 for (const text of document.querySelectorAll('.highlight')) {
-  const hops = [...text.querySelectorAll('.words')].map(p => [...p.children]);
+  const hops = [...text.querySelectorAll('.words')].map(p => [...p.)js";
+inline constexpr const char* kTokensOfWords = "children";
+inline constexpr const char* kTokensOfParts = "querySelectorAll('.token')";
+inline constexpr const char* kHighlightRest = R"js(]);
   let held = null;
   const clear = () => { for (const e of text.querySelectorAll('.on')) e.classList.remove('on'); quiet(); };
   // The word in every hop, and its weight in this one.
@@ -248,6 +251,78 @@ for (const text of document.querySelectorAll('.highlight')) {
     x.tabIndex = -1; to.tabIndex = 0; to.focus();
   });
   window.addEventListener('scroll', quiet, {passive: true});
+}
+)js";
+
+inline constexpr const char* kPartsStyle = R"css(
+div.words{flex:1;min-width:0}
+.part{display:flex;gap:.6rem;margin:.2rem 0}
+.share{flex:0 0 3rem;display:flex;justify-content:center;padding-top:.45rem;font-size:.75rem;line-height:1.3;cursor:default;
+  font-variant-numeric:tabular-nums;box-shadow:0 0 0 1px var(--faint)}
+.means{margin-left:1rem}
+)css";
+
+// Comes after that of highlights, which has cleared what was told.
+inline constexpr const char* kPartsScript = R"js(
+for (const text of document.querySelectorAll('.highlight')) {
+  const show = e => {
+    const box = e.target.closest('.share');
+    if (!box) return;
+    box.classList.add('on');
+    tell([[box.getAttribute('aria-label') + '  ', false], [box.dataset.w, true]], box);
+  };
+  text.addEventListener('pointerover', show);
+  text.addEventListener('focusin', show);
+}
+)js";
+
+inline constexpr const char* kTableStyle = R"css(
+.table{border-top:1px solid var(--faint);margin-top:1rem;padding-top:1rem}
+.table tbody td:not(.score){padding:0 .4rem;white-space:nowrap;font-size:.85rem;font-variant-numeric:tabular-nums}
+.table .tight tbody td:not(.score){padding:0 .2rem;font-size:.7rem}
+.table .flat th[scope=col] span{writing-mode:horizontal-tb;transform:none;padding:0 .4rem}
+.table .zero{color:var(--muted)}
+.table .tight .zero{color:var(--faint)}
+.axis{color:var(--muted);font-size:.8rem;font-weight:bold;padding:0 .4rem .3rem .1rem;white-space:nowrap;vertical-align:bottom}
+.axis.down{text-align:right}
+)css";
+
+inline constexpr const char* kTableScript = R"js(
+for (const section of document.querySelectorAll('.table')) {
+  const table = section.querySelector('table');
+  const [down, across] = ['.down', '.across'].map(side => table.querySelector(side).dataset.name);
+  const rows = [...table.tBodies[0].rows], heads = [...table.tHead.querySelectorAll('th:not(.score)')];
+  const cells = rows.map(r => [...r.querySelectorAll('td:not(.score)')]);
+  const places = new Map();
+  cells.forEach((row, u) => row.forEach((e, t) => places.set(e, [u, t])));
+  const clear = () => { for (const e of table.querySelectorAll('.on,.head')) e.classList.remove('on', 'head'); quiet(); };
+  function show(e) {
+    clear();
+    if (!places.has(e)) return;
+    const [u, t] = places.get(e), row = rows[u].cells[0];
+    e.classList.add('on');
+    row.classList.add('head');
+    heads[t].classList.add('head');
+    tell([[down + ' ', false], [row.textContent, false], [', ' + across + ' ', false], [heads[t].textContent, false],
+          [': ', false], ['text' in e.dataset ? e.dataset.text : e.textContent, true], ['  (' + e.dataset.w + ')', false]], e);
+  }
+  table.addEventListener('pointerover', e => show(e.target));
+  table.addEventListener('pointerleave', clear);
+  table.addEventListener('focusin', e => show(e.target));
+  table.addEventListener('focusout', clear);
+  window.addEventListener('scroll', quiet, {passive: true});
+  cells[0][0].tabIndex = 0;
+  table.addEventListener('keydown', e => {
+    const x = document.activeElement;
+    if (e.key === 'Escape') clear();
+    const step = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0],
+                  Home: [0, -1e9], End: [0, 1e9]}[e.key];
+    if (!places.has(x) || !step || e.ctrlKey || e.altKey || e.metaKey) return;
+    e.preventDefault();
+    const clamp = (k, n) => Math.max(0, Math.min(n - 1, k)), [u, t] = places.get(x);
+    const to = cells[clamp(u + step[0], cells.length)][clamp(t + step[1], cells[0].length)];
+    x.tabIndex = -1; to.tabIndex = 0; to.focus();
+  });
 }
 )js";
 

@@ -40,25 +40,48 @@ std::string matrix(const float* w, int64_t rows, int64_t columns) {
   });
 }
 
+std::string cells_of(const HeatMap& map) {
+  if (map.cells.empty()) return "";
+  const int64_t T = std::ssize(map.columns.tokens);
+  return ",\n\"cells\":" + array(map.token_rows(), [&](int64_t u) {
+           return (u ? "\n " : "") +
+                  array(T, [&](int64_t t) { return quoted(map.cells[static_cast<size_t>(u * T + t)]); });
+         });
+}
+
+std::string parts_of(const Highlight& h) {
+  if (h.parts.empty()) return "";
+  return ",\n\"parts\":" + array(std::ssize(h.parts), [&](int64_t p) {
+           return str_cat("{\"words\":", h.parts[static_cast<size_t>(p)],
+                          ",\"weight\":", number(h.part_weights.data<float>()[p]), "}");
+         });
+}
+
 std::string json_of(const HeatMap& map) {
   const int64_t T = std::ssize(map.columns.tokens), U = std::ssize(map.rows.tokens);
   const float* w = T && U ? map.weights.data<float>() : nullptr;
   std::string out = ",\n" + quoted(map.columns.name) + ":" + array(map.columns.tokens);
   out += ",\n" + quoted(map.rows.name) + ":" + array(map.rows.tokens);
   out += ",\n\"weights\":" + matrix(w, U, T) + ",\n\"scores\":";
-  return out + (map.row_scores.empty() ? "null" : array(U, [&](int64_t u) {
-           return number(map.row_scores[static_cast<size_t>(u)]);
-         }));
+  return out +
+         (map.row_scores.empty()
+              ? "null"
+              : array(U, [&](int64_t u) { return number(map.row_scores[static_cast<size_t>(u)]); })) +
+         cells_of(map);
 }
 
 std::string json_of(const Highlight& h) {
   const int64_t n = std::ssize(h.words.tokens);
   std::string out = ",\n\"words\":" + array(h.words.tokens);
   out += ",\n\"weights\":" + matrix(n ? h.weights.data<float>() : nullptr, h.hops(), n);
-  return out + ",\n\"probabilities\":" + array(std::ssize(h.probabilities), [&](int64_t k) {
-           const auto& [label, probability] = h.probabilities[static_cast<size_t>(k)];
-           return (k ? "\n " : "") + ("{\"label\":" + quoted(label)) + ",\"probability\":" + number(probability) + "}";
-         });
+  return out + ",\n\"probabilities\":" +
+         array(std::ssize(h.probabilities),
+               [&](int64_t k) {
+                 const auto& [label, probability] = h.probabilities[static_cast<size_t>(k)];
+                 return (k ? "\n " : "") + ("{\"label\":" + quoted(label)) + ",\"probability\":" + number(probability) +
+                        "}";
+               }) +
+         parts_of(h);
 }
 
 }  // namespace

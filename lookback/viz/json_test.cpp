@@ -85,5 +85,22 @@ TEST(Json, Highlight) {
   EXPECT_EQ(empty["weights"].dump() + empty["probabilities"].dump(), "[[]][]");
 }
 
+TEST(Json, PartsAndCellsWhereThereAreAny) {
+  auto json = nlohmann::json::parse(to_json(sentences()));
+  EXPECT_EQ(json["parts"].size(), 3U);
+  EXPECT_EQ(json["parts"][1]["words"], 7);
+  EXPECT_EQ(json["parts"][1]["weight"].get<float>(), 0.64f);
+  EXPECT_EQ(nlohmann::json::parse(to_json(hostile_parts()))["parts"][0]["weight"].get<float>(), -3e38f);
+  EXPECT_FALSE(nlohmann::json::parse(to_json(review())).contains("parts"));
+
+  json = nlohmann::json::parse(to_json(answers()));
+  EXPECT_EQ(json["cells"].dump(), R"([["50","3","0"],["12","40","1"],["0","0","0"]])");
+  EXPECT_EQ(json["gold"][0], "bad");
+  EXPECT_EQ(nlohmann::json::parse(to_json(with_totals(answers())))["cells"].size(), 3U);
+  const HeatMap table = hostile_table();
+  EXPECT_EQ(nlohmann::json::parse(to_json(table))["cells"][10][2], table.cells[10 * 12 + 2]);
+  EXPECT_FALSE(nlohmann::json::parse(to_json(german_english())).contains("cells"));
+}
+
 }  // namespace
 }  // namespace lookback::viz

@@ -107,6 +107,15 @@ std::vector<Figure> all_figures() {
   for (const HeatMap& map : {german_english(), hostile(), long_map(40)}) figures.emplace_back(with_totals(map));
   for (const Highlight& h : {review(), two_hops(), right_to_left_text(), hostile_highlight(), long_text(5000)})
     figures.emplace_back(h);
+  for (const Highlight& h : {sentences(), merge_subwords(sentences()), hostile_parts(), long_document(5000)})
+    figures.emplace_back(h);
+  HeatMap turned = hostile_table();
+  std::swap(turned.columns, turned.rows);
+  for (const HeatMap& map : {answers(), hostile_table(), turned, long_table(40), long_table(101)}) {
+    figures.emplace_back(map);
+    figures.emplace_back(with_totals(map));
+  }
+  figures.emplace_back(confusion_map({}, {}, "t"));
   figures.emplace_back(Highlight{.probabilities = {{"a", 0.5}}});
   for (uint64_t seed = 0; seed < 60; ++seed) figures.emplace_back(noise(seed));
   return figures;
@@ -270,6 +279,54 @@ TEST(Svg, HighlightHasEveryWordAndLabel) {
   EXPECT_TRUE(has(to_svg(Highlight{}), "Nothing to draw: no words"));
 }
 
+TEST(Svg, EveryPartHasItsBox) {
+  const Highlight h = sentences();
+  const std::string svg = to_svg(h);
+  EXPECT_TRUE(
+      has(svg, "Weights of 14 words in 3 parts, the largest that of part 2: 0.6400, and in it that of not: 0.4000."));
+  EXPECT_TRUE(
+      has(svg, "fill=\"" + hex(shade(palette(Theme::light), 0.16f / 0.64f)) + "\"><title>part 1: 0.1600</title>"));
+  EXPECT_TRUE(has(svg, "fill=\"" + hex(shade(palette(Theme::light), 0.5)) + "\"><title>good: 0.6500</title>"));
+  for (const char* number : {"0.16", "0.64", "0.20"}) EXPECT_TRUE(has(svg, str_cat(">", number, "</text>"))) << number;
+  EXPECT_TRUE(has(svg, kPartsMean));
+  EXPECT_FALSE(has(to_svg(review()), kPartsMean));
+
+  Highlight hops = h;
+  hops.weights = Tensor::zeros({2, 14});
+  hops.weights.data<float>()[14 + 6] = 0.3f;
+  EXPECT_EQ(count(to_svg(hops), "<title>part "), 6);
+  EXPECT_TRUE(
+      has(to_svg(hops), "in 3 parts in 2 hops, the largest that of part 2: 0.6400, and in it that of did: 0.3000."));
+  EXPECT_EQ(count(to_svg(long_document(900)), ">0.010</text>"), (std::ssize(long_document(900).parts) + 8) / 9 + 1);
+}
+
+TEST(Svg, TextInCells) {
+  const std::string svg = to_svg(answers());
+  EXPECT_TRUE(has(svg, "A table of 3 gold (rows) by 3 predicted (columns), shaded by share of the row."));
+  EXPECT_TRUE(has(svg, "<title>gold good, predicted bad: 12 (0.2264)</title>"));
+  for (const char* words : {"50", "12", "gold ↓", "predicted →", "share of the row", "good"})
+    EXPECT_TRUE(has(svg, str_cat(">", words, "</text>"))) << words;
+  EXPECT_FALSE(has(svg, "Attention of"));
+  EXPECT_FALSE(has(svg, ">.23<"));
+  EXPECT_FALSE(has(svg, "stroke-dasharray"));  // a class that never was
+  EXPECT_TRUE(has(to_svg(long_table(100)), ">7 of 100</text>"));
+  EXPECT_FALSE(has(to_svg(long_table(101)), ">7 of 101</text>"));
+}
+
+TEST(Svg, TextStaysInItsCell) {
+  for (const HeatMap& map : {answers(), hostile_table(), long_table(40)}) {
+    const Picture p = draw(map, {});
+    const auto cell = std::ranges::find_if(p.boxes, [](const Box& b) { return !b.tip.empty(); });
+    int64_t found = 0;
+    for (const Label& l : p.labels) {
+      if (l.align != Align::middle || l.y < cell->y || l.x < cell->x || l.y > cell->y + cell->height) continue;
+      EXPECT_LE(text_ems(l.spans[0].text) * l.size, cell->width) << l.spans[0].text;
+      ++found;
+    }
+    EXPECT_GE(found, 3);  // the first row
+  }
+}
+
 TEST(Svg, WordsStandAsTheirScriptIsRead) {
   const Picture p = draw(right_to_left_text(), {});
   const auto x_of = [&](const std::string& word) {
@@ -294,6 +351,36 @@ TEST(Html, HighlightsShareThePage) {
   EXPECT_TRUE(has(html, ">hop 2</span>"));
   EXPECT_EQ(count(html, "<script>"), 1);
   EXPECT_FALSE(has(to_html(german_english()), "highlight"));
+}
+
+TEST(Html, PartsTellTheirWeight) {
+  const std::string html = to_html(std::vector<Figure>{sentences(), review()});
+  EXPECT_EQ(count(html, "<div class=\"part\">"), 3);
+  EXPECT_TRUE(
+      has(html,
+          "style=\"--w:0.250\" data-w=\"0.1600\" tabindex=\"0\" role=\"note\" aria-label=\"part 1 of 3\">0.16</span>"));
+  EXPECT_TRUE(has(html, "style=\"--w:0.500\" data-w=\"0.6500 in a part of 0.1600\"><i>▁</i>good</span>"));
+  EXPECT_TRUE(has(html, "[...p.querySelectorAll('.token')]"));
+  EXPECT_TRUE(has(html, kPartsMean));
+  const std::string plain = to_html(review());
+  EXPECT_TRUE(has(plain, "[...p.children]"));
+  for (const char* part : {".share", "aria-label=\"part", kPartsMean}) EXPECT_FALSE(has(plain, part)) << part;
+}
+
+TEST(Html, TextInCells) {
+  const std::string html = to_html(std::vector<Figure>{answers(), german_english()});
+  EXPECT_EQ(count(html, "<section class=\"table\""), 1);
+  EXPECT_TRUE(has(html, "style=\"--w:0.226\" data-w=\"0.2264\">12</td>"));
+  EXPECT_TRUE(has(html, "<td class=\"zero\" style=\"--w:0.000\" data-w=\"0.0000\">0</td>"));
+  EXPECT_TRUE(has(html, "data-name=\"predicted\" colspan=\"3\">predicted →</td>"));
+  EXPECT_TRUE(has(html, ": rows are gold, columns predicted\""));
+  EXPECT_TRUE(has(html, "</span> share of the row</p>"));
+  EXPECT_EQ(count(html, "class=\"nothing\""), 0);
+  for (const char* part : {".table .flat", ".axis"}) EXPECT_FALSE(has(to_html(german_english()), part)) << part;
+  const std::string hostile = to_html(hostile_table());
+  EXPECT_TRUE(has(hostile, "&lt;script&gt;alert(1)&lt;/script&gt;</td>"));
+  EXPECT_FALSE(has(hostile, "<script>alert"));
+  EXPECT_TRUE(has(to_html(long_table(101)), " data-text=\"7 of 101\"></td>"));
 }
 
 TEST(Html, TheTenBestLabelsAreDrawn) {

@@ -17,17 +17,31 @@ std::vector<std::string> join(const std::vector<std::string>& tokens, const std:
   return out;
 }
 
+// How many words each part has.
+std::vector<int64_t> words_of(const std::vector<int64_t>& parts, const std::vector<int64_t>& words) {
+  std::vector<int64_t> out;
+  size_t begin = 0;
+  for (const int64_t part : parts) {
+    const size_t end = begin + static_cast<size_t>(part);
+    out.push_back(words[end - 1] - words[begin] + 1);
+    begin = end;
+  }
+  return out;
+}
+
 }  // namespace
 
 HeatMap merge_subwords(const HeatMap& map) {
   check_figure(map);
+  if (!map.cells.empty()) return map;
   const std::vector<std::string> row_tokens(map.rows.tokens.begin(), map.rows.tokens.begin() + map.token_rows());
   const std::vector<int64_t> columns = word_numbers(map.columns.tokens), rows = word_numbers(row_tokens);
   const int64_t T = std::ssize(columns), U = std::ssize(rows);
   HeatMap out{.columns = {map.columns.name, join(map.columns.tokens, columns)},
               .rows = {map.rows.name, join(row_tokens, rows)},
               .weights = Tensor(Shape{count(rows), count(columns)}),
-              .title = map.title};
+              .title = map.title,
+              .weight_name = map.weight_name};
   std::vector<double> pieces(static_cast<size_t>(count(rows))), sums(static_cast<size_t>(out.weights.size()));
   for (const int64_t row : rows) ++pieces[static_cast<size_t>(row)];
   if (T > 0 && U > 0) {
@@ -47,9 +61,10 @@ HeatMap merge_subwords(const HeatMap& map) {
 
 Highlight merge_subwords(const Highlight& highlight) {
   check_figure(highlight);
-  const std::vector<int64_t> words = word_numbers(highlight.words.tokens);
+  const std::vector<int64_t> words = word_numbers(highlight.words.tokens, highlight.parts);
   const int64_t n = std::ssize(words), H = highlight.hops();
   Highlight out = highlight;
+  out.parts = words_of(highlight.parts, words);
   out.words.tokens = join(highlight.words.tokens, words);
   if (n == 0) return out;
   std::vector<double> sums(static_cast<size_t>(H * count(words)));

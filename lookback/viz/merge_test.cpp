@@ -74,6 +74,34 @@ TEST(Merge, AWordOfAHighlightHasTheSumOfItsPieces) {
   EXPECT_TRUE(merge_subwords(Highlight{}).words.tokens.empty());
 }
 
+TEST(Merge, WordsStayInTheirPart) {
+  const Highlight words = merge_subwords(sentences());
+  EXPECT_EQ(words.words.tokens, (std::vector<std::string>{"It", "looks", "good", ".", "It", "did", "not", "hold",
+                                                          "water", ".", "Sad", "."}));
+  EXPECT_EQ(words.parts, (std::vector<int64_t>{4, 6, 2}));
+  EXPECT_EQ(values(words.part_weights), values(sentences().part_weights));
+  EXPECT_NO_THROW(check_figure(words));
+
+  Highlight h;  // parts that cut words, one of them without marks, punctuation at their edges
+  h.words.tokens = {"▁a", ".", "b", "▁c", "d", "e", "(", "f"};
+  h.weights = Tensor::of<float>({8}, {0.75f, 0.25f, 0.5f, 0.25f, 0.25f, 0.5f, 0.25f, 0.25f});
+  h.parts = {2, 3, 3};
+  h.part_weights = Tensor::of<float>({3}, {0.5f, 0.25f, 0.25f});
+  const Highlight cut = merge_subwords(h);
+  EXPECT_EQ(cut.words.tokens, (std::vector<std::string>{"a", ".", "b", "cd", "e(f"}));
+  EXPECT_EQ(cut.parts, (std::vector<int64_t>{2, 2, 1}));
+  EXPECT_EQ(values(cut.weights), (std::vector<float>{0.75f, 0.25f, 0.5f, 0.5f, 1}));
+  for (const Highlight& any : {hostile_parts(), long_document(300)}) EXPECT_NO_THROW(check_figure(merge_subwords(any)));
+}
+
+TEST(Merge, LeavesTablesAlone) {
+  HeatMap map = answers();
+  map.rows.tokens = map.columns.tokens = {"▁a", "b", "▁c"};
+  const HeatMap same = merge_subwords(map);
+  EXPECT_EQ(same.rows.tokens, map.rows.tokens);
+  EXPECT_EQ(same.cells, map.cells);
+}
+
 TEST(Merge, RowsStillSumToOne) {
   const HeatMap words = merge_subwords(german_english());
   EXPECT_EQ(words.columns.tokens[6], "Zeitungsboten");

@@ -28,15 +28,15 @@ void Sketch::title() {
                         .bold = true});
 }
 
-void Sketch::scale(double x, double y, double top) {
-  constexpr int kSteps = 40;
+void Sketch::scale(double x, double y, double top, const std::string& name) {
+  constexpr int kSteps = 40, kNameColumns = 16;
   constexpr double kStep = kLegend / kSteps;
   out.boxes.push_back({x - 1, y - 1, kLegend + 2, 12, palette.faint, ""});
   for (int k = 0; k < kSteps; ++k)
     out.boxes.push_back({x + k * kStep, y, kStep, 10, shade(palette, (k + 0.5) / kSteps), ""});
   write(x, y + 24, "0", kSmall, Align::middle);
   write(x + kLegend, y + 24, scale_end(top), kSmall, Align::middle);
-  write(x + kLegend / 2, y + 24, "weight", kSmall, Align::middle);
+  write(x + kLegend / 2, y + 24, shorten(one_line(name), kNameColumns), kSmall, Align::middle);
 }
 
 void Sketch::nothing(const std::string& why) {

@@ -21,7 +21,7 @@ struct Sketch {
   double head() const { return out.title.empty() ? 0 : kTitle + 14; }  // the height of the title
   double title_width() const;                                          // of the picture that has room for it
   void title();  // once the width is known; cut if it does not fit
-  void scale(double x, double y, double top);
+  void scale(double x, double y, double top, const std::string& name = "weight");
   void nothing(const std::string& why);
 };
 

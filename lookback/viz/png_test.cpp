@@ -122,9 +122,26 @@ TEST_F(Png, WordsHaveTheColorOfTheirWeight) {
   EXPECT_EQ(word, h.weights.size());
 }
 
+TEST_F(Png, PartsHaveTheColorOfTheirWeight) {
+  const Highlight h = sentences();
+  for (const Theme theme : {Theme::light, Theme::dark}) {
+    const Picture p = draw(h, {.theme = theme});
+    const Pixels image = decode(to_png(h, {.theme = theme}));
+    int64_t part = 0;
+    for (const Box& b : p.boxes) {
+      if (!b.tip.starts_with("part ")) continue;
+      const double at = place(h.part_weights.data<float>()[part++], 0.64f);
+      EXPECT_EQ(image.at(2 * b.x + 2, 2 * b.y + 2), shade(palette(theme), at)) << b.tip;
+    }
+    EXPECT_EQ(part, 3);
+  }
+}
+
 TEST_F(Png, EveryKindOfFigure) {
-  for (const Figure& figure : std::vector<Figure>{with_totals(german_english()), with_totals(long_map(130)), two_hops(),
-                                                  right_to_left_text(), hostile_highlight(), Highlight{}})
+  for (const Figure& figure :
+       std::vector<Figure>{with_totals(german_english()), with_totals(long_map(130)), two_hops(), right_to_left_text(),
+                           hostile_highlight(), Highlight{}, sentences(), hostile_parts(), long_document(2000),
+                           answers(), hostile_table(), with_totals(answers()), long_table(100)})
     EXPECT_GT(decode(to_png(figure, {.theme = Theme::dark, .pixels = 1})).width, 100);
 }
 

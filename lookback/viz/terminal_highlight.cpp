@@ -8,7 +8,7 @@
 namespace lookback::viz {
 namespace {
 
-constexpr int64_t kMostBar = 24, kNumber = 5;  // columns
+constexpr int64_t kMostBar = 24, kNumber = 5, kMostNumber = 6;  // columns
 constexpr std::array kEighths = {"", "\u258F", "\u258E", "\u258D", "\u258C", "\u258B", "\u258A", "\u2589"};
 
 std::string repeated(const char* words, int64_t times) {
@@ -24,8 +24,13 @@ class HighlightText {
         options_(options),
         width_(std::max(options.width, kLeastWidth)),
         top_(scale_top(highlight, options.scale)),
-        n_(std::ssize(highlight.words.tokens)) {
-    for (const auto& token : highlight.words.tokens) shown_.push_back(shorten(visible(token).body, width_));
+        n_(std::ssize(highlight.words.tokens)),
+        places_(places(highlight, options.scale)) {
+    for (size_t p = 0; p < highlight.parts.size(); ++p) {
+      numbers_.push_back(shorten(part_number(highlight, p), kMostNumber));
+      side_ = std::max(side_, display_width(numbers_.back()) + 1);
+    }
+    for (const auto& token : highlight.words.tokens) shown_.push_back(shorten(visible(token).body, width_ - side_));
   }
 
   std::string run() {
@@ -37,28 +42,28 @@ class HighlightText {
       for (const std::string& token : shown_)
         widths.push_back(static_cast<double>(std::max<int64_t>(1, display_width(token))));
       const Flow flow(highlight_.words.tokens, std::move(widths), {.words = 1, .pieces = 0},
-                      static_cast<double>(width_));
+                      static_cast<double>(width_ - side_), highlight_.parts);
       for (int64_t h = 0; h < highlight_.hops(); ++h) hop(flow, h);
     }
     labels();
     if (n_ > 0) out_ += "\n" + scale_line(top_, 0, options_);
+    if (!numbers_.empty()) out_ += dim_line(kPartsMean, options_);
     return std::move(out_);
   }
 
  private:
-  double place_of(int64_t h, size_t k) const {
-    return place(highlight_.weights.data<float>()[h * n_ + static_cast<int64_t>(k)], top_);
-  }
+  double place_of(int64_t h, size_t k) const { return places_[static_cast<size_t>(h * n_) + k]; }
 
   void hop(const Flow& flow, int64_t h) {
     if (h > 0) out_ += "\n";
     if (highlight_.hops() > 1) out_ += dim_line(str_cat("hop ", h + 1), options_);
     for (const TextLine& line : flow.lines()) {
       Row words(options_.color), shades(options_.color);
+      if (!numbers_.empty()) part(words, shades, line, &line == flow.lines().data() || (&line)[-1].part != line.part);
       flow.place(line, [&](size_t k, double x, double width) {
-        words.to(static_cast<int64_t>(x));
+        words.to(side_ + static_cast<int64_t>(x));
         options_.color ? shaded(words, shown_[k], place_of(h, k)) : words.plain(shown_[k]);
-        shades.to(static_cast<int64_t>(x));
+        shades.to(side_ + static_cast<int64_t>(x));
         const size_t level = shade_level(place_of(h, k));
         shades.plain(repeated(kShades[level], level == 0 ? 1 : static_cast<int64_t>(width)));
       });
@@ -67,12 +72,21 @@ class HighlightText {
     }
   }
 
+  // The box before a line of a part; its number before the first of them.
+  void part(Row& words, Row& shades, const TextLine& line, bool first) const {
+    const double at = place(highlight_.part_weights.data<float>()[line.part], top_);
+    const std::string blank(static_cast<size_t>(side_ - 1), ' ');
+    std::string number = first ? numbers_[line.part] : "";
+    number.insert(0, blank, 0, blank.size() - static_cast<size_t>(display_width(number)));
+    options_.color ? shaded(words, number, at) : words.plain(number);
+    const size_t level = shade_level(at);
+    shades.plain(level == 0 ? kShades[0] : repeated(kShades[level], side_ - 1));
+  }
+
   void shaded(Row& row, const std::string& word, double place) const {
     const int color = terminal_color(options_.theme, place);
     if (color < 0) return row.plain(word);
-    // Both colours are said: the terminal's own text may be dark or light.
-    const bool dark_text = luminance(readable_on(palette(options_.theme), terminal_rgb(color))) < 0.5;
-    row.styled(word, background_style(color) + ";" + text_style(dark_text ? 16 : 231));
+    row.styled(word, filled_style(options_.theme, color));
   }
 
   void labels() {
@@ -101,6 +115,9 @@ class HighlightText {
   const int64_t width_;
   const double top_;
   const int64_t n_;
+  const std::vector<double> places_;  // [H, n]
+  std::vector<std::string> numbers_;  // of the parts
+  int64_t side_ = 0;                  // columns of their boxes, and a gap
   std::vector<std::string> shown_;
   std::string out_;
 };

@@ -20,6 +20,12 @@ size_t shade_level(double place) {
 std::string background_style(int color) { return str_cat("48;5;", color); }
 std::string text_style(int color) { return str_cat("38;5;", color); }
 
+std::string filled_style(Theme theme, int color) {
+  // Both colours are said: the terminal's own text may be dark or light.
+  const bool dark_text = luminance(readable_on(palette(theme), terminal_rgb(color))) < 0.5;
+  return background_style(color) + ";" + text_style(dark_text ? 16 : 231);
+}
+
 std::string title_line(const std::string& title, const TerminalOptions& options) {
   if (title.empty()) return "";
   Row row(options.color);
@@ -33,7 +39,7 @@ std::string dim_line(const std::string& words, const TerminalOptions& options) {
   return std::move(row).line();
 }
 
-std::string scale_line(double top, int64_t left, const TerminalOptions& options) {
+std::string scale_line(double top, int64_t left, const TerminalOptions& options, const std::string& name) {
   Row row(options.color);
   row.to(std::min(left, width_of(options) - kLeastWidth));
   row.dim("0 ");
@@ -43,7 +49,9 @@ std::string scale_line(double top, int64_t left, const TerminalOptions& options)
   } else {
     for (const char* shade : kShades) row.plain(str_cat(shade, shade));
   }
-  row.dim(" " + scale_end(top));
+  row.dim(" " + shorten(scale_end(top), width_of(options) - row.width() - 1));
+  if (name != "weight" && row.width() + 1 < width_of(options))
+    row.dim(" " + shorten(one_line(name), width_of(options) - row.width() - 1));
   return std::move(row).line();
 }
 

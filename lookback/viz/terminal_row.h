@@ -56,11 +56,12 @@ size_t shade_level(double place);
 // Styles of a colour of terminal_color or of the 16 to 255.
 std::string background_style(int color);
 std::string text_style(int color);
+std::string filled_style(Theme theme, int color);  // that background, and text readable on it
 
 std::string title_line(const std::string& title, const TerminalOptions& options);  // none without a title
 std::string dim_line(const std::string& words, const TerminalOptions& options);
-// The scale from 0 to `top`, `left` columns from the left.
-std::string scale_line(double top, int64_t left, const TerminalOptions& options);
+// The scale from 0 to `top`, `left` columns from the left, with its name if that is not "weight".
+std::string scale_line(double top, int64_t left, const TerminalOptions& options, const std::string& name = "weight");
 
 std::string highlight_on_terminal(const Highlight& highlight, const TerminalOptions& options);
 

@@ -43,6 +43,11 @@ std::vector<Figure> all_figures() {
   for (const HeatMap& map : {tiny(), german_english(), long_map(40)}) figures.emplace_back(with_totals(map));
   for (const Highlight& h : {review(), two_hops(), right_to_left_text(), hostile_highlight(), long_text(300)})
     figures.emplace_back(h);
+  for (const Highlight& h : {sentences(), hostile_parts(), long_document(300)}) figures.emplace_back(h);
+  HeatMap table = hostile_table();
+  for (const HeatMap& map : {answers(), with_totals(answers()), table, long_table(40)}) figures.emplace_back(map);
+  std::swap(table.columns, table.rows);
+  figures.emplace_back(table);
   figures.emplace_back(Highlight{.title = "t", .probabilities = {{"a", 0.5}}});
   return figures;
 }
@@ -200,6 +205,44 @@ TEST(Terminal, HighlightHasABlockForEachHop) {
             "▒▒▒▒ ████ ·\n"
             "\n"
             "0 ··░░▒▒▓▓██ 0.60\n");
+}
+
+TEST(Terminal, EveryPartBeginsALine) {
+  const std::string expected =
+      "It looks good. …\n"
+      "0.16 It looks good.\n"
+      "▒▒▒▒ ░░ ░░░░· ▓▓▓▓·\n"
+      "0.64 It did not hold\n"
+      "████ ░░ ▒▒▒ ███ ▒▒▒▒\n"
+      "     water.\n"
+      "████ ▒▒▒▒▒░\n"
+      "0.20 Sad.\n"
+      "▒▒▒▒ ▓▓▓░\n";
+  EXPECT_EQ(to_terminal(sentences(), {.width = 20, .color = false}).substr(0, expected.size()), expected);
+  const std::string out = to_terminal(sentences());
+  EXPECT_TRUE(has(out, "\033[48;5;" + std::to_string(terminal_color(Theme::dark, 1)) + ";38;5;16m0.64\033[0m "));
+  EXPECT_EQ(lines_of(without_styles(out))[2], "0.64 It did not hold water.");
+  EXPECT_TRUE(has(out, "0.64\033[0m\n") && has(out, kPartsMean));
+}
+
+TEST(Terminal, TextInCells) {
+  EXPECT_EQ(to_terminal(answers(), {.width = 40, .color = false}),
+            "Right and wrong\n"
+            "gold ↓ predicted →\n"
+            "            good\n"
+            "        bad │   none\n"
+            "   bad  50  3   0\n"
+            "       ████░░░░ ·\n"
+            "  good  12  40  1\n"
+            "       ░░░░████ ·\n"
+            "  none  0   0   0\n"
+            "        ·   ·   ·\n"
+            "\n"
+            "       0 ··░░▒▒▓▓██ 1 share of the row\n");
+  EXPECT_TRUE(has(to_terminal(answers()), ";38;5;16m 50 \033[0m"));
+  EXPECT_FALSE(has(to_terminal(answers(), {.width = 20, .color = false, .labels = ColumnLabels::vertical}), "─"));
+  EXPECT_TRUE(has(to_terminal(long_table(8), {.width = 90}), " 3 of 8 "));
+  EXPECT_FALSE(has(to_terminal(long_table(8), {.width = 60}), " 3 of 8 "));  // no room: shades alone
 }
 
 TEST(Terminal, HighlightInColor) {

@@ -1,6 +1,7 @@
 // For tests: figures to draw.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "lookback/viz/figure.h"
@@ -130,6 +131,57 @@ inline Highlight long_text(int64_t n) {
     if (k % 97 == 0) h.weights.data<float>()[k] = 1.0f / static_cast<float>(n);
   }
   return h;
+}
+
+// A review in sentences of pieces; the middle one decides, and "not" in it.
+inline Highlight sentences() {
+  Highlight h;
+  h.words.tokens = {"▁It", "▁look", "s", "▁good", ".", "▁It", "▁did", "▁not", "▁hold", "▁wa", "ter", ".", "▁Sad", "."};
+  h.weights = Tensor::of<float>(
+      {14}, {0.1f, 0.15f, 0.05f, 0.65f, 0.05f, 0.04f, 0.16f, 0.4f, 0.15f, 0.1f, 0.1f, 0.05f, 0.75f, 0.25f});
+  h.title = "It looks good. …";
+  h.probabilities = {{"negative", 0.9}, {"positive", 0.1}};
+  h.parts = {5, 7, 2};
+  h.part_weights = Tensor::of<float>({3}, {0.16f, 0.64f, 0.2f});
+  return h;
+}
+
+// Parts of one word and of many, with weights no softmax gives.
+inline Highlight hostile_parts() {
+  Highlight h = hostile_highlight();
+  h.parts = {1, 11, 12, 1};
+  h.part_weights = Tensor::of<float>({4}, {-3e38f, 0, 1e30f, -0.0f});
+  return h;
+}
+
+inline Highlight long_document(int64_t n) {
+  Highlight h = long_text(n);
+  for (int64_t left = n; left > 0; left -= h.parts.back()) h.parts.push_back(std::min(left, 1 + left % 41));
+  h.part_weights = Tensor::zeros({std::ssize(h.parts)});
+  for (size_t p = 0; p < h.parts.size(); p += 9) h.part_weights.data<float>()[p] = 0.01f;
+  return h;
+}
+
+inline HeatMap answers() {
+  return confusion_map(std::vector<int64_t>{50, 3, 0, 12, 40, 1, 0, 0, 0}, {"bad", "good", "none"}, "Right and wrong");
+}
+
+// n classes, text in each cell.
+inline HeatMap long_table(int64_t n) {
+  HeatMap map = long_map(n);
+  for (int64_t k = 0; k < n * n; ++k) map.cells.push_back(std::to_string(k % n) + " of " + std::to_string(n));
+  return map;
+}
+
+// Axes and cells made to break layouts, markup and terminals.
+inline HeatMap hostile_table() {
+  HeatMap map = hostile();
+  map.columns.name = "<b>\xFF\n & an axis of a name that is too long for any label", map.rows.name = "\033[31m\"猫\"";
+  map.weight_name = "</p>\033 a name of a scale";
+  for (const auto& row : map.rows.tokens)
+    for (const auto& column : map.columns.tokens) map.cells.push_back(row.substr(row.size() / 2) + column);
+  map.cells[0].clear();
+  return map;
 }
 
 // Heat maps whose axes have other names.
