@@ -3,7 +3,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/format_number.h"
-#include "lookback/cli/explain.h"
+#include "lookback/cli/drawing.h"
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/train.h"

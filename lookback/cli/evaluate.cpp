@@ -1,8 +1,11 @@
 // lookback evaluate: a model's own metrics on files.
 #include "lookback/cli/evaluate.h"
 
+#include <optional>
+
 #include "lookback/base/format_number.h"
 #include "lookback/cli/command.h"
+#include "lookback/cli/drawing.h"
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
@@ -14,7 +17,8 @@ namespace {
 struct EvaluateFlags {
   StringList models, data;
   std::string format = "text";
-  bool confidence = false;
+  std::string confusion;
+  bool confidence = false, by_label = false;
   int64_t samples = 1000;
   MachineFlags machine;
 
@@ -25,6 +29,11 @@ struct EvaluateFlags {
       "of data.test unless given");
     v("confidence", confidence, "", "with the mean and central 95 % of bootstrap resamples");
     v("samples", samples, "N", "resamples").range(1, 1e7);
+    v("by-label", by_label, "",
+      "tasks with labels: below the scores the precision, recall and F1 of each label and, where an example has one, "
+      "the confusion matrix");
+    v("confusion", confusion, "FILE",
+      "tasks with one label for each example: where to draw that matrix, by its ending: .html, .svg, .png or .json");
     v("format", format, "FORMAT", "text: one line per metric, with its signature; json: one object")
         .choices({"text", "json"});
     machine.declare(v);
@@ -46,18 +55,29 @@ int run_evaluate(Args& args) {
   flags.declare(parser);
   options.declare(parser);
   parser.parse(args.words);
+  check<ConfigError>(!flags.by_label || flags.format == "text",
+                     "evaluate: --by-label is text; leave --format json out");
+  std::optional<Drawing> drawing;
+  if (!flags.confusion.empty()) drawing.emplace("evaluate: --confusion", flags.confusion);
   const ThreadScope threads = flags.machine.use();
   const auto loaded = options.load(flags.models, parser, args.console.sink());
-  const auto scores =
+  const auto report =
       loaded.model->evaluate({.files = flags.data, .resamples = flags.confidence ? flags.samples : 0}, *loaded.options);
+  const std::string task = loaded.model->task();
+  check<ConfigError>(!flags.by_label || !report.by_label.empty(), "evaluate: --by-label: a model of task ", task,
+                     " gives no labels");
+  check<ConfigError>(!drawing || report.confusion, "evaluate: --confusion: this model of task ", task,
+                     " does not give each example one label");
+  if (drawing) drawing->write({*report.confusion});
   std::string lines;
   io::JsonObject object;
-  for (const tasks::EvaluationLine& s : scores) {
+  for (const tasks::EvaluationLine& s : report.lines) {
     lines += score_line(s);
     io::JsonObject one = io::JsonObject().add("score", s.value).add("signature", s.signature);
     if (s.interval) one.add("confidence_mean", s.interval->mean).add("confidence_95", s.interval->ci);
     object.raw(s.name, one.text());
   }
+  if (flags.by_label) lines += "\n" + report.by_label;
   print(flags.format == "text" ? lines : object.text() + "\n");
   return 0;
 }

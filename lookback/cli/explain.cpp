@@ -1,15 +1,11 @@
 // lookback explain: what the model looked at, drawn.
-#include "lookback/cli/explain.h"
-
-#include <unistd.h>
-
-#include <filesystem>
+#include <optional>
 
 #include "lookback/cli/command.h"
+#include "lookback/cli/drawing.h"
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
-#include "lookback/io/posix_file.h"
 #include "lookback/tasks/input.h"
 
 namespace lookback::cli {
@@ -39,28 +35,6 @@ struct ExplainFlags {
   }
 };
 
-struct Picture {
-  const char* ending;
-  std::string (*draw)(const std::vector<viz::Figure>&);
-};
-constexpr Picture kPictures[] = {
-    {".html", [](const std::vector<viz::Figure>& figures) { return viz::to_html(figures); }},
-    {".svg", [](const std::vector<viz::Figure>& figures) { return viz::to_svg(figures[0]); }},
-    {".png", [](const std::vector<viz::Figure>& figures) { return viz::to_png(figures[0]); }},
-    {".json", [](const std::vector<viz::Figure>& figures) { return viz::to_json(figures[0]) + "\n"; }},
-};
-
-const Picture& find_picture(const std::string& path) {
-  const std::string ending = std::filesystem::path(path).extension().string();
-  StringList known;
-  for (const Picture& p : kPictures) {
-    if (ending == p.ending) return p;
-    known.emplace_back(p.ending);
-  }
-  throw ConfigError(str_cat("explain: --out ", path, ": the ending says what to draw: .html, .svg, .png or .json",
-                            ending.empty() ? "" : nearest_match(ending, known)));
-}
-
 // Each --text as the first field of an input.
 std::vector<tasks::Input> inputs_of(const ExplainFlags& flags, const tasks::TaskModel& model) {
   const auto fields = model.input_fields();
@@ -88,23 +62,6 @@ viz::Figure figure_of(const tasks::Input& input, const ExplainFlags& flags, cons
 
 }  // namespace
 
-std::string on_terminal(const std::vector<viz::Figure>& figures) {
-  const viz::TerminalOptions options{.width = terminal_width(STDOUT_FILENO), .color = wants_color(STDOUT_FILENO)};
-  std::string out;
-  for (const viz::Figure& f : figures) out += (out.empty() ? "" : "\n") + viz::to_terminal(f, options);
-  return out;
-}
-
-void check_replaceable_drawing(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error) || std::filesystem::is_empty(path, error)) return;
-  std::string head(1024, '\0');
-  const io::File file = io::File::open_regular(path);
-  head.resize(static_cast<size_t>(file.read_some(0, head.data(), std::ssize(head))));
-  check<ConfigError>(viz::is_drawing(head), path,
-                     ": exists and was not drawn by this program; move it away or choose another name");
-}
-
 int run_explain(Args& args) {
   ExplainFlags flags;
   const PredictionFlags options;
@@ -115,11 +72,11 @@ int run_explain(Args& args) {
   check<ConfigError>(!flags.text.empty(), "explain: --text TEXT is missing: the input to explain");
   check<ConfigError>(flags.target.empty() || flags.target.size() == flags.text.size(), "explain: ", flags.target.size(),
                      " times --target, but ", flags.text.size(), " times --text");
-  const Picture* picture = flags.out.empty() ? nullptr : &find_picture(flags.out);
-  check<ConfigError>(!picture || picture == kPictures || flags.text.size() == 1, "explain: --out ", flags.out,
+  std::optional<Drawing> picture;
+  if (!flags.out.empty()) picture.emplace("explain: --out", flags.out);
+  check<ConfigError>(!picture || picture->holds_several() || flags.text.size() == 1, "explain: --out ", flags.out,
                      ": holds one picture; for several texts take .html or the terminal");
   check<ConfigError>(!flags.steps || flags.out.empty(), "explain: --steps prints numbers and draws no --out");
-  if (picture) check_replaceable_drawing(flags.out);
   const ThreadScope threads = flags.machine.use();
   const auto loaded = options.load(flags.models, parser, args.console.sink());
   const auto inputs = inputs_of(flags, *loaded.model);
@@ -132,9 +89,7 @@ int run_explain(Args& args) {
   std::vector<viz::Figure> figures;
   for (const tasks::Input& input : inputs) figures.push_back(figure_of(input, flags, loaded));
   if (!picture) return print(on_terminal(figures)), 0;
-  Output output(flags.out);
-  output.write(picture->draw(figures));
-  output.finish();
+  picture->write(figures);
   return 0;
 }
 

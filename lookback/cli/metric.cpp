@@ -38,8 +38,11 @@ struct MetricFlags {
   }
 };
 
-// The options of one metric stand in the group called after it.
-std::string group_of(const std::string& metric) { return metric == "chrf++" ? "chrf" : metric; }
+// The options of one metric stand in the group called after it, those of F1 in one for both.
+std::string group_of(const std::string& metric) {
+  if (metric == "macro_f1" || metric == "micro_f1") return "label";
+  return metric == "chrf++" ? "chrf" : metric;
+}
 
 std::string name_of(const std::string& path) { return path == "-" ? "standard input" : path; }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "lookback/base/line_reader.h"
 #include "lookback/base/utf8.h"
@@ -12,6 +13,7 @@
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
+#include "lookback/tasks/csv_input.h"
 #include "lookback/tasks/input.h"
 
 namespace lookback::cli {
@@ -23,8 +25,8 @@ constexpr int64_t kBatchesAhead = 16;
 constexpr int64_t kWarnings = 3;
 
 struct PredictFlags {
-  StringList models, field;
-  std::string in = "-", out = "-", in_format = "auto", format = "text", prefix, score;
+  StringList models, field, columns;
+  std::string in = "-", out = "-", in_format = "auto", format = "auto", prefix, score;
   MachineFlags machine;
   bool quiet = false;
 
@@ -34,14 +36,18 @@ struct PredictFlags {
     v("in-format", in_format, "FORMAT",
       "lines: each is a text; tsv: the required fields of an input in columns; jsonl: one object a line with any of "
       "its "
-      "fields (for translation source, prefix, score); auto: jsonl for a .jsonl file, else lines or, where an input "
-      "has several required fields, tsv")
-        .choices({"auto", "lines", "tsv", "jsonl"});
+      "fields (for translation source, prefix, score); csv: rows under the names of their columns; auto: jsonl for a "
+      ".jsonl file, csv for a .csv file, else lines or, where an input has several required fields, tsv")
+        .choices({"auto", "lines", "tsv", "jsonl", "csv"});
+    v("columns", columns, "NAME...",
+      "csv: the columns that hold the required fields of an input; called as these are unless given");
     v("out", out, "FILE", "where to write; a file appears when it is complete; - is standard output");
     v("format", format, "FORMAT",
-      "text: the best output, one line per input; jsonl: outputs with tokens, scores and alignment; nbest: Moses' "
-      "format, one line per output")
-        .choices({"text", "jsonl", "nbest"});
+      "text: the best output, one line per input; csv: each row of a csv input with the best output as one column "
+      "more; "
+      "jsonl: outputs with tokens, scores and alignment; nbest: Moses' format, one line per output; auto: csv for csv "
+      "input, else text")
+        .choices({"auto", "text", "csv", "jsonl", "nbest"});
     v("field", field, "NAME=VALUE", "a field that every input gets; may be given often");
     v("prefix", prefix, "FILE", "line by line what the output must begin with");
     v("score", score, "FILE", "line by line the output to score instead of searching for one");
@@ -89,7 +95,15 @@ class Predictor {
         console_(console),
         fields_(loaded.model->input_fields()),
         format_(tasks::input_format(flags.in_format, flags.in, fields_)),
+        out_format_(flags.format != "auto" ? flags.format
+                    : format_ == "csv"     ? "csv"
+                                           : "text"),
         output_(flags.out) {
+    check<ConfigError>(out_format_ != "csv" || format_ == "csv", "predict: --format csv adds a column to a csv input; ",
+                       "this one is ", format_);
+    check<ConfigError>(flags.columns.empty() || format_ == "csv", "predict: --columns are of a csv input; this one is ",
+                       format_);
+    if (format_ == "csv") csv_.emplace(fields_, flags.columns, loaded.model->output_name());
     for (const std::string& f : flags.field) tasks::set_input_field(common_, f, fields_);
     add_aligned("prefix", flags.prefix);
     add_aligned("score", flags.score);
@@ -97,7 +111,8 @@ class Predictor {
 
   void run() {
     for (auto lines = queue_.take(); !lines.empty(); lines = queue_.take()) run_chunk(std::move(lines));
-    for (auto& [field, file] : aligned_) file.check_end(line_);
+    check<FormatError>(!csv_ || header_read_, name_of(flags_.in), ": is empty, without the names of its columns");
+    for (auto& [field, file] : aligned_) file.check_end(input_);
     output_.finish();
     if (warned_ > kWarnings)
       console_.log(Severity::warning, str_cat(warned_ - kWarnings, " more line(s) with warnings like these"));
@@ -112,39 +127,70 @@ class Predictor {
     aligned_.emplace(field, AlignedFile(path, name_of(flags_.in)));
   }
 
+  // Lines that are ready, and further ones where the last of them begins a record of several.
+  struct Chunk {
+    std::vector<std::string> lines;
+    size_t next = 0;
+  };
+
+  bool take_line(Chunk& chunk, std::string& line) {
+    if (chunk.next == chunk.lines.size()) chunk = {queue_.take()};
+    if (chunk.next == chunk.lines.size()) return false;
+    line = std::move(chunk.lines[chunk.next++]);
+    ++line_;
+    check_text(line, flags_.in);
+    return true;
+  }
+
   void run_chunk(std::vector<std::string> lines) {
+    Chunk chunk{std::move(lines)};
     std::vector<tasks::Input> inputs;
-    for (size_t k = 0; k < lines.size(); ++k) try {
-        ++line_;
-        check_text(lines[k], flags_.in);
-        const int64_t waiting = std::ssize(lines) - static_cast<int64_t>(k) - 1;
-        tasks::Input input = parse(std::move(lines[k]));
-        input.line = line_;
-        input.fields.insert(common_.fields.begin(), common_.fields.end());
-        for (auto& [field, file] : aligned_)
-          check_text(input.fields[field] = file.next(line_, queue_, waiting), file.path());
-        inputs.push_back(std::move(input));
-      } catch (const FormatError& e) {
-        // What came before it gets its results.
-        predict(inputs);
-        throw FormatError(e.what());
-      }
-    predict(inputs);
-  }
-
-  tasks::Input parse(std::string line) const {
+    std::vector<std::string> records;  // csv: of each input its row
     try {
-      return tasks::parse_input(std::move(line), format_, fields_);
+      while (chunk.next < chunk.lines.size()) take_input(chunk, inputs, records);
     } catch (const FormatError& e) {
-      throw FormatError(str_cat(name_of(flags_.in), ":", line_, ": ", e.what()));
+      // What came before it gets its results.
+      predict(inputs, records);
+      throw FormatError(e.what());
     }
+    predict(inputs, records);
   }
 
-  void predict(const std::vector<tasks::Input>& inputs) {
+  void take_input(Chunk& chunk, std::vector<tasks::Input>& inputs, std::vector<std::string>& records) {
+    const int64_t first = line_ + 1;
+    std::string line;
+    take_line(chunk, line);
+    tasks::Input input;
+    try {
+      const auto more = [&](std::string& next) { return take_line(chunk, next); };
+      if (csv_ && !header_read_) {
+        const std::string header = csv_->take_header(std::move(line), more);
+        header_read_ = true;
+        if (out_format_ == "csv") output_.write(header);
+        return;
+      }
+      input = csv_ ? csv_->take(line, more) : tasks::parse_input(line, format_, fields_);
+    } catch (const FormatError& e) {
+      throw FormatError(str_cat(name_of(flags_.in), ":", first, ": ", e.what()));
+    }
+    input.line = ++input_;
+    input.fields.insert(common_.fields.begin(), common_.fields.end());
+    const int64_t waiting = std::ssize(chunk.lines) - static_cast<int64_t>(chunk.next);
+    for (auto& [field, file] : aligned_)
+      check_text(input.fields[field] = file.next(input_, queue_, waiting), file.path());
+    inputs.push_back(std::move(input));
+    if (out_format_ == "csv") records.push_back(std::move(line));
+  }
+
+  void predict(const std::vector<tasks::Input>& inputs, const std::vector<std::string>& records) {
     std::string results;
-    const auto detail = flags_.format == "text" ? tasks::TaskModel::Detail::text_only : tasks::TaskModel::Detail::full;
-    for (const tasks::Prediction& p : loaded_.model->predict(inputs, *loaded_.options, detail)) {
-      results += tasks::format_prediction(p, flags_.format);
+    const bool plain = out_format_ == "text" || out_format_ == "csv";
+    const auto detail = plain ? tasks::TaskModel::Detail::text_only : tasks::TaskModel::Detail::full;
+    const auto predictions = loaded_.model->predict(inputs, *loaded_.options, detail);
+    for (size_t k = 0; k < predictions.size(); ++k) {
+      const tasks::Prediction& p = predictions[k];
+      results += out_format_ == "csv" ? records[k] + "," + tasks::csv_cell(p.outputs.at(0).text) + "\n"
+                                      : tasks::format_prediction(p, out_format_);
       warn(p);
     }
     output_.write(results);
@@ -172,17 +218,19 @@ class Predictor {
   LineQueue& queue_;
   Console& console_;
   const std::vector<tasks::InputField> fields_;
-  const std::string format_;  // of the input
-  tasks::Input common_;       // fields of every input that has none of its own
+  const std::string format_, out_format_;  // of inputs and outputs
+  std::optional<tasks::CsvInput> csv_;
+  bool header_read_ = false;
+  tasks::Input common_;  // fields of every input that has none of its own
   Output output_;
   std::map<std::string, AlignedFile> aligned_;  // by field
-  int64_t line_ = 0;                            // inputs taken so far
+  int64_t line_ = 0, input_ = 0;                // lines, and inputs, taken so far
   int64_t warned_ = 0;                          // warnings of the model so far
 };
 
 void warn_of_lost_outputs(const std::string& format, std::vector<Field>& options, Console& console) {
   const Field& n_best = find_field(options, "n_best", "predict");
-  if (format == "text" && n_best.origin == "--n-best" && field_text(n_best) != "1")
+  if ((format == "text" || format == "auto") && n_best.origin == "--n-best" && field_text(n_best) != "1")
     console.log(Severity::warning,
                 "--format text writes the best output only; --format nbest or jsonl writes all of --n-best");
 }

@@ -85,4 +85,18 @@ std::vector<int64_t> Batcher::next(Cursor& cursor) {
 
 int64_t Batcher::batches_in(int64_t epoch) { return static_cast<int64_t>(load(epoch).size()); }
 
+std::vector<std::vector<int64_t>> costliest_first(std::span<const int32_t> costs, int64_t batch, int64_t limit) {
+  std::vector<int64_t> order(costs.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, std::greater(), [&](int64_t k) { return costs[static_cast<size_t>(k)]; });
+  std::vector<std::vector<int64_t>> out;
+  int64_t sum = 0;
+  for (const int64_t k : order) {
+    const int64_t cost = costs[static_cast<size_t>(k)];
+    if (out.empty() || std::ssize(out.back()) == batch || sum + cost > limit) out.emplace_back(), sum = 0;
+    out.back().push_back(k), sum += cost;
+  }
+  return out;
+}
+
 }  // namespace lookback::data

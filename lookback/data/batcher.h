@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <span>
 #include <vector>
 
 #include "lookback/base/fields.h"
@@ -67,5 +69,10 @@ class Batcher {
   int64_t loaded_ = -1;  // the epoch in epoch_
   std::vector<std::vector<int64_t>> epoch_;
 };
+
+// Of held-out examples all, the costliest first and equals in their own order: batches of at most `batch` of them,
+// whose costs together are at most `limit` where there is more than one.
+std::vector<std::vector<int64_t>> costliest_first(std::span<const int32_t> costs, int64_t batch,
+                                                  int64_t limit = std::numeric_limits<int64_t>::max());
 
 }  // namespace lookback::data

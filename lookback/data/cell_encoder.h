@@ -21,6 +21,8 @@ class CellEncoder {
   // Ids as training may see them: encode's, or a random choice where sampling() is not 0.
   virtual std::vector<int32_t> encode_sampled(std::string_view cell, Rng& rng) const;
   virtual double sampling() const { return 0; }
+  // Whether a cell that is blank is an example like any other.
+  virtual bool encodes_blank() const { return false; }
   // Ids are in [0, size()).
   virtual int64_t size() const = 0;
   // Why a cell of this column gives no ids: "the source is empty".

@@ -1,4 +1,4 @@
-// Private to data: comma-separated values (RFC 4180).
+// Comma-separated values (RFC 4180).
 #pragma once
 
 #include <functional>

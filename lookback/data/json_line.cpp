@@ -1,5 +1,6 @@
 #include "lookback/data/json_line.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "lookback/base/error.h"
@@ -21,8 +22,13 @@ std::vector<std::optional<std::string>> json_members(std::string_view line, cons
       out.emplace_back();
     } else if (found->is_string()) {
       out.emplace_back(found->get<std::string>());
+    } else if (found->is_array() && std::ranges::all_of(*found, [](const auto& x) { return x.is_string(); })) {
+      std::string list;
+      for (const auto& x : *found) list += (list.empty() ? "" : ",") + x.template get<std::string>();
+      out.emplace_back(std::move(list));
     } else {
-      check<FormatError>(found->is_number() || found->is_boolean(), "'", key, "' is neither text nor a number");
+      check<FormatError>(found->is_number() || found->is_boolean(), "'", key,
+                         "' is neither text, nor a list of texts, nor a number");
       out.emplace_back(found->dump());
     }
   }

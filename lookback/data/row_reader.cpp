@@ -159,15 +159,20 @@ struct RowReader::Part {
 
   void split_label(Row& row) {
     constexpr std::string_view kMark = "__label__";
-    row.cells.assign(2, "");
-    std::string_view rest(line);
-    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
-    const size_t end = std::min(rest.find_first_of(" \t"), rest.size());
-    std::string_view label = rest.substr(0, end);
-    if (label.starts_with(kMark)) label.remove_prefix(kMark.size());
-    rest.remove_prefix(end);
-    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
-    row.cells[0] = rest, row.cells[1] = label;
+    const auto skip_spaces = [](std::string_view s) {
+      return s.substr(std::min(s.find_first_not_of(" \t"), s.size()));
+    };
+    std::string_view rest = skip_spaces(line);
+    std::string label;
+    bool marked = false;
+    do {
+      std::string_view word = rest.substr(0, std::min(rest.find_first_of(" \t"), rest.size()));
+      rest = skip_spaces(rest.substr(word.size()));
+      marked = word.starts_with(kMark);
+      if (marked) word.remove_prefix(kMark.size());
+      label += (label.empty() ? "" : ",") + std::string(word);
+    } while (marked && rest.starts_with(kMark));
+    row.cells = {std::string(rest), std::move(label)};
   }
 
   // Only the columns that are read must be text.

@@ -26,9 +26,8 @@ struct TableOptions {
       "of one file with all columns: which ones, in the order of the task's; numbers from 1 or names in line 1 (TSV, "
       "CSV), keys (JSONL)");
     v("layout", layout,
-      "columns; or label_first: of two columns the last one is the first word of a line, with or without __label__ "
-      "before "
-      "it, and the other one the rest")
+      "columns; or label_first: of two columns the last one is the first word of a line, and the other one the rest; "
+      "where words begin with __label__, all that do so, with commas between")
         .choices({"columns", "label_first"});
     v("max_length", max_length, "examples with more tokens than this in a column are left out; 0 keeps all")
         .range(0, 1e9);

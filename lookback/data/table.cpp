@@ -21,9 +21,23 @@ bool blank(std::string_view line) {
   return true;
 }
 
+// Those of the files.
 StringList names_of(const std::vector<Column>& columns) {
   StringList out;
-  for (const Column& c : columns) out.push_back(c.name);
+  for (const Column& c : columns)
+    if (std::ranges::find(out, c.name) == out.end()) out.push_back(c.name);
+  return out;
+}
+
+// Of each column the place of its name among those of the files.
+std::vector<size_t> cells_of(const std::vector<Column>& columns) {
+  const StringList names = names_of(columns);
+  std::vector<size_t> out;
+  for (size_t c = 0; c < columns.size(); ++c) {
+    out.push_back(static_cast<size_t>(std::ranges::find(names, columns[c].name) - names.begin()));
+    check<Error>(c >= names.size() || out[c] == c, "table: the column '", columns[c].name,
+                 "' in another form stands before one of the files");
+  }
   return out;
 }
 
@@ -72,15 +86,17 @@ struct Table::Block {
     return true;
   }
 
-  void tokenize(const std::vector<Column>& columns) {
+  void tokenize(const std::vector<Column>& columns, const std::vector<size_t>& cells) {
     std::vector<std::exception_ptr> failed(entries.size());
     parallel_for(static_cast<int64_t>(entries.size()), 64, [&](int64_t begin, int64_t end) {
       for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k) try {
           Entry& e = entries[k];
           if (!e.row.problem.empty()) continue;
           e.ids.resize(columns.size());
-          for (size_t c = 0; c < columns.size(); ++c)
-            if (!blank(e.row.cells[c])) e.ids[c] = columns[c].encoder->encode(e.row.cells[c]);
+          for (size_t c = 0; c < columns.size(); ++c) {
+            const std::string& cell = e.row.cells[cells[c]];
+            if (columns[c].encoder->encodes_blank() || !blank(cell)) e.ids[c] = columns[c].encoder->encode(cell);
+          }
         } catch (...) {
           failed[k] = std::current_exception();
         }
@@ -91,21 +107,22 @@ struct Table::Block {
 };
 
 Table::Table(const RowSource& rows, std::vector<Column> columns, const TableOptions& options, Keep keep)
-    : columns_(std::move(columns)) {
+    : columns_(std::move(columns)), cells_(cells_of(columns_)) {
   RowReader reader(rows, names_of(columns_), options);
   const int64_t limit = options.memory_mb << 20;
-  for (const Column& c : columns_) {
+  for (size_t k = 0; k < columns_.size(); ++k) {
+    const Column& c = columns_[k];
     Store store{.ids = Rows<uint16_t>(limit),
                 .text = Rows<char>(limit),
-                .keep_text = keep == Keep::tokens_and_text || c.encoder->sampling() > 0};
+                .keep_text = (keep == Keep::tokens_and_text && cells_[k] == k) || c.encoder->sampling() > 0};
     if (c.encoder->size() > 65536) store.ids = Rows<int32_t>(limit);
     stores_.push_back(std::move(store));
-    report_.tokens.emplace_back(c.name, 0);
+    if (cells_[k] == k) report_.tokens.emplace_back(c.name, 0);
   }
   Block block;
   for (bool more = true; more;) {
     more = block.read(reader);
-    block.tokenize(columns_);
+    block.tokenize(columns_, cells_);
     take(block, reader, options);
   }
   report_.unpaired = reader.unpaired();
@@ -115,8 +132,9 @@ void Table::take(const Block& block, const RowReader& reader, const TableOptions
   const auto problem = [&](const Block::Entry& e, size_t& column) -> std::string {
     if (!e.row.problem.empty()) return column = e.row.column, e.row.problem;
     const auto shorter = [](const Ids& a, const Ids& b) { return a.size() < b.size(); };
-    const auto [least, most] = std::ranges::minmax_element(e.ids, shorter);
-    column = static_cast<size_t>(least - e.ids.begin());
+    const auto of_files = std::span(e.ids).first(report_.tokens.size());
+    const auto [least, most] = std::ranges::minmax_element(of_files, shorter);
+    column = static_cast<size_t>(least - of_files.begin());
     if (least->empty()) {
       const std::string why = columns_[column].encoder->why_none(columns_[column].name, e.row.cells[column]);
       if (options.bad_lines == "stop") throw bad_line(reader.where(e.row, column), why.c_str());
@@ -137,14 +155,14 @@ void Table::take(const Block& block, const RowReader& reader, const TableOptions
     }
     ++report_.kept;
     for (size_t c = 0; c < columns_.size(); ++c) {
-      report_.tokens[c].second += std::ssize(e.ids[c]);
+      if (c < report_.tokens.size()) report_.tokens[c].second += std::ssize(e.ids[c]);
       std::visit(
           [&]<class T>(Rows<T>& store) {
             const std::vector<T> narrow(e.ids[c].begin(), e.ids[c].end());
             store.append(narrow);
           },
           stores_[c].ids);
-      if (stores_[c].keep_text) stores_[c].text.append(e.row.cells[c]);
+      if (stores_[c].keep_text) stores_[c].text.append(e.row.cells[cells_[c]]);
     }
   }
 }

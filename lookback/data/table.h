@@ -14,7 +14,8 @@
 
 namespace lookback::data {
 
-// One column: what it is called, and what makes ids of its cells.
+// One column: what it is called, and what makes ids of its cells. One that is called as an earlier one has the same
+// cells in another form: it stands behind those of the files, and no row is left out for it.
 struct Column {
   std::string name;
   const CellEncoder* encoder;
@@ -54,7 +55,8 @@ class Table {
  public:
   // Reads everything. The encoders must outlive the table and not change their sampling().
   // Cells are encoded on as many threads as there are; the result does not depend on how many.
-  // A row is left out where a cell is nothing but white space, too long or too uneven. Throws as RowReader does.
+  // The columns of the files come first, then other forms of their cells. A row is left out where a cell is nothing but
+  // white space, too long or too uneven. Throws as RowReader does.
   Table(const RowSource& rows, std::vector<Column> columns, const TableOptions& options, Keep keep = Keep::tokens);
 
   int64_t size() const { return report_.kept; }
@@ -86,6 +88,7 @@ class Table {
   void take(const Block& block, const RowReader& reader, const TableOptions& options);
 
   std::vector<Column> columns_;
+  std::vector<size_t> cells_;  // of each column, the cell of a row that it holds
   std::vector<Store> stores_;  // one for each column
   TableReport report_;
 };

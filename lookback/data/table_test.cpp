@@ -386,16 +386,18 @@ TEST_F(TableTest, JsonLines) {
                              "{\"target\": \"b\", \"source\": \"a \\u0062\", \"id\": [1]}\n"
                              "{\"source\": 7, \"target\": true}\n"
                              "{\"source\": \"a\"}\n{\"source\": \"a\", \"target\": null}\n"
-                             "{\"source\": [\"a\"], \"target\": \"b\"}\n[1]\n{\"source\n\n");
+                             "{\"source\": [7], \"target\": \"b\"}\n[1]\n{\"source\n\n");
   const Table c = read({f}, {}, Keep::tokens_and_text);
   ASSERT_EQ(c.size(), 2);
   EXPECT_EQ(c.text(0, 0), "a b");
   EXPECT_EQ(c.text(0, 1), "7");
   EXPECT_EQ(c.text(1, 1), "true");
   EXPECT_EQ(c.report().left_out_for("a column is missing"), 2);
-  EXPECT_EQ(c.report().left_out_for("'source' is neither text nor a number"), 1);
+  EXPECT_EQ(c.report().left_out_for("'source' is neither text, nor a list of texts, nor a number"), 1);
   EXPECT_EQ(c.report().left_out_for("no JSON object"), 1);
   EXPECT_EQ(c.report().read, 8);
+  const std::string lists = file("lists.jsonl", "{\"target\": [\"b\", \"c\"], \"source\": \"a\"}\n");
+  EXPECT_EQ(read({lists}, {}, Keep::tokens_and_text).text(1, 0), "b,c");
   EXPECT_EQ(read({f}, {.columns = {"target", "source"}}).ids(0, 0), (Ids{5}));
 }
 
@@ -431,6 +433,26 @@ TEST_F(TableTest, SharesPartTheRows) {
   };
   EXPECT_NE(first(0, 0.5), first(0.5, 1));
   EXPECT_NE(rows_sha256({{files}, 0, 0.5}, {"source", "target"}, {}), rows_sha256({{files}}, {"source", "target"}, {}));
+}
+
+// A second form of a column's cells: as many ids as the text has bytes.
+struct Bytes final : CellEncoder {
+  std::vector<int32_t> encode(std::string_view cell) const override { return std::vector<int32_t>(cell.size(), 1); }
+  int64_t size() const override { return 2; }
+};
+
+TEST_F(TableTest, AColumnInAnotherFormJudgesNoRow) {
+  const std::string f = file("x.tsv", "a b\tb\n\tb\na a a a\tb\n");
+  const auto words = train_tokenizer({.kind = "word"}, {f});
+  const Bytes bytes;
+  const Table t({.parts = {{f}}}, {{"source", words.get()}, {"target", words.get()}, {"source", &bytes}},
+                {.max_length = 3}, Keep::tokens_and_text);
+  ASSERT_EQ(t.size(), 1);
+  EXPECT_EQ(t.report().tokens.size(), 2u);
+  EXPECT_EQ(t.ids(2, 0).size(), 3u);
+  EXPECT_EQ(t.batch({0}).columns.size(), 3u);
+  EXPECT_EQ(t.report().left_out_for("too long"), 1);
+  EXPECT_EQ(t.report().left_out_for("the source is empty"), 1);
 }
 
 }  // namespace

@@ -33,6 +33,12 @@ void check_options(TokenizerOptions options) {
 
 std::vector<int32_t> Tokenizer::encode_sampled(std::string_view text, Rng&) const { return encode(text); }
 
+std::vector<std::string> Tokenizer::pieces(std::span<const int32_t> ids) const {
+  std::vector<std::string> out;
+  for (const int32_t id : ids) out.push_back(piece(id));
+  return out;
+}
+
 void Tokenizer::set_sampling(double strength) {
   check<ConfigError>(strength >= 0 && (kind() != "bpe" || strength < 1), "sampling = ", strength,
                      kind() == "bpe" ? " is outside [0, 1)" : " is below 0", " for kind ", kind());

@@ -67,7 +67,7 @@ class Tokenizer : public CellEncoder {
   std::vector<int32_t> encode_sampled(std::string_view text, Rng& rng) const override;
 
   // What of a text each id of encode(text) stands for, without white space around it: for kUnk the words
-  // or characters that the vocabulary lacks. Throws as encode does.
+  // or characters that the vocabulary lacks. word and char: in the case it is written in. Throws as encode does.
   virtual std::vector<std::string> surfaces(std::string_view text) const = 0;
 
   // The text of ids. kBos, kEos, kPad and ids outside [0, size()) are left out; kUnk is U+2047.
@@ -77,6 +77,8 @@ class Tokenizer : public CellEncoder {
 
   // One piece as it stands in the vocabulary, U+2581 for a space. Throws ShapeError outside [0, size()).
   virtual std::string piece(int32_t id) const = 0;
+
+  std::vector<std::string> pieces(std::span<const int32_t> ids) const;
 
   virtual std::string kind() const = 0;
 

@@ -21,6 +21,10 @@ bool is_space(char32_t c);     // Unicode White_Space
 bool is_unspaced(char32_t c);  // of a script that is written without spaces between words: Chinese, Japanese, Thai ...
 bool is_punctuation(char32_t c);  // ASCII punctuation and symbols, and category P of Unicode
 
+bool is_digit(char32_t c);  // category Nd of Unicode: decimal digits
+enum class LetterCase { none, lower, upper };
+LetterCase letter_case(char32_t c);  // none where a script has no case, too
+
 // Code points, or extended grapheme clusters (UAX 29), as views into `text`.
 std::vector<std::string_view> codepoints(std::string_view text);
 std::vector<std::string_view> graphemes(std::string_view text);

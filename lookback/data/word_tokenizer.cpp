@@ -108,7 +108,9 @@ class WordTokenizer final : public Tokenizer {
   std::vector<std::string> surfaces(std::string_view text) const override {
     check_utf8(text);
     std::vector<std::string> out;
-    rules_.cut(text, [&](std::string_view piece) { out.emplace_back(piece == kSpaceMark ? "" : piece); });
+    Rules as_written = rules_;
+    as_written.lowercase = false;  // which is one code point for one, and moves no cut
+    as_written.cut(text, [&](std::string_view piece) { out.emplace_back(piece == kSpaceMark ? "" : piece); });
     return out;
   }
 

@@ -177,6 +177,13 @@ std::string shortest(R x) {
 std::string json_number(double x) { return shortest(x); }
 std::string json_number(float x) { return shortest(x); }
 
+std::string json_matrix(const Tensor& x) {
+  std::string out = "[";
+  for (int64_t n = 0; !x.empty() && n < x.dim(0); ++n)
+    out += (n ? ", " : "") + json_list(x.rows(n, n + 1).span<float>(), [](float value) { return json_number(value); });
+  return out + "]";
+}
+
 JsonObject& JsonObject::raw(std::string_view name, std::string_view json) {
   members_ += (members_.empty() ? "" : ", ") + json_quote(name) + ": ";
   members_ += json;

@@ -9,6 +9,7 @@
 
 #include "lookback/io/key_value.h"
 #include "lookback/io/posix_file.h"
+#include "lookback/tensor/tensor.h"
 
 namespace lookback::io {
 
@@ -61,5 +62,8 @@ std::string json_list(const Range& range, F&& item) {
   for (const auto& x : range) out += (out.size() > 1 ? ", " : "") + item(x);
   return out + "]";
 }
+
+// f32 [N, C] as a list of its rows; "[]" for an empty one.
+std::string json_matrix(const Tensor& x);
 
 }  // namespace lookback::io

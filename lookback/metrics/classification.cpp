@@ -97,25 +97,6 @@ int64_t check_logits(const char* what, Classes gold, Numbers logits) {
   return classes;
 }
 
-// Columns of a table, each as wide as its widest cell; the first one starts at the left, the others end at the right.
-std::string aligned(const std::vector<StringList>& rows) {
-  std::vector<int64_t> widths;
-  for (const StringList& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], terminal_width(decode_utf8(row[c])));
-  }
-  std::string out;
-  for (const StringList& row : rows) {
-    std::string line;
-    for (size_t c = 0; c < row.size(); ++c) {
-      const std::string gap(static_cast<size_t>(widths[c] - terminal_width(decode_utf8(row[c]))), ' ');
-      line += c == 0 ? row[c] + gap : "  " + gap + row[c];
-    }
-    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return out;
-}
-
 }  // namespace
 
 double ClassCounts::precision() const { return share(correct, predicted); }
@@ -130,6 +111,24 @@ std::vector<ClassCounts> ConfusionMatrix::by_class() const {
       out[static_cast<size_t>(p)].predicted += at(g, p);
       if (g == p) out[static_cast<size_t>(g)].correct = at(g, p);
     }
+  return out;
+}
+
+std::string aligned_columns(const std::vector<StringList>& rows) {
+  std::vector<int64_t> widths;
+  for (const StringList& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], terminal_width(decode_utf8(row[c])));
+  }
+  std::string out;
+  for (const StringList& row : rows) {
+    std::string line;
+    for (size_t c = 0; c < row.size(); ++c) {
+      const std::string gap(static_cast<size_t>(widths[c] - terminal_width(decode_utf8(row[c]))), ' ');
+      line += c == 0 ? row[c] + gap : "  " + gap + row[c];
+    }
+    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
   return out;
 }
 
@@ -162,7 +161,7 @@ std::string confusion_text(const ConfusionMatrix& matrix, const StringList& name
     last.push_back(fixed(100 * c.precision(), 1));
   }
   rows.push_back(std::move(last));
-  return aligned(rows);
+  return aligned_columns(rows);
 }
 
 MacroAverages macro_averages(std::span<const ClassCounts> classes) {

@@ -36,6 +36,10 @@ ConfusionMatrix confusion_matrix(std::span<const int64_t> gold, std::span<const 
 // Throws ShapeError unless there is a name for each class, FormatError for a name that is not UTF-8.
 std::string confusion_text(const ConfusionMatrix& matrix, const StringList& names);
 
+// Columns of a table as lines, each as wide as its widest cell; the first one starts at the left, the others end at the
+// right. Throws FormatError for a cell that is not UTF-8.
+std::string aligned_columns(const std::vector<StringList>& rows);
+
 struct MacroAverages {
   double precision = 0, recall = 0, f1 = 0;
 };

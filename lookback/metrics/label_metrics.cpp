@@ -13,30 +13,44 @@ constexpr size_t kMaxLabels = 1000;
 
 std::string label_of(std::string_view line) { return encode_utf8(strip(decode_utf8(line))); }
 
+// The labels of a line: it is one or, with a separator, those between separators, blank ones passed over.
+std::vector<std::string> split(std::string_view line, const std::string& separator) {
+  if (separator.empty()) return {label_of(line)};
+  std::vector<std::string> out;
+  for (size_t begin = 0, end; begin <= line.size(); begin = end + separator.size()) {
+    end = std::min(line.find(separator, begin), line.size());
+    if (std::string label = label_of(line.substr(begin, end - begin)); !label.empty()) out.push_back(std::move(label));
+  }
+  return out;
+}
+
 class OverLabels final : public CorpusMetric {
  public:
   using Formula = double (*)(std::span<const ClassCounts>);
 
-  OverLabels(std::string name, const LabelSet& labels, Formula formula)
-      : name_(std::move(name)), labels_(labels.begin(), labels.end()), formula_(formula) {
+  OverLabels(std::string name, const LabelLines& options, Formula formula)
+      : name_(std::move(name)),
+        separator_(options.separator),
+        labels_(options.labels.begin(), options.labels.end()),
+        formula_(formula) {
+    const LabelSet& labels = options.labels;
     check<FormatError>(labels.size() <= kMaxLabels, name_, ": there are ", labels.size(), " different labels, at most ",
-                       kMaxLabels, " can be scored; give one label on each line");
+                       kMaxLabels, " can be scored; give one label on each line, or name what separates them");
   }
 
   std::string name() const override { return name_; }
-  std::string settings() const override { return "case:mixed"; }
+  std::string settings() const override { return separator_.empty() ? "case:mixed" : "case:mixed|labels:several"; }
   bool higher_is_better() const override { return true; }
-  void check_line(std::string_view line) const override { index_of(line); }
+  void check_line(std::string_view line) const override { labels_of(line); }
 
   Stats segment(std::string_view hypothesis, std::span<const std::string> references) const override {
-    const size_t predicted = index_of(hypothesis);
-    size_t gold = index_of(references.front());
+    const std::set<size_t> predicted = labels_of(hypothesis);
+    std::set<size_t> gold = labels_of(references.front());
     for (const std::string& r : references.subspan(1))
-      if (index_of(r) == predicted) gold = predicted;
+      if (labels_of(r) == predicted) gold = predicted;
     Stats out(3 * labels_.size());
-    out[3 * gold] = gold == predicted ? 1 : 0;
-    out[3 * gold + 1] = 1;
-    out[3 * predicted + 2] = 1;
+    for (const size_t k : gold) out[3 * k] = predicted.contains(k) ? 1 : 0, out[3 * k + 1] = 1;
+    for (const size_t k : predicted) out[3 * k + 2] = 1;
     return out;
   }
 
@@ -52,8 +66,13 @@ class OverLabels final : public CorpusMetric {
   }
 
  private:
-  size_t index_of(std::string_view line) const {
-    const std::string label = label_of(line);
+  std::set<size_t> labels_of(std::string_view line) const {
+    std::set<size_t> out;
+    for (const std::string& label : split(line, separator_)) out.insert(index_of(label));
+    return out;
+  }
+
+  size_t index_of(const std::string& label) const {
     const auto at = std::ranges::lower_bound(labels_, label);
     check<FormatError>(at != labels_.end() && *at == label, "'", label, "' is none of the ", labels_.size(), " labels");
     return static_cast<size_t>(at - labels_.begin());
@@ -66,33 +85,39 @@ class OverLabels final : public CorpusMetric {
     return out;
   }
 
-  std::string name_;
+  std::string name_, separator_;
   Lines labels_;  // in byte order
   Formula formula_;
 };
 
 }  // namespace
 
-void collect_labels(const Lines& lines, LabelSet& labels) {
+void LabelLines::fields(FieldVisitor& v) {
+  v("separator", separator, "what stands between several labels on a line; without it each line is one label");
+}
+
+void collect_labels(const Lines& lines, LabelLines& options) {
   for (const std::string& line : lines) {
     try {
-      labels.insert(label_of(line));
+      for (std::string& label : split(line, options.separator)) options.labels.insert(std::move(label));
     } catch (const FormatError&) {  // named with its line when it is to be scored
       continue;
     }
   }
 }
 
-std::unique_ptr<CorpusMetric> make_macro_f1(const LabelSet& labels) {
-  return std::make_unique<OverLabels>("macro_f1", labels, [](auto counts) { return 100 * macro_averages(counts).f1; });
+std::unique_ptr<CorpusMetric> make_macro_f1(const LabelLines& options) {
+  return std::make_unique<OverLabels>("macro_f1", options, [](auto counts) { return 100 * macro_averages(counts).f1; });
 }
 
-std::unique_ptr<CorpusMetric> make_micro_f1(const LabelSet& labels) {
-  return std::make_unique<OverLabels>("micro_f1", labels, [](auto counts) { return 100 * micro_f1(counts); });
+std::unique_ptr<CorpusMetric> make_micro_f1(const LabelLines& options) {
+  return std::make_unique<OverLabels>("micro_f1", options, [](auto counts) { return 100 * micro_f1(counts); });
 }
 
-std::unique_ptr<CorpusMetric> make_mcc(const LabelSet& labels) {
-  return std::make_unique<OverLabels>("mcc", labels, [](auto counts) { return matthews(counts); });
+std::unique_ptr<CorpusMetric> make_mcc(const LabelLines& options) {
+  check<ConfigError>(options.separator.empty(),
+                     "mcc: a correlation of classes needs one label on each line; leave the separator out");
+  return std::make_unique<OverLabels>("mcc", options, [](auto counts) { return matthews(counts); });
 }
 
 }  // namespace lookback::metrics

@@ -24,9 +24,9 @@ constexpr MetricEntry kMetrics[] = {
     {"wer", [](const MetricOptions& o) { return make_wer(o.wer); }},
     {"cer", [](const MetricOptions& o) { return make_cer(o.cer); }},
     {"accuracy", [](const MetricOptions& o) { return make_accuracy(o.accuracy); }},
-    {"macro_f1", [](const MetricOptions& o) { return make_macro_f1(o.labels); }, true},
-    {"micro_f1", [](const MetricOptions& o) { return make_micro_f1(o.labels); }, true},
-    {"mcc", [](const MetricOptions& o) { return make_mcc(o.labels); }, true},
+    {"macro_f1", [](const MetricOptions& o) { return make_macro_f1(o.label); }, true},
+    {"micro_f1", [](const MetricOptions& o) { return make_micro_f1(o.label); }, true},
+    {"mcc", [](const MetricOptions& o) { return make_mcc(o.label); }, true},
 };
 
 const MetricEntry& entry_of(std::string_view name) {
@@ -44,6 +44,7 @@ void MetricOptions::fields(FieldVisitor& v) {
   v("wer", wer);
   v("cer", cer);
   v("accuracy", accuracy);
+  v("label", label);
 }
 
 std::vector<std::string> metric_names() {
@@ -57,7 +58,7 @@ std::unique_ptr<CorpusMetric> make_metric(std::string_view name, const MetricOpt
 }
 
 void learn_lines(std::string_view name, const Lines& lines, MetricOptions& options) {
-  if (entry_of(name).over_labels) collect_labels(lines, options.labels);
+  if (entry_of(name).over_labels) collect_labels(lines, options.label);
 }
 
 }  // namespace lookback::metrics

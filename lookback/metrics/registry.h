@@ -23,7 +23,7 @@ struct MetricOptions {
   TerOptions ter;
   ErrorRateOptions wer, cer;
   AccuracyOptions accuracy;
-  LabelSet labels;  // of macro_f1, micro_f1 and mcc; no field, but what learn_lines found
+  LabelLines label;  // of macro_f1, micro_f1 and mcc; its labels are what learn_lines found
 
   void fields(FieldVisitor& v);
 };

@@ -102,6 +102,21 @@ Interval bootstrap_interval(const CorpusMetric& metric, const std::vector<Stats>
   return interval_of(bootstrap_scores(metric, segments, options));
 }
 
+Interval bootstrap_interval(int64_t n, const std::function<double(std::span<const int64_t>)>& score,
+                            const BootstrapOptions& options) {
+  BootstrapOptions o = options;
+  check_options("bootstrap", o);
+  check<FormatError>(n > 0, "bootstrap: there are no examples");
+  NumpyRandom random(static_cast<uint64_t>(o.seed));
+  std::vector<double> scores(o.samples);
+  std::vector<int64_t> drawn(static_cast<size_t>(n));
+  for (double& s : scores) {
+    for (int64_t& k : drawn) k = static_cast<int64_t>(random.below(static_cast<uint64_t>(n)));
+    s = score(drawn);
+  }
+  return interval_of(std::move(scores));
+}
+
 Score corpus_score_with_interval(const CorpusMetric& metric, const Lines& hypotheses, const References& references,
                                  const BootstrapOptions& options) {
   const SegmentReferences by_line = by_segment(references);

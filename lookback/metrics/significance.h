@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,10 @@ struct Interval {
 std::vector<double> bootstrap_scores(const CorpusMetric& metric, const std::vector<Stats>& segments,
                                      const BootstrapOptions& options = {});
 Interval bootstrap_interval(const CorpusMetric& metric, const std::vector<Stats>& segments,
+                            const BootstrapOptions& options = {});
+
+// The same of any score of `n` examples: score(numbers of the examples of a resample).
+Interval bootstrap_interval(int64_t n, const std::function<double(std::span<const int64_t>)>& score,
                             const BootstrapOptions& options = {});
 
 // corpus_score with score.mean and score.ci, "bs:N|seed:S" in the signature and both in the text.

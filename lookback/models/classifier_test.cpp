@@ -1,5 +1,7 @@
 #include "lookback/models/classifier.h"
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "lookback/base/parallel.h"
@@ -10,7 +12,8 @@ namespace {
 
 using testing::same_bits;
 
-constexpr int64_t kVocabulary = 50, kClasses = 3;
+constexpr int64_t kVocabulary = 50, kCharacters = 9, kClasses = 3;
+constexpr Classifier::Sizes kSizes{kVocabulary, kCharacters, kClasses};
 
 // Ways to build one that differ in what they look at.
 std::vector<ClassifierOptions> kinds() {
@@ -20,13 +23,43 @@ std::vector<ClassifierOptions> kinds() {
                                         {.kind = "max"},
                                         {.kind = "additive"},
                                         {.kind = "dot", .hops = 3}})
-    out.push_back(
-        {.encoder = {.hidden = 9}, .pooling = pooling, .embedding = 11, .dropout = {.rate = 0.3, .words = 0.1}});
+    out.push_back({.encoder = {.hidden = 9},
+                   .pooling = pooling,
+                   .front = {.embedding = 11},
+                   .dropout = {.rate = 0.3, .words = 0.1}});
   ClassifierOptions blocks = out[3];
   blocks.encoder = {
       .blocks = {{.kind = "convolution", .hidden = 13}, {.kind = "pyramid"}, {.kind = "bigru", .hidden = 6}}};
   out.push_back(blocks);
+  ClassifierOptions letters = out[3];
+  letters.front.characters = {.kind = "lstm", .embedding = 5, .hidden = 4};
+  letters.front.capitals = 3;
+  out.push_back(letters);
+  ClassifierOptions documents = out[4];
+  documents.front.characters = {.kind = "convolution", .embedding = 5, .hidden = 4};
+  documents.hierarchical = true;
+  documents.sentences = {.encoder = {.cell = "gru", .hidden = 5}, .pooling = {.kind = "additive", .hops = 2}};
+  out.push_back(documents);
   return out;
+}
+
+// A text, each token of which is written in the same way wherever it stands, in sentences of three tokens.
+void add_text(ClassifierTexts& texts, std::vector<int32_t> tokens) {
+  auto& spelling = texts.spellings.emplace_back();
+  auto& sentences = texts.sentences.emplace_back();
+  for (size_t t = 0; t < tokens.size(); ++t) {
+    spelling.push_back(tokens[t] % 6);
+    for (int32_t k = tokens[t] % 5; k > 0; --k) spelling.push_back(6 + (tokens[t] + k) % kCharacters);
+    if (t % 3 == 0) sentences.push_back(0);
+    ++sentences.back();
+  }
+  texts.tokens.push_back(std::move(tokens));
+}
+
+// Text k alone.
+ClassifierTexts alone(const ClassifierTexts& texts, size_t k) {
+  const int64_t index[] = {static_cast<int64_t>(k)};
+  return texts.chosen(index);
 }
 
 // Texts of up to `longest` tokens, now and then an empty one; the class is that of the sum of their ids.
@@ -36,8 +69,8 @@ ClassifierBatch random_texts(int64_t count, int64_t longest, uint64_t seed = 1) 
   for (int64_t k = 0; k < count; ++k) {
     std::vector<int32_t> text(rng.below(static_cast<uint64_t>(longest) + 1));
     for (int32_t& id : text) id = static_cast<int32_t>(4 + rng.below(kVocabulary - 4));
-    out.labels.push_back(std::accumulate(text.begin(), text.end(), 0) % kClasses);
-    out.texts.push_back(std::move(text));
+    out.labels.push_back({static_cast<int32_t>(std::accumulate(text.begin(), text.end(), 0) % kClasses)});
+    add_text(out.texts, std::move(text));
   }
   return out;
 }
@@ -45,19 +78,27 @@ ClassifierBatch random_texts(int64_t count, int64_t longest, uint64_t seed = 1) 
 TEST(Classifier, ATextScoresAsItDoesAlone) {
   const ClassifierBatch batch = random_texts(9, 12);
   for (const ClassifierOptions& o : kinds()) {
-    const Classifier model(o, kVocabulary, kClasses, 1);
+    const Classifier model(o, kSizes, 1);
     const auto all = model.score(batch.texts);
     double nll = 0;
-    for (size_t k = 0; k < batch.texts.size(); ++k) {
-      const auto one = model.score({batch.texts[k]})[0];
+    for (size_t k = 0; k < batch.labels.size(); ++k) {
+      const auto one = model.score(alone(batch.texts, k))[0];
+      const auto tokens = batch.texts.tokens[k].size();
       EXPECT_EQ(one.logits, all[k].logits) << o.pooling.kind;
-      EXPECT_EQ(one.weights.empty(), !o.pooling.has_attention() || batch.texts[k].empty());
-      nll += model.loss({{batch.texts[k]}, {batch.labels[k]}}, {}, 1, nullptr).nll_sum;
+      EXPECT_EQ(one.weights.empty(), !o.pooling.has_attention() || tokens == 0);
+      EXPECT_EQ(one.sentence_weights.empty(), !o.hierarchical || tokens == 0);
+      nll += model.loss({alone(batch.texts, k), {batch.labels[k]}}, {}, 1, nullptr).nll_sum;
+      if (!one.sentence_weights.empty()) {
+        const Shape shape{2, std::ssize(batch.texts.sentences[k])};
+        ASSERT_EQ(one.sentence_weights.shape(), shape);
+        EXPECT_TRUE(same_bits(one.sentence_weights, all[k].sentence_weights));
+      }
       if (one.weights.empty()) continue;
-      ASSERT_EQ(one.weights.shape(), (Shape{o.pooling.hops, std::ssize(batch.texts[k])}));
+      ASSERT_EQ(one.weights.shape(), (Shape{o.pooling.hops, static_cast<int64_t>(tokens)}));
       for (int64_t hop = 0; hop < o.pooling.hops; ++hop) {
         const auto row = one.weights.rows(hop, hop + 1);
-        EXPECT_NEAR(std::accumulate(row.span<float>().begin(), row.span<float>().end(), 0.0), 1, 1e-5);
+        const auto parts = o.hierarchical ? static_cast<double>(batch.texts.sentences[k].size()) : 1.0;
+        EXPECT_NEAR(std::accumulate(row.span<float>().begin(), row.span<float>().end(), 0.0), parts, 1e-5 * parts);
         for (int64_t t = 0; t < row.dim(1); ++t)
           EXPECT_EQ(row.data<float>()[t], all[k].weights.data<float>()[hop * all[k].weights.dim(1) + t]);
       }
@@ -71,7 +112,7 @@ TEST(Classifier, OneAndTwoThreadsTrainTheSameWeights) {
   for (const ClassifierOptions& o : kinds()) {
     const auto gradients = [&](int threads) {
       const ThreadScope scope(threads);
-      Classifier model(o, kVocabulary, kClasses, 1);
+      Classifier model(o, kSizes, 1);
       Noise noise{3, 5};
       backward(model.loss(batch, {.smoothing = 0.1, .penalty = o.pooling.has_attention() ? 0.3 : 0}, 1, &noise).loss);
       std::vector<Tensor> out;
@@ -95,9 +136,9 @@ TEST(Classifier, EveryKindLearnsAWord) {
       std::vector<int32_t> text;
       for (uint64_t n = 2 + rng.below(4); n > 0; --n) text.push_back(static_cast<int32_t>(10 + rng.below(30)));
       text[rng.below(text.size())] = 4 + k % kClasses;
-      batch.texts.push_back(text), batch.labels.push_back(k % kClasses);
+      add_text(batch.texts, text), batch.labels.push_back({static_cast<int32_t>(k % kClasses)});
     }
-    Classifier model(o, kVocabulary, kClasses, 1);
+    Classifier model(o, kSizes, 1);
     const auto params = params_of(model);
     for (int step = 0; step < 150; ++step) {
       backward(model.loss(batch, {}, 1.0 / 60, nullptr).loss);
@@ -120,14 +161,88 @@ TEST(Classifier, WhatDoesNotGoTogetherIsNamed) {
     }
     return "";
   };
-  EXPECT_EQ(said([] { Classifier({.pooling = {.kind = "mean", .hops = 2}}, 5, 2, 1); }),
+  EXPECT_EQ(said([] {
+              Classifier({.pooling = {.kind = "mean", .hops = 2}}, {5, 0, 2}, 1);
+            }),
             "model.pooling.hops = 2 needs attention, and model.pooling.kind is 'mean'");
   EXPECT_EQ(said([] { ClassifierObjective{.penalty = 1}.check_with({.pooling = {.kind = "max"}}); }),
             "loss.penalty = 1 needs attention, and model.pooling.kind is 'max'");
-  const Classifier model({}, 5, 2, 1);
-  EXPECT_THROW(model.loss({{{1}}, {2}}, {}, 1, nullptr), ShapeError);
-  EXPECT_THROW(model.loss({{{5}}, {1}}, {}, 1, nullptr), ShapeError);
-  EXPECT_THROW(model.loss({{{1}}, {}}, {}, 1, nullptr), ShapeError);
+  EXPECT_EQ(said([] {
+              Classifier({.sentences = {.encoder = {.hidden = 3}}}, {5, 0, 2}, 1);
+            }),
+            "model.sentences.encoder.hidden = 3 has no meaning without model.hierarchical = true");
+  EXPECT_EQ(
+      said([] {
+        Classifier({.hierarchical = true, .sentences = {.encoder = {.cell = "gru", .blocks = {{}}}}}, {5, 0, 2}, 1);
+      }),
+      "model.sentences.encoder.cell = \"gru\" does not go with model.sentences.encoder.blocks, which say what the "
+      "encoder is");
+  EXPECT_EQ(said([] {
+              Classifier({.front = {.characters = {.kind = "lstm", .kernel = 5}}}, {5, 4, 2}, 1);
+            }),
+            "model.characters.kernel = 5 is of kind 'convolution'; this is 'lstm'");
+  const Classifier model({}, {5, 0, 2}, 1);
+  const auto loss = [&](Sentences texts, Sentences labels) {
+    model.loss({{std::move(texts)}, std::move(labels)}, {}, 1, nullptr);
+  };
+  EXPECT_THROW(loss({{1}}, {{2}}), ShapeError);
+  EXPECT_THROW(loss({{5}}, {{1}}), ShapeError);
+  EXPECT_THROW(loss({{1}}, {}), ShapeError);
+  EXPECT_THROW(loss({{1}}, {{0, 1}}), ShapeError);
+  EXPECT_THROW(loss({{1}}, {{}}), ShapeError);
+  loss({{1}}, {{1}});
+  const Classifier letters({.front = {.capitals = 2}}, {5, 0, 2}, 1);
+  EXPECT_THROW(letters.score({.tokens = {{1}}}), ShapeError) << "no spelling";
+  EXPECT_THROW(letters.score({.tokens = {{1}}, .spellings = {{7}}}), ShapeError) << "a character before the case";
+  EXPECT_THROW(letters.score({.tokens = {{1}}, .spellings = {{1, 2}}}), ShapeError) << "two words for one";
+  const Classifier documents({.hierarchical = true}, {5, 0, 2}, 1);
+  EXPECT_THROW(documents.score({.tokens = {{1, 2}}, .sentences = {{1}}}), ShapeError);
+  // Texts without a token, all of them.
+  EXPECT_EQ(documents.score({.tokens = {{}, {}}, .sentences = {{}, {}}})[0].logits.size(), 2u);
+}
+
+// Each label with a probability of its own.
+TEST(Classifier, SeveralLabels) {
+  for (const ClassifierOptions& o : kinds()) {
+    Classifier model(o, {kVocabulary, kCharacters, kClasses, true}, 1);
+    ClassifierBatch batch = random_texts(8, 9);
+    for (size_t k = 0; k < batch.labels.size(); ++k)
+      batch.labels[k] = k % 3 == 0   ? std::vector<int32_t>{}
+                        : k % 3 == 1 ? std::vector<int32_t>{1}
+                                     : std::vector<int32_t>{0, 2};
+    const auto scores = model.score(batch.texts);
+    double loss = 0, weighted = 0;
+    int64_t correct = 0;
+    for (size_t n = 0; n < scores.size(); ++n) {
+      bool right = true;
+      for (int32_t k = 0; k < kClasses; ++k) {
+        const bool has = std::ranges::find(batch.labels[n], k) != batch.labels[n].end();
+        const double z = scores[n].logits[static_cast<size_t>(k)], nll = std::log(1 + std::exp(has ? -z : z));
+        loss += nll, weighted += has && k == 2 ? 3 * nll : nll;
+        right = right && has == (z > 0);
+      }
+      correct += right;
+    }
+    const auto plain = model.loss(batch, {}, 1, nullptr);
+    EXPECT_NEAR(plain.loss_sum, loss, 1e-6 * loss);
+    EXPECT_NEAR(plain.nll_sum, loss, 1e-6 * loss);
+    EXPECT_EQ(plain.correct, correct);
+    ClassifierObjective objective;
+    objective.class_weights = {1, 1, 3};
+    EXPECT_NEAR(model.loss(batch, objective, 1, nullptr).loss_sum, weighted, 1e-6 * weighted);
+  }
+}
+
+TEST(Classifier, AWeightOfAClassIsThatOfItsTexts) {
+  const ClassifierBatch batch = random_texts(9, 12);
+  const Classifier model(kinds()[3], kSizes, 1);
+  ClassifierObjective objective{.smoothing = 0.1};
+  objective.class_weights = {0.5, 1, 4};
+  double sum = 0;
+  for (size_t k = 0; k < batch.labels.size(); ++k)
+    sum += objective.class_weights[static_cast<size_t>(batch.labels[k][0])] *
+           model.loss({alone(batch.texts, k), {batch.labels[k]}}, {.smoothing = 0.1}, 1, nullptr).loss_sum;
+  EXPECT_NEAR(model.loss(batch, objective, 1, nullptr).loss_sum, sum, 1e-9 * sum);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Private to models: sentences of ids.
+// Sentences of ids.
 #pragma once
 
 #include <cstdint>

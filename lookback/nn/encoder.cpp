@@ -8,7 +8,8 @@
 
 namespace lookback {
 
-Encoder::Encoder(const EncoderOptions& options, int64_t input_width) : is_stack_(options.blocks.empty()) {
+Encoder::Encoder(const EncoderOptions& options, int64_t input_width, const std::string& where)
+    : is_stack_(options.blocks.empty()) {
   if (is_stack_) {
     blocks_.push_back(std::make_shared<RecurrentStack>(options, input_width));
     return;
@@ -17,10 +18,10 @@ Encoder::Encoder(const EncoderOptions& options, int64_t input_width) : is_stack_
   given.blocks.clear();
   const auto set = fields_of(given), defaults = fields_of(plain);
   for (size_t k = 0; k < set.size(); ++k)
-    check<ConfigError>(field_text(set[k]) == field_text(defaults[k]), "model.encoder.", set[k].path, " = ",
-                       field_text(set[k]), " does not go with model.encoder.blocks, which say what the encoder is");
+    check<ConfigError>(field_text(set[k]) == field_text(defaults[k]), where, ".", set[k].path, " = ",
+                       field_text(set[k]), " does not go with ", where, ".blocks, which say what the encoder is");
   for (size_t k = 0; k < options.blocks.size(); ++k) {
-    blocks_.push_back(make_block(options.blocks[k], input_width, str_cat("model.encoder.blocks.", k)));
+    blocks_.push_back(make_block(options.blocks[k], input_width, str_cat(where, ".blocks.", k)));
     input_width = blocks_.back()->width();
   }
 }

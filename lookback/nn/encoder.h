@@ -17,8 +17,8 @@ class Encoder {
  public:
   Encoder() = default;
   // With blocks, they are the encoder, and the keys of recurrent layers beside them have no effect: ConfigError if one
-  // of these is set. Throws ConfigError as make_block does.
-  Encoder(const EncoderOptions& options, int64_t input_width);
+  // of these is set. Throws ConfigError as make_block does. `where` is what messages call it: "model.encoder".
+  Encoder(const EncoderOptions& options, int64_t input_width, const std::string& where = "model.encoder");
 
   // embedded [N, E]. Without noise: no dropout. The memory is by sequence. `final` are the states of all recurrent
   // layers; without any, the mean of the memory [B, width] stands for one.

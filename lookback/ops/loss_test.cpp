@@ -141,5 +141,56 @@ TEST(ProjectedXent, WhatDoesNotFitIsRefused) {
   EXPECT_THROW(ops::projected_xent(h, w, b, {0, -1}), ShapeError);
 }
 
+TEST(ProjectedXent, WeightsOfRows) {
+  const auto y = targets_of(7, 5);
+  const ops::XentOptions o{.smoothing = 0.1, .scale = 0.3, .weights = {1, 0.2, 3, 0, 1, 2, 0.5}};
+  const Inputs in = {random_param({7, 3}, 1), random_param({5, 3}, 2), random_param({5}, 3)};
+  check_op(in, [&](const Inputs& x) { return ops::projected_xent(x[0], x[1], x[2], y, o).loss; });
+  double sum = 0, nll = 0;
+  for (int32_t n = 0; n < 7; ++n) {
+    const Var row = ops::gather_rows(in[0], ops::row_ids({n}));
+    const auto one = ops::projected_xent(row, in[1], in[2], {y[static_cast<size_t>(n)]}, {.smoothing = 0.1});
+    sum += o.weights[static_cast<size_t>(n)] * one.loss_sum, nll += one.nll_sum;
+  }
+  const auto all = ops::projected_xent(in[0], in[1], in[2], y, o);
+  EXPECT_NEAR(all.loss_sum, sum, 1e-12);
+  EXPECT_NEAR(all.loss.value().data<double>()[0], 0.3 * sum, 1e-12);
+  EXPECT_NEAR(all.nll_sum, nll, 1e-12);
+  EXPECT_THROW(ops::projected_xent(in[0], in[1], in[2], y, {.weights = {1, 2}}), ShapeError);
+}
+
+Tensor targets_between(const Shape& shape) {
+  Tensor out(shape, Dtype::f64);
+  for (int64_t i = 0; i < out.size(); ++i) out.data<double>()[i] = i % 3 == 2 ? 0.05 : static_cast<double>(i % 2);
+  return out;
+}
+
+TEST(BinaryXent, Gradients) {
+  for (const Shape& shape : {Shape{1, 1}, Shape{4, 1}, Shape{1, 5}, Shape{6, 3}}) {
+    std::vector<double> weights;
+    for (int64_t k = 0; k < shape[1]; ++k) weights.push_back(0.5 + static_cast<double>(k));
+    for (const auto& w : {std::vector<double>(), weights})
+      check_op({random_param(shape, 1)}, [&](const Inputs& x) {
+        const Var loss = ops::binary_xent(x[0], targets_between(shape).to(x[0].dtype()), w, 0.7).loss;
+        return ops::mul(loss, ops::scale(loss, 0.3));
+      });
+  }
+}
+
+TEST(BinaryXent, ValuesAreThoseOfTheFormulaAndStayFinite) {
+  const Var z = random_param({3, 2}, 4);
+  const Tensor y = targets_between({3, 2});
+  double sum = 0;
+  for (int64_t i = 0; i < 6; ++i) {
+    const double x = z.value().data<double>()[i], target = y.data<double>()[i];
+    sum += (i % 2 ? 2 : 1) * target * std::log(1 + std::exp(-x)) + (1 - target) * std::log(1 + std::exp(x));
+  }
+  EXPECT_NEAR(ops::binary_xent(z, y, {1, 2}).loss_sum, sum, 1e-12);
+  z.value().data<double>()[0] = 1e4, z.value().data<double>()[1] = -1e4;
+  EXPECT_TRUE(std::isfinite(ops::binary_xent(z, y, {}).loss_sum));
+  EXPECT_THROW(ops::binary_xent(z, targets_between({2, 3}), {}), ShapeError);
+  EXPECT_THROW(ops::binary_xent(z, y, {1}), ShapeError);
+}
+
 }  // namespace
 }  // namespace lookback

@@ -1,24 +1,44 @@
 #include "lookback/tasks/classify.h"
 
 #include <algorithm>
-#include <numeric>
+#include <cmath>
+#include <cstdlib>
 
 #include "lookback/base/elementary.h"
 #include "lookback/base/utf8.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/ops/precision.h"
+#include "lookback/tasks/label_report.h"
 #include "lookback/tasks/task_definition.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::tasks {
 namespace {
 
+using data::Ids;
+
+constexpr int64_t kTokensAtOnce = 65'536;  // in prediction, unless one text alone has more
+constexpr double kLeastProbability = 0.5;  // of a label that is there, of several
+
+Classifier::Sizes sizes_of(const Classify::Network& n) {
+  return {.vocabulary = n.tokenizer->size(),
+          .characters = n.spelling ? n.spelling->characters() : 0,
+          .classes = n.labels->count(),
+          .several = n.labels->options().several};
+}
+
 Classify::Network make(const Classify::Recipe& recipe, std::shared_ptr<data::Tokenizer> tokenizer,
-                       std::shared_ptr<data::Labels> labels) {
+                       std::shared_ptr<data::Labels> labels, std::shared_ptr<data::Spelling> spelling) {
   tokenizer->set_sampling(recipe.tokenizer.sampling);
-  Classify::Network out{.config = {.vocabulary = tokenizer->size(), .labels = labels->names(), .model = recipe.model}};
-  out.model = std::make_unique<Classifier>(recipe.model, tokenizer->size(), labels->size(), seed_of(recipe.train));
-  out.tokenizer = std::move(tokenizer), out.labels = std::move(labels);
+  Classify::Network out{.config = {.vocabulary = tokenizer->size(),
+                                   .labels = labels->labels(),
+                                   .label = labels->options(),
+                                   .model = recipe.model},
+                        .tokenizer = std::move(tokenizer),
+                        .labels = std::move(labels),
+                        .spelling = std::move(spelling)};
+  if (out.spelling) out.config.characters = out.spelling->alphabet();
+  out.model = std::make_unique<Classifier>(recipe.model, sizes_of(out), seed_of(recipe.train));
   return out;
 }
 
@@ -30,63 +50,167 @@ std::string text_of(const Input& input) {
 
 // What the networks say of one text.
 struct Said {
-  std::vector<double> probabilities;  // of each label, the mean over networks
-  Tensor weights;                     // [hops, tokens] the mean over networks; empty without attention
+  Ids tokens;
+  std::vector<int64_t> sentences;     // tokens of each, of a hierarchical model
+  std::vector<double> probabilities;  // [labels] the mean over networks
+  Tensor weights, sentence_weights;   // of a mean over networks; empty without attention
 };
 
-void add_softmax(const std::vector<float>& logits, std::vector<double>& to) {
-  std::vector<double> p(logits.begin(), logits.end());
-  elementary::softmax(p);
-  for (size_t k = 0; k < p.size(); ++k) to[k] += p[k];
+std::vector<double> probabilities_of(const std::vector<float>& logits, const Classify::Config& config) {
+  std::vector<double> out(logits.begin(), logits.end());
+  for (double& z : out) z /= config.temperature;
+  if (!config.label.several) return elementary::softmax(out), out;
+  for (double& z : out) z = 1 / (1 + elementary::exp(-z));
+  return out;
 }
 
-std::vector<Said> ask(Classify::Networks networks, const std::vector<data::Ids>& texts,
+// sum += x / n
+void add_part(std::vector<double>& sum, const std::vector<double>& x, size_t n) {
+  sum.resize(x.size());
+  for (size_t k = 0; k < x.size(); ++k) sum[k] += x[k] / static_cast<double>(n);
+}
+void add_part(Tensor& sum, const Tensor& x, size_t n) {
+  if (x.empty()) return;
+  if (sum.empty()) sum = Tensor::zeros(x.shape());
+  for (int64_t i = 0; i < x.size(); ++i) sum.data<float>()[i] += x.data<float>()[i] / static_cast<float>(n);
+}
+
+std::vector<Said> ask(Classify::Networks networks, const std::vector<std::string>& texts,
                       const Classify::Options& options) {
   const PrecisionScope scope(ops::available_precision(options.precision));
-  std::vector<size_t> order(texts.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, std::greater(), [&](size_t k) { return texts[k].size(); });
+  std::vector<Ids> tokens, spellings;
+  std::vector<int32_t> costs;
+  const Classify::Network& first = *networks[0];
+  for (const std::string& text : texts) {
+    tokens.push_back(first.tokenizer->encode(text));
+    if (first.spelling) spellings.push_back(first.spelling->encode(text));
+    costs.push_back(static_cast<int32_t>(tokens.back().size()));
+  }
+  const ClassifierTexts all = first.texts(std::move(tokens), std::move(spellings));
   std::vector<Said> out(texts.size());
-  for (size_t first = 0; first < order.size(); first += static_cast<size_t>(options.batch)) {
-    const size_t last = std::min(order.size(), first + static_cast<size_t>(options.batch));
-    std::vector<data::Ids> batch;
-    for (size_t k = first; k < last; ++k) batch.push_back(texts[order[k]]);
+  for (const auto& batch : data::costliest_first(costs, options.batch, kTokensAtOnce)) {
+    const ClassifierTexts now = all.chosen(batch);
     for (const Classify::Network* const network : networks) {
-      const auto scores = network->model->score(batch);
-      for (size_t k = first; k < last; ++k) {
-        Said& said = out[order[k]];
-        said.probabilities.resize(network->config.labels.size());
-        add_softmax(scores[k - first].logits, said.probabilities);
-        const Tensor& weights = scores[k - first].weights;
-        if (said.weights.empty() || said.weights.shape() != weights.shape()) {
-          said.weights = weights.empty() ? weights : weights.clone();
-        } else {
-          for (int64_t i = 0; i < weights.size(); ++i) said.weights.data<float>()[i] += weights.data<float>()[i];
-        }
+      const auto scores = network->model->score(now);
+      for (size_t k = 0; k < batch.size(); ++k) {
+        Said& said = out[static_cast<size_t>(batch[k])];
+        add_part(said.probabilities, probabilities_of(scores[k].logits, network->config), networks.size());
+        add_part(said.weights, scores[k].weights, networks.size());
+        add_part(said.sentence_weights, scores[k].sentence_weights, networks.size());
       }
     }
   }
-  const auto n = static_cast<double>(networks.size());
-  for (Said& said : out) {
-    for (double& p : said.probabilities) p /= n;
-    if (networks.size() > 1 && !said.weights.empty())
-      for (float& w : said.weights.span<float>()) w /= static_cast<float>(n);
+  for (size_t k = 0; k < out.size(); ++k) {
+    out[k].tokens = all.tokens[k];
+    if (!all.sentences.empty()) out[k].sentences = all.sentences[k];
   }
   return out;
 }
 
 // Labels from the most probable on, equals in their own order.
-std::vector<std::pair<std::string, double>> ranked(const Classify::Network& network, const Said& said) {
+std::vector<std::pair<std::string, double>> ranked(const data::Labels& labels, const Said& said) {
   std::vector<std::pair<std::string, double>> out;
   for (size_t k = 0; k < said.probabilities.size(); ++k)
-    out.emplace_back(network.labels->name(static_cast<int32_t>(k)), said.probabilities[k]);
+    out.emplace_back(labels.name(static_cast<int32_t>(k)), said.probabilities[k]);
   std::ranges::stable_sort(out, std::greater(), [](const auto& label) { return label.second; });
   return out;
 }
 
-StringList pieces_of(const data::Tokenizer& tokenizer, const data::Ids& ids) {
-  StringList out;
-  for (const int32_t id : ids) out.push_back(tokenizer.piece(id));
+// The labels that the networks would give.
+std::vector<int32_t> chosen(const data::Labels& labels, const Said& said) {
+  const auto& p = said.probabilities;
+  if (!labels.options().several)
+    return {static_cast<int32_t>(std::ranges::max_element(p) - p.begin())};  // of equals the first, as in ranked
+  std::vector<int32_t> out;
+  for (size_t k = 0; k < p.size(); ++k)
+    if (p[k] >= kLeastProbability) out.push_back(static_cast<int32_t>(k));
+  return out;
+}
+
+std::vector<std::string> texts_of(std::span<const Input> inputs) {
+  std::vector<std::string> out;
+  for (const Input& input : inputs) out.push_back(text_of(input));
+  return out;
+}
+
+// The mean over hops.
+Tensor mean_row(const Tensor& x) {
+  Tensor out = Tensor::zeros({x.dim(1)});
+  for (int64_t i = 0; i < x.size(); ++i)
+    out.data<float>()[i % x.dim(1)] += x.data<float>()[i] / static_cast<float>(x.dim(0));
+  return out;
+}
+
+// One output for each label or, where a text may have several, one for all, as probable as their least sure one is.
+std::vector<Output> outputs_of(const data::Labels& labels, const Said& said) {
+  std::vector<Output> out;
+  if (!labels.options().several) {
+    for (const auto& [label, p] : ranked(labels, said))
+      out.push_back({.text = label, .score = p, .log_prob = elementary::log(p)});
+    return out;
+  }
+  double sure = 1;
+  for (const double p : said.probabilities) sure *= std::max(p, 1 - p);
+  out.push_back({.text = labels.text(chosen(labels, said)), .score = sure, .log_prob = elementary::log(sure)});
+  return out;
+}
+
+io::JsonObject details_of(const Classify::Network& network, const Said& said) {
+  io::JsonObject out;
+  out.raw("tokens", io::json_list(network.tokenizer->pieces(said.tokens), io::json_quote))
+      .raw("weights", io::json_matrix(said.weights));
+  if (network.config.model.hierarchical)
+    out.raw("sentences", io::json_list(said.sentences, [](int64_t n) { return std::to_string(n); }))
+        .raw("sentence_weights", io::json_matrix(said.sentence_weights));
+  if (network.labels->options().several)
+    out.raw("probabilities", io::json_list(ranked(*network.labels, said), [](const auto& label) {
+              return io::JsonObject().add("label", label.first).add("probability", label.second).text();
+            }));
+  return out;
+}
+
+// loss.class_weights as numbers, for the labels of a table.
+std::vector<double> class_weights(const StringList& given, const data::Labels& labels, const data::Table& table) {
+  const auto K = static_cast<size_t>(labels.count());
+  if (given.empty()) return {};
+  std::vector<double> out(K, 1);
+  if (given == StringList{"balanced"}) {
+    std::vector<double> counts(K);
+    for (int64_t n = 0; n < table.size(); ++n)
+      for (const int32_t k : table.ids(1, n))
+        if (k < labels.count()) ++counts[static_cast<size_t>(k)];
+    const auto N = static_cast<double>(table.size());
+    for (size_t k = 0; k < K; ++k)
+      if (counts[k] > 0)
+        out[k] = labels.options().several ? (N - counts[k]) / counts[k] : N / (static_cast<double>(K) * counts[k]);
+    return out;
+  }
+  for (const std::string& one : given) {
+    const size_t equals = one.rfind('=');
+    const std::string label = one.substr(0, equals);
+    const auto at = std::ranges::find(labels.labels(), label);
+    const double weight = equals == std::string::npos ? -1 : std::atof(one.c_str() + equals + 1);
+    check<ConfigError>(equals != std::string::npos && weight > 0 && std::isfinite(weight), "loss.class_weights: '", one,
+                       "' is not LABEL=WEIGHT with a weight above 0; or say \"balanced\" alone");
+    check<ConfigError>(at != labels.labels().end(), "loss.class_weights: training has no label '", label, "'",
+                       nearest_match(label, labels.labels()));
+    out[static_cast<size_t>(at - labels.labels().begin())] = weight;
+  }
+  return out;
+}
+
+bool ends_so(const std::string& piece, const StringList& ends) {
+  return std::ranges::any_of(ends, [&](const std::string& end) { return !end.empty() && piece.ends_with(end); });
+}
+
+LabelledOutputs labelled_outputs(const data::Labels& labels, const std::vector<Said>& said,
+                                 const metrics::Lines& references) {
+  LabelledOutputs out{labels, {}, {}, {}};
+  for (size_t k = 0; k < said.size(); ++k) {
+    out.gold.push_back(gold_of(labels, references[k]));
+    out.predicted.push_back(chosen(labels, said[k]));
+    out.probabilities.insert(out.probabilities.end(), said[k].probabilities.begin(), said[k].probabilities.end());
+  }
   return out;
 }
 
@@ -94,8 +218,13 @@ StringList pieces_of(const data::Tokenizer& tokenizer, const data::Ids& ids) {
 
 void Classify::Network::check_ensemble(const Network& other, const std::string& folder,
                                        const std::string& other_folder) const {
-  check<FormatError>(tokenizer->bytes() == other.tokenizer->bytes() && config.labels == other.config.labels,
-                     other_folder, ": its tokenizer or its labels are not those of ", folder,
+  const auto same_form = [](Config a, Config b) {
+    return a.labels == b.labels && a.label.several == b.label.several && a.label.separator == b.label.separator &&
+           a.label.names == b.label.names && a.characters == b.characters &&
+           a.model.hierarchical == b.model.hierarchical && a.model.sentences.ends == b.model.sentences.ends;
+  };
+  check<FormatError>(tokenizer->bytes() == other.tokenizer->bytes() && same_form(config, other.config), other_folder,
+                     ": its tokenizer, its labels or its sentences are not those of ", folder,
                      "; an ensemble needs the same");
 }
 
@@ -112,12 +241,30 @@ Classify::Network Classify::Network::open(const io::ModelFolder& folder) {
   out.tokenizer = load_tokenizer(folder);
   check<FormatError>(out.tokenizer->size() == out.config.vocabulary, file, ": a vocabulary of ", out.config.vocabulary,
                      ", but the tokenizer has ", out.tokenizer->size());
-  out.labels = std::make_shared<data::Labels>(out.config.labels, file);
   try {
-    out.model =
-        std::make_unique<Classifier>(out.config.model, out.config.vocabulary, out.labels->size(), Classifier::kNoInit);
+    out.labels = std::make_shared<data::Labels>(out.config.labels, out.config.label, file);
+    if (out.config.model.front.reads_spelling())
+      out.spelling = std::make_shared<data::Spelling>(out.tokenizer, out.config.characters, file);
+    out.model = std::make_unique<Classifier>(out.config.model, sizes_of(out), Classifier::kNoInit);
   } catch (const ConfigError& e) {
     throw FormatError(file + ": " + e.what());
+  }
+  return out;
+}
+
+ClassifierTexts Classify::Network::texts(std::vector<Ids> tokens, std::vector<Ids> spellings) const {
+  ClassifierTexts out{.tokens = std::move(tokens), .spellings = std::move(spellings)};
+  if (!config.model.hierarchical) return out;
+  for (const Ids& text : out.tokens) {
+    auto& sentences = out.sentences.emplace_back();
+    bool ended = true;
+    for (const int32_t id : text) {
+      const bool ends = ends_so(tokenizer->piece(id), config.model.sentences.ends);
+      if (ended && !ends) sentences.push_back(0);
+      if (sentences.empty()) sentences.push_back(0);
+      ++sentences.back();
+      ended = ends;
+    }
   }
   return out;
 }
@@ -126,40 +273,74 @@ void Classify::validate(const Recipe& recipe) {
   check<ConfigError>(recipe.tokenizer.joint, "tokenizer.joint = false is for tasks of two texts; there is one here");
   check<ConfigError>(recipe.data.table.max_ratio == 0, "data.max_ratio = ", recipe.data.table.max_ratio,
                      " compares two texts; there is one here");
+  check<ConfigError>(recipe.tokenizer.sampling == 0 || !recipe.model.front.reads_spelling(),
+                     "tokenizer.sampling = ", recipe.tokenizer.sampling,
+                     " cuts words anew each time, and model.characters and model.capitals need them as they are");
+  check<ConfigError>(!recipe.label.several || recipe.valid.metric != "mcc",
+                     "valid.metric = 'mcc' is of one label for each example; with label.several = true take micro_f1");
   recipe.loss.check_with(recipe.model);
   // Built small and thrown away: names the options that do not go together before any data is read.
-  Classifier small(recipe.model, data::kSpecials, 2, Classifier::kNoInit);
+  Classifier small(recipe.model, {.vocabulary = data::kSpecials, .characters = 1, .classes = 2}, Classifier::kNoInit);
   train::freeze(params_of(small), recipe.train.options.freeze);
 }
 
 Classify::Network Classify::learn(const Recipe& recipe, const data::RowSource& rows, const LogSink& log) {
   const auto lines = [&](size_t column) { return data::column_lines(rows, columns(), {column}, recipe.data.table); };
-  auto labels = std::make_shared<data::Labels>(data::Labels::learn(lines(1), "data.train"));
+  auto labels = std::make_shared<data::Labels>(data::Labels::learn(lines(1), recipe.label, "data.train"));
   std::shared_ptr<data::Tokenizer> tokenizer = data::train_tokenizer(recipe.tokenizer, lines(0), log);
+  std::shared_ptr<data::Spelling> spelling;
+  if (recipe.model.front.reads_spelling())
+    spelling = std::make_shared<data::Spelling>(data::Spelling::learn(lines(0), tokenizer));
   log(Severity::info,
-      str_cat("tokenizer: ", recipe.tokenizer.kind, ", ", tokenizer->size(), " entries; labels: ", labels->size()));
-  return make(recipe, std::move(tokenizer), std::move(labels));
+      str_cat("tokenizer: ", recipe.tokenizer.kind, ", ", tokenizer->size(), " entries",
+              spelling ? str_cat(", ", spelling->characters(), " characters") : "", "; labels: ", labels->count()));
+  return make(recipe, std::move(tokenizer), std::move(labels), std::move(spelling));
 }
 
 Classify::Network Classify::with_assets_of(const io::ModelFolder& folder, const Recipe& recipe, const LogSink& log) {
+  const std::string file = folder.path() + "/config.json";
   Config config;
   read_fields(folder.open("config.json"), fields_of(config));
+  check<ConfigError>(config.label.several == recipe.label.several, "label.several = ", recipe.label.several,
+                     ", but the model in ", folder.path(), " has it otherwise");
   log(Severity::info, "tokenizer and labels: those of " + folder.path());
-  return make(recipe, load_tokenizer(folder),
-              std::make_shared<data::Labels>(config.labels, folder.path() + "/config.json"));
+  const auto tokenizer = load_tokenizer(folder);
+  std::shared_ptr<data::Spelling> spelling;
+  if (recipe.model.front.reads_spelling()) {
+    check<ConfigError>(!config.characters.empty(), "model.characters and model.capitals need a model that has them; ",
+                       folder.path(), " has none");
+    spelling = std::make_shared<data::Spelling>(tokenizer, config.characters, file);
+  }
+  return make(recipe, tokenizer, std::make_shared<data::Labels>(config.labels, recipe.label, file), spelling);
+}
+
+void Classify::learn_from(Network& network, const Recipe& recipe, const data::Table& table) {
+  network.class_weights = class_weights(recipe.loss.class_weights, *network.labels, table);
+}
+
+std::vector<data::Column> Classify::columns(const Network& n) {
+  std::vector<data::Column> out{{"text", n.tokenizer.get()}, {"label", n.labels.get()}};
+  if (n.spelling) out.push_back({"text", n.spelling.get()});
+  return out;
 }
 
 StringList Classify::example(const Network& network, const data::Table& table, int64_t k, uint64_t seed) {
   std::string text = "  text:";
   for (const int32_t id : table.ids(0, k, seed, 0)) text += " " + viz::one_line(network.tokenizer->piece(id));
-  return {text, "  label: " + viz::one_line(network.labels->name(table.ids(1, k)[0]))};
+  Ids labels = table.ids(1, k);
+  if (network.labels->options().several) labels.pop_back();
+  return {text, "  label: " + viz::one_line(network.labels->text(labels))};
 }
 
-Classify::Loss Classify::loss(const Network& network, const Recipe& recipe, data::Batch batch, double scale,
-                              Noise* noise) {
-  ClassifierBatch texts{.texts = std::move(batch.columns[0]), .labels = {}};
-  for (const data::Ids& label : batch.columns[1]) texts.labels.push_back(label[0]);
-  const auto loss = network.model->loss(texts, recipe.loss, scale, noise);
+Loss Classify::loss(const Network& network, const Recipe& recipe, data::Batch batch, double scale, Noise* noise) {
+  ClassifierBatch texts{.texts = network.texts(std::move(batch.columns[0]),
+                                               network.spelling ? std::move(batch.columns[2]) : std::vector<Ids>()),
+                        .labels = std::move(batch.columns[1])};
+  for (Ids& labels : texts.labels)
+    if (network.labels->options().several) labels.pop_back();
+  ClassifierObjective objective = recipe.loss;
+  objective.class_weights = network.class_weights;
+  const auto loss = network.model->loss(texts, objective, scale, noise);
   return {loss.loss,
           {.loss = loss.loss_sum,
            .units = std::ssize(texts.labels),
@@ -180,39 +361,70 @@ void Classify::check_options(Networks, const Options& options, const LogSink& lo
 std::vector<Prediction> Classify::predict(Networks networks, std::span<const Input> inputs, const Options& options,
                                           TaskModel::Detail detail) {
   const Network& network = *networks[0];
-  std::vector<data::Ids> texts;
-  for (const Input& input : inputs) texts.push_back(network.tokenizer->encode(text_of(input)));
-  const std::vector<Said> said = ask(networks, texts, options);
+  const std::vector<Said> said = ask(networks, texts_of(inputs), options);
   std::vector<Prediction> out(inputs.size());
   for (size_t k = 0; k < inputs.size(); ++k) {
     out[k].line = inputs[k].line;
-    for (const auto& [label, p] : ranked(network, said[k]))
-      out[k].outputs.push_back({.text = label, .score = p, .log_prob = elementary::log(p)});
-    if (detail == TaskModel::Detail::text_only) continue;
-    std::string weights = "[";
-    for (int64_t hop = 0; !said[k].weights.empty() && hop < said[k].weights.dim(0); ++hop)
-      weights += (hop ? ", " : "") + io::json_list(said[k].weights.rows(hop, hop + 1).span<float>(),
-                                                   [](float x) { return io::json_number(x); });
-    out[k]
-        .details.raw("tokens", io::json_list(pieces_of(*network.tokenizer, texts[k]), io::json_quote))
-        .raw("weights", weights + "]");
+    out[k].outputs = outputs_of(*network.labels, said[k]);
+    if (detail == TaskModel::Detail::full) out[k].details = details_of(network, said[k]);
   }
   return out;
 }
 
 viz::Figure Classify::explain(Networks networks, const Input& input, const Options& options) {
   const Network& network = *networks[0];
-  const data::Ids ids = network.tokenizer->encode(text_of(input));
-  const Said said = ask(networks, {ids}, options)[0];
-  const auto labels = ranked(network, said);
-  return viz::Highlight{.words = {"text", pieces_of(*network.tokenizer, ids)},
-                        .weights = said.weights,
-                        .title = text_of(input) + " → " + labels[0].first,
-                        .probabilities = labels};
+  const Said said = ask(networks, {text_of(input)}, options)[0];
+  viz::Highlight out{.words = {"text", network.tokenizer->pieces(said.tokens)},
+                     .weights = said.weights,
+                     .title = text_of(input) + " → " + outputs_of(*network.labels, said)[0].text,
+                     .probabilities = ranked(*network.labels, said)};
+  if (!said.sentence_weights.empty()) out.parts = said.sentences, out.part_weights = mean_row(said.sentence_weights);
+  return out;
 }
 
 std::string Classify::steps(Networks, const Input&, const Options&) {
   throw ConfigError("explain: --steps follows a decoder, and a model of task classify has none");
+}
+
+std::vector<EvaluationLine> Classify::scores(const Network& network, const StringList& names,
+                                             const metrics::Lines& hypotheses, metrics::Lines references,
+                                             int64_t resamples) {
+  for (std::string& reference : references) reference = network.labels->as_output(reference);
+  return scored(names, hypotheses, references, resamples, metric_options(network.labels->options()));
+}
+
+EvaluationReport Classify::report(Networks networks, const Examples& examples, const Options& options,
+                                  int64_t resamples) {
+  const Network& network = *networks[0];
+  const data::Labels& labels = *network.labels;
+  const std::vector<Said> said = ask(networks, texts_of(examples.inputs), options);
+  const LabelledOutputs outputs = labelled_outputs(labels, said, examples.references);
+  metrics::Lines hypotheses;
+  for (const auto& ids : outputs.predicted) hypotheses.push_back(labels.text(ids));
+  EvaluationReport out{scores(network, metrics(network), hypotheses, examples.references, resamples),
+                       text_by_label(outputs)};
+  for (EvaluationLine& line : probability_scores(outputs, resamples)) out.lines.push_back(std::move(line));
+  if (!labels.options().several) out.confusion = confusion_figure(outputs);
+  return out;
+}
+
+void Classify::finish(Network& network, const data::Table& valid, const LogSink& log) {
+  std::vector<std::vector<int32_t>> gold;
+  std::vector<double> logits;
+  for (const auto& index : data::costliest_first(costs(valid), 64, kTokensAtOnce)) {
+    data::Batch batch = valid.batch(index);
+    for (Ids& labels : batch.columns[1]) {
+      if (network.labels->options().several) labels.pop_back();
+      gold.push_back(std::move(labels));
+    }
+    const auto texts =
+        network.texts(std::move(batch.columns[0]), network.spelling ? std::move(batch.columns[2]) : std::vector<Ids>());
+    for (const auto& scores : network.model->score(texts))
+      logits.insert(logits.end(), scores.logits.begin(), scores.logits.end());
+  }
+  network.config.temperature = std::clamp(fitted_temperature(*network.labels, gold, logits), 1e-3, 1e3);
+  log(Severity::info,
+      str_cat("temperature of the probabilities, by the validation data: ", network.config.temperature));
 }
 
 TaskKind classify_kind() { return task_kind<Classify>(); }

@@ -44,10 +44,10 @@ metrics::Lines texts_of(const std::vector<Prediction>& predictions) {
 }
 
 std::vector<EvaluationLine> scored(const StringList& names, const metrics::Lines& hypotheses,
-                                   const metrics::Lines& references, int64_t resamples) {
+                                   const metrics::Lines& references, int64_t resamples,
+                                   metrics::MetricOptions options) {
   std::vector<EvaluationLine> out;
   for (const std::string& name : names) {
-    metrics::MetricOptions options;
     for (const metrics::Lines* lines : {&hypotheses, &references}) metrics::learn_lines(name, *lines, options);
     const auto metric = metrics::make_metric(name, options);
     if (resamples == 0) {
@@ -57,6 +57,23 @@ std::vector<EvaluationLine> scored(const StringList& names, const metrics::Lines
     }
     const auto score = metrics::corpus_score_with_interval(*metric, hypotheses, {references}, {.samples = resamples});
     out.push_back({name, score.value, score.signature, metrics::Interval{.mean = score.mean, .ci = score.ci}});
+  }
+  return out;
+}
+
+std::vector<BaselineScores> scored_baselines(
+    const std::vector<Baseline>& baselines, const std::vector<std::pair<std::string, data::RowSource>>& sets,
+    const StringList& columns, const data::TableOptions& options,
+    const std::function<std::vector<EvaluationLine>(const metrics::Lines& hypotheses, metrics::Lines references)>&
+        score) {
+  std::vector<BaselineScores> out;
+  for (const auto& [set, rows] : sets) {
+    const Examples examples = read_examples(rows, columns, options);
+    for (const auto& [name, answer] : baselines) {
+      metrics::Lines hypotheses;
+      for (const Input& input : examples.inputs) hypotheses.push_back(answer(input));
+      out.push_back({name, set, score(hypotheses, examples.references)});
+    }
   }
   return out;
 }

@@ -1,7 +1,9 @@
 // Private to tasks: examples whose outputs are known, and how well outputs match them.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lookback/data/table.h"
@@ -29,8 +31,17 @@ Examples read_examples(const data::RowSource& rows, const StringList& columns, c
 
 metrics::Lines texts_of(const std::vector<Prediction>& predictions);
 
-// A line for each metric; with resamples also its interval.
+// A line for each metric; with resamples also its interval. `options`: those of the metrics.
 std::vector<EvaluationLine> scored(const StringList& names, const metrics::Lines& hypotheses,
-                                   const metrics::Lines& references, int64_t resamples = 0);
+                                   const metrics::Lines& references, int64_t resamples = 0,
+                                   metrics::MetricOptions options = {});
+
+// Plain methods by name, each from an input to its output, scored on each set.
+using Baseline = std::pair<std::string, std::function<std::string(const Input&)>>;
+std::vector<BaselineScores> scored_baselines(
+    const std::vector<Baseline>& baselines, const std::vector<std::pair<std::string, data::RowSource>>& sets,
+    const StringList& columns, const data::TableOptions& options,
+    const std::function<std::vector<EvaluationLine>(const metrics::Lines& hypotheses, metrics::Lines references)>&
+        score);
 
 }  // namespace lookback::tasks

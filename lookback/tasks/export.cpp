@@ -1,5 +1,6 @@
 #include "lookback/tasks/export.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "lookback/io/atomic_file.h"
@@ -17,7 +18,7 @@ std::vector<io::NamedTensor> stored(const Exported& model, const ExportOptions& 
   for (const NamedVar& p : model.parameters) {
     ops::Int8Rows rows{p.var.value(), p.var.row_scales()};
     if (options.weights == "int8" && rows.scales.empty() && p.var.shape().rank() == 2 &&
-        p.name != model.kept_from_int8 && p.role != Role::score_filter)
+        std::ranges::find(model.kept_from_int8, p.name) == model.kept_from_int8.end() && p.role != Role::score_filter)
       rows = ops::to_int8_rows(p.var.value());
     out.push_back({p.name, rows.rows});
     if (rows.scales.empty()) continue;

@@ -15,8 +15,8 @@ struct Exported {
   const io::ModelFolder& from;
   std::string task;
   std::vector<NamedVar> parameters;
-  std::string kept_from_int8;  // a parameter that stays as it is, or ""
-  bool int8 = false;           // whether matrices are int8 rows already
+  StringList kept_from_int8;  // parameters that stay as they are
+  bool int8 = false;          // whether matrices are int8 rows already
   std::map<std::string, std::string> metadata;
 };
 

@@ -22,6 +22,7 @@ std::string input_format(const std::string& format, const std::string& file, con
   const StringList required = names_of(fields, true);
   if (format == "auto") {
     if (data::has_ending(file, ".jsonl")) return "jsonl";
+    if (data::has_ending(file, ".csv")) return "csv";
     return required.size() == 1 ? "lines" : "tsv";
   }
   check<ConfigError>(format != "lines" || required.size() == 1, "--in-format lines: an input has the fields ",

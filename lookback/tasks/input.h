@@ -11,8 +11,8 @@ namespace lookback::tasks {
 using InputFields = std::vector<InputField>;
 
 // How lines are read: "lines" (each is the one required field), "tsv" (the required fields in their order), "jsonl" (an
-// object with any fields) or, for "auto", what the file's ending says, and else the plainest that holds all.
-// Throws ConfigError for lines where an input has several fields.
+// object with any fields), "csv" (rows under a header) or, for "auto", what the file's ending says, and else the
+// plainest that holds all. Throws ConfigError for lines where an input has several fields.
 std::string input_format(const std::string& format, const std::string& file, const InputFields& fields);
 
 // The input that a line is. Throws FormatError, without saying where.

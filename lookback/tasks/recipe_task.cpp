@@ -103,6 +103,7 @@ train::TrainResult RecipeTask::train(const TrainRun& run) {
   run.log(Severity::info, str_cat("model: ", parameters, " parameters"));
   context.prepared_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const auto result = train::train(*model, train_options(), context);
+  if (!result.interrupted_by) model->finish(context.folder, run.log);
   ModelCard card{.task = name(),
                  .recipe = run.recipe_name,
                  .fields = run.fields,

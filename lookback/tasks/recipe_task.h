@@ -12,12 +12,21 @@
 
 namespace lookback::tasks {
 
+// What a batch gave: what is differentiated, and sums for people.
+struct Loss {
+  Var loss;
+  train::BatchResult sums;
+};
+
 // A model while it is trained, with what people are told of it.
 struct TrainedModel : train::Trainable {
   // What was read for training and what for validation; further lines say what was left out and why.
   virtual StringList data_reports() const = 0;
   // Training example k as the model sees it in the first epoch, in some lines; none past the last example.
   virtual StringList example(int64_t k) const = 0;
+  // Training has ended, and parameters() are those that were kept: what is learnt of them, and of held-out examples,
+  // is written beside them. Says of it what people should know.
+  virtual void finish(const std::string& folder, const LogSink& log) = 0;
 };
 
 class RecipeTask : public Task {

@@ -47,6 +47,14 @@ struct EvaluationLine {
   std::optional<metrics::Interval> interval = {};  // of bootstrap resamples, where asked for
 };
 
+// How good a model is on some files: a line for each metric and, for tasks with labels, what became of each of them as
+// aligned lines, and as a picture where each example has one.
+struct EvaluationReport {
+  std::vector<EvaluationLine> lines;
+  std::string by_label;
+  std::optional<viz::Figure> confusion = {};
+};
+
 // What a plain method, which any model should beat, scores on a set of files.
 struct BaselineScores {
   std::string name, set;  // "word by word", "valid.de"
@@ -115,6 +123,8 @@ class TaskModel {
   virtual std::string task() const = 0;
   // The required ones first: where an input has several of them, its columns have this order.
   virtual std::vector<InputField> input_fields() const = 0;
+  // What its outputs are called: "target", "label".
+  virtual std::string output_name() const = 0;
   // The options of prediction as the model folder sets them, to be changed and given to what follows.
   virtual std::unique_ptr<PredictOptions> options() const = 0;
   // Throws ConfigError for options that do not go together, as predict does; says what this machine cannot do as asked.
@@ -136,7 +146,7 @@ class TaskModel {
     StringList files;
     int64_t resamples = 0;  // for intervals; 0: none
   };
-  virtual std::vector<EvaluationLine> evaluate(const Evaluation& what, const PredictOptions& options) const = 0;
+  virtual EvaluationReport evaluate(const Evaluation& what, const PredictOptions& options) const = 0;
 };
 
 struct ExportOptions {

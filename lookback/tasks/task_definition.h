@@ -16,11 +16,14 @@
 //   with_assets_of(folder, recipe, log)   the same with those of another folder
 //   learn_from(network, recipe, table)    what is learnt from the table: a shortlist
 //   costs(table), keys(table), units(batch), example(network, table, k, seed)   see Batcher, Trainable, TrainedModel
-//   loss(network, recipe, batch, scale, noise)   {Var loss; BatchResult sums}; without noise: held-out examples
+//   loss(network, recipe, batch, scale, noise)   a Loss; without noise: held-out examples
 //   sums()                   which of the sums are scores of validation; "nll" is always one, as "ppl"
-//   metrics()                what evaluate scores by
+//   metrics(network)         what evaluate scores by
+//   scores(network, names, hypotheses, references, resamples)   lines for some metrics
+//   finish(network, valid, log)   what is learnt of held-out examples after training
 //   options(network, int8), validation_options(recipe), check_options(networks, options, log)
 //   predict(networks, inputs, options, detail), explain(...), steps(...)   see TaskModel
+//   report(networks, examples, options, resamples)   a task of labels only: all of an EvaluationReport
 //   baselines(recipe, train, sets, log)
 //   free_options()           keys that change no result, see RecipeTask
 #pragma once
@@ -28,7 +31,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -80,7 +82,7 @@ class TrainedOf final : public TrainedModel {
   train::Validation validate() override {
     const NoGrad off;
     train::BatchResult sum;
-    for (const auto& index : held_out_batches())
+    for (const auto& index : data::costliest_first(T::costs(valid_), recipe_.valid.batch))
       sum.add(T::loss(network_, recipe_, valid_.batch(index), 1, nullptr).sums);
     const double n = static_cast<double>(sum.units);
     train::Validation out{.scores = {{"loss", sum.loss / n}}};
@@ -111,20 +113,12 @@ class TrainedOf final : public TrainedModel {
   StringList example(int64_t k) const override {
     return k < train_.size() ? T::example(network_, train_, k, seed_of(recipe_.train)) : StringList();
   }
-
- private:
-  // All of them, long ones together.
-  std::vector<std::vector<int64_t>> held_out_batches() const {
-    std::vector<int64_t> order(static_cast<size_t>(valid_.size()));
-    std::iota(order.begin(), order.end(), 0);
-    const auto costs = T::costs(valid_);
-    std::ranges::stable_sort(order, std::greater(), [&](int64_t k) { return costs[static_cast<size_t>(k)]; });
-    std::vector<std::vector<int64_t>> out;
-    for (auto first = order.begin(); first != order.end(); first += std::ssize(out.back()))
-      out.emplace_back(first, first + std::min<int64_t>(recipe_.valid.batch, order.end() - first));
-    return out;
+  void finish(const std::string& folder, const LogSink& log) override {
+    T::finish(network_, valid_, log);
+    network_.save(folder);
   }
 
+ private:
   void score_outputs(train::Validation& out) {
     const int64_t lines = recipe_.valid.lines ? std::min(recipe_.valid.lines, valid_.size()) : valid_.size();
     const Examples examples = examples_of(valid_, lines, T::columns());
@@ -132,7 +126,8 @@ class TrainedOf final : public TrainedModel {
     const auto options = T::validation_options(recipe_);
     const auto found = T::predict({&network, 1}, examples.inputs, options, TaskModel::Detail::text_only);
     const metrics::Lines hypotheses = texts_of(found);
-    out.scores[recipe_.valid.metric] = scored({recipe_.valid.metric}, hypotheses, examples.references)[0].value;
+    out.scores[recipe_.valid.metric] =
+        T::scores(network_, {recipe_.valid.metric}, hypotheses, examples.references, 0)[0].value;
     for (size_t k = 0; k < static_cast<size_t>(std::min(lines, recipe_.train.options.samples)); ++k) {
       train::Sample& sample = out.samples.emplace_back();
       for (const std::string& name : T::columns()) {
@@ -247,6 +242,7 @@ class ModelOf final : public TaskModel {
 
   std::string task() const override { return T::kName; }
   std::vector<InputField> input_fields() const override { return T::input_fields(); }
+  std::string output_name() const override { return T::columns().back(); }
   std::unique_ptr<PredictOptions> options() const override {
     return std::make_unique<typename T::Options>(T::options(models_[0].network, models_[0].int8));
   }
@@ -271,12 +267,15 @@ class ModelOf final : public TaskModel {
     return T::steps(networks_, input, own(options));
   }
 
-  std::vector<EvaluationLine> evaluate(const Evaluation& what, const PredictOptions& options) const override {
+  EvaluationReport evaluate(const Evaluation& what, const PredictOptions& options) const override {
     const DataOfRun data = read_data_of_run(io::ModelFolder(folder_));
     const Examples examples =
         read_examples(rows_to_evaluate(what.files, T::columns(), data), T::columns(), data.data.table);
-    return scored(T::metrics(), texts_of(predict(examples.inputs, options, Detail::text_only)), examples.references,
-                  what.resamples);
+    check_quietly(options);
+    if constexpr (requires { &T::report; }) return T::report(networks_, examples, own(options), what.resamples);
+    const auto predictions = predict(examples.inputs, options, Detail::text_only);
+    const typename T::Network& network = models_[0].network;
+    return {T::scores(network, T::metrics(network), texts_of(predictions), examples.references, what.resamples), ""};
   }
 
  private:

@@ -76,7 +76,7 @@ struct ModelWithOptions {
 
   std::vector<Prediction> predict(std::span<const Input> inputs) const { return model->predict(inputs, *options); }
   std::vector<EvaluationLine> evaluate(const std::vector<std::string>& files) const {
-    return model->evaluate({.files = files}, *options);
+    return model->evaluate({.files = files}, *options).lines;
   }
 };
 

@@ -132,23 +132,13 @@ std::string with_unknowns_replaced(const Tokenizers& tokenizers, const decode::H
   return out;
 }
 
-StringList pieces_of(const data::Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
-  StringList out;
-  for (const int32_t id : ids) out.push_back(tokenizer.piece(id));
-  return out;
-}
-
 // {"tokens", "token_log_probs", "alignment"}: tokens as the model wrote them; a log-probability for each, and for the
 // end if it ended; weights [U, T] over the prediction's "source", empty without attention.
 io::JsonObject details_of(const Tokenizers& tokenizers, const decode::Hypothesis& h) {
-  std::string alignment = "[";
-  for (int64_t u = 0; !h.alignment.empty() && u < h.alignment.dim(0); ++u)
-    alignment += (u ? ", " : "") +
-                 io::json_list(h.alignment.rows(u, u + 1).span<float>(), [](float x) { return io::json_number(x); });
   return io::JsonObject()
-      .raw("tokens", io::json_list(pieces_of(*tokenizers.target, h.tokens), io::json_quote))
+      .raw("tokens", io::json_list(tokenizers.target->pieces(h.tokens), io::json_quote))
       .raw("token_log_probs", io::json_list(h.token_log_probs, [](double x) { return io::json_number(x); }))
-      .raw("alignment", alignment + "]");
+      .raw("alignment", io::json_matrix(h.alignment));
 }
 
 std::string text_of(const Tokenizers& tokenizers, const decode::Hypothesis& h, const Input& input,
@@ -204,8 +194,7 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
     out[k].line = inputs[k].line;
     if (std::string unknown = unknown_in_prefix(tokenizers, jobs[k].prefix, inputs[k]); !unknown.empty())
       out[k].warnings.emplace_back("prefix", std::move(unknown));
-    if (full)
-      out[k].details.raw("source", io::json_list(pieces_of(*tokenizers.source, jobs[k].source), io::json_quote));
+    if (full) out[k].details.raw("source", io::json_list(tokenizers.source->pieces(jobs[k].source), io::json_quote));
     for (const decode::Hypothesis& h : found[k])
       out[k].outputs.push_back({.text = text_of(tokenizers, h, inputs[k], options),
                                 .score = h.score,
@@ -219,8 +208,8 @@ viz::Figure TextToTextTask::explain(Networks networks, const Input& input, const
   const Tokenizers& tokenizers = networks[0]->tokenizers;
   const Job job = job_of(tokenizers, input);
   const decode::Hypothesis h = search(networks, {job}, options)[0][0];
-  viz::HeatMap map{.columns = {"source", pieces_of(*tokenizers.source, job.source)},
-                   .rows = {"target", pieces_of(*tokenizers.target, h.tokens)},
+  viz::HeatMap map{.columns = {"source", tokenizers.source->pieces(job.source)},
+                   .rows = {"target", tokenizers.target->pieces(h.tokens)},
                    .weights = h.alignment,
                    .title = text_of(input, "source") + " → " + text_of(tokenizers, h, input, options),
                    .row_scores = h.token_log_probs};

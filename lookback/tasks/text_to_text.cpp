@@ -42,9 +42,9 @@ Tokenizers Tokenizers::load(const io::ModelFolder& folder, bool joint) {
   return {both, both};
 }
 
-std::string TextToText::kept_from_int8() const {
-  if (!model->needs_exact_source_embeddings()) return "";
-  return config.model.tie == "all" ? "decoder.embedding.weight" : "encoder.embedding.weight";
+StringList TextToText::kept_from_int8() const {
+  if (!model->needs_exact_source_embeddings()) return {};
+  return {config.model.tie == "all" ? "decoder.embedding.weight" : "encoder.embedding.weight"};
 }
 
 void TextToText::check_ensemble(const TextToText& other, const std::string& folder,
@@ -144,8 +144,8 @@ Tokenizers TextToTextTask::learn_tokenizers(const data::TokenizerOptions& option
   return out;
 }
 
-TextToTextTask::Loss TextToTextTask::loss_of(const TextToText& network, const ObjectiveOptions& objective,
-                                             data::Batch batch, double scale, Noise* noise) {
+Loss TextToTextTask::loss_of(const TextToText& network, const ObjectiveOptions& objective, data::Batch batch,
+                             double scale, Noise* noise) {
   const auto loss =
       network.model->loss({std::move(batch.columns[0]), std::move(batch.columns[1])}, objective, scale, noise);
   return {loss.loss,

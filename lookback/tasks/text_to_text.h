@@ -11,9 +11,10 @@
 #include "lookback/decode/search_options.h"
 #include "lookback/io/model_folder.h"
 #include "lookback/models/seq2seq.h"
+#include "lookback/tasks/evaluation.h"
+#include "lookback/tasks/recipe_task.h"
 #include "lookback/tasks/shortlist.h"
 #include "lookback/tasks/task.h"
-#include "lookback/train/trainable.h"
 
 namespace lookback::tasks {
 
@@ -92,7 +93,7 @@ struct TextToText {
   std::vector<NamedVar> parameters() const { return params_of(*model); }
   // A table whose rows are added to something as they are, and not only multiplied with weights (which would round them
   // to the same int8): it is not stored as int8, so that predictions stay those of the trained model in int8.
-  std::string kept_from_int8() const;
+  StringList kept_from_int8() const;
   bool has_attention() const { return config.model.score != "none"; }
   // Throws FormatError for models that make no ensemble.
   void check_ensemble(const TextToText& other, const std::string& folder, const std::string& other_folder) const;
@@ -128,6 +129,13 @@ struct TextToTextTask {
   static viz::Figure explain(Networks networks, const Input& input, const TextOptions& options);
   static std::string steps(Networks networks, const Input& input, const TextOptions& options);
 
+  static std::vector<EvaluationLine> scores(const TextToText&, const StringList& names,
+                                            const metrics::Lines& hypotheses, const metrics::Lines& references,
+                                            int64_t resamples) {
+    return scored(names, hypotheses, references, resamples);
+  }
+  static void finish(TextToText&, const data::Table&, const LogSink&) {}
+
  protected:
   // Fresh parameters for these tokenizers.
   static TextToText make(const char* task, const Seq2SeqOptions& model, const decode::SearchOptions& search,
@@ -137,10 +145,6 @@ struct TextToTextTask {
                                   const LogSink& log);
   static Tokenizers learn_tokenizers(const data::TokenizerOptions& options, const data::RowSource& rows,
                                      const data::TableOptions& table, const LogSink& log);
-  struct Loss {
-    Var loss;
-    train::BatchResult sums;
-  };
   static Loss loss_of(const TextToText& network, const ObjectiveOptions& objective, data::Batch batch, double scale,
                       Noise* noise);
 };

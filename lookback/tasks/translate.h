@@ -46,6 +46,7 @@ struct Translate : TextToTextTask {
   }
   static TextOptions validation_options(const Recipe& recipe);
   static StringList metrics() { return {"bleu", "chrf", "ter"}; }
+  static StringList metrics(const TextToText&) { return metrics(); }
   static StringList free_options() { return {"model.encoder.checkpoint"}; }
   // The source as it is, and each word by its likeliest translation: IBM model 1 (Brown et al. 1993).
   static std::vector<BaselineScores> baselines(const Recipe& recipe, const data::RowSource& train,

@@ -5,22 +5,22 @@
 namespace lookback::tasks {
 namespace {
 
-using Translator = std::function<std::string(const std::string&)>;
-
 // Word by word in the order of the source; an unknown word stays.
-Translator word_by_word(const data::Table& table, const Tokenizers& words) {
+Baseline word_by_word(const data::Table& table, const Tokenizers& words) {
   auto lexicon = std::make_shared<Shortlist>(table, words.vocabularies(), ShortlistOptions{1, 0}, false);
-  return [lexicon, words](const std::string& source) {
-    const auto ids = words.source->encode(source);
-    const auto surfaces = words.source->surfaces(source);
-    std::string out;
-    for (size_t k = 0; k < ids.size(); ++k) {
-      const int32_t best = ids[k] == data::kUnk ? data::kUnk : lexicon->likeliest(ids[k]);
-      const std::string word = best > data::kUnk ? words.target->decode(std::vector<int32_t>{best}) : surfaces[k];
-      out += (out.empty() ? "" : " ") + word;
-    }
-    return out;
-  };
+  return {"word by word", [lexicon, words](const Input& input) {
+            const std::string& source = *input.find("source");
+            const auto ids = words.source->encode(source);
+            const auto surfaces = words.source->surfaces(source);
+            std::string out;
+            for (size_t k = 0; k < ids.size(); ++k) {
+              const int32_t best = ids[k] == data::kUnk ? data::kUnk : lexicon->likeliest(ids[k]);
+              const std::string word =
+                  best > data::kUnk ? words.target->decode(std::vector<int32_t>{best}) : surfaces[k];
+              out += (out.empty() ? "" : " ") + word;
+            }
+            return out;
+          }};
 }
 
 }  // namespace
@@ -32,18 +32,11 @@ std::vector<BaselineScores> Translate::baselines(const Recipe& recipe, const dat
   const Tokenizers words = Tokenizers::learn(word, train, recipe.data.table, log);
   const data::Table table(train, words.columns(), recipe.data.table);
   log(Severity::info, "training data: " + data::describe(table.report()));
-  const std::pair<const char*, Translator> baselines[] = {{"copy", [](const std::string& source) { return source; }},
-                                                          {"word by word", word_by_word(table, words)}};
-  std::vector<BaselineScores> out;
-  for (const auto& [set, rows] : sets) {
-    const Examples examples = read_examples(rows, columns(), recipe.data.table);
-    for (const auto& [name, translate] : baselines) {
-      metrics::Lines hypotheses;
-      for (const Input& input : examples.inputs) hypotheses.push_back(translate(*input.find("source")));
-      out.push_back({name, set, scored(metrics(), hypotheses, examples.references)});
-    }
-  }
-  return out;
+  const Baseline copy{"copy", [](const Input& input) { return *input.find("source"); }};
+  return scored_baselines({copy, word_by_word(table, words)}, sets, columns(), recipe.data.table,
+                          [](const metrics::Lines& hypotheses, const metrics::Lines& references) {
+                            return scored(metrics(), hypotheses, references);
+                          });
 }
 
 }  // namespace lookback::tasks

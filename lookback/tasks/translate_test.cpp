@@ -193,7 +193,7 @@ TEST_F(TranslateTest, EvaluateScoresFiles) {
   EXPECT_TRUE(lines[0].signature.starts_with("nrefs:1|")) << lines[0].signature;
   const auto from_tsv = model->evaluate({*data_ / "valid.tsv"});
   EXPECT_EQ(from_tsv[0].value, lines[0].value);
-  const auto with = model->model->evaluate({.files = {*data_ / "valid.tsv"}, .resamples = 100}, *model->options);
+  const auto with = model->model->evaluate({.files = {*data_ / "valid.tsv"}, .resamples = 100}, *model->options).lines;
   EXPECT_EQ(with[0].value, lines[0].value);
   EXPECT_GT(with[0].interval->ci, 0);
   EXPECT_THROW(model->evaluate({*data_ / "valid.s"}), ConfigError);

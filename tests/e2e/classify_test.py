@@ -63,7 +63,7 @@ class Classify(p.Case):
     def test_it_learns_beats_the_baselines_and_labels_each_line(self):
         model = self.trained("--set", "train.max_steps=400", "--set", "train.validate_every=100")
         scores = dict(line.split()[:2] for line in self.ok("evaluate", model).stdout.decode().splitlines())
-        self.assertEqual(list(scores), ["accuracy", "macro_f1", "mcc"])
+        self.assertEqual(list(scores), ["accuracy", "macro_f1", "mcc", "auc", "ece"])
         self.assertGreater(float(scores["accuracy"]), 95)
         blocks = [b.splitlines() for b in
                   self.ok("baseline", self.data() / "recipe.toml").stdout.decode().split("\n\n")]
@@ -97,7 +97,11 @@ class Classify(p.Case):
                             "--set", "model.encoder.blocks.0.kind=convolution", "--set", "model.encoder.blocks.0.hidden=20",
                             "--set", "model.encoder.blocks.1.kind=bigru", "--set", "model.encoder.blocks.1.hidden=10",
                             "--set", "model.encoder.blocks.2.kind=self_attention", "--set", "model.encoder.blocks.2.heads=4",
-                            "--set", "model.encoder.blocks.2.feed_forward=30", "--set", "model.encoder.blocks.2.relative=4"]}
+                            "--set", "model.encoder.blocks.2.feed_forward=30", "--set", "model.encoder.blocks.2.relative=4"],
+                 "letters": ["--set", "model.characters.kind=lstm", "--set", "model.capitals=3", "--set", "loss.class_weights=balanced"],
+                 "documents": ["--set", "model.hierarchical=true", "--set", "model.sentences.encoder.hidden=7", "--set",
+                               "model.characters.kind=convolution", "--set", "model.sentences.ends=day,."],
+                 "several": ["--set", "label.several=true", "--set", "loss.class_weights=good=2"]}
         source = "".join(text + "\n" for _, text in texts(50, 3))
         for kind, words in kinds.items():
             one, two = (p.sha256(self.trained(*words, "--threads", n, name=f"t{n}") / "model.safetensors") for n in (1, 2))
@@ -127,6 +131,102 @@ class Classify(p.Case):
             folder = self.trained("--set", f"data.train={train}", "--set", f"data.layout={layout}", "--set",
                                   "data.test=[]", "--set", "train.max_steps=20", name="shaped")
             self.assertEqual(want, p.sha256(folder / "model.safetensors"), train)
+
+    def test_several_labels_names_and_weights(self):
+        """Two questions in one: whether it praises, and whether there is rain; a text may have both, one or none."""
+        data = self.fresh("several")
+        data.mkdir()
+        rows = []
+        for label, text in texts(500, 7):
+            labels = ["praise"] * (label == "good") + ["weather"] * ("rain" in text)
+            rows.append((labels, text))
+        p.write_lines(data / "train.jsonl", [json.dumps({"label": labels, "text": text}) for labels, text in rows[:400]])
+        p.write_lines(data / "test.csv", ["text,label"] + [f'{text},"{",".join(reversed(labels))}"' for labels, text in rows[400:]])
+        (data / "recipe.toml").write_text(RECIPE.replace('layout = "label_first"\n', "").replace("train.txt", "train.jsonl").replace(
+            "test.txt", "test.csv").replace("[model]", '[label]\nseveral = true\nnames = ["weather=Weather"]\n\n[model]'))
+        model = self.fresh("several-model")
+        self.ok("train", data / "recipe.toml", "--out", model, "--quiet", "--set", "train.max_steps=500")
+        report = self.ok("evaluate", model, "--by-label").stdout.decode().splitlines()
+        scores = dict(line.split()[:2] for line in report[:5])
+        self.assertEqual(list(scores), ["accuracy", "macro_f1", "micro_f1", "auc", "ece"])
+        self.assertGreater(float(scores["micro_f1"]), 95)
+        self.assertIn("labels:several", report[1])
+        self.assertEqual([line.split()[0] for line in report[6:]], ["label", "praise", "Weather"])
+        out = self.ok("predict", model, stdin="a lovely day with rain\na cold town\nsome rain\n").stdout.decode()
+        self.assertEqual(out, "praise,Weather\n\nWeather\n")
+        row = json.loads(self.ok("predict", model, "--format", "jsonl", stdin="some rain\n").stdout)
+        self.assertEqual([x["label"] for x in row["probabilities"]], ["Weather", "praise"])
+        self.fails(2, "evaluate", model, "--confusion", p.WORK / "no.svg", says="one label")
+        blocks = self.ok("baseline", data / "recipe.toml").stdout.decode().split("\n\n")
+        self.assertIn("micro_f1", blocks[-1])
+        lines = "a,b\n\nb\n"
+        (data / "gold").write_text(lines)
+        self.assertIn("micro_f1|", self.ok("metric", "micro_f1", "--separator", ",", "--ref", data / "gold",
+                                           stdin=lines).stdout.decode())
+        self.fails(2, "train", data / "recipe.toml", "--out", self.fresh("no"), "--set", "valid.metric=mcc", "--set",
+                   "train.keep=mcc", says="micro_f1")
+
+    def test_labels_by_name_and_the_confusion_matrix(self):
+        model = self.trained("--set", "label.names=good=Praise,bad=Blame", "--set", "train.max_steps=300")
+        self.assertIn(self.ok("predict", model, stdin="a lovely day\n").stdout, (b"Praise\n", b"Blame\n"))
+        report = self.ok("evaluate", model, "--by-label", "--confidence", "--samples", "50").stdout.decode()
+        self.assertRegex(report, r"(?m)^auc [\d.]+ \(μ = ")
+        self.assertRegex(report, r"(?m)^Blame +[\d.]+ +[\d.]+ +[\d.]+ +\d+$")
+        self.assertRegex(report, r"(?m)^gold \\ predicted +Blame +Praise +recall$")
+        for ending in ("svg", "html", "json"):
+            self.ok("evaluate", model, "--confusion", p.WORK / f"confusion.{ending}")
+        self.assertIn("Praise", (p.WORK / "confusion.svg").read_text())
+        config = json.loads((model / "config.json").read_text())
+        self.assertNotEqual(config["temperature"], 1)
+        self.fails(2, "evaluate", model, "--confusion", p.WORK / "confusion.txt", says="the ending says what to draw")
+        fails = lambda says, *sets: self.fails(2, "train", self.data() / "recipe.toml", "--out", self.fresh("no"), *[
+            w for s in sets for w in ("--set", s)], says=says)
+        fails("data.train has no label 'god'; did you mean 'good'?", "label.names=god=Praise")
+        fails("training has no label 'god'; did you mean 'good'?", "loss.class_weights=god=2")
+        fails("is not LABEL=WEIGHT", "loss.class_weights=good=-2")
+        fails("model.characters and model.capitals need them", "tokenizer.kind=bpe", "tokenizer.sampling=0.1", "model.capitals=2",
+              "tokenizer.size=60", "tokenizer.split=punctuation")
+
+    def test_a_csv_keeps_its_columns(self):
+        model = self.trained()
+        table = p.WORK / "table.csv"
+        table.write_text('id,review,text\n1,"a ""fine"", long\nday",x\n2,a cold town,"y, z"\n')
+        out = self.ok("predict", model, "--in", table, "--columns", "review").stdout.decode()
+        self.assertRegex(out, r'^id,review,text,label\n1,"a ""fine"", long\nday",x,(good|bad)\n2,a cold town,"y, z",(good|bad)\n$')
+        plain = self.ok("predict", model, "--in", table, "--columns", "review", "--format", "text").stdout.decode()
+        self.assertEqual(plain.split(), re.findall(r",(good|bad)\n", out))
+        # By the name of the field; a label that is there stays.
+        table.write_text("label,text\ngood,a day\n")
+        self.assertRegex(self.ok("predict", model, "--in", table).stdout.decode(),
+                         r"^label,text,predicted_label\ngood,a day,(good|bad)\n$")
+        table.write_text("text\na day\n1,2\n")
+        done = self.fails(3, "predict", model, "--in", table, says="table.csv:3: has 2 cells, the header has 1")
+        self.assertRegex(done.stdout.decode(), r"^text,label\na day,(good|bad)\n$")
+        table.write_text('text\n"a day\n')
+        self.fails(3, "predict", model, "--in", table, says="table.csv:2: a quote is not closed")
+        table.write_text("txt\na day\n")
+        self.fails(3, "predict", model, "--in", table, says="table.csv:1: has no column 'text'; did you mean 'txt'?")
+        table.write_text("")
+        self.fails(3, "predict", model, "--in", table, says="is empty, without the names of its columns")
+        self.fails(2, "predict", model, "--format", "csv", stdin="a\n", says="adds a column to a csv input")
+        self.fails(2, "predict", model, "--columns", "a", stdin="a\n", says="are of a csv input")
+
+    def test_documents_of_sentences(self):
+        model = self.trained("--set", "model.hierarchical=true", "--set", "model.sentences.encoder.hidden=8", "--set",
+                             "model.sentences.ends=day", name="documents")
+        row = json.loads(self.ok("predict", model, "--format", "jsonl", stdin="a day some lovely town day day grim\n").stdout)
+        self.assertEqual(row["sentences"], [2, 5, 1])
+        self.assertAlmostEqual(sum(row["sentence_weights"][0]), 1, 5)
+        for begin, n in ((0, 2), (2, 5), (7, 1)):
+            self.assertAlmostEqual(sum(row["weights"][0][begin:begin + n]), 1, 5)
+        self.ok("explain", model, "--text", "some a day a lovely town", "--out", p.WORK / "document.json")
+        drawn = json.loads((p.WORK / "document.json").read_text())
+        self.assertEqual([part["words"] for part in drawn["parts"]], [3, 3])
+        long = " ".join(["a day in the town with some rain ."] * 11200)
+        self.assertIn(self.ok("predict", model, stdin=long + "\n").stdout, (b"good\n", b"bad\n"))
+        self.assertIn(self.ok("predict", self.trained(), stdin=long + "\n").stdout, (b"good\n", b"bad\n"))
+        self.fails(2, "train", self.data() / "recipe.toml", "--out", self.fresh("no"), "--set", "model.sentences.encoder.hidden=3",
+                   says="has no meaning without model.hierarchical = true")
 
     def test_explain_shades_the_words(self):
         model = self.trained()
@@ -168,7 +268,7 @@ class Classify(p.Case):
         model = self.trained()
         self.fails(3, "predict", model, "--in-format", "jsonl", stdin='{"label": "good"}', says="has no 'text'")
         other = self.trained("--set", "tokenizer.min_count=100", name="other")
-        self.fails(3, "predict", model, other, says="its tokenizer or its labels")
+        self.fails(3, "predict", model, other, says="its tokenizer, its labels or its sentences")
         both = self.ok("predict", model, model, "--format", "jsonl", stdin="a grim day\n").stdout
         one = self.ok("predict", model, "--format", "jsonl", stdin="a grim day\n").stdout
         self.assertEqual(json.loads(both)["outputs"][0]["text"], json.loads(one)["outputs"][0]["text"])

@@ -1,0 +1,72 @@
+#include "lookback/nn/front.h"
+
+#include "lookback/nn/init.h"
+#include "lookback/ops/loss.h"
+#include "lookback/ops/testing.h"
+
+namespace lookback {
+namespace {
+
+constexpr int64_t kVocabulary = 7, kAlphabet = 5;
+const std::vector<int32_t> kTokens = {3, 1, 3, 0, 6};
+const Spellings kSpellings{.cases = {0, 1, 0, 5, 2}, .characters = {{1, 2}, {0}, {1, 2}, {}, {4, 3, 4, 1}}};
+
+std::vector<FrontOptions> kinds() {
+  return {
+      {.embedding = 3},
+      {.embedding = 3, .capitals = 2},
+      {.embedding = 2, .characters = {.kind = "lstm", .embedding = 3, .hidden = 2}},
+      {.embedding = 2, .characters = {.kind = "convolution", .embedding = 3, .hidden = 4, .kernel = 2}, .capitals = 1}};
+}
+
+TEST(Front, AWordIsReadAsItIsAlone) {
+  for (const FrontOptions& o : kinds()) {
+    Front front(o, kVocabulary, kAlphabet, "model");
+    initialise(params_of(front), {}, 1);
+    const Tensor all = front(kTokens, kSpellings).value();
+    ASSERT_EQ(all.shape(), (Shape{5, front.width()}));
+    for (size_t n = 0; n < kTokens.size(); ++n) {
+      const Tensor one = front({kTokens[n]}, {{kSpellings.cases[n]}, {kSpellings.characters[n]}}).value();
+      for (int64_t c = 0; c < front.width(); ++c)
+        EXPECT_EQ(one.data<float>()[c], all.data<float>()[static_cast<int64_t>(n) * front.width() + c]);
+    }
+    // The same word twice, and a width that is the sum of its parts.
+    for (int64_t c = 0; c < front.width(); ++c)
+      EXPECT_EQ(all.data<float>()[c], all.data<float>()[2 * front.width() + c]);
+  }
+  EXPECT_EQ(Front(kinds()[3], 7, 5, "model").width(), 2 + 4 + 1);
+  EXPECT_EQ(Front(kinds()[2], 7, 5, "model").width(), 2 + 2 * 2);
+}
+
+TEST(Front, EveryTableLearns) {
+  for (const FrontOptions& o : kinds()) {
+    Front front(o, kVocabulary, kAlphabet, "model");
+    initialise(params_of(front), {}, 1);
+    const Var x = front(kTokens, kSpellings);
+    backward(
+        ops::projected_xent(x, Var::parameter(Tensor::full({2, front.width()}, 0.3)), {}, {0, 1, 1, 0, 1}, {}).loss);
+    for (const NamedVar& p : params_of(front)) EXPECT_TRUE(p.var.row_grad() || !p.var.grad().empty()) << p.name;
+  }
+}
+
+TEST(Front, WhatStaysAsItIsInInt8) {
+  const auto kept = [](size_t k, bool exact) { return Front(kinds()[k], 7, 5, "model").kept_from_int8(exact); };
+  EXPECT_EQ(kept(0, false), StringList());
+  EXPECT_EQ(kept(0, true), StringList{"embedding.weight"});
+  EXPECT_EQ(kept(1, false), (StringList{"embedding.weight", "capitals.weight"}));
+  EXPECT_EQ(kept(2, false), (StringList{"embedding.weight"}));
+  EXPECT_EQ(kept(3, false), (StringList{"embedding.weight", "characters.embedding.weight", "capitals.weight"}));
+}
+
+TEST(Front, BadInput) {
+  const Front front(kinds()[3], kVocabulary, kAlphabet, "model");
+  EXPECT_THROW(front({7}, {{0}, {{}}}), ShapeError);
+  EXPECT_THROW(front({1}, {{6}, {{}}}), ShapeError);
+  EXPECT_THROW(front({1}, {{0}, {{5}}}), ShapeError);
+  EXPECT_THROW(front({1}, {{}, {{1}}}), ShapeError);
+  EXPECT_THROW(front({1}, {{0}, {}}), ShapeError);
+  EXPECT_THROW(Front({.characters = {.kernel = 4}}, 7, 5, "model"), ConfigError);
+}
+
+}  // namespace
+}  // namespace lookback
