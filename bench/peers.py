@@ -6,9 +6,11 @@
 The model is an encoder-decoder with one bidirectional LSTM layer (2 x 256), one LSTM decoder
 layer (512) and attention: V 8000, E 256. Training is forward, backward, clipping to norm 1 and
 Adam on 64 pairs of 16 x 16 tokens, on all cores, and in the rows that end in _1t on one thread;
-decoding is of 16 tokens into 16. In every round everybody is measured once. On both sides the contender with the best median stands for its side:
-eager or compiled, one thread or all of them, and where a row allows it the precision. `ratio` is
-that of the medians; ratio_min and ratio_max are the least and the most of one round.
+decoding is of 16 tokens into 16. Rows of self-attention are one layer, forward and backward: 32
+sequences of so many steps, 8 heads of 64, no feed-forward part. In every round everybody is
+measured once. On both sides the contender with the best median stands for its side: eager or
+compiled, one thread or all of them, and where a row allows it the precision. `ratio` is that of
+the medians; ratio_min and ratio_max are the least and the most of one round.
 """
 
 import argparse
@@ -37,6 +39,7 @@ NO_FEEDING = ("--no-model.decoder.input-feeding",)
 ADDITIVE = ("--model.decoder.attention", "bahdanau", "--model.score", "additive", *NO_FEEDING)
 BOTH = ("f32", "bf16")
 EVERY = (*BOTH, "int8")
+ATTENTION_STEPS = (16, 64, 256, 1024)
 NO_DATA = "no --data DIR with Multi30k was given"
 
 
@@ -75,6 +78,21 @@ def training_rows(args, folder):
                     skipped=skipped, compiled=[False], batches=batches)
 
 
+def attention_flags(steps):
+    return "--block.kind", "self_attention", "--batch", "32", "--source", str(steps)
+
+
+def attention_rows(args):
+    """One layer on 32 sequences, on all cores and on one thread."""
+    for steps in ATTENTION_STEPS:
+        for suffix, threads in (("", ALL), ("_1t", 1)):
+            repeat = max(1, 64 // steps)
+            yield Row(f"self_attention_{steps}{suffix}", "steps/s",
+                      ours(args, "block", repeat, *attention_flags(steps), threads=[threads]),
+                      torch_peers(peers_torch.SelfAttention, repeat, threads=[threads], steps=steps),
+                      suffix and ONE_CORE)
+
+
 def rows(args, folder):
     yield from training_rows(args, folder)
 
@@ -85,6 +103,7 @@ def rows(args, folder):
     yield layer("lstm_f32")
     yield layer("lstm_bf16", "bf16", NO_AMX)
     yield layer("lstm_avx512_bf16", "bf16", NO_AVX512_BF16)
+    yield from attention_rows(args)
     yield Row("greedy_b1_f32", "tokens/s", ours(args, "decode", 20, "--batch", "1"),
               torch_peers(peers_torch.Decoding, 20) + onnx_peers("Decoding", 20, folder))
     yield Row("greedy_b1_int8", "tokens/s", ours(args, "decode", 20, "--batch", "1", precisions=["int8"]),
@@ -128,13 +147,23 @@ def peak_mib(command):
     return int(done.stdout) / 1024
 
 
+def beside_torch(args, name, flags, peer):
+    """Peak memory of six runs each, libraries included."""
+    mine = peak_mib([args.program, "bench", *flags, "--rounds", "1", "--repeat", "5"])
+    script = f"import sys; sys.path.insert(0, 'bench'); import peers_torch as p; t = p.{peer}; [t.run() for _ in range(6)]"
+    theirs = peak_mib([sys.executable, "-c", script])
+    return {"name": name, "unit": "MiB", "cpu": CPU, "ours": mine, "peer": theirs,
+            "peer_name": f"PyTorch {torch.__version__.split('+')[0]} eager", "ratio": mine / theirs,
+            "ratio_min": mine / theirs, "ratio_max": mine / theirs}
+
+
 def memory_row(args):
-    mine = peak_mib([args.program, "bench", "train", "--rounds", "2", "--repeat", "3", *FEEDING])
-    script = "import sys; sys.path.insert(0, 'bench'); import peers_torch as p; t = p.Training(); [t.run() for _ in range(6)]"
-    peer = peak_mib([sys.executable, "-c", script])
-    return {"name": "train_memory", "unit": "MiB", "cpu": CPU, "ours": mine, "peer": peer,
-            "peer_name": f"PyTorch {torch.__version__.split('+')[0]} eager", "ratio": mine / peer,
-            "ratio_min": mine / peer, "ratio_max": mine / peer}
+    return beside_torch(args, "train_memory", ["train", *FEEDING], "Training()")
+
+
+def attention_memory_row(args, steps):
+    return beside_torch(args, f"self_attention_memory_{steps}", ["block", *attention_flags(steps)],
+                        f"SelfAttention({steps})")
 
 
 def long_memory_row(args):
@@ -220,6 +249,8 @@ def minutes_row(args):
 SINGLE = {"train_share_f32": share_row, "train_memory": memory_row,
           "startup_ms": functools.partial(startup_row, name="startup_ms", model="model"),
           "startup_int8_ms": functools.partial(startup_row, name="startup_int8_ms", model="exported"),
+          **{f"self_attention_memory_{steps}": functools.partial(attention_memory_row, steps=steps)
+             for steps in ATTENTION_STEPS},
           "long_memory": long_memory_row, "program_mb": size_row, "bleu36_minutes": minutes_row}
 
 

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 V, E, H, SOURCE, TARGET = 8000, 256, 512, 16, 16
+HEADS = 8
 BOS = 1
 
 
@@ -174,6 +175,38 @@ class Lstm:
             out = self.call(self.x)[0]
         out.backward(self.dh.to(out.dtype))
         return self.gflop
+
+
+class AttentionLayer(nn.Module):
+    """What a block of kind self_attention is without a feed-forward part: x + output(attention(norm(x)))."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.qkv, self.output = nn.LayerNorm(H), nn.Linear(H, 3 * H), nn.Linear(H, H)
+
+    def forward(self, x):  # [B, T, H]
+        q, k, v = self.qkv(self.norm(x)).unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
+        return x + self.output(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+class SelfAttention:
+    """The same forward and backward; run() gives the steps of all sequences."""
+
+    def __init__(self, steps, precision="f32", compiled=False, batch=32):
+        torch.manual_seed(1)
+        self.layer = AttentionLayer()
+        self.call = torch.compile(self.layer) if compiled else self.layer
+        self.precision = precision
+        self.x = torch.randn(batch, steps, H, requires_grad=True)
+        self.dy = torch.randn(batch, steps, H)
+
+    def run(self):
+        self.layer.zero_grad(set_to_none=True)
+        self.x.grad = None
+        with precision_context(self.precision):
+            y = self.call(self.x)
+        y.backward(self.dy.to(y.dtype))
+        return self.dy.shape[0] * self.dy.shape[1]
 
 
 def quantised(model):

@@ -1,25 +1,16 @@
 """What a comparison is made of: the machine, contenders that are measured when asked, and rows of two sides."""
 
-import pathlib
 import statistics
-import subprocess
 import sys
 import time
 
 import torch
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from on_request import CPU, ROOT, Ours, cpu_info
+
 THREADS = sorted({1, torch.get_num_threads()})
 ALL = THREADS[-1]
-
-
-def cpu_info(key):
-    with open("/proc/cpuinfo") as info:
-        return next((line.split(":", 1)[1].strip() for line in info if line.startswith(key)), "")
-
-
 FLAGS = set(cpu_info("flags").split())
-CPU = cpu_info("model name") or "unknown"
 HAS_BF16 = bool(FLAGS & {"avx512_bf16", "amx_bf16"})
 HAS_INT8 = bool(FLAGS & {"avx512_vnni"})
 NO_INT8 = None if HAS_INT8 else "this processor has no int8 products (AVX512-VNNI)"
@@ -29,27 +20,6 @@ HAS_AMX = "amx_bf16" in FLAGS
 NO_AMX = None if HAS_AMX else "defined as bf16 on AMX, which this processor lacks (no amx_bf16)"
 NO_AVX512_BF16 = "this processor has AMX: see the row without avx512" if HAS_AMX else NO_BF16
 ONE_CORE = "this machine has one core: see the row without _1t" if ALL == 1 else None
-
-
-class Ours:
-    """`lookback bench` that measures when asked."""
-
-    def __init__(self, program, work, repeat, threads, *flags):
-        command = [program, "bench", work, "--on-request", "--repeat", str(repeat), "--threads", str(threads), *flags]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.measure()
-
-    def measure(self):
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            sys.exit(f"peers: lookback bench ended with code {self.process.wait()}")
-        return float(answer)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Theirs:

@@ -4,6 +4,7 @@
 
 #include "lookback/base/parallel.h"
 #include "lookback/bench/parts.h"
+#include "lookback/nn/init.h"
 #include "lookback/ops/basic.h"
 #include "lookback/ops/linear.h"
 
@@ -66,6 +67,48 @@ class Layer final : public Work {
   ops::RecurrentWeights weights_;
   Var x_;
   Tensor dh_;
+};
+
+// Forward and backward of a block of an encoder over a batch that is as wide as the decoder, in the order it reads.
+class OneBlock final : public Work {
+ public:
+  explicit OneBlock(const Options& o)
+      : precision_(demanded_of_training(o)),
+        shape_(std::vector<int64_t>(static_cast<size_t>(o.batch), o.source)),
+        block_(make_block(o.block, o.model.decoder.hidden, "block")),
+        params_(params_of(*block_)) {
+    initialise(params_, {}, static_cast<uint64_t>(o.seed));
+    Rng rng(static_cast<uint64_t>(o.seed));
+    x_ = Var::parameter(random_tensor({shape_.rows(), o.model.decoder.hidden}, rng));
+    const NoGrad off;
+    dy_ = random_tensor(forward().shape(), rng);
+  }
+
+  double run() override {
+    const PrecisionScope scope(precision_);
+    backward(forward(), dy_);  // which the block only reads
+    x_.clear_grad();
+    for (const NamedVar& p : params_) {
+      p.var.clear_grad();
+      p.var.touch();  // as after an update
+    }
+    return static_cast<double>(shape_.rows());
+  }
+
+ private:
+  Var forward() const {
+    const RowOrder order = block_->reads();
+    return (*block_)({x_, shape_, order}, {.out = order, .dropout = dropout_, .noise = nullptr, .drop_input = false})
+        .memory.x;
+  }
+
+  const Precision precision_;
+  const DropoutOptions dropout_;
+  const Ragged shape_;
+  const std::unique_ptr<Block> block_;
+  const std::vector<NamedVar> params_;
+  Var x_;
+  Tensor dy_;
 };
 
 // An LSTM that is fed one step at a time, as wide as the decoder.
@@ -140,6 +183,8 @@ constexpr Kind kKinds[] = {
     {"product", "the largest matrix product: what the machine can do", "GFLOP/s", &one_case<Product>},
     {"stream", "one layer, one step at a time", "steps/s", &one_case<Streaming>},
     {"lstm", "forward and backward of one layer", "GFLOP/s", &one_case<Layer>},
+    {"block", "forward and backward of one block of an encoder, as wide as the decoder", "steps/s",
+     &one_case<OneBlock>},
     {"decode", "search with an encoder-decoder", "tokens/s", &decoding},
     {"train", "training steps of an encoder-decoder", "target tokens/s", &training},
     {"load", "a model folder loaded and its first line translated", "loads/s", &loading},

@@ -16,6 +16,7 @@ namespace lookback::bench {
 
 struct Options {
   Seq2SeqOptions model;
+  BlockOptions block;
   int64_t vocabulary = 8000;
   int64_t batch = 64;
   int64_t source = 16, target = 16;
@@ -28,7 +29,7 @@ struct Options {
   void fields(FieldVisitor& v) {
     v("vocabulary", vocabulary, "entries of the source and of the target vocabulary").range(5, 1e7);
     v("batch", batch, "sentences trained on, or decoded, at once").range(1, 1e6);
-    v("source", source, "tokens of each source sentence; steps of an LSTM").range(1, 1e6);
+    v("source", source, "tokens of each source sentence; steps of a layer").range(1, 1e6);
     v("target", target, "tokens of each target sentence, its end included").range(1, 1e6);
     v("beam", beam, "hypotheses of each sentence that is decoded; 1 is greedy").range(1, 1000);
     v("seed", seed, "of the weights and the sentences").range(0, 9e15);
@@ -38,6 +39,7 @@ struct Options {
       "train: a file with one batch a line, as source:target lengths of its sentence pairs, to be trained on in turn; "
       "instead of batch, source and target");
     v("folder", folder, "load: the model folder");
+    v("block", block);
     v("model", model);
   }
 };

@@ -51,10 +51,18 @@ class Bench(p.Case):
         self.fails(2, "bench", "load", says="--folder MODEL is missing")
         self.fails(4, "bench", "load", "--folder", "missing", says="missing")
 
+    def test_a_block_is_of_any_kind(self):
+        for kind in ("self_attention", "bilstm", "convolution", "pyramid"):
+            [row] = self.lines("block", "--block.kind", kind)
+            self.assertEqual((row["work"], row["unit"]), ("block", "steps/s"))
+        self.fails(2, "bench", "block", *SMALL, "--block.kind", "self_attention", "--block.heads", "5",
+                   says="block.heads = 5 does not divide")
+        self.fails(2, "bench", "block", *SMALL, "--precision", "int8", says="for decoding")
+
     def test_without_a_work_it_is_a_table_of_all(self):
         done = self.ok("bench", *SMALL, "--format", "text")
         table = done.stdout.decode()
-        for part in ("of best", "\ntrain ", "\ndecode ", "\nlstm ", "\nstream ", "\nproduct ", "\nAdam 2400 ",
+        for part in ("of best", "\ntrain ", "\ndecode ", "\nlstm ", "\nblock ", "\nstream ", "\nproduct ", "\nAdam 2400 ",
                      "\nLSTM layer / cells ", "times as fast"):
             self.assertIn(part, table)
         self.assertIn(b"left out, load: bench load: --folder MODEL is missing", done.stderr)

@@ -1,14 +1,7 @@
 // Whole encoder-decoders against the same models written plainly in PyTorch (tools/gen_golden.py).
 #include "lookback/models/seq2seq.h"
 
-#include <cctype>
-#include <cmath>
-#include <set>
-
-#include "lookback/io/safetensors.h"
-#include "lookback/ops/testing.h"
-#include "lookback/train/optimizer.h"
-#include "lookback/train/parameters.h"
+#include "recorded.h"
 
 namespace lookback {
 namespace {
@@ -23,18 +16,11 @@ constexpr double kScale = 1.0 / kTokens;
 class Seq2SeqGolden : public ::testing::TestWithParam<const char*> {
  protected:
   Seq2SeqGolden()
-      : file_(std::string(LOOKBACK_SOURCE_DIR "/tests/golden/model/seq2seq_") + GetParam() + ".safetensors"),
-        model_(options(), {kSourceVocabulary, kTargetVocabulary}, Seq2Seq::kNoInit),
+      : file_(testing::recorded(std::string("seq2seq_") + GetParam())),
+        model_(testing::recorded_options<Seq2SeqOptions>(file_, "option."), {kSourceVocabulary, kTargetVocabulary},
+               Seq2Seq::kNoInit),
         params_(params_of(model_)) {
     for (const NamedVar& p : params_) p.var.set_value(file_.load("param." + p.name));
-  }
-
-  Seq2SeqOptions options() const {
-    Seq2SeqOptions out;
-    auto fields = fields_of(out);
-    for (const auto& [key, value] : file_.metadata())
-      set_field_text(find_field(fields, key.substr(std::string("option.").size()), file_.path()), value, file_.path());
-    return out;
   }
 
   io::SafetensorsFile file_;
@@ -42,14 +28,7 @@ class Seq2SeqGolden : public ::testing::TestWithParam<const char*> {
   std::vector<NamedVar> params_;
 };
 
-TEST_P(Seq2SeqGolden, ParametersHaveTheSameNames) {
-  std::set<std::string> here, there;
-  for (const NamedVar& p : params_) here.insert("param." + p.name);
-  for (const auto& e : file_.entries())
-    if (e.name.starts_with("param.")) there.insert(e.name);
-  EXPECT_EQ(here, there);
-  EXPECT_EQ(here.size(), params_.size());
-}
+TEST_P(Seq2SeqGolden, ParametersHaveTheSameNames) { testing::expect_same_names(file_, params_, "param."); }
 
 TEST_P(Seq2SeqGolden, LossAndGradients) {
   const auto loss = model_.loss(kBatch, kObjective, kScale, nullptr);
@@ -60,30 +39,12 @@ TEST_P(Seq2SeqGolden, LossAndGradients) {
   EXPECT_NEAR(loss.nll_sum * kScale, want[1], 1e-5 * want[1]);
   EXPECT_NEAR(loss.loss.value().data<float>()[0], want[0], 1e-5 * want[0]);
   backward(loss.loss);
-  for (const NamedVar& p : params_) {
-    ASSERT_FALSE(p.var.grad().empty()) << p.name;
-    const Tensor g = file_.load("grad." + p.name);
-    double largest = 0, off = 0;
-    for (int64_t k = 0; k < g.size(); ++k) {
-      largest = std::max(largest, std::abs(static_cast<double>(g.data<float>()[k])));
-      off = std::max(off, std::abs(static_cast<double>(g.data<float>()[k]) - p.var.grad().data<float>()[k]));
-    }
-    EXPECT_LT(off, 1e-5 * std::max(largest, 0.01)) << p.name << ", largest " << largest;
-  }
+  testing::expect_gradients(file_, params_);
 }
 
 TEST_P(Seq2SeqGolden, TenStepsOfAdam) {
-  const Tensor want = file_.load("adam_losses");
-  ASSERT_EQ(want.size(), 10);
-  const auto optimizer = train::make_optimizer({.kind = "adam", .lr = 0.01}, params_);
-  for (const double expected : want.span<double>()) {
-    train::clear_grads(params_);
-    const auto loss = model_.loss(kBatch, kObjective, kScale, nullptr);
-    EXPECT_NEAR(loss.loss_sum * kScale, expected, 1e-4 * expected);
-    backward(loss.loss);
-    optimizer->step(0.01);
-  }
-  EXPECT_LT(want.data<double>()[9], 0.9 * want.data<double>()[0]);
+  testing::expect_ten_steps_of_adam(file_, params_, kScale,
+                                    [&] { return model_.loss(kBatch, kObjective, kScale, nullptr); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Seq2SeqGolden,

@@ -1,0 +1,39 @@
+"""The program as a contender: `lookback bench` that measures when asked. No PyTorch."""
+
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def cpu_info(key):
+    with open("/proc/cpuinfo") as info:
+        return next((line.split(":", 1)[1].strip() for line in info if line.startswith(key)), "")
+
+
+CPU = cpu_info("model name") or "unknown"
+
+
+class Ours:
+    def __init__(self, program, work, repeat, threads, *flags):
+        command = [program, "bench", work, "--on-request", "--repeat", str(repeat), "--threads", str(threads), *flags]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.measure()
+
+    def measure(self):
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit(f"bench: lookback bench ended with code {self.process.wait()}")
+        return float(answer)
+
+    def peak_mib(self):
+        """The most memory that was resident so far."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
