@@ -26,6 +26,7 @@ class FastTextFile {
   int64_t width() const { return width_; }
   int64_t words() const { return words_; }  // so far
   const char* format() const { return "fastText"; }
+  const std::string& name() const { return bytes_.name(); }
 
   // The rows whose mean is the vector of a word: its own, if `id` is not negative, and those of the n-grams of
   // "<word>". In the order in which fastText adds them.

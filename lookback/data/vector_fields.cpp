@@ -24,6 +24,17 @@ std::string_view trimmed_end(std::string_view line) {
   return line;
 }
 
+int64_t count_separators(std::string_view line) {
+  int64_t count = 0;
+  for (std::string_view part; !line.empty(); line.remove_prefix(part.size())) {
+    part = line.substr(0, 255);
+    uint8_t in_part = 0;  // so that sixteen bytes and more are compared at once
+    for (const char c : part) in_part = static_cast<uint8_t>(in_part + (c == ' ' || c == '\t'));
+    count += in_part;
+  }
+  return count;
+}
+
 int64_t count_fields(std::string_view line) {
   int64_t n = 0;
   bool inside = false;
@@ -55,18 +66,24 @@ bool is_tiny(std::string_view number) {
 
 }  // namespace
 
-std::optional<float> parse_float(std::string_view text) {
-  if (text.starts_with('+')) {
-    text.remove_prefix(1);
-    if (text.starts_with('-')) return std::nullopt;
-  }
+std::optional<float> take_float(std::string_view& line) {
+  const bool plus = line.starts_with('+');
+  const char *const begin = line.data() + plus, *const line_end = line.data() + line.size();
+  if (plus && begin != line_end && *begin == '-') return std::nullopt;
   float value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc::invalid_argument || end != text.data() + text.size()) return std::nullopt;
+  const auto [end, error] = std::from_chars(begin, line_end, value);
+  if (error == std::errc::invalid_argument || (end != line_end && !separates(*end))) return std::nullopt;
+  const std::string_view number(begin, static_cast<size_t>(end - begin));
+  line.remove_prefix(static_cast<size_t>(end - line.data()));
   if (error != std::errc::result_out_of_range) return value;
-  const bool negative = text.starts_with('-');
-  value = is_tiny(text.substr(negative)) ? 0.0F : std::numeric_limits<float>::infinity();
+  const bool negative = number.starts_with('-');
+  value = is_tiny(number.substr(negative)) ? 0.0F : std::numeric_limits<float>::infinity();
   return negative ? -value : value;
+}
+
+std::optional<float> parse_float(std::string_view text) {
+  const std::optional<float> value = take_float(text);
+  return text.empty() ? value : std::nullopt;
 }
 
 }  // namespace lookback::data

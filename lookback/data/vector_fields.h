@@ -24,11 +24,15 @@ std::optional<size_t> find_word_end(ByteReader& bytes, char end);
 // Lines of text are fields between spaces and tabs.
 inline bool separates(char c) { return c == ' ' || c == '\t'; }
 std::string_view trimmed_end(std::string_view line);  // without separators at its end
+int64_t count_separators(std::string_view line);
 int64_t count_fields(std::string_view line);
 // Where the last `fields` fields begin, or nothing if there are fewer.
 std::optional<size_t> find_last_fields(std::string_view line, int64_t fields);
 
-// The float nearest to a decimal number, which may be infinite; nothing for another text.
+// Takes the field that the line begins with, which must be a decimal number: the nearest float, which may be infinite.
+// Takes nothing and gives nothing where it is none.
+std::optional<float> take_float(std::string_view& line);
+// The same for a text that is one such field.
 std::optional<float> parse_float(std::string_view text);
 
 }  // namespace lookback::data

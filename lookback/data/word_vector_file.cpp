@@ -27,7 +27,7 @@ bool TextVectorFile::next(std::string_view& word) {
   if (header_ && words_ == header_->words)
     fail(str_cat("one more line than the header says, which is ", header_->words, " words; is it the right header?"));
   // Most lines have a word without spaces and one space before each value.
-  const bool usual = std::ranges::count_if(line, separates) == width_;
+  const bool usual = count_separators(line) == width_;
   const size_t values = usual ? line.find_first_of(" \t") + 1 : find_values(line);
   word_ = trimmed_end(line.substr(0, values));
   values_ = line.substr(values);
@@ -71,13 +71,13 @@ void TextVectorFile::read_vector(std::span<float> out) {
   std::string_view rest = values_;
   for (size_t k = 0; k < out.size(); ++k) {
     while (!rest.empty() && separates(rest.front())) rest.remove_prefix(1);
-    const std::string_view field = rest.substr(0, rest.find_first_of(" \t"));
-    rest.remove_prefix(field.size());
-    const std::optional<float> value = parse_float(field);
+    const std::string_view from_here = rest;
+    const std::optional<float> value = take_float(rest);
     if (value && std::isfinite(*value)) {
       out[k] = *value;
       continue;
     }
+    const std::string_view field = from_here.substr(0, from_here.find_first_of(" \t"));
     fail(str_cat("value ", k + 1, " of ", shown(word_), " is ",
                  field.empty() ? "missing" : shown(field) + ", which is not a ", value ? "finite number" : "number"));
   }
@@ -186,9 +186,10 @@ bool is_row(std::string_view line, int64_t width) {
   const std::optional<size_t> values = find_last_fields(line, width);
   if (!values || *values == 0) return false;
   for (line.remove_prefix(*values); !line.empty();) {
-    const std::string_view field = line.substr(0, line.find_first_of(" \t"));
-    if (!field.empty() && !parse_float(field)) return false;
-    line.remove_prefix(std::min(field.size() + 1, line.size()));
+    if (separates(line.front()))
+      line.remove_prefix(1);
+    else if (!take_float(line))
+      return false;
   }
   return true;
 }

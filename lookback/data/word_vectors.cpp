@@ -1,13 +1,16 @@
 #include "lookback/data/word_vectors.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "lookback/base/error.h"
 #include "lookback/base/utf8.h"
 #include "lookback/data/unicode.h"
+#include "lookback/data/vector_fields.h"
 #include "lookback/data/vocab.h"
 #include "lookback/data/word_vector_file.h"
 
@@ -136,6 +139,9 @@ WordVectors read_from(FastTextFile& file, std::span<const std::string> wanted) {
     // The mean as fastText takes it, to the bit.
     const auto scale = static_cast<float>(1.0 / static_cast<double>(std::max<size_t>(rows[k].size(), 1)));
     for (float& v : sum) v *= scale;
+    check<FormatError>(std::ranges::all_of(sum, [](float v) { return std::isfinite(v); }), file.name(),
+                       ": the vector of ", shown(wanted[k]),
+                       ", a sum over its subwords, is not finite; the file is damaged");
     out.found.push_back(!rows[k].empty());
   }
   return out;

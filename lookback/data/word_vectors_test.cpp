@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "lookback/base/error.h"
+#include "lookback/base/rng.h"
 #include "lookback/data/testing.h"
 #include "lookback/data/vocab.h"
 
@@ -176,6 +177,25 @@ TEST_F(WordVectorsTest, NumbersAreTheNearestFloats) {
   for (size_t k = 0; k < numbers.size(); ++k) {
     EXPECT_EQ(raw(v.rows.span<float>()[k]), raw(numbers[k].second)) << numbers[k].first;
   }
+}
+
+TEST_F(WordVectorsTest, ShortNumbersAreTheNearestFloatsToo) {
+  std::string bytes;
+  Words wanted;
+  Floats expected;
+  Rng rng(1);
+  for (int k = 0; k < 20000; ++k) {
+    std::string number = std::to_string(rng.below(100000000)).substr(rng.below(4));
+    const size_t point = rng.below(number.size() + 2);
+    if (point <= number.size()) number.insert(point, ".");
+    if (rng.below(2)) number.insert(0, "-");
+    if (number.find_first_of("0123456789") == std::string::npos) continue;
+    wanted.push_back("w" + std::to_string(k));
+    bytes += wanted.back() + " " + number + "\n";
+    expected.push_back(std::strtof(number.c_str(), nullptr));
+  }
+  const auto got = read(bytes, wanted).rows;
+  for (size_t k = 0; k < wanted.size(); ++k) ASSERT_EQ(raw(got.span<float>()[k]), raw(expected[k])) << wanted[k];
 }
 
 TEST_F(WordVectorsTest, NumbersAreTheSameInEveryLocale) {
@@ -419,6 +439,7 @@ TEST_F(WordVectorsTest, FastTextModelsThatAreRefused) {
     refuses(M{.bucket = bucket, .matrix = {1}}.head() + M().dictionary(), "rows for n-grams of 2 to 3", ab);
   refuses(M{.maxn = INT32_MAX}.head() + M().dictionary(), "rows for n-grams", ab);
   refuses(changed([](M& m) { m.matrix = {std::nanf("")}, m.matrix.resize(16, 1); }), "is not finite", {"</s>"});
+  refuses(changed([](M& m) { m.matrix = Floats(16, 3e38F); }), "a sum over its subwords, is not finite", ab);
   const std::string long_word = M{.words = {std::string(70000, 'x')}}.bytes();
   refuses(long_word, "a word is longer than 65536 bytes", ab);
 }
