@@ -391,6 +391,30 @@ TEST_F(WordVectorsTest, FastText) {
   }
 }
 
+// A model that fastText wrote, and what it says of its words and of others; tools/gen_word_vectors.py.
+TEST_F(WordVectorsTest, FastTextToTheBit) {
+  const std::string golden = LOOKBACK_SOURCE_DIR "/tests/golden/data/fasttext";
+  std::ifstream told(golden + ".txt");
+  Words words;
+  std::vector<std::vector<uint32_t>> expected;
+  for (std::string line, word; std::getline(told, line);) {
+    std::istringstream fields(line);
+    fields >> word >> std::hex;
+    words.push_back(word);
+    expected.emplace_back();
+    for (uint32_t bits = 0; fields >> bits;) expected.back().push_back(bits);
+  }
+  ASSERT_GT(words.size(), 30u);
+  const WordVectors v = read_word_vectors(golden + ".bin", words);
+  EXPECT_EQ(v.composed, 6);
+  ASSERT_EQ(v.width, 5);
+  for (size_t k = 0; k < words.size(); ++k) {
+    const Floats got = row(v, static_cast<int64_t>(k));
+    ASSERT_EQ(expected[k].size(), got.size());
+    for (size_t d = 0; d < got.size(); ++d) EXPECT_EQ(raw(got[d]), raw(expected[k][d])) << words[k];
+  }
+}
+
 TEST_F(WordVectorsTest, FastTextSingleCharactersAreNgramsButForTheMarks) {
   FastTextModel m;
   m.minn = 0, m.maxn = 1, m.bucket = 100;
