@@ -124,7 +124,7 @@ WordVectors read_from(FastTextFile& file, std::span<const std::string> wanted) {
   std::vector<int64_t> needed;
   for (const auto& of_word : rows) needed.insert(needed.end(), of_word.begin(), of_word.end());
   std::ranges::sort(needed);
-  needed.erase(std::ranges::unique(needed).begin(), needed.end());
+  needed.erase(std::unique(needed.begin(), needed.end()), needed.end());
   std::vector<float> vectors;  // [needed, width]
   file.read_rows(needed, [&](std::span<const float> row) { vectors.insert(vectors.end(), row.begin(), row.end()); });
 
