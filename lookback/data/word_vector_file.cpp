@@ -46,7 +46,7 @@ size_t TextVectorFile::find_values(std::string_view line) const {
   const bool too_many = last != std::string_view::npos && parse_float(word.substr(last + 1));
   if (!values || begins_with_value || too_many) {
     const int64_t fields = count_fields(line);
-    const std::string known = str_cat(header_ ? "the header says " : "most lines before have ", width_);
+    const std::string known = str_cat(header_ ? "the header says " : "most of the first lines have ", width_);
     fail(fields == 1 && words_ == 0
              ? str_cat(shown(line), " is not a word and its values; is this a file of word vectors?")
              : str_cat(fields - 1, fields == 2 ? " value" : " values", ", where ", known,

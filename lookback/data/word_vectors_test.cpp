@@ -210,8 +210,8 @@ TEST_F(WordVectorsTest, NumbersAreTheSameInEveryLocale) {
 TEST_F(WordVectorsTest, DamagedText) {
   refuses("", ":1: the file is empty");
   refuses("\n\n", "the file has no words");
-  refuses("a 1 2 3\nb 1 2\nc 1 2 3\n", ":2: 2 values, where most lines before have 3");
-  refuses("a 1 2 3\nb 1 2 3 4\nc 1 2 3\n", ":2: 4 values, where most lines before have 3");
+  refuses("a 1 2 3\nb 1 2\nc 1 2 3\n", ":2: 2 values, where most of the first lines have 3");
+  refuses("a 1 2 3\nb 1 2 3 4\nc 1 2 3\n", ":2: 4 values, where most of the first lines have 3");
   refuses("a 1 2 3\nb\nc 1 2 3\n", ":2: 0 values");
   refuses("a 1 2 3\n\nb 1 2 3\n", ":2: an empty line");
   refuses("a 1 x\nb 1 2\n", ":1: value 2 of 'a' is 'x', which is not a number");
