@@ -5,11 +5,12 @@
 #include <memory>
 #include <string>
 
+#include "lookback/base/byte_reader.h"
+
 namespace lookback {
 
-// Reads lines from a file, a pipe or, for the path "-", standard input. Gzip is
-// recognised by its first two bytes, not by the name; several members in one
-// file are read one after another. Memory is one buffer and the current line.
+// Reads lines from a file, a pipe or, for the path "-", standard input, plain or
+// gzip as ByteReader has it. Memory is one buffer and the current line.
 //
 // A line ends with \n or \r\n, which are not part of it; the last one may lack
 // its end. Every other byte is kept as it is (NUL too), except a UTF-8 byte
@@ -20,6 +21,7 @@ class LineReader {
 
   // Throws IoError, with the path and the system's reason, if it cannot be opened or is a folder.
   explicit LineReader(const std::string& path);
+  explicit LineReader(ByteReader bytes);  // lines of what was not taken from it yet
   ~LineReader();
   LineReader(LineReader&&) noexcept;
   LineReader& operator=(LineReader&&) noexcept;
