@@ -132,6 +132,13 @@ class WordTokenizer final : public Tokenizer {
   }
 
   std::string piece(int32_t id) const override { return vocab_.piece(id); }
+  const Rules& rules() const { return rules_; }
+  // Whether a text is one word and stands in the vocabulary, if it does, as it is.
+  bool is_one_word(const std::string& text) const {
+    std::vector<std::string> cut;
+    if (valid_utf8(text)) rules_.cut(text, [&](std::string_view piece) { cut.emplace_back(piece); });
+    return cut == std::vector<std::string>{text};
+  }
   int64_t size() const override { return vocab_.size(); }
   std::string kind() const override { return rules_.characters ? "char" : "word"; }
   std::string file_name() const override { return "tokenizer.json"; }
@@ -231,6 +238,20 @@ std::unique_ptr<Tokenizer> train_word_or_char(const TokenizerOptions& options, L
     if (valid_utf8(line)) rules.cut(line, [&](std::string_view piece) { ++counts[std::string(piece)]; });
   check<FormatError>(!counts.empty(), "tokenizer: there is no text to learn from");
   return std::make_unique<WordTokenizer>(rules, most_frequent(counts, options.size, options.min_count));
+}
+
+std::unique_ptr<Tokenizer> with_words(const Tokenizer& tokenizer, std::span<const std::string> words) {
+  const auto* const known = dynamic_cast<const WordTokenizer*>(&tokenizer);
+  check<ConfigError>(known && tokenizer.kind() == "word", "words can be added to a tokenizer of kind word alone, not ",
+                     tokenizer.kind());
+  std::vector<std::string> pieces;
+  for (int32_t id = kSpecials; id < tokenizer.size(); ++id) pieces.push_back(tokenizer.piece(id));
+  std::unordered_set<std::string> added;
+  for (const std::string& word : words)
+    if (known->is_one_word(word) && known->encode(word)[0] == kUnk && added.insert(word).second) pieces.push_back(word);
+  auto out = std::make_unique<WordTokenizer>(known->rules(), pieces);
+  out->set_sampling(tokenizer.sampling());
+  return out;
 }
 
 std::unique_ptr<Tokenizer> parse_word_or_char(std::string_view json, const std::string& where) {

@@ -278,23 +278,28 @@ void Classify::validate(const Recipe& recipe) {
                      " cuts words anew each time, and model.characters and model.capitals need them as they are");
   check<ConfigError>(!recipe.label.several || recipe.valid.metric != "mcc",
                      "valid.metric = 'mcc' is of one label for each example; with label.several = true take micro_f1");
+  check_vectors(recipe.vectors, recipe.tokenizer);
   recipe.loss.check_with(recipe.model);
   // Built small and thrown away: names the options that do not go together before any data is read.
   Classifier small(recipe.model, {.vocabulary = data::kSpecials, .characters = 1, .classes = 2}, Classifier::kNoInit);
   train::freeze(params_of(small), recipe.train.options.freeze);
 }
 
-Classify::Network Classify::learn(const Recipe& recipe, const data::RowSource& rows, const LogSink& log) {
+Classify::Network Classify::learn(const Recipe& recipe, const data::RowSource& rows, const std::string& root,
+                                  const LogSink& log) {
   const auto lines = [&](size_t column) { return data::column_lines(rows, columns(), {column}, recipe.data.table); };
   auto labels = std::make_shared<data::Labels>(data::Labels::learn(lines(1), recipe.label, "data.train"));
   std::shared_ptr<data::Tokenizer> tokenizer = data::train_tokenizer(recipe.tokenizer, lines(0), log);
+  tokenizer = with_words_of(recipe.vectors, std::move(tokenizer), root);
   std::shared_ptr<data::Spelling> spelling;
   if (recipe.model.front.reads_spelling())
     spelling = std::make_shared<data::Spelling>(data::Spelling::learn(lines(0), tokenizer));
   log(Severity::info,
       str_cat("tokenizer: ", recipe.tokenizer.kind, ", ", tokenizer->size(), " entries",
               spelling ? str_cat(", ", spelling->characters(), " characters") : "", "; labels: ", labels->count()));
-  return make(recipe, std::move(tokenizer), std::move(labels), std::move(spelling));
+  Network out = make(recipe, std::move(tokenizer), std::move(labels), std::move(spelling));
+  start_from_vectors(recipe.vectors, *out.tokenizer, out.model->embeddings(), "model.embedding", root, log);
+  return out;
 }
 
 Classify::Network Classify::with_assets_of(const io::ModelFolder& folder, const Recipe& recipe, const LogSink& log) {

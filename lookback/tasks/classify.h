@@ -8,6 +8,7 @@
 #include "lookback/tasks/data_options.h"
 #include "lookback/tasks/evaluation.h"
 #include "lookback/tasks/recipe_task.h"
+#include "lookback/tasks/vectors.h"
 
 namespace lookback::tasks {
 
@@ -30,6 +31,7 @@ struct Classify {
   struct Recipe {
     DataOptions data;
     data::TokenizerOptions tokenizer = {.kind = "word", .size = 50'000, .min_count = 2};
+    VectorOptions vectors;
     data::LabelOptions label;
     ClassifierOptions model;
     Objective loss;
@@ -38,8 +40,8 @@ struct Classify {
 
     Recipe() { data.table.max_length = 0, train.batches.batch = 32, valid.metric = "accuracy"; }
     void fields(FieldVisitor& v) {
-      v("data", data), v("tokenizer", tokenizer), v("label", label), v("model", model), v("loss", loss);
-      v("train", train), v("valid", valid);
+      v("data", data), v("tokenizer", tokenizer), v("vectors", vectors), v("label", label), v("model", model);
+      v("loss", loss), v("train", train), v("valid", valid);
     }
   };
 
@@ -111,7 +113,7 @@ struct Classify {
   static StringList free_options() { return {}; }
 
   static void validate(const Recipe& recipe);
-  static Network learn(const Recipe& recipe, const data::RowSource& rows, const LogSink& log);
+  static Network learn(const Recipe& recipe, const data::RowSource& rows, const std::string& root, const LogSink& log);
   static Network with_assets_of(const io::ModelFolder& folder, const Recipe& recipe, const LogSink& log);
   static void learn_from(Network& network, const Recipe& recipe, const data::Table& table);
   static std::vector<int32_t> costs(const data::Table& table) { return table.lengths(0); }

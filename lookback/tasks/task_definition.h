@@ -12,7 +12,8 @@
 //   columns(network)         the same with what makes ids of their cells
 //   input_fields()           those, and further ones that predict takes
 //   validate(recipe)         throws ConfigError for options that do not go together
-//   learn(recipe, rows, log) a network with fresh parameters, and the tokenizers and labels that training rows give it
+//   learn(recipe, rows, root, log)   a network with fresh parameters, and the tokenizers and labels that training rows
+//                            give it; further files that the recipe names start at `root`
 //   with_assets_of(folder, recipe, log)   the same with those of another folder
 //   learn_from(network, recipe, table)    what is learnt from the table: a shortlist
 //   costs(table), keys(table), units(batch), example(network, table, k, seed)   see Batcher, Trainable, TrainedModel
@@ -207,8 +208,11 @@ class TaskOf final : public RecipeTask {
     const std::string& folder = run.context.folder;
     if (run.context.mode == train::FolderMode::resume && std::filesystem::exists(folder + "/config.json"))
       return T::with_assets_of(io::ModelFolder(folder), recipe_, [](Severity, std::string_view) {});
+    if constexpr (requires { recipe_.vectors; })
+      check<ConfigError>(run.from.empty() || recipe_.vectors.file.empty(), "vectors.file = '", recipe_.vectors.file,
+                         "' does not go with --from: the embeddings are those of that model");
     if (!run.from.empty()) return T::with_assets_of(io::ModelFolder(run.from), recipe_, run.log);
-    return T::learn(recipe_, rows(Split::train, run), run.log);
+    return T::learn(recipe_, rows(Split::train, run), run.data_root, run.log);
   }
 
   typename T::Recipe recipe_;

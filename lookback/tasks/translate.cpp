@@ -14,7 +14,7 @@ void Translate::validate(const Recipe& recipe) {
   train::freeze(params_of(small), recipe.train.options.freeze);
 }
 
-TextToText Translate::learn(const Recipe& recipe, const data::RowSource& rows, const LogSink& log) {
+TextToText Translate::learn(const Recipe& recipe, const data::RowSource& rows, const std::string&, const LogSink& log) {
   return make(kName, recipe.model, recipe.decode, recipe.tokenizer,
               learn_tokenizers(recipe.tokenizer, rows, recipe.data.table, log), seed_of(recipe.train));
 }

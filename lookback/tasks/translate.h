@@ -38,7 +38,8 @@ struct Translate : TextToTextTask {
   };
 
   static void validate(const Recipe& recipe);
-  static TextToText learn(const Recipe& recipe, const data::RowSource& rows, const LogSink& log);
+  static TextToText learn(const Recipe& recipe, const data::RowSource& rows, const std::string& root,
+                          const LogSink& log);
   static TextToText with_assets_of(const io::ModelFolder& folder, const Recipe& recipe, const LogSink& log);
   static void learn_from(TextToText& network, const Recipe& recipe, const data::Table& table);
   static Loss loss(const TextToText& network, const Recipe& recipe, data::Batch batch, double scale, Noise* noise) {

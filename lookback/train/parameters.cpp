@@ -110,17 +110,25 @@ void load_parameters(const io::SafetensorsFile& file, const std::vector<NamedVar
   for (const NamedVar& p : params) p.var.set_value(file.load(p.name));
 }
 
-void freeze(const std::vector<NamedVar>& named, const StringList& patterns) {
+std::vector<NamedVar> matching(const std::vector<NamedVar>& named, const StringList& patterns) {
   StringList names;
+  std::set<std::string> found;
   for (const NamedVar& p : named) names.push_back(p.name);
   for (const std::string& pattern : patterns) {
-    bool any = false;
-    for (const NamedVar& p : named) {
-      if (::fnmatch(pattern.c_str(), p.name.c_str(), FNM_NOESCAPE) != 0) continue;
-      p.var.node().needs_grad = false, any = true;
-    }
-    check<ConfigError>(any, "train.freeze: no parameter is called '", pattern, "'", nearest_match(pattern, names));
+    const auto fits = [&](const std::string& name) {
+      return ::fnmatch(pattern.c_str(), name.c_str(), FNM_NOESCAPE) == 0;
+    };
+    check<ConfigError>(std::ranges::any_of(names, fits), "train.freeze: no parameter is called '", pattern, "'",
+                       nearest_match(pattern, names));
+    std::ranges::copy_if(names, std::inserter(found, found.end()), fits);
   }
+  std::vector<NamedVar> out;
+  std::ranges::copy_if(named, std::back_inserter(out), [&](const NamedVar& p) { return found.contains(p.name); });
+  return out;
+}
+
+void freeze(const std::vector<NamedVar>& named, const StringList& patterns) {
+  for (const NamedVar& p : matching(named, patterns)) p.var.node().needs_grad = false;
   check<ConfigError>(patterns.empty() || !unique_parameters(named).empty(),
                      "train.freeze leaves nothing to train: it names every parameter");
 }

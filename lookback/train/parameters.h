@@ -18,6 +18,8 @@ std::vector<NamedVar> unique_parameters(const std::vector<NamedVar>& named);
 // Makes constants of the parameters that a pattern names, of which `*` stands for any characters ("encoder.*"). Throws
 // ConfigError for a pattern that names none, with the nearest name, or if nothing is left to train.
 void freeze(const std::vector<NamedVar>& named, const StringList& patterns);
+// Those that the patterns name, in their order. Throws ConfigError for a pattern that names none.
+std::vector<NamedVar> matching(const std::vector<NamedVar>& named, const StringList& patterns);
 
 // Handles to the values, under their names.
 std::vector<io::NamedTensor> tensors_of(const std::vector<NamedVar>& params);

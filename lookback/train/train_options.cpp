@@ -21,6 +21,7 @@ void TrainOptions::fields(FieldVisitor& v) {
   v("freeze", freeze,
     "parameters that keep their values, by name, `*` standing for any characters: [\"encoder.*\"]; inspect lists "
     "names");
+  v("thaw_epochs", thaw_epochs, "epochs after which those that freeze names are trained, too; 0: never").range(0, 1e12);
   v("optimizer", optimizer);
   v("schedule", schedule);
   v("ema", ema, "decay of a running mean of the weights, used for validation and saving, for example 0.999; 0 is off")
@@ -53,6 +54,8 @@ TrainOptions resolved(TrainOptions o) {
                      "ema and optimizer.averaged both replace the weights by an average: choose one");
   check<ConfigError>(o.on_nonfinite == "stop" || o.on_nonfinite == "skip" || o.on_nonfinite == "rollback",
                      "on_nonfinite = '", o.on_nonfinite, "' is not one of stop, skip, rollback");
+  check<ConfigError>(o.thaw_epochs == 0 || !o.freeze.empty(), "train.thaw_epochs = ", o.thaw_epochs,
+                     " has no meaning without train.freeze, which names what is frozen until then");
   o.optimizer = resolved(o.optimizer);
   o.schedule = resolved(o.schedule, o.max_steps);
   if (o.validate_every == 0 && o.validate_every_epochs == 0) o.validate_every_epochs = 1;

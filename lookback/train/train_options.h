@@ -19,6 +19,7 @@ struct TrainOptions {
   int64_t patience = 0;
   int64_t accumulate = 1;
   StringList freeze;
+  int64_t thaw_epochs = 0;
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
   double ema = 0;

@@ -35,8 +35,8 @@ std::unique_ptr<WeightAverage> make_average(const TrainOptions& o, const std::ve
   return nullptr;
 }
 
-std::vector<NamedVar> trained(const std::vector<NamedVar>& named, const StringList& frozen) {
-  freeze(named, frozen);
+std::vector<NamedVar> trained(const std::vector<NamedVar>& named, const TrainOptions& options) {
+  if (options.thaw_epochs == 0) freeze(named, options.freeze);
   return unique_parameters(named);
 }
 
@@ -51,7 +51,8 @@ Trainer::Trainer(Trainable& model, const TrainOptions& options, const RunContext
       context_(with_defaults(context)),
       larger_is_better_(find_score(model.scores(), options_.keep).larger_is_better),
       named_(model.parameters()),
-      params_(trained(named_, options_.freeze)),
+      params_(trained(named_, options_)),
+      thawing_(options_.thaw_epochs > 0 ? matching(named_, options_.freeze) : std::vector<NamedVar>{}),
       files_(context_.folder, context_.mode),
       optimizer_(options_.optimizer, params_),
       average_(make_average(options_, params_)),
@@ -156,6 +157,7 @@ std::optional<std::string> Trainer::run_batches(int64_t batches, int64_t count, 
   }
   check<Error>(sum.units == units, "epoch ", state_.epoch, ", batch ", state_.batch, ": ", units, " ", model_.unit(),
                " were announced, ", sum.units, " were there");
+  if (state_.epoch < options_.thaw_epochs) clear_grads(thawing_);
   norm_ = grad_norm_(params_);
   if (std::isfinite(norm_)) return std::nullopt;
   const auto name = first_non_finite_grad(params_);

@@ -72,8 +72,9 @@ class Trainer {
   const Precision precision_;
   const RunContext context_;
   const bool larger_is_better_;
-  const std::vector<NamedVar> named_;   // all of them: what is saved
-  const std::vector<NamedVar> params_;  // each once, without frozen ones: what is trained
+  const std::vector<NamedVar> named_;    // all of them: what is saved
+  const std::vector<NamedVar> params_;   // each once, without frozen ones: what is trained
+  const std::vector<NamedVar> thawing_;  // of these, what is frozen until thaw_epochs
   RunFiles files_;
   std::unique_ptr<RunLog> log_;
   Optimizer optimizer_;

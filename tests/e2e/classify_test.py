@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Classification as a user does it: files of several shapes, a label for each line, all probabilities, pictures."""
+import gzip
 import json
 import random
 import re
@@ -186,6 +187,49 @@ class Classify(p.Case):
         fails("is not LABEL=WEIGHT", "loss.class_weights=good=-2")
         fails("model.characters and model.capitals need them", "tokenizer.kind=bpe", "tokenizer.sampling=0.1", "model.capitals=2",
               "tokenizer.size=60", "tokenizer.split=punctuation")
+
+    def test_word_vectors_from_a_file(self):
+        data = self.data()
+        rng = random.Random(5)
+        words = GOOD + BAD + OTHER + ["splendid", "dismal", "unheard"]
+        sign = lambda w: 1 if w in GOOD + ["splendid"] else -1 if w in BAD + ["dismal"] else 0
+        vectors = {w: [round(rng.gauss(0, 0.1), 3) for _ in range(15)] + [float(sign(w))] for w in words}
+        lines = [w + " " + " ".join(map(str, v)) for w, v in vectors.items()]
+        p.write_lines(data / "vectors.txt", lines)
+        (data / "vectors.vec.gz").write_bytes(gzip.compress("\n".join([f"{len(lines)} 16"] + lines).encode() + b"\n"))
+        args = ["--set", "vectors.file=vectors.txt", "--set", "vectors.words=1000", "--set", "train.freeze=embedding.weight"]
+        model = self.fresh("vectors")
+        said = self.ok("train", data / "recipe.toml", "--out", model, *args, "--set", "train.max_steps=300").stderr.decode()
+        self.assertRegex(said, r"vectors: \S*vectors.txt \(GloVe, \d+ words\): (\d+) of \d+ entries \([\d.]+ %\)")
+        # Words that training has not are known by their vectors, which stayed as they were.
+        self.assertEqual(self.ok("predict", model, stdin="a splendid day\na dismal day\n").stdout, b"good\nbad\n")
+        vocabulary = json.loads((model / "tokenizer.json").read_text())["model"]["vocab"]
+        self.assertIn("splendid", vocabulary)
+        row = p.tensor(model / "model.safetensors", "embedding.weight", vocabulary["splendid"], 16)
+        for got, want in zip(row, vectors["splendid"]):
+            self.assertAlmostEqual(got, want, 6)
+        # The same bits from another format; frozen for one epoch only they move; a resumed run does not differ.
+        short = [*args, "--set", "train.max_steps=60"]
+        one = p.sha256(self.trained(*short, name="plain") / "model.safetensors")
+        self.assertEqual(one, p.sha256(self.trained(*short, "--set", "vectors.file=vectors.vec.gz", name="zipped") / "model.safetensors"))
+        thawed = [*short, "--set", "train.thaw_epochs=1"]
+        two = p.sha256(self.trained(*thawed, name="thawed") / "model.safetensors")
+        self.assertNotEqual(one, two)
+        stopped = self.trained(*thawed, "--set", "train.max_steps=20", name="stopped")
+        self.ok("train", data / "recipe.toml", "--out", stopped, "--resume", "--quiet", *thawed)
+        self.assertEqual(two, p.sha256(stopped / "model.safetensors"))
+        fails = lambda code, says, *sets: self.fails(code, "train", data / "recipe.toml", "--out", self.fresh("no"), *[
+            w for s in sets for w in ("--set", s)], says=says)
+        fails(2, "have a width of 16; set model.embedding = 16", "vectors.file=vectors.txt", "model.embedding=15")
+        fails(2, "needs vectors.file", "vectors.words=5")
+        fails(2, "tokenizer.kind = 'char' has others", "vectors.words=5", "vectors.file=vectors.txt", "tokenizer.kind=char",
+              "tokenizer.split=punctuation")
+        fails(2, "train.thaw_epochs = 1 has no meaning without train.freeze", "train.thaw_epochs=1")
+        p.write_lines(data / "uneven.txt", ["a 1 2", "b 1 2", "c 1"])
+        fails(3, "uneven.txt:3:", "vectors.file=uneven.txt")
+        p.write_lines(data / "liar.vec", ["5 2", "a 1 2", "b 1 2"])
+        fails(3, "liar.vec", "vectors.file=liar.vec")
+        fails(4, "no.txt", "vectors.file=no.txt")
 
     def test_a_csv_keeps_its_columns(self):
         model = self.trained()

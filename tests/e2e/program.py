@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,14 @@ beam = 3
 """
 
 LETTERS = "abcdefgh"
+
+
+def tensor(path, name, row, width):
+    """One row of an f32 matrix in a safetensors file."""
+    data = pathlib.Path(path).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    begin = json.loads(data[8:8 + size])[name]["data_offsets"][0] + 8 + size + 4 * row * width
+    return struct.unpack(f"<{width}f", data[begin:begin + 4 * width])
 
 
 def pairs(count, seed):
