@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <optional>
 
-#include "lookback/data/spelling.h"
+#include "lookback/models/spellings.h"
 #include "lookback/models/word_dropout.h"
 #include "lookback/ops/loss.h"
 #include "lookback/ops/pooling.h"
 
 namespace lookback {
 namespace {
-
-static_assert(Front::kCases == data::Spelling::kCases);
 
 // Throws ConfigError unless [model.sentences] is as it is by default.
 void check_unset(SentenceOptions options) {
@@ -20,34 +18,6 @@ void check_unset(SentenceOptions options) {
   for (size_t k = 0; k < set.size(); ++k)
     check<ConfigError>(k < defaults.size() && field_text(set[k]) == field_text(defaults[k]), "model.sentences.",
                        set[k].path, " = ", field_text(set[k]), " has no meaning without model.hierarchical = true");
-}
-
-// What data::Spelling says of some texts, put apart.
-Spellings spellings_of(const Sentences& texts) {
-  Spellings out;
-  for (const auto& text : texts)
-    for (const int32_t id : text) {
-      if (id < Front::kCases) {
-        out.cases.push_back(id), out.characters.emplace_back();
-      } else {
-        check(!out.characters.empty(), "a spelling begins with a character, not with a case");
-        out.characters.back().push_back(id - Front::kCases);
-      }
-    }
-  return out;
-}
-
-// The texts in the order of ranks.
-Sentences in_order(const Sentences& texts, const std::vector<int32_t>& sequence_of_rank) {
-  Sentences out;
-  for (const int32_t s : sequence_of_rank) out.push_back(texts[static_cast<size_t>(s)]);
-  return out;
-}
-
-std::vector<int32_t> flattened(const Sentences& texts) {
-  std::vector<int32_t> out;
-  for (const auto& text : texts) out.insert(out.end(), text.begin(), text.end());
-  return out;
 }
 
 // The sentences of all texts, one after the other, as texts of their own.
@@ -142,7 +112,7 @@ void Classifier::params(ParamVisitor& v) {
 
 void Classifier::check_texts(const ClassifierTexts& texts) const {
   check_ids(texts.tokens, sizes_.vocabulary, "text");
-  check(!options_.front.reads_spelling() || texts.spellings.size() == texts.tokens.size(), "spellings of ",
+  check(!options_.front.spelling.any() || texts.spellings.size() == texts.tokens.size(), "spellings of ",
         texts.spellings.size(), " texts for ", texts.tokens.size());
   check(!options_.hierarchical || texts.sentences.size() == texts.tokens.size(), "sentences of ",
         texts.sentences.size(), " texts for ", texts.tokens.size());
@@ -159,7 +129,7 @@ Sequence Classifier::embed(const ClassifierTexts& texts, Noise* noise) const {
   std::vector<int32_t> ids = flattened(in_order(texts.tokens, shape.sequence_of_rank()));
   drop_words(ids, options_.dropout.words, noise);
   Spellings spellings;
-  if (options_.front.reads_spelling()) spellings = spellings_of(in_order(texts.spellings, shape.sequence_of_rank()));
+  if (options_.front.spelling.any()) spellings = spellings_of(texts.spellings, shape.sequence_of_rank());
   return {front_(std::move(ids), spellings), shape, RowOrder::by_sequence};
 }
 

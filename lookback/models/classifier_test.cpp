@@ -32,11 +32,11 @@ std::vector<ClassifierOptions> kinds() {
       .blocks = {{.kind = "convolution", .hidden = 13}, {.kind = "pyramid"}, {.kind = "bigru", .hidden = 6}}};
   out.push_back(blocks);
   ClassifierOptions letters = out[3];
-  letters.front.characters = {.kind = "lstm", .embedding = 5, .hidden = 4};
-  letters.front.capitals = 3;
+  letters.front.spelling.characters = {.kind = "lstm", .embedding = 5, .hidden = 4};
+  letters.front.spelling.capitals = 3;
   out.push_back(letters);
   ClassifierOptions documents = out[4];
-  documents.front.characters = {.kind = "convolution", .embedding = 5, .hidden = 4};
+  documents.front.spelling.characters = {.kind = "convolution", .embedding = 5, .hidden = 4};
   documents.hierarchical = true;
   documents.sentences = {.encoder = {.cell = "gru", .hidden = 5}, .pooling = {.kind = "additive", .hops = 2}};
   out.push_back(documents);
@@ -178,7 +178,7 @@ TEST(Classifier, WhatDoesNotGoTogetherIsNamed) {
       "model.sentences.encoder.cell = \"gru\" does not go with model.sentences.encoder.blocks, which say what the "
       "encoder is");
   EXPECT_EQ(said([] {
-              Classifier({.front = {.characters = {.kind = "lstm", .kernel = 5}}}, {5, 4, 2}, 1);
+              Classifier({.front = {.spelling = {.characters = {.kind = "lstm", .kernel = 5}}}}, {5, 4, 2}, 1);
             }),
             "model.characters.kernel = 5 is of kind 'convolution'; this is 'lstm'");
   const Classifier model({}, {5, 0, 2}, 1);
@@ -191,7 +191,7 @@ TEST(Classifier, WhatDoesNotGoTogetherIsNamed) {
   EXPECT_THROW(loss({{1}}, {{0, 1}}), ShapeError);
   EXPECT_THROW(loss({{1}}, {{}}), ShapeError);
   loss({{1}}, {{1}});
-  const Classifier letters({.front = {.capitals = 2}}, {5, 0, 2}, 1);
+  const Classifier letters({.front = {.spelling = {.capitals = 2}}}, {5, 0, 2}, 1);
   EXPECT_THROW(letters.score({.tokens = {{1}}}), ShapeError) << "no spelling";
   EXPECT_THROW(letters.score({.tokens = {{1}}, .spellings = {{7}}}), ShapeError) << "a character before the case";
   EXPECT_THROW(letters.score({.tokens = {{1}}, .spellings = {{1, 2}}}), ShapeError) << "two words for one";

@@ -6,6 +6,7 @@
 #include "lookback/base/elementary.h"
 #include "lookback/data/vocab.h"
 #include "lookback/models/sentences.h"
+#include "lookback/models/spellings.h"
 #include "lookback/models/word_dropout.h"
 #include "lookback/ops/loss.h"
 
@@ -66,9 +67,9 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint6
   check<ConfigError>(options.tie != "all" || vocabularies.source == vocabularies.target,
                      "model.tie = 'all' needs one vocabulary for both languages; set tokenizer.joint = true");
   target_embedding_.weight = Var::parameter(Tensor::zeros({vocabularies.target, E}));
-  source_embedding_.weight =
-      options.tie == "all" ? target_embedding_.weight : Var::parameter(Tensor::zeros({vocabularies.source, E}));
-  encoder_ = Encoder(options.encoder, E);
+  front_ = Front({E, options.spelling}, vocabularies.source, vocabularies.characters, "model");
+  if (options.tie == "all") front_.share_embeddings(target_embedding_.weight);
+  encoder_ = Encoder(options.encoder, front_.width());
   decoder_ = Decoder(options.decoder, encoder_.final_widths(), options.score,
                      {.embedding = E,
                       .memory = encoder_.width(),
@@ -81,32 +82,47 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint6
 }
 
 void Seq2Seq::params(ParamVisitor& v) {
-  struct Side {
-    Var embedding;
-    Encoder* encoder;
-    Decoder* decoder;
+  struct Source {
+    Seq2Seq& model;
     void params(ParamVisitor& v) {
-      v("embedding.weight", embedding, Role::embedding);
-      if (encoder) encoder->params(v);
-      if (decoder) decoder->params(v);
+      // A shared table is named once, by the decoder.
+      model.options_.tie == "all" ? model.front_.params_without_embeddings(v) : model.front_.params(v);
+      model.encoder_.params(v);
     }
-  };
-  // A shared table is named once, where it is read first.
-  Side encoder{options_.tie == "all" ? Var() : source_embedding_.weight, &encoder_, nullptr};
-  Side decoder{target_embedding_.weight, nullptr, &decoder_};
-  v("encoder", encoder);
-  v("decoder", decoder);
+  } source{*this};
+  struct Target {
+    Seq2Seq& model;
+    void params(ParamVisitor& v) {
+      v("embedding", model.target_embedding_);
+      model.decoder_.params(v);
+    }
+  } target{*this};
+  v("encoder", source);
+  v("decoder", target);
   if (options_.tie == "none") v("output.weight", output_.weight, Role::weight);
   v("output.bias", output_.bias, Role::bias);
 }
 
-Sequence Seq2Seq::embed_source(const Sentences& sentences, Noise* noise) const {
+StringList Seq2Seq::kept_from_int8() const {
+  StringList out = front_.kept_from_int8(encoder_.needs_exact_input());
+  for (std::string& name : out)
+    name = (options_.tie == "all" && name == "embedding.weight" ? "decoder." : "encoder.") + name;
+  return out;
+}
+
+Sequence Seq2Seq::embed_source(const Sentences& sentences, const Sentences& spellings, Noise* noise) const {
   const Ragged shape(lengths_of(sentences));
+  if (options_.spelling.any()) {
+    check(spellings.size() == sentences.size(), "spellings of ", spellings.size(), " sources for ", sentences.size());
+    auto ids = flattened(in_order(sentences, shape.sequence_of_rank()));
+    drop_words(ids, options_.dropout.words, noise);
+    return {front_(std::move(ids), spellings_of(spellings, shape.sequence_of_rank())), shape, RowOrder::by_sequence};
+  }
   const auto& sentence = shape.sequence_of_rank();
   auto ids =
       packed_tokens(shape.steps(), [&](size_t b, size_t t) { return sentences[static_cast<size_t>(sentence[b])][t]; });
   drop_words(ids, options_.dropout.words, noise);
-  return {ops::gather_rows(source_embedding_.weight, ops::row_ids(std::move(ids))), shape, RowOrder::by_step};
+  return {front_(std::move(ids), {}), shape, RowOrder::by_step};
 }
 
 Var Seq2Seq::project(const Var& readout) const { return output_(readout); }
@@ -117,7 +133,7 @@ Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& obj
         "a batch needs as many sources as targets, got ", batch.source.size(), " and ", batch.target.size());
   check_ids(batch.source, vocabularies_.source, "source");
   check_ids(batch.target, vocabularies_.target, "target");
-  const Encoded encoded = encoder_(embed_source(batch.source, noise), options_.dropout, noise);
+  const Encoded encoded = encoder_(embed_source(batch.source, batch.spellings, noise), options_.dropout, noise);
   const Ragged target(lengths_of(batch.target, 1));
   const Steps& steps = target.steps();
   if (noise) objective.check_with(options_);  // held-out text is only scored

@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "lookback/decode/step_decoder.h"
+#include "lookback/models/sentences.h"
 #include "lookback/nn/decoder.h"
 #include "lookback/nn/encoder.h"
+#include "lookback/nn/front.h"
 #include "lookback/nn/init.h"
 
 namespace lookback {
@@ -25,6 +27,7 @@ struct Seq2SeqOptions {
   int64_t attention = 0;
   LocationOptions location;
   int64_t embedding = 256;
+  SpellingOptions spelling = {};
   int64_t readout = 0;
   std::string tie = "none";
   DropoutOptions dropout;
@@ -42,6 +45,7 @@ struct Seq2SeqOptions {
         .range(0, 65536);
     v("location", location);
     v("embedding", embedding, "width of the token embeddings").range(1, 65536);
+    spelling.fields(v);
     v("readout", readout,
       "width of the features the output layer reads; 0: the decoder's, or the embedding's when tied")
         .range(0, 65536);
@@ -84,9 +88,9 @@ struct ObjectiveOptions {
   double sampled_share(uint64_t step) const;
 };
 
-// Sentence pairs as ids, without <s> and </s>.
+// Sentence pairs as ids, without <s> and </s>; where the front reads them, how sources are written (data::Spelling).
 struct Seq2SeqBatch {
-  std::vector<std::vector<int32_t>> source, target;
+  Sentences source, target, spellings = {};
 };
 
 struct Seq2SeqLoss {
@@ -99,7 +103,7 @@ struct Seq2SeqLoss {
 class Seq2Seq {
  public:
   struct Vocabularies {
-    int64_t source, target;
+    int64_t source, target, characters = 0;
   };
   // A seed for parameters that are to be loaded: they start as zeros, and no time is spent on drawing them.
   static constexpr uint64_t kNoInit = ~uint64_t{0};
@@ -113,10 +117,9 @@ class Seq2Seq {
   static constexpr int64_t kAllTogether = std::numeric_limits<int64_t>::max();
   // A decoder for search over these source sentences; no gradients. Only `together` of them start: the others
   // wait, and are read as many at a time when there is room. candidates[b]: the ascending tokens that sentence b's
-  // outputs may hold; none at all: the whole vocabulary. The model must outlive it.
-  std::unique_ptr<decode::StepDecoder> decoder(std::vector<std::vector<int32_t>> sources,
-                                               int64_t together = kAllTogether,
-                                               std::vector<std::vector<int32_t>> candidates = {}) const;
+  // outputs may hold; none at all: the whole vocabulary. spellings: as in a batch. The model must outlive it.
+  std::unique_ptr<decode::StepDecoder> decoder(Sentences sources, int64_t together = kAllTogether,
+                                               Sentences candidates = {}, Sentences spellings = {}) const;
 
   // A step of writing an output: what it read and wrote, its numbers, and the three likeliest tokens with their
   // probabilities.
@@ -126,25 +129,30 @@ class Seq2Seq {
     std::vector<std::pair<int32_t, double>> likeliest = {};
   };
   // Every step of writing `target`, and its end, for a source that is not empty.
-  std::vector<TracedStep> trace(const std::vector<int32_t>& source, const std::vector<int32_t>& target) const;
+  std::vector<TracedStep> trace(const std::vector<int32_t>& source, const std::vector<int32_t>& target,
+                                const std::vector<int32_t>& spelling = {}) const;
 
   void params(ParamVisitor& v);
-  // See Block::needs_exact_input.
-  bool needs_exact_source_embeddings() const { return encoder_.needs_exact_input(); }
+  // [vocabulary, embedding] of each side; one table where all are tied
+  const Var& source_embeddings() const { return front_.embeddings(); }
+  const Var& target_embeddings() const { return target_embedding_.weight; }
+  // Tables that stay as they are where weights are stored as int8.
+  StringList kept_from_int8() const;
   // So many source tokens stand behind each row of a step's trace.
   int64_t shortening() const { return encoder_.shortening(); }
   const Vocabularies& vocabularies() const { return vocabularies_; }
 
  private:
   friend class Seq2SeqDecoder;
-  Sequence embed_source(const std::vector<std::vector<int32_t>>& sentences, Noise* noise) const;
+  Sequence embed_source(const Sentences& sentences, const Sentences& spellings, Noise* noise) const;
   DecoderPass::Input sampled_input(const DecoderPass& pass, const DropoutSite& site, std::vector<int32_t> truth,
                                    const Var& last_readout, double share, Noise& noise) const;
   Var project(const Var& readout) const;
 
   Seq2SeqOptions options_;
   Vocabularies vocabularies_;
-  Embedding source_embedding_, target_embedding_;
+  Front front_;  // of sources
+  Embedding target_embedding_;
   Encoder encoder_;
   Decoder decoder_;
   Linear output_;  // its weight is target_embedding_'s when tied

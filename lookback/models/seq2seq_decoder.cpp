@@ -12,13 +12,16 @@ namespace lookback {
 
 class Seq2SeqDecoder final : public decode::StepDecoder {
  public:
-  Seq2SeqDecoder(const Seq2Seq& model, Sentences sources, int64_t together, Sentences candidates)
+  Seq2SeqDecoder(const Seq2Seq& model, Sentences sources, int64_t together, Sentences candidates, Sentences spellings)
       : model_(model),
         sources_(std::move(sources)),
+        spellings_(std::move(spellings)),
         candidates_(std::move(candidates)),
         together_(std::min(together, std::ssize(sources_))) {
     check_ids(sources_, model.vocabularies_.source, "source");
     check_ids(candidates_, model.vocabularies_.target, "candidate");
+    check(spellings_.empty() || spellings_.size() == sources_.size(), "decoder: spellings of ", spellings_.size(),
+          " sentences for ", sources_.size());
     check(candidates_.empty() || candidates_.size() == sources_.size(), "decoder: candidates of ", candidates_.size(),
           " sentences for ", sources_.size());
     const NoGrad off;
@@ -93,7 +96,9 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     const auto first = sources_.begin() + read_;
     const int64_t count = std::min(together_, std::ssize(sources_) - read_);
     const Sentences next(std::make_move_iterator(first), std::make_move_iterator(first + count));
-    const Encoded encoded = model_.encoder_(model_.embed_source(next, nullptr), {}, nullptr);
+    Sentences written;
+    if (!spellings_.empty()) written.assign(spellings_.begin() + read_, spellings_.begin() + read_ + count);
+    const Encoded encoded = model_.encoder_(model_.embed_source(next, written, nullptr), {}, nullptr);
     const Ragged& shape = encoded.memory.shape;
     auto pass = std::make_unique<DecoderPass>(model_.decoder_, encoded, DropoutOptions{}, nullptr);
     ready_ = shape.rank_of_sequence();
@@ -127,7 +132,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
 
   const Seq2Seq& model_;
   const int64_t shortening_ = model_.encoder_.shortening();
-  Sentences sources_, candidates_;
+  Sentences sources_, spellings_, candidates_;
   int64_t together_;
   int64_t read_ = 0;  // sentences encoded so far
   std::unique_ptr<DecoderPass> pass_;
@@ -143,8 +148,10 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
   bool few_decide_ = true;                       // no step so far had to look at all tokens to find the best
 };
 
-std::unique_ptr<decode::StepDecoder> Seq2Seq::decoder(Sentences sources, int64_t together, Sentences candidates) const {
-  return std::make_unique<Seq2SeqDecoder>(*this, std::move(sources), together, std::move(candidates));
+std::unique_ptr<decode::StepDecoder> Seq2Seq::decoder(Sentences sources, int64_t together, Sentences candidates,
+                                                      Sentences spellings) const {
+  return std::make_unique<Seq2SeqDecoder>(*this, std::move(sources), together, std::move(candidates),
+                                          std::move(spellings));
 }
 
 }  // namespace lookback

@@ -7,12 +7,12 @@
 
 namespace lookback {
 
-std::vector<Seq2Seq::TracedStep> Seq2Seq::trace(const std::vector<int32_t>& source,
-                                                const std::vector<int32_t>& target) const {
+std::vector<Seq2Seq::TracedStep> Seq2Seq::trace(const std::vector<int32_t>& source, const std::vector<int32_t>& target,
+                                                const std::vector<int32_t>& spelling) const {
   const NoGrad off;
   check_ids({source}, vocabularies_.source, "source");
   check_ids({target}, vocabularies_.target, "target");
-  const Encoded encoded = encoder_(embed_source({source}, nullptr), {}, nullptr);
+  const Encoded encoded = encoder_(embed_source({source}, {spelling}, nullptr), {}, nullptr);
   const DecoderPass pass(decoder_, encoded, {}, nullptr);
   DecoderState state = pass.start(encoded);
   std::vector<TracedStep> out;

@@ -18,12 +18,15 @@ void check_below(std::span<const int32_t> ids, int64_t size, const char* what) {
 }  // namespace
 
 Front::Front(const FrontOptions& options, int64_t vocabulary, int64_t characters, const std::string& where)
-    : options_(options), vocabulary_(vocabulary), alphabet_(characters), width_(options.embedding + options.capitals) {
-  const CharacterOptions& c = options.characters;
+    : options_(options),
+      vocabulary_(vocabulary),
+      alphabet_(characters),
+      width_(options.embedding + options.spelling.capitals) {
+  const CharacterOptions& c = options.spelling.characters;
   check<ConfigError>(c.kind == "convolution" || c.kernel == CharacterOptions().kernel, where,
                      ".characters.kernel = ", c.kernel, " is of kind 'convolution'; this is '", c.kind, "'");
   embedding_ = table(vocabulary, options.embedding);
-  if (options.capitals > 0) capitals_ = table(kCases, options.capitals);
+  if (options.spelling.capitals > 0) capitals_ = table(kCases, options.spelling.capitals);
   if (c.kind == "none") return;
   character_embedding_ = table(characters, c.embedding);
   BlockOptions reader{.kind = c.kind == "lstm" ? "bilstm" : "convolution", .hidden = c.hidden};
@@ -78,13 +81,18 @@ Var Front::read_characters(const std::vector<std::vector<int32_t>>& words) const
 
 StringList Front::kept_from_int8(bool exact) const {
   StringList out;
-  if (exact || options_.reads_spelling()) out.emplace_back("embedding.weight");
+  if (exact || options_.spelling.any()) out.emplace_back("embedding.weight");
   if (reader_ && reader_->needs_exact_input()) out.emplace_back("characters.embedding.weight");
   if (capitals_.weight) out.emplace_back("capitals.weight");
   return out;
 }
 
 void Front::params(ParamVisitor& v) {
+  v("embedding", embedding_);
+  params_without_embeddings(v);
+}
+
+void Front::params_without_embeddings(ParamVisitor& v) {
   struct Characters {
     Front& front;
     void params(ParamVisitor& v) {
@@ -92,7 +100,6 @@ void Front::params(ParamVisitor& v) {
       front.reader_->params(v);
     }
   } characters{*this};
-  v("embedding", embedding_);
   if (reader_) v("characters", characters);
   v("capitals", capitals_);
 }

@@ -30,21 +30,29 @@ struct CharacterOptions {
   }
 };
 
-struct FrontOptions {
-  int64_t embedding = 300;
+// What a front reads of how words are written.
+struct SpellingOptions {
   CharacterOptions characters;
   int64_t capitals = 0;
 
   void fields(FieldVisitor& v) {
-    v("embedding", embedding, "width of the token embeddings").range(1, 65536);
     v("characters", characters);
     v("capitals", capitals,
       "width of an embedding of how each word is written: lower case, Capitalised, ALL CAPITALS, miXed, with a digit, "
       "without letters; 0: none")
         .range(0, 65536);
   }
-  // Whether tokens alone do not suffice.
-  bool reads_spelling() const { return characters.kind != "none" || capitals > 0; }
+  bool any() const { return characters.kind != "none" || capitals > 0; }
+};
+
+struct FrontOptions {
+  int64_t embedding = 300;
+  SpellingOptions spelling = {};
+
+  void fields(FieldVisitor& v) {
+    v("embedding", embedding, "width of the token embeddings").range(1, 65536);
+    spelling.fields(v);
+  }
 };
 
 // How N tokens are written: of each its case, a number in [0, Front::kCases), and its characters.
@@ -68,11 +76,14 @@ class Front {
 
   int64_t width() const { return width_; }
   const Var& embeddings() const { return embedding_.weight; }  // [vocabulary, embedding]
+  // Takes another table of that shape for its own: one that is shared.
+  void share_embeddings(const Var& table) { embedding_.weight = table; }
   // Tables whose rows meet others before weights multiply them: in int8 that rounds otherwise than rows stored as int8.
   // `exact`: whether what reads the front's output asks for the same.
   StringList kept_from_int8(bool exact) const;
   // embedding, characters.embedding, characters.lstm or .convolution, capitals
   void params(ParamVisitor& v);
+  void params_without_embeddings(ParamVisitor& v);
 
  private:
   Var read_characters(const std::vector<std::vector<int32_t>>& words) const;

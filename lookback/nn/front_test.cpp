@@ -14,9 +14,10 @@ const Spellings kSpellings{.cases = {0, 1, 0, 5, 2}, .characters = {{1, 2}, {0},
 std::vector<FrontOptions> kinds() {
   return {
       {.embedding = 3},
-      {.embedding = 3, .capitals = 2},
-      {.embedding = 2, .characters = {.kind = "lstm", .embedding = 3, .hidden = 2}},
-      {.embedding = 2, .characters = {.kind = "convolution", .embedding = 3, .hidden = 4, .kernel = 2}, .capitals = 1}};
+      {.embedding = 3, .spelling = {.capitals = 2}},
+      {.embedding = 2, .spelling = {.characters = {.kind = "lstm", .embedding = 3, .hidden = 2}}},
+      {.embedding = 2,
+       .spelling = {.characters = {.kind = "convolution", .embedding = 3, .hidden = 4, .kernel = 2}, .capitals = 1}}};
 }
 
 TEST(Front, AWordIsReadAsItIsAlone) {
@@ -65,7 +66,7 @@ TEST(Front, BadInput) {
   EXPECT_THROW(front({1}, {{0}, {{5}}}), ShapeError);
   EXPECT_THROW(front({1}, {{}, {{1}}}), ShapeError);
   EXPECT_THROW(front({1}, {{0}, {}}), ShapeError);
-  EXPECT_THROW(Front({.characters = {.kernel = 4}}, 7, 5, "model"), ConfigError);
+  EXPECT_THROW(Front({.spelling = {.characters = {.kernel = 4}}}, 7, 5, "model"), ConfigError);
 }
 
 }  // namespace

@@ -243,7 +243,7 @@ Classify::Network Classify::Network::open(const io::ModelFolder& folder) {
                      ", but the tokenizer has ", out.tokenizer->size());
   try {
     out.labels = std::make_shared<data::Labels>(out.config.labels, out.config.label, file);
-    if (out.config.model.front.reads_spelling())
+    if (out.config.model.front.spelling.any())
       out.spelling = std::make_shared<data::Spelling>(out.tokenizer, out.config.characters, file);
     out.model = std::make_unique<Classifier>(out.config.model, sizes_of(out), Classifier::kNoInit);
   } catch (const ConfigError& e) {
@@ -273,12 +273,10 @@ void Classify::validate(const Recipe& recipe) {
   check<ConfigError>(recipe.tokenizer.joint, "tokenizer.joint = false is for tasks of two texts; there is one here");
   check<ConfigError>(recipe.data.table.max_ratio == 0, "data.max_ratio = ", recipe.data.table.max_ratio,
                      " compares two texts; there is one here");
-  check<ConfigError>(recipe.tokenizer.sampling == 0 || !recipe.model.front.reads_spelling(),
-                     "tokenizer.sampling = ", recipe.tokenizer.sampling,
-                     " cuts words anew each time, and model.characters and model.capitals need them as they are");
+  check_spelling(recipe.model.front.spelling, recipe.tokenizer);
   check<ConfigError>(!recipe.label.several || recipe.valid.metric != "mcc",
                      "valid.metric = 'mcc' is of one label for each example; with label.several = true take micro_f1");
-  check_vectors(recipe.vectors, recipe.tokenizer);
+  check_vectors(recipe.vectors, recipe.tokenizer, "vectors");
   recipe.loss.check_with(recipe.model);
   // Built small and thrown away: names the options that do not go together before any data is read.
   Classifier small(recipe.model, {.vocabulary = data::kSpecials, .characters = 1, .classes = 2}, Classifier::kNoInit);
@@ -292,7 +290,7 @@ Classify::Network Classify::learn(const Recipe& recipe, const data::RowSource& r
   std::shared_ptr<data::Tokenizer> tokenizer = data::train_tokenizer(recipe.tokenizer, lines(0), log);
   tokenizer = with_words_of(recipe.vectors, std::move(tokenizer), root);
   std::shared_ptr<data::Spelling> spelling;
-  if (recipe.model.front.reads_spelling())
+  if (recipe.model.front.spelling.any())
     spelling = std::make_shared<data::Spelling>(data::Spelling::learn(lines(0), tokenizer));
   log(Severity::info,
       str_cat("tokenizer: ", recipe.tokenizer.kind, ", ", tokenizer->size(), " entries",
@@ -311,7 +309,7 @@ Classify::Network Classify::with_assets_of(const io::ModelFolder& folder, const 
   log(Severity::info, "tokenizer and labels: those of " + folder.path());
   const auto tokenizer = load_tokenizer(folder);
   std::shared_ptr<data::Spelling> spelling;
-  if (recipe.model.front.reads_spelling()) {
+  if (recipe.model.front.spelling.any()) {
     check<ConfigError>(!config.characters.empty(), "model.characters and model.capitals need a model that has them; ",
                        folder.path(), " has none");
     spelling = std::make_shared<data::Spelling>(tokenizer, config.characters, file);

@@ -209,8 +209,8 @@ class TaskOf final : public RecipeTask {
     if (run.context.mode == train::FolderMode::resume && std::filesystem::exists(folder + "/config.json"))
       return T::with_assets_of(io::ModelFolder(folder), recipe_, [](Severity, std::string_view) {});
     if constexpr (requires { recipe_.vectors; })
-      check<ConfigError>(run.from.empty() || recipe_.vectors.file.empty(), "vectors.file = '", recipe_.vectors.file,
-                         "' does not go with --from: the embeddings are those of that model");
+      check<ConfigError>(run.from.empty() || !recipe_.vectors.any(),
+                         "vectors: these do not go with --from, for the embeddings are those of that model");
     if (!run.from.empty()) return T::with_assets_of(io::ModelFolder(run.from), recipe_, run.log);
     return T::learn(recipe_, rows(Split::train, run), run.data_root, run.log);
   }

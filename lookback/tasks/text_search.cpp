@@ -16,7 +16,7 @@ using Networks = TextToTextTask::Networks;
 
 // One input as ids.
 struct Job {
-  std::vector<int32_t> source, prefix;
+  std::vector<int32_t> source, prefix, spelling = {};
   std::optional<std::vector<int32_t>> target = {};
   uint64_t key = 0;
 };
@@ -27,24 +27,15 @@ std::string text_of(const Input& input, const char* field) {
   return text ? with_replacements(*text) : "";
 }
 
-Job job_of(const Tokenizers& tokenizers, const Input& input) {
+Job job_of(const TextToText& network, const Input& input) {
+  const Tokenizers& tokenizers = network.tokenizers;
   check<ConfigError>(input.find("source"), "input ", input.line, ": has no field 'source'");
   Job out{.source = tokenizers.source->encode(text_of(input, "source")),
           .prefix = tokenizers.target->encode(text_of(input, "prefix")),
           .key = static_cast<uint64_t>(input.line)};
+  if (network.spelling) out.spelling = network.spelling->encode(text_of(input, "source"));
   if (input.find("score")) out.target = tokenizers.target->encode(text_of(input, "score"));
   return out;
-}
-
-std::unique_ptr<decode::StepDecoder> make_decoder(Networks networks, Sentences sources, const TextOptions& options,
-                                                  Sentences candidates = {}) {
-  if (networks.size() == 1)
-    return networks[0]->model->decoder(std::move(sources), options.batch, std::move(candidates));
-  std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
-  for (const TextToText* n : networks) decoders.push_back(n->model->decoder(sources, options.batch, candidates));
-  return std::make_unique<decode::Ensemble>(std::move(decoders), options.ensemble == "probability"
-                                                                     ? decode::EnsembleMean::probabilities
-                                                                     : decode::EnsembleMean::log_probabilities);
 }
 
 // The jobs that have something to read, from long to short: those read together are then of like length,
@@ -59,18 +50,32 @@ std::vector<size_t> by_length(const std::vector<Job>& jobs) {
 }
 
 struct Chosen {
-  Sentences sources, targets;
+  Sentences sources, spellings, targets;
   std::vector<decode::SourceInfo> infos;
 
   Chosen(const std::vector<Job>& jobs, std::span<const size_t> which) {
     for (const size_t k : which) {
       const Job& job = jobs[k];
       sources.push_back(job.source);
+      if (!job.spelling.empty()) spellings.push_back(job.spelling);
       infos.push_back({.source_length = static_cast<int64_t>(job.source.size()), .prefix = job.prefix, .key = job.key});
       if (job.target) targets.push_back(*job.target);
     }
   }
 };
+
+std::unique_ptr<decode::StepDecoder> make_decoder(Networks networks, Chosen& of, const TextOptions& options,
+                                                  Sentences candidates = {}) {
+  if (networks.size() == 1)
+    return networks[0]->model->decoder(std::move(of.sources), options.batch, std::move(candidates),
+                                       std::move(of.spellings));
+  std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
+  for (const TextToText* n : networks)
+    decoders.push_back(n->model->decoder(of.sources, options.batch, candidates, of.spellings));
+  return std::make_unique<decode::Ensemble>(std::move(decoders), options.ensemble == "probability"
+                                                                     ? decode::EnsembleMean::probabilities
+                                                                     : decode::EnsembleMean::log_probabilities);
+}
 
 using Found = std::vector<std::vector<decode::Hypothesis>>;  // the best of each job
 
@@ -82,7 +87,7 @@ void search_for(Networks networks, const std::vector<Job>& jobs, const std::vect
   if (options.shortlist > 0)
     for (const size_t k : which)
       candidates.push_back(networks[0]->shortlist->candidates(jobs[k].source, jobs[k].prefix, options.shortlist));
-  const auto decoder = make_decoder(networks, std::move(all.sources), options, std::move(candidates));
+  const auto decoder = make_decoder(networks, all, options, std::move(candidates));
   auto found = decode::search(*decoder, all.infos, options.search);
   for (size_t k = 0; k < which.size(); ++k) out[which[k]] = std::move(found[k]);
 }
@@ -94,7 +99,7 @@ void score_targets(Networks networks, const std::vector<Job>& jobs, std::span<co
     const auto now = which.first(std::min(which.size(), static_cast<size_t>(options.batch)));
     which = which.subspan(now.size());
     Chosen batch(jobs, now);
-    const auto decoder = make_decoder(networks, std::move(batch.sources), options);
+    const auto decoder = make_decoder(networks, batch, options);
     auto scored = decode::force_score(*decoder, batch.infos, batch.targets, options.search);
     for (size_t k = 0; k < now.size(); ++k) out[now[k]] = {std::move(scored[k])};
   }
@@ -187,7 +192,7 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
   TextOptions options = asked;
   options.search.scores = full;
   std::vector<Job> jobs;
-  for (const Input& input : inputs) jobs.push_back(job_of(tokenizers, input));
+  for (const Input& input : inputs) jobs.push_back(job_of(*networks[0], input));
   const Found found = search(networks, jobs, options);
   std::vector<Prediction> out(inputs.size());
   for (size_t k = 0; k < inputs.size(); ++k) {
@@ -206,7 +211,7 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
 
 viz::Figure TextToTextTask::explain(Networks networks, const Input& input, const TextOptions& options) {
   const Tokenizers& tokenizers = networks[0]->tokenizers;
-  const Job job = job_of(tokenizers, input);
+  const Job job = job_of(*networks[0], input);
   const decode::Hypothesis h = search(networks, {job}, options)[0][0];
   viz::HeatMap map{.columns = {"source", tokenizers.source->pieces(job.source)},
                    .rows = {"target", tokenizers.target->pieces(h.tokens)},
@@ -220,11 +225,11 @@ viz::Figure TextToTextTask::explain(Networks networks, const Input& input, const
 
 std::string TextToTextTask::steps(Networks networks, const Input& input, const TextOptions& options) {
   check<ConfigError>(networks.size() == 1, "explain: --steps follows one model, not an ensemble of ", networks.size());
-  const Job job = job_of(networks[0]->tokenizers, input);
+  const Job job = job_of(*networks[0], input);
   check<ConfigError>(!job.source.empty(), "explain: --steps needs a text that is not empty");
   const auto target = job.target ? *job.target : search(networks, {job}, options)[0][0].tokens;
   const PrecisionScope scope(ops::available_precision(options.precision));
-  return steps_of(*networks[0]->model, networks[0]->tokenizers, job.source, target);
+  return steps_of(*networks[0]->model, networks[0]->tokenizers, {job.source, job.spelling}, target);
 }
 
 }  // namespace lookback::tasks

@@ -40,8 +40,9 @@ std::string attention_table(const StepTrace& trace, const std::vector<std::strin
 
 }  // namespace
 
-std::string steps_of(const Seq2Seq& model, const Tokenizers& tokenizers, const std::vector<int32_t>& source,
+std::string steps_of(const Seq2Seq& model, const Tokenizers& tokenizers, const SourceIds& ids,
                      const std::vector<int32_t>& target) {
+  const std::vector<int32_t>& source = ids.tokens;
   std::vector<std::string> words;  // what each row of the memory stands for
   for (size_t t = 0; t < source.size(); ++t) {
     if (t % static_cast<size_t>(model.shortening()) == 0) words.emplace_back();
@@ -52,7 +53,7 @@ std::string steps_of(const Seq2Seq& model, const Tokenizers& tokenizers, const s
   };
   std::string out;
   size_t number_of_step = 0;
-  for (const Seq2Seq::TracedStep& step : model.trace(source, target)) {
+  for (const Seq2Seq::TracedStep& step : model.trace(source, target, ids.spelling)) {
     out += str_cat(out.empty() ? "" : "\n", "step ", ++number_of_step, ": reads ", piece(step.read), ", writes ",
                    piece(step.written), "\n");
     for (const StepTrace::Line& line : step.trace.cells) out += vector_line(line.name, line.formula, line.values);

@@ -42,15 +42,11 @@ Tokenizers Tokenizers::load(const io::ModelFolder& folder, bool joint) {
   return {both, both};
 }
 
-StringList TextToText::kept_from_int8() const {
-  if (!model->needs_exact_source_embeddings()) return {};
-  return {config.model.tie == "all" ? "decoder.embedding.weight" : "encoder.embedding.weight"};
-}
-
 void TextToText::check_ensemble(const TextToText& other, const std::string& folder,
                                 const std::string& other_folder) const {
   check<FormatError>(tokenizers.source->bytes() == other.tokenizers.source->bytes() &&
-                         tokenizers.target->bytes() == other.tokenizers.target->bytes(),
+                         tokenizers.target->bytes() == other.tokenizers.target->bytes() &&
+                         config.characters == other.config.characters,
                      other_folder, ": its tokenizer is not that of ", folder, "; an ensemble needs one tokenizer");
 }
 
@@ -70,11 +66,15 @@ StringList TextToText::save(const std::string& folder) const {
 TextToText TextToText::open(const io::ModelFolder& folder) {
   TextToText out{.config = read_config(folder)};
   out.tokenizers = Tokenizers::load(folder, out.config.joint);
-  const auto sizes = out.tokenizers.vocabularies();
+  auto sizes = out.tokenizers.vocabularies();
   check<FormatError>(sizes.source == out.config.source_vocabulary && sizes.target == out.config.target_vocabulary,
                      folder.path(), "/config.json: vocabularies of ", out.config.source_vocabulary, " and ",
                      out.config.target_vocabulary, ", but the tokenizers have ", sizes.source, " and ", sizes.target);
   try {
+    if (out.config.model.spelling.any())
+      out.spelling = std::make_shared<data::Spelling>(out.tokenizers.source, out.config.characters,
+                                                      folder.path() + "/config.json");
+    if (out.spelling) sizes.characters = out.spelling->characters();
     out.model = std::make_unique<Seq2Seq>(out.config.model, sizes, Seq2Seq::kNoInit);
   } catch (const ConfigError& e) {
     throw FormatError(folder.path() + "/config.json: " + e.what());
@@ -88,6 +88,12 @@ std::vector<InputField> TextToTextTask::input_fields() {
   return {{"source", "the text to read"},
           {"prefix", "what the output must begin with", false},
           {"score", "the output to score instead of searching for one", false}};
+}
+
+std::vector<data::Column> TextToTextTask::columns(const TextToText& network) {
+  auto out = network.tokenizers.columns();
+  if (network.spelling) out.push_back({"source", network.spelling.get()});
+  return out;
 }
 
 std::vector<int32_t> TextToTextTask::costs(const data::Table& table) {
@@ -111,7 +117,8 @@ StringList TextToTextTask::example(const TextToText& network, const data::Table&
 }
 
 TextToText TextToTextTask::make(const char* task, const Seq2SeqOptions& model, const decode::SearchOptions& search,
-                                const data::TokenizerOptions& tokenizer, Tokenizers tokenizers, uint64_t seed) {
+                                const data::TokenizerOptions& tokenizer, Assets assets, uint64_t seed) {
+  Tokenizers& tokenizers = assets.tokenizers;
   tokenizers.source->set_sampling(tokenizer.sampling);
   tokenizers.target->set_sampling(tokenizer.sampling);
   TextToText out{.config = {.task = task,
@@ -120,34 +127,77 @@ TextToText TextToTextTask::make(const char* task, const Seq2SeqOptions& model, c
                             .target_vocabulary = tokenizers.target->size(),
                             .model = model},
                  .search = search};
-  out.model = std::make_unique<Seq2Seq>(model, tokenizers.vocabularies(), seed);
-  out.tokenizers = std::move(tokenizers);
+  auto sizes = tokenizers.vocabularies();
+  if (assets.spelling)
+    sizes.characters = assets.spelling->characters(), out.config.characters = assets.spelling->alphabet();
+  out.model = std::make_unique<Seq2Seq>(model, sizes, seed);
+  out.tokenizers = std::move(tokenizers), out.spelling = std::move(assets.spelling);
   return out;
 }
 
-Tokenizers TextToTextTask::tokenizers_of(const io::ModelFolder& folder, const data::TokenizerOptions& options,
-                                         const LogSink& log) {
-  Tokenizers out = Tokenizers::load(folder, read_config(folder).joint);
-  check<ConfigError>(out.joint() == options.joint, folder.path(), ": that model has ",
-                     out.joint() ? "one vocabulary" : "two vocabularies",
+TextToTextTask::Assets TextToTextTask::assets_of(const io::ModelFolder& folder, const Seq2SeqOptions& model,
+                                                 const data::TokenizerOptions& options, const LogSink& log) {
+  const TextToTextConfig config = read_config(folder);
+  Assets out{Tokenizers::load(folder, config.joint), nullptr};
+  check<ConfigError>(out.tokenizers.joint() == options.joint, folder.path(), ": that model has ",
+                     config.joint ? "one vocabulary" : "two vocabularies",
                      " and this recipe has tokenizer.joint = ", options.joint ? "true" : "false",
                      "; its tokenizers go with its weights");
+  if (model.spelling.any()) {
+    check<ConfigError>(!config.characters.empty(), "model.characters and model.capitals need a model that has them; ",
+                       folder.path(), " has none");
+    out.spelling =
+        std::make_shared<data::Spelling>(out.tokenizers.source, config.characters, folder.path() + "/config.json");
+  }
   log(Severity::info, "tokenizer: that of " + folder.path());
   return out;
 }
 
-Tokenizers TextToTextTask::learn_tokenizers(const data::TokenizerOptions& options, const data::RowSource& rows,
-                                            const data::TableOptions& table, const LogSink& log) {
-  Tokenizers out = Tokenizers::learn(options, rows, table, log);
-  log(Severity::info, str_cat("tokenizer: ", options.kind, out.joint() ? ", joint, " : ", ", out.source->size(),
-                              out.joint() ? "" : str_cat(" and ", out.target->size()), " entries"));
+TextToTextTask::Assets TextToTextTask::learn_assets(const Seq2SeqOptions& model, const data::TokenizerOptions& options,
+                                                    const SideVectors& vectors, const data::RowSource& rows,
+                                                    const data::TableOptions& table, const std::string& root,
+                                                    const LogSink& log) {
+  Assets out{Tokenizers::learn(options, rows, table, log), nullptr};
+  Tokenizers& t = out.tokenizers;
+  if (t.joint()) {
+    t.source = t.target = with_words_of(vectors.source, t.source, root);
+  } else {
+    t.source = with_words_of(vectors.source, t.source, root);
+    t.target = with_words_of(vectors.target, t.target, root);
+  }
+  if (model.spelling.any())
+    out.spelling = std::make_shared<data::Spelling>(
+        data::Spelling::learn(data::column_lines(rows, columns(), {0}, table), t.source));
+  log(Severity::info, str_cat("tokenizer: ", options.kind, t.joint() ? ", joint, " : ", ", t.source->size(),
+                              t.joint() ? "" : str_cat(" and ", t.target->size()), " entries",
+                              out.spelling ? str_cat(", ", out.spelling->characters(), " characters") : ""));
   return out;
+}
+
+void TextToTextTask::check_words(const Seq2SeqOptions& model, const data::TokenizerOptions& options,
+                                 const SideVectors& vectors) {
+  check_spelling(model.spelling, options);
+  check_vectors(vectors.source, options, "vectors.source");
+  check_vectors(vectors.target, options, "vectors.target");
+  check<ConfigError>(!options.joint || vectors.target.words == 0, "vectors.target.words = ", vectors.target.words,
+                     ": with one vocabulary for both sides vectors.source.words adds to it");
+  check<ConfigError>(model.tie != "all" || vectors.target.file.empty(), "vectors.target.file = '", vectors.target.file,
+                     "': with model.tie = 'all' there is one table, that of vectors.source.file");
+}
+
+void TextToTextTask::start_from(const SideVectors& vectors, const TextToText& network, const std::string& root,
+                                const LogSink& log) {
+  start_from_vectors(vectors.source, *network.tokenizers.source, network.model->source_embeddings(), "model.embedding",
+                     root, log);
+  start_from_vectors(vectors.target, *network.tokenizers.target, network.model->target_embeddings(), "model.embedding",
+                     root, log);
 }
 
 Loss TextToTextTask::loss_of(const TextToText& network, const ObjectiveOptions& objective, data::Batch batch,
                              double scale, Noise* noise) {
-  const auto loss =
-      network.model->loss({std::move(batch.columns[0]), std::move(batch.columns[1])}, objective, scale, noise);
+  Seq2SeqBatch pairs{std::move(batch.columns[0]), std::move(batch.columns[1])};
+  if (network.spelling) pairs.spellings = std::move(batch.columns[2]);
+  const auto loss = network.model->loss(pairs, objective, scale, noise);
   return {loss.loss,
           {.loss = loss.loss_sum,
            .units = loss.tokens,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/data/spelling.h"
 #include "lookback/data/table.h"
 #include "lookback/decode/search_options.h"
 #include "lookback/io/model_folder.h"
@@ -15,6 +16,7 @@
 #include "lookback/tasks/recipe_task.h"
 #include "lookback/tasks/shortlist.h"
 #include "lookback/tasks/task.h"
+#include "lookback/tasks/vectors.h"
 
 namespace lookback::tasks {
 
@@ -42,6 +44,7 @@ struct TextToTextConfig {
   int64_t format = 1;
   bool joint = true;
   int64_t source_vocabulary = 0, target_vocabulary = 0;
+  StringList characters;  // those that sources of training have, of a model that reads them
   Seq2SeqOptions model;
 
   void fields(FieldVisitor& v) {
@@ -51,6 +54,7 @@ struct TextToTextConfig {
     v("joint", joint, "");
     v("source_vocabulary", source_vocabulary, "").range(1, 1e9);
     v("target_vocabulary", target_vocabulary, "").range(1, 1e9);
+    v("characters", characters, "");
     v("model", model);
   }
 };
@@ -86,14 +90,15 @@ struct TextOptions final : PredictOptions {
 struct TextToText {
   TextToTextConfig config;
   Tokenizers tokenizers;
+  std::shared_ptr<data::Spelling> spelling;  // of sources; null unless the model reads it
   std::unique_ptr<Seq2Seq> model;
   decode::SearchOptions search;  // generation_config.json: how it is asked unless told otherwise
   std::optional<Shortlist> shortlist;
 
   std::vector<NamedVar> parameters() const { return params_of(*model); }
-  // A table whose rows are added to something as they are, and not only multiplied with weights (which would round them
-  // to the same int8): it is not stored as int8, so that predictions stay those of the trained model in int8.
-  StringList kept_from_int8() const;
+  // Tables whose rows are added to something as they are, and not only multiplied with weights (which would round them
+  // to the same int8): not stored as int8, so that predictions stay those of the trained model in int8.
+  StringList kept_from_int8() const { return model->kept_from_int8(); }
   bool has_attention() const { return config.model.score != "none"; }
   // Throws FormatError for models that make no ensemble.
   void check_ensemble(const TextToText& other, const std::string& folder, const std::string& other_folder) const;
@@ -103,6 +108,14 @@ struct TextToText {
   static TextToText open(const io::ModelFolder& folder);
 };
 
+// Word vectors for either side.
+struct SideVectors {
+  VectorOptions source, target;
+
+  void fields(FieldVisitor& v) { v("source", source), v("target", target); }
+  bool any() const { return !source.file.empty() || !target.file.empty(); }
+};
+
 // What tasks share that have such a model: the static functions that task_definition.h asks for.
 struct TextToTextTask {
   using Network = TextToText;
@@ -110,7 +123,7 @@ struct TextToTextTask {
   static constexpr const char* kUnit = "target tokens";
 
   static StringList columns() { return {"source", "target"}; }
-  static std::vector<data::Column> columns(const TextToText& network) { return network.tokenizers.columns(); }
+  static std::vector<data::Column> columns(const TextToText& network);
   static std::vector<InputField> input_fields();
   static std::vector<train::ScoreKind> sums() { return {{"accuracy_token", true}}; }
 
@@ -137,14 +150,25 @@ struct TextToTextTask {
   static void finish(TextToText&, const data::Table&, const LogSink&) {}
 
  protected:
-  // Fresh parameters for these tokenizers.
+  struct Assets {
+    Tokenizers tokenizers;
+    std::shared_ptr<data::Spelling> spelling;
+  };
+  // Fresh parameters for these.
   static TextToText make(const char* task, const Seq2SeqOptions& model, const decode::SearchOptions& search,
-                         const data::TokenizerOptions& tokenizer, Tokenizers tokenizers, uint64_t seed);
-  // The tokenizers of a folder. Throws ConfigError if they are not as the recipe wants them.
-  static Tokenizers tokenizers_of(const io::ModelFolder& folder, const data::TokenizerOptions& options,
-                                  const LogSink& log);
-  static Tokenizers learn_tokenizers(const data::TokenizerOptions& options, const data::RowSource& rows,
-                                     const data::TableOptions& table, const LogSink& log);
+                         const data::TokenizerOptions& tokenizer, Assets assets, uint64_t seed);
+  // What is there of a folder. Throws ConfigError if it is not as the recipe wants it.
+  static Assets assets_of(const io::ModelFolder& folder, const Seq2SeqOptions& model,
+                          const data::TokenizerOptions& options, const LogSink& log);
+  // Learnt from rows; `vectors` may add words.
+  static Assets learn_assets(const Seq2SeqOptions& model, const data::TokenizerOptions& options,
+                             const SideVectors& vectors, const data::RowSource& rows, const data::TableOptions& table,
+                             const std::string& root, const LogSink& log);
+  // Throws ConfigError for what does not go together.
+  static void check_words(const Seq2SeqOptions& model, const data::TokenizerOptions& options,
+                          const SideVectors& vectors);
+  static void start_from(const SideVectors& vectors, const TextToText& network, const std::string& root,
+                         const LogSink& log);
   static Loss loss_of(const TextToText& network, const ObjectiveOptions& objective, data::Batch batch, double scale,
                       Noise* noise);
 };

@@ -8,20 +8,26 @@ void Translate::validate(const Recipe& recipe) {
   recipe.decode.validate();
   check<ConfigError>(recipe.model.tie != "all" || recipe.tokenizer.joint,
                      "model.tie = 'all' needs one vocabulary for both languages; set tokenizer.joint = true");
+  check_words(recipe.model, recipe.tokenizer, recipe.vectors);
   recipe.loss.check_with(recipe.model);
   // Built small and thrown away: names the options that do not go together before any data is read.
-  Seq2Seq small(recipe.model, {data::kSpecials, data::kSpecials}, Seq2Seq::kNoInit);
+  Seq2Seq small(recipe.model, {data::kSpecials, data::kSpecials, 1}, Seq2Seq::kNoInit);
   train::freeze(params_of(small), recipe.train.options.freeze);
 }
 
-TextToText Translate::learn(const Recipe& recipe, const data::RowSource& rows, const std::string&, const LogSink& log) {
-  return make(kName, recipe.model, recipe.decode, recipe.tokenizer,
-              learn_tokenizers(recipe.tokenizer, rows, recipe.data.table, log), seed_of(recipe.train));
+TextToText Translate::learn(const Recipe& recipe, const data::RowSource& rows, const std::string& root,
+                            const LogSink& log) {
+  TextToText out =
+      make(kName, recipe.model, recipe.decode, recipe.tokenizer,
+           learn_assets(recipe.model, recipe.tokenizer, recipe.vectors, rows, recipe.data.table, root, log),
+           seed_of(recipe.train));
+  start_from(recipe.vectors, out, root, log);
+  return out;
 }
 
 TextToText Translate::with_assets_of(const io::ModelFolder& folder, const Recipe& recipe, const LogSink& log) {
-  return make(kName, recipe.model, recipe.decode, recipe.tokenizer, tokenizers_of(folder, recipe.tokenizer, log),
-              seed_of(recipe.train));
+  return make(kName, recipe.model, recipe.decode, recipe.tokenizer,
+              assets_of(folder, recipe.model, recipe.tokenizer, log), seed_of(recipe.train));
 }
 
 void Translate::learn_from(TextToText& network, const Recipe& recipe, const data::Table& table) {

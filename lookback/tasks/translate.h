@@ -24,6 +24,7 @@ struct Translate : TextToTextTask {
   struct Recipe {
     DataOptions data;
     data::TokenizerOptions tokenizer;
+    SideVectors vectors;
     Seq2SeqOptions model;
     ObjectiveOptions loss;
     TrainGroup train;
@@ -32,8 +33,8 @@ struct Translate : TextToTextTask {
     ShortlistOptions shortlist;
 
     void fields(FieldVisitor& v) {
-      v("data", data), v("tokenizer", tokenizer), v("model", model), v("loss", loss), v("train", train);
-      v("valid", valid), v("decode", decode), v("shortlist", shortlist);
+      v("data", data), v("tokenizer", tokenizer), v("vectors", vectors), v("model", model), v("loss", loss);
+      v("train", train), v("valid", valid), v("decode", decode), v("shortlist", shortlist);
     }
   };
 

@@ -18,10 +18,15 @@ std::string path_of(const std::string& file, const std::string& root) {
 
 }  // namespace
 
-void check_vectors(const VectorOptions& options, const data::TokenizerOptions& tokenizer) {
-  check<ConfigError>(options.words == 0 || !options.file.empty(), "vectors.words = ", options.words,
-                     " needs vectors.file, whose words these are");
-  check<ConfigError>(options.words == 0 || tokenizer.kind == "word", "vectors.words = ", options.words,
+void check_spelling(const SpellingOptions& options, const data::TokenizerOptions& tokenizer) {
+  check<ConfigError>(tokenizer.sampling == 0 || !options.any(), "tokenizer.sampling = ", tokenizer.sampling,
+                     " cuts words anew each time, and model.characters and model.capitals need them as they are");
+}
+
+void check_vectors(const VectorOptions& options, const data::TokenizerOptions& tokenizer, const std::string& key) {
+  check<ConfigError>(options.words == 0 || !options.file.empty(), key, ".words = ", options.words, " needs ", key,
+                     ".file, whose words these are");
+  check<ConfigError>(options.words == 0 || tokenizer.kind == "word", key, ".words = ", options.words,
                      " adds words, and tokenizer.kind = '", tokenizer.kind, "' has others");
 }
 

@@ -7,6 +7,7 @@
 #include "lookback/base/fields.h"
 #include "lookback/base/log.h"
 #include "lookback/data/tokenizer.h"
+#include "lookback/nn/front.h"
 
 namespace lookback::tasks {
 
@@ -23,10 +24,13 @@ struct VectorOptions {
       "tokenizer.kind = 'word': so many of the file's first words join the vocabulary, besides those of training")
         .range(0, 1e8);
   }
+  bool any() const { return !file.empty(); }
 };
 
-// Throws ConfigError for options that do not go with this tokenizer.
-void check_vectors(const VectorOptions& options, const data::TokenizerOptions& tokenizer);
+// Throws ConfigError for options that do not go with this tokenizer. `key` is what messages call them: "vectors".
+void check_vectors(const VectorOptions& options, const data::TokenizerOptions& tokenizer, const std::string& key);
+// The same for what a front reads of how words are written.
+void check_spelling(const SpellingOptions& options, const data::TokenizerOptions& tokenizer);
 
 // The tokenizer with the words that the options add. Relative paths start at `root`. Throws as first_words does.
 std::shared_ptr<data::Tokenizer> with_words_of(const VectorOptions& options, std::shared_ptr<data::Tokenizer> tokenizer,

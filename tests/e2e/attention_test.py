@@ -15,6 +15,9 @@ KINDS = {
     "blocks": [w for s in ("hidden=256", "blocks.0.kind=bilstm", "blocks.0.hidden=12", "blocks.1.kind=pyramid",
                            "blocks.2.kind=convolution", "blocks.2.hidden=20", "blocks.2.layer_norm=true")
                for w in ("--set", "model.encoder." + s)],
+    # Sources by their words, with the characters and the case of each.
+    "spelling": [w for s in ("tokenizer.kind=word", "tokenizer.joint=false", "model.characters.kind=convolution",
+                             "model.characters.hidden=12", "model.capitals=2") for w in ("--set", s)],
 }
 
 
@@ -66,6 +69,29 @@ class Attention(p.Case):
         self.assertGreater(scores["location"], scores["none"] + 30)
         self.assertEqual(json.loads(self.outputs(model).splitlines()[0])["outputs"][0]["alignment"], [])
         self.fails(2, "explain", model, "--text", "abc", says="no attention")
+
+    def test_vectors_of_either_side(self):
+        data = p.WORK / "data"
+        p.write_data(data)
+        p.write_lines(data / "letters.txt", [f"{c} " + " ".join(str(round((k + d) % 7 / 10, 1)) for d in range(8))
+                                             for k, c in enumerate("abcdefgh" + "ABCDEFGH")])
+        words = [w for s in ("tokenizer.kind=char", "tokenizer.joint=false", "model.embedding=8", "model.readout=8",
+                             "vectors.source.file=letters.txt", "vectors.target.file=letters.txt",
+                             "train.freeze=encoder.embedding.weight,decoder.embedding.weight", "train.max_steps=10")
+                 for w in ("--set", s)]
+        folder = self.fresh("vectors")
+        said = self.ok("train", data / "recipe.toml", "--out", folder, *words).stderr.decode()
+        self.assertEqual(said.count("letters.txt (GloVe, 16 words): "), 2)
+        for side, letter, k in (("source", "c", 2), ("target", "C", 10)):
+            vocabulary = json.loads((folder / side / "tokenizer.json").read_text())["model"]["vocab"]
+            row = p.tensor(folder / "model.safetensors", {"source": "encoder", "target": "decoder"}[side] + ".embedding.weight",
+                           vocabulary[letter], 8)
+            for d, got in enumerate(row):
+                self.assertAlmostEqual(got, (k + d) % 7 / 10, 6)
+        self.fails(2, "train", data / "recipe.toml", "--out", self.fresh("no"), *words, "--set", "model.tie=all", "--set",
+                   "tokenizer.joint=true", says="there is one table, that of vectors.source.file")
+        self.fails(2, "train", data / "recipe.toml", "--out", self.fresh("no"), "--from", folder, *words,
+                   says="do not go with --from")
 
     def test_blocks_in_a_recipe_are_a_list_of_tables(self):
         p.write_data(p.WORK / "data")

@@ -1,0 +1,35 @@
+#include "lookback/models/spellings.h"
+
+#include "lookback/data/spelling.h"
+
+namespace lookback {
+
+static_assert(Front::kCases == data::Spelling::kCases);
+
+Spellings spellings_of(const Sentences& texts, const std::vector<int32_t>& index) {
+  Spellings out;
+  for (const int32_t k : index)
+    for (const int32_t id : texts[static_cast<size_t>(k)]) {
+      if (id < Front::kCases) {
+        out.cases.push_back(id), out.characters.emplace_back();
+      } else {
+        check(!out.characters.empty(), "a spelling begins with a character, not with a case");
+        out.characters.back().push_back(id - Front::kCases);
+      }
+    }
+  return out;
+}
+
+Sentences in_order(const Sentences& texts, const std::vector<int32_t>& index) {
+  Sentences out;
+  for (const int32_t k : index) out.push_back(texts[static_cast<size_t>(k)]);
+  return out;
+}
+
+std::vector<int32_t> flattened(const Sentences& texts) {
+  std::vector<int32_t> out;
+  for (const auto& text : texts) out.insert(out.end(), text.begin(), text.end());
+  return out;
+}
+
+}  // namespace lookback
