@@ -7,9 +7,9 @@ namespace lookback {
 namespace {
 
 // As in the script.
-const ClassifierBatch kBatch{.texts = {{4, 9, 5, 6}, {7}, {}, {7, 4, 4, 8, 10, 5}, {6, 5, 9}},
-                             .labels = {2, 0, 1, 3, 2}};
-constexpr int64_t kVocabulary = 11, kClasses = 4;
+const ClassifierBatch kBatch{.texts = {.tokens = {{4, 9, 5, 6}, {7}, {}, {7, 4, 4, 8, 10, 5}, {6, 5, 9}}},
+                             .labels = {{2}, {0}, {1}, {3}, {2}}};
+constexpr Classifier::Sizes kSizes{.vocabulary = 11, .characters = 0, .classes = 4};
 constexpr double kScale = 1.0 / 5;
 
 class ClassifierGolden : public ::testing::TestWithParam<const char*> {
@@ -17,8 +17,7 @@ class ClassifierGolden : public ::testing::TestWithParam<const char*> {
   ClassifierGolden()
       : file_(testing::recorded(std::string("classifier_") + GetParam())),
         objective_(testing::recorded_options<ClassifierObjective>(file_, "loss.")),
-        model_(testing::recorded_options<ClassifierOptions>(file_, "option."), kVocabulary, kClasses,
-               Classifier::kNoInit),
+        model_(testing::recorded_options<ClassifierOptions>(file_, "option."), kSizes, Classifier::kNoInit),
         params_(params_of(model_)) {
     for (const NamedVar& p : params_) p.var.set_value(file_.load("param." + p.name));
   }
