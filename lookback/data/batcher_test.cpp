@@ -153,5 +153,13 @@ TEST(Batcher, RefusesWhatCannotWork) {
   EXPECT_THROW(Batcher({1}, {{1}}, {.window = 0}, 1), ConfigError);
 }
 
+TEST(CostliestFirst, AllOnceInBatchesWithinTheLimit) {
+  using Batches = std::vector<std::vector<int64_t>>;
+  const Lengths costs_of = {3, 0, 7, 3, 20, 1};
+  EXPECT_EQ(costliest_first(costs_of, 4), (Batches{{4, 2, 0, 3}, {5, 1}}));
+  EXPECT_EQ(costliest_first(costs_of, 4, 10), (Batches{{4}, {2, 0}, {3, 5, 1}}));
+  EXPECT_EQ(costliest_first({}, 4), Batches());
+}
+
 }  // namespace
 }  // namespace lookback::data

@@ -174,6 +174,21 @@ TEST(LabelMetrics, RefuseWhatIsNoLabel) {
   expect_contains(message_of<FormatError>([&] { metric_for("mcc", {lines}); }), "1001 different labels");
 }
 
+TEST(LabelMetrics, SeveralLabelsOnALine) {
+  const Lines gold{"a,b", "", "c", "b , a"}, predicted{"b", "a", "c", "a,b"};
+  MetricOptions options;
+  options.label.separator = ",";
+  for (const std::string name : {"macro_f1", "micro_f1"}) {
+    learn_lines(name, gold, options), learn_lines(name, predicted, options);
+    EXPECT_EQ(options.label.labels, (LabelSet{"a", "b", "c"}));
+    const Score score = corpus_score(*make_metric(name, options), predicted, References{gold});
+    // a 1 of 2 and 2, b 2 of 2 and 2, c 1 of 1 and 1.
+    EXPECT_NEAR(score.value, name == "macro_f1" ? 100 * (0.5 + 1 + 1) / 3 : 100 * 8.0 / 10, 1e-12) << name;
+    expect_contains(score.signature, "labels:several");
+  }
+  EXPECT_NE(message_of<ConfigError>([&] { make_metric("mcc", options); }), "");
+}
+
 TEST(Perplexity, OfUniformModelIsItsSize) {
   LikelihoodSum sum;
   sum.add(3 * std::log(50.0), 3);
@@ -351,6 +366,25 @@ TEST(Significance, BadOptions) {
                     paired_test(*metric, {{"a", {"x"}}, {"b", {"x", "y"}}}, {{"x"}});
                   }),
                   "system 'b': ");
+}
+
+TEST(Bootstrap, OfAnyScoreIsThatOfAMetric) {
+  const auto stats = coin_stats(100, 0.3);
+  const auto metric = make_metric("accuracy");
+  const Interval of_stats = bootstrap_interval(*metric, stats, {.samples = 100});
+  const Interval of_any = bootstrap_interval(std::ssize(stats),
+                                             [&](std::span<const int64_t> drawn) {
+                                               Stats sum(stats[0].size());
+                                               for (const int64_t k : drawn)
+                                                 for (size_t i = 0; i < sum.size(); ++i)
+                                                   sum[i] += stats[static_cast<size_t>(k)][i];
+                                               return metric->score(sum);
+                                             },
+                                             {.samples = 100});
+  EXPECT_EQ(of_any.mean, of_stats.mean);
+  EXPECT_EQ(of_any.lower, of_stats.lower);
+  EXPECT_EQ(of_any.upper, of_stats.upper);
+  EXPECT_THROW(bootstrap_interval(0, [](auto) { return 0.0; }), FormatError);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ std::vector<ClassifierOptions> kinds() {
                                         {.kind = "mean"},
                                         {.kind = "max"},
                                         {.kind = "additive"},
-                                        {.kind = "dot", .hops = 3}})
+                                        {.kind = "dot", .also = {"last", "max"}, .hops = 3}})
     out.push_back({.encoder = {.hidden = 9},
                    .pooling = pooling,
                    .front = {.embedding = 11},
@@ -165,6 +165,14 @@ TEST(Classifier, WhatDoesNotGoTogetherIsNamed) {
               Classifier({.pooling = {.kind = "mean", .hops = 2}}, {5, 0, 2}, 1);
             }),
             "model.pooling.hops = 2 needs attention, and model.pooling.kind is 'mean'");
+  EXPECT_EQ(said([] {
+              Classifier({.pooling = {.kind = "mean", .also = {"max", "mean"}}}, {5, 0, 2}, 1);
+            }),
+            "model.pooling.also: 'mean' is there twice");
+  EXPECT_EQ(said([] {
+              Classifier({.pooling = {.also = {"dot"}}}, {5, 0, 2}, 1);
+            }),
+            "model.pooling.also: 'dot' is none of last, mean and max");
   EXPECT_EQ(said([] { ClassifierObjective{.penalty = 1}.check_with({.pooling = {.kind = "max"}}); }),
             "loss.penalty = 1 needs attention, and model.pooling.kind is 'max'");
   EXPECT_EQ(said([] {

@@ -1,5 +1,6 @@
 #include "lookback/nn/pooling.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "lookback/base/error.h"
@@ -51,26 +52,46 @@ Pooling::Pooling(const PoolingOptions& options, const Encoder& encoder, const st
                      " needs attention, and ", where, ".kind is '", options.kind, "'");
   check<ConfigError>(options.kind == "additive" || options.attention == 0, where, ".attention = ", options.attention,
                      " is the width of kind = 'additive'; this is '", options.kind, "'");
-  width_ = options.kind == "last" ? encoder.final_widths().back() : options.hops * C;
+  const auto width_of = [&](const std::string& kind) { return kind == "last" ? encoder.final_widths().back() : C; };
+  width_ = options.has_attention() ? options.hops * C : width_of(options.kind);
+  StringList known{options.kind};
+  for (const std::string& kind : options.also) {
+    check<ConfigError>(kind == "last" || kind == "mean" || kind == "max", where, ".also: '", kind,
+                       "' is none of last, mean and max", nearest_match(kind, {"last", "mean", "max"}));
+    check<ConfigError>(std::ranges::find(known, kind) == known.end(), where, ".also: '", kind, "' is there twice");
+    known.push_back(kind);
+    width_ += width_of(kind);
+  }
   if (!options.has_attention()) return;
   const int64_t A = options.attention ? options.attention : C;
   if (options.kind == "additive") projection_ = Linear(C, A, Linear::Bias::yes);
   query_ = Var::parameter(Tensor::zeros({options.hops, A}));
 }
 
+Var Pooling::pooled_without_attention(const std::string& kind, const Encoded& encoded) const {
+  if (kind == "last") return encoded.final.back().h;
+  if (kind == "mean") return mean_pooled(encoded.memory);
+  return ops::max_rows(rows_in(encoded.memory, RowOrder::by_sequence), encoded.memory.shape.memory());
+}
+
 Pooled Pooling::operator()(const Encoded& encoded) const {
-  const Sequence& memory = encoded.memory;
-  const MemoryLayout& layout = memory.shape.memory();
-  if (options_.kind == "last") return {encoded.final.back().h, {}};
-  if (options_.kind == "mean") return {mean_pooled(memory), {}};
-  const Var rows = rows_in(memory, RowOrder::by_sequence);
-  if (options_.kind == "max") return {ops::max_rows(rows, layout), {}};
-  const int64_t B = layout.sentences();
-  const Var keys = options_.kind == "additive" ? ops::tanh(projection_(rows)) : rows;
-  const ops::Visible visible = each_sequence(layout, options_.hops);
-  const Var query = ops::gather_rows(query_, queries_of(B, options_.hops));
-  const auto attended = ops::attend(ops::score_dot(query, keys, visible), rows, visible);
-  return {side_by_side(attended.context, B, options_.hops), attended.weights};
+  std::vector<Var> parts;
+  Var weights;
+  if (options_.has_attention()) {
+    const MemoryLayout& layout = encoded.memory.shape.memory();
+    const Var rows = rows_in(encoded.memory, RowOrder::by_sequence);
+    const int64_t B = layout.sentences();
+    const Var keys = options_.kind == "additive" ? ops::tanh(projection_(rows)) : rows;
+    const ops::Visible visible = each_sequence(layout, options_.hops);
+    const Var query = ops::gather_rows(query_, queries_of(B, options_.hops));
+    const auto attended = ops::attend(ops::score_dot(query, keys, visible), rows, visible);
+    parts.push_back(side_by_side(attended.context, B, options_.hops));
+    weights = attended.weights;
+  } else {
+    parts.push_back(pooled_without_attention(options_.kind, encoded));
+  }
+  for (const std::string& kind : options_.also) parts.push_back(pooled_without_attention(kind, encoded));
+  return {parts.size() == 1 ? parts[0] : ops::concat_columns(parts), weights};
 }
 
 void Pooling::params(ParamVisitor& v) {

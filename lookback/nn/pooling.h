@@ -14,6 +14,7 @@ Var mean_pooled(const Sequence& x);
 
 struct PoolingOptions {
   std::string kind = "additive";
+  StringList also = {};
   int64_t attention = 0;
   int64_t hops = 1;
 
@@ -22,6 +23,7 @@ struct PoolingOptions {
       "last: the last states of the recurrent layers on top; mean; max; additive: attention by a learnt query over "
       "tanh(W h + b) (Yang et al. 2016); dot: by a learnt query over h itself")
         .choices({"last", "mean", "max", "additive", "dot"});
+    v("also", also, "further ones of last, mean and max, side by side with it (concat pooling, Howard and Ruder 2018)");
     v("attention", attention, "kind = 'additive': width of W; 0: that of h").range(0, 65536);
     v("hops", hops,
       "additive and dot: so many queries, each with weights of its own, side by side (structured self-attention, Lin "
@@ -48,6 +50,8 @@ class Pooling {
   void params(ParamVisitor& v);
 
  private:
+  Var pooled_without_attention(const std::string& kind, const Encoded& encoded) const;
+
   PoolingOptions options_;
   int64_t width_ = 0;
   Linear projection_;
