@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Accuracy of `task = "classify"` beside a plain, careful PyTorch model, by seeds, in the same minutes on one thread.
 
-    ./x bench quality --data DIR [--sets sst2 sst5 trec] [--seeds 1 2 3 4 5] [--minutes M] [--rows ours torch last mean]
+    ./x bench quality --data DIR [--sets sst2 sst5 trec] [--seeds 1 2 3 4 5] [--minutes M] [--rows ours torch last mean stack hybrid]
                       [--concurrent] [--work DIR] [--out FILE.json]
 
 DIR has the folders `sst` and `trec`. `ours` is the recipe as it stands, `torch` is classify_torch.py, `last` and `mean`
-are ours without attention. A row's difference is ours minus that row; its interval is that of a paired bootstrap over
+are ours without attention, `stack` and `hybrid` have more blocks. A row's difference is ours minus that row; its interval is that of a paired bootstrap over
 the sentences of the test set, of the mean over seeds. Runs are kept in --work, by minutes and by what was run, and not
 repeated.
 """
@@ -28,7 +28,17 @@ import classify_data
 import machine
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROWS = {"ours": "lookback", "torch": "PyTorch", "last": "lookback, last state", "mean": "lookback, mean of states"}
+ROWS = {"ours": "lookback", "torch": "PyTorch", "last": "lookback, last state", "mean": "lookback, mean of states",
+        "stack": "lookback, BiLSTM, BiLSTM", "hybrid": "lookback, BiLSTM, self-attention, BiLSTM"}
+# What a row changes of the recipe. The two stacks have as many parameters as each other (640 thousand besides the
+# embeddings), and as the one BiLSTM of the recipes.
+CHANGES = {
+    "last": ["model.pooling.kind=last"],
+    "mean": ["model.pooling.kind=mean"],
+    "stack": ["model.encoder.blocks.0.hidden=120", "model.encoder.blocks.1.kind=bilstm", "model.encoder.blocks.1.hidden=80"],
+    "hybrid": ["model.encoder.blocks.0.hidden=98", "model.encoder.blocks.1.kind=self_attention",
+               "model.encoder.blocks.1.heads=4", "model.encoder.blocks.2.kind=bilstm", "model.encoder.blocks.2.hidden=70"],
+}
 RESAMPLES = 10_000
 
 
@@ -56,10 +66,10 @@ class Run:
         texts = folder / "texts"
         test = classify_data.read_set(self.name, args.data)[2]
         texts.write_text("".join(f"{text}\n" for text, _ in test), encoding="utf-8")
-        pooling = [] if self.row == "ours" else ["--set", f"model.pooling.kind={self.row}"]
+        changes = [word for change in CHANGES.get(self.row, []) for word in ("--set", change)]
         return [[args.program, "train", classify_data.recipe(self.name), "--data",
                  classify_data.folder(self.name, args.data), "--out", folder / "model", "--seed", str(self.seed),
-                 "--threads", "1", "--quiet", "--set", f"train.max_minutes={self.minutes:g}", *pooling],
+                 "--threads", "1", "--quiet", "--set", f"train.max_minutes={self.minutes:g}", *changes],
                 [args.program, "predict", folder / "model", "--in", texts, "--out", labels, "--threads", "1", "--quiet"]]
 
     def validation(self, folder):
