@@ -215,6 +215,15 @@ std::string field_text(const Field& f) {
                     f.value);
 }
 
+std::vector<std::pair<std::string, std::string>> changed_fields(const Fields& given, const Fields& defaults) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const Field& f : given) {
+    const auto plain = std::find_if(defaults.begin(), defaults.end(), [&](const Field& d) { return d.path == f.path; });
+    if (plain == defaults.end() || field_text(*plain) != field_text(f)) out.emplace_back(f.path, field_text(f));
+  }
+  return out;
+}
+
 std::string joined(const StringList& words, std::string_view between) {
   std::string out;
   for (const std::string& w : words) {

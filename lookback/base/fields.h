@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -130,6 +131,15 @@ Field& find_field(Fields& fields, std::string_view path, const std::string& orig
 FieldValue field_value(const Field& field);
 // As TOML would write it: 0.3, true, "general", ["a", "b"].
 std::string field_text(const Field& field);
+
+// Of the options of a group those that are not as they are by default: their paths, and their values as field_text has
+// them. What lists of groups hold always counts.
+std::vector<std::pair<std::string, std::string>> changed_fields(const Fields& given, const Fields& defaults);
+template <class Group>
+std::vector<std::pair<std::string, std::string>> changed_options(Group given) {
+  Group plain;
+  return changed_fields(fields_of(given), fields_of(plain));
+}
 
 // "dot, general": words as a message lists them.
 std::string joined(const StringList& words, std::string_view between = ", ");

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/base/testing.h"
 #include "lookback/data/tokenizer.h"
 
 namespace lookback::data {
@@ -63,21 +64,6 @@ inline std::vector<std::string> sentences() {
     for (const auto& b : does)
       for (const auto& c : what) out.push_back(a + " " + b + " " + c);
   return out;
-}
-
-// The message of the exception E that f throws, or a test failure.
-template <class E, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  } catch (const std::exception& e) {
-    ADD_FAILURE() << "another exception: " << e.what();
-    return "";
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
 }
 
 }  // namespace lookback::data

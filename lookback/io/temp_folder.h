@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "lookback/base/testing.h"
+
 namespace lookback::io {
 
 class TempFolder {
@@ -46,18 +48,6 @@ class TempFolder {
 inline std::string slurp(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-// The message of the E that f must throw.
-template <class E, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
 }
 
 }  // namespace lookback::io

@@ -5,6 +5,7 @@
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
 #include "lookback/base/rng.h"
+#include "lookback/base/testing.h"
 #include "lookback/metrics/perplexity.h"
 #include "lookback/metrics/registry.h"
 #include "lookback/metrics/significance.h"
@@ -13,16 +14,6 @@
 
 namespace lookback::metrics {
 namespace {
-
-template <class E, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
 
 void expect_contains(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << text << "\n  lacks: " << part;

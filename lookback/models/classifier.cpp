@@ -11,15 +11,6 @@
 namespace lookback {
 namespace {
 
-// Throws ConfigError unless [model.sentences] is as it is by default.
-void check_unset(SentenceOptions options) {
-  SentenceOptions plain;
-  const auto set = fields_of(options), defaults = fields_of(plain);
-  for (size_t k = 0; k < set.size(); ++k)
-    check<ConfigError>(k < defaults.size() && field_text(set[k]) == field_text(defaults[k]), "model.sentences.",
-                       set[k].path, " = ", field_text(set[k]), " has no meaning without model.hierarchical = true");
-}
-
 // The sentences of all texts, one after the other, as texts of their own.
 ClassifierTexts apart(const ClassifierTexts& texts) {
   ClassifierTexts out;
@@ -95,7 +86,9 @@ Classifier::Classifier(const ClassifierOptions& options, const Sizes& sizes, uin
     sentence_encoder_ = Encoder(options.sentences.encoder, pooling_.width(), "model.sentences.encoder");
     sentence_pooling_ = Pooling(options.sentences.pooling, sentence_encoder_, "model.sentences.pooling");
   } else {
-    check_unset(options.sentences);
+    for (const auto& [option, value] : changed_options(options.sentences))
+      throw ConfigError(
+          str_cat("model.sentences.", option, " = ", value, " has no meaning without model.hierarchical = true"));
   }
   output_ =
       Linear(options.hierarchical ? sentence_pooling_.width() : pooling_.width(), sizes.classes, Linear::Bias::yes);
@@ -126,7 +119,7 @@ void Classifier::check_texts(const ClassifierTexts& texts) const {
 
 Sequence Classifier::embed(const ClassifierTexts& texts, Noise* noise) const {
   const Ragged shape(lengths_of(texts.tokens));
-  std::vector<int32_t> ids = flattened(in_order(texts.tokens, shape.sequence_of_rank()));
+  std::vector<int32_t> ids = flattened(permuted(texts.tokens, shape.sequence_of_rank()));
   drop_words(ids, options_.dropout.words, noise);
   Spellings spellings;
   if (options_.front.spelling.any()) spellings = spellings_of(texts.spellings, shape.sequence_of_rank());
@@ -176,7 +169,7 @@ ClassifierLoss Classifier::loss(const ClassifierBatch& batch, const ClassifierOb
   check_ids(batch.labels, sizes_.classes, "label");
   const Read got = read(batch.texts, noise);
   const Var features = DropoutSite(options_.dropout, noise).step(got.features);
-  const Sentences labels = in_order(batch.labels, got.text_of_rank);
+  const Sentences labels = permuted(batch.labels, got.text_of_rank);
   ClassifierLoss out;
   if (sizes_.several) {
     add_binary_loss(output_(features), labels, objective, scale, out);

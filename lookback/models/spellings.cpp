@@ -20,7 +20,7 @@ Spellings spellings_of(const Sentences& texts, const std::vector<int32_t>& index
   return out;
 }
 
-Sentences in_order(const Sentences& texts, const std::vector<int32_t>& index) {
+Sentences permuted(const Sentences& texts, const std::vector<int32_t>& index) {
   Sentences out;
   for (const int32_t k : index) out.push_back(texts[static_cast<size_t>(k)]);
   return out;

@@ -11,7 +11,7 @@ namespace lookback {
 Spellings spellings_of(const Sentences& texts, const std::vector<int32_t>& index);
 
 // The texts in another order.
-Sentences in_order(const Sentences& texts, const std::vector<int32_t>& index);
+Sentences permuted(const Sentences& texts, const std::vector<int32_t>& index);
 
 // All of them, one after the other.
 std::vector<int32_t> flattened(const Sentences& texts);

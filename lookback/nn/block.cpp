@@ -36,7 +36,7 @@ class Convolution final : public Block {
   }
 
   Encoded operator()(const Sequence& x, const BlockRun& run) const override {
-    const Sequence rows{rows_in(x, reads()), x.shape, reads()};
+    const Sequence rows = in_order(x, reads());
     const Sequence in{block_input(rows, reads(), run), x.shape, reads()};
     const Ragged shape = options_.stride == 1 ? x.shape : x.shape.shortened(options_.stride);
     Var y = ops::relu(linear_(neighbours(in, shape, -(options_.kernel / 2), options_.stride, options_.kernel)));
@@ -63,7 +63,7 @@ class Pyramid final : public Block {
 
   Encoded operator()(const Sequence& x, const BlockRun& run) const override {
     const Ragged shape = x.shape.shortened(factor_);
-    const Sequence rows{rows_in(x, reads()), x.shape, reads()};
+    const Sequence rows = in_order(x, reads());
     const Var y = neighbours(rows, shape, 0, factor_, factor_);
     return {{rows_in({y, shape, reads()}, run.out), shape, run.out}, {}};
   }
@@ -204,13 +204,9 @@ std::unique_ptr<Block> make_block(const BlockOptions& options, int64_t input_wid
   const auto kind = std::ranges::find(kinds(), options.kind, &BlockKind::name);
   check<ConfigError>(kind != kinds().end(), where, ".kind = '", options.kind, "' is none of the blocks there are",
                      nearest_match(options.kind, block_names()));
-  BlockOptions given = options, plain;
-  const auto set = fields_of(given), defaults = fields_of(plain);
-  for (size_t k = 0; k < set.size(); ++k)
-    check<ConfigError>(set[k].path == "kind" || field_text(set[k]) == field_text(defaults[k]) ||
-                           std::ranges::find(kind->options, set[k].path) != kind->options.end(),
-                       where, ".", set[k].path, " = ", field_text(set[k]), ": a block of kind '", options.kind,
-                       "' has no such option");
+  for (const auto& [option, value] : changed_options(options))
+    check<ConfigError>(option == "kind" || std::ranges::find(kind->options, option) != kind->options.end(), where, ".",
+                       option, " = ", value, ": a block of kind '", options.kind, "' has no such option");
   check<ConfigError>(
       options.kind != "convolution" || !options.residual || (options.stride == 1 && options.hidden == input_width),
       where, ".residual: a convolution adds its input only with stride = 1 and hidden = ", input_width,

@@ -14,12 +14,11 @@ Encoder::Encoder(const EncoderOptions& options, int64_t input_width, const std::
     blocks_.push_back(std::make_shared<RecurrentStack>(options, input_width));
     return;
   }
-  EncoderOptions given = options, plain;
-  given.blocks.clear();
-  const auto set = fields_of(given), defaults = fields_of(plain);
-  for (size_t k = 0; k < set.size(); ++k)
-    check<ConfigError>(field_text(set[k]) == field_text(defaults[k]), where, ".", set[k].path, " = ",
-                       field_text(set[k]), " does not go with ", where, ".blocks, which say what the encoder is");
+  EncoderOptions beside = options;
+  beside.blocks.clear();
+  for (const auto& [option, value] : changed_options(beside))
+    throw ConfigError(str_cat(where, ".", option, " = ", value, " does not go with ", where,
+                              ".blocks, which say what the encoder is"));
   for (size_t k = 0; k < options.blocks.size(); ++k) {
     blocks_.push_back(make_block(options.blocks[k], input_width, str_cat(where, ".blocks.", k)));
     input_width = blocks_.back()->width();

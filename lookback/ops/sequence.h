@@ -19,5 +19,6 @@ struct Sequence {
 
 // The rows in the order wanted, [N, C]: x itself, or one gather.
 Var rows_in(const Sequence& s, RowOrder wanted);
+inline Sequence in_order(const Sequence& s, RowOrder wanted) { return {rows_in(s, wanted), s.shape, wanted}; }
 
 }  // namespace lookback

@@ -5,9 +5,9 @@
 #include <cstdlib>
 
 #include "lookback/base/elementary.h"
-#include "lookback/base/utf8.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/ops/precision.h"
+#include "lookback/tasks/input.h"
 #include "lookback/tasks/label_report.h"
 #include "lookback/tasks/task_definition.h"
 #include "lookback/viz/tokens.h"
@@ -40,12 +40,6 @@ Classify::Network make(const Classify::Recipe& recipe, std::shared_ptr<data::Tok
   if (out.spelling) out.config.characters = out.spelling->alphabet();
   out.model = std::make_unique<Classifier>(recipe.model, sizes_of(out), seed_of(recipe.train));
   return out;
-}
-
-std::string text_of(const Input& input) {
-  const std::string* const text = input.find("text");
-  check<ConfigError>(text, "input ", input.line, ": has no field 'text'");
-  return with_replacements(*text);
 }
 
 // What the networks say of one text.
@@ -129,7 +123,7 @@ std::vector<int32_t> chosen(const data::Labels& labels, const Said& said) {
 
 std::vector<std::string> texts_of(std::span<const Input> inputs) {
   std::vector<std::string> out;
-  for (const Input& input : inputs) out.push_back(text_of(input));
+  for (const Input& input : inputs) out.push_back(required_text(input, "text"));
   return out;
 }
 
@@ -356,10 +350,7 @@ Classify::Options Classify::validation_options(const Recipe& recipe) {
   return out;
 }
 
-void Classify::check_options(Networks, const Options& options, const LogSink& log) {
-  if (const std::string warning = ops::precision_warning(options.precision); !warning.empty())
-    log(Severity::warning, warning);
-}
+void Classify::check_options(Networks, const Options& options, const LogSink& log) { options.check_precision(log); }
 
 std::vector<Prediction> Classify::predict(Networks networks, std::span<const Input> inputs, const Options& options,
                                           TaskModel::Detail detail) {
@@ -376,10 +367,10 @@ std::vector<Prediction> Classify::predict(Networks networks, std::span<const Inp
 
 viz::Figure Classify::explain(Networks networks, const Input& input, const Options& options) {
   const Network& network = *networks[0];
-  const Said said = ask(networks, {text_of(input)}, options)[0];
+  const Said said = ask(networks, {required_text(input, "text")}, options)[0];
   viz::Highlight out{.words = {"text", network.tokenizer->pieces(said.tokens)},
                      .weights = said.weights,
-                     .title = text_of(input) + " → " + outputs_of(*network.labels, said)[0].text,
+                     .title = required_text(input, "text") + " → " + outputs_of(*network.labels, said)[0].text,
                      .probabilities = ranked(*network.labels, said)};
   if (!said.sentence_weights.empty()) out.parts = said.sentences, out.part_weights = mean_row(said.sentence_weights);
   return out;

@@ -5,6 +5,7 @@
 #include "lookback/data/spelling.h"
 #include "lookback/data/table.h"
 #include "lookback/models/classifier.h"
+#include "lookback/tasks/common_options.h"
 #include "lookback/tasks/data_options.h"
 #include "lookback/tasks/evaluation.h"
 #include "lookback/tasks/recipe_task.h"
@@ -87,19 +88,9 @@ struct Classify {
     static Network open(const io::ModelFolder& folder);
   };
 
-  struct Options final : PredictOptions {
-    int64_t batch = 64;
-    std::string precision = "f32";
-
+  struct Options final : CommonOptions {
     Fields fields() override { return fields_of(*this); }
-    void fields(FieldVisitor& v) {
-      v("batch", batch, "inputs predicted at once; changes no output").range(1, 100000);
-      v("precision", precision,
-        "what the factors of matrix products are rounded to: f32; bf16; auto: bf16 where the processor is faster at "
-        "it, "
-        "else f32; int8, with a scale for each row of the weights and of what they meet")
-          .choices({"f32", "bf16", "int8", "auto"});
-    }
+    void fields(FieldVisitor& v) { common_fields(v); }
   };
 
   static StringList columns() { return {"text", "label"}; }

@@ -5,7 +5,6 @@
 namespace lookback::tasks {
 namespace {
 
-using io::message_of;
 using Parts = std::vector<StringList>;
 
 const StringList kPair = {"source", "target"};

@@ -8,7 +8,6 @@ namespace lookback::tasks {
 namespace {
 
 namespace fs = std::filesystem;
-using io::message_of;
 using io::slurp;
 
 class ExportTest : public ::testing::Test {

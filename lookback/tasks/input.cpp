@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lookback/base/error.h"
+#include "lookback/base/utf8.h"
 #include "lookback/data/json_line.h"
 #include "lookback/data/row_reader.h"
 
@@ -69,6 +70,12 @@ void check_input(const Input& input, const InputFields& fields, const std::strin
   for (const InputField& f : fields)
     check<ConfigError>(!f.required || input.find(f.name), where, ": the field '", f.name, "' is missing (", f.help,
                        "); give it with --field ", f.name, "=VALUE");
+}
+
+std::string required_text(const Input& input, const std::string& field) {
+  const std::string* const text = input.find(field);
+  check<ConfigError>(text, "input ", input.line, ": has no field '", field, "'");
+  return with_replacements(*text);
 }
 
 bool has_field(const InputFields& fields, std::string_view name) {

@@ -24,6 +24,10 @@ void set_input_field(Input& input, const std::string& assignment, const InputFie
 // Throws ConfigError "where: ..." for a required field that is missing.
 void check_input(const Input& input, const InputFields& fields, const std::string& where);
 
+// A field that predict needs, its malformed bytes as U+FFFD, so that every input gets its output. Throws ConfigError
+// where it is missing.
+std::string required_text(const Input& input, const std::string& field);
+
 // Whether inputs have a field of that name.
 bool has_field(const InputFields& fields, std::string_view name);
 

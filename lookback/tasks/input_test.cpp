@@ -7,8 +7,6 @@
 namespace lookback::tasks {
 namespace {
 
-using io::message_of;
-
 const InputFields kText = {{"source", "the text"}, {"prefix", "how it begins", false}};
 const InputFields kTwo = {{"question", "what is asked"}, {"context", "where to look"}, {"hint", "", false}};
 

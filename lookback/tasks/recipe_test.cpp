@@ -5,7 +5,6 @@ namespace lookback::tasks {
 namespace {
 
 namespace fs = std::filesystem;
-using io::message_of;
 using io::slurp;
 
 class RecipeTest : public ::testing::Test {

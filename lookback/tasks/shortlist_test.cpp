@@ -9,8 +9,6 @@
 namespace lookback::tasks {
 namespace {
 
-using io::message_of;
-
 // A model with a shortlist, trained once for all tests.
 class ShortlistTest : public ::testing::Test {
  protected:

@@ -5,6 +5,7 @@
 #include "lookback/decode/ensemble.h"
 #include "lookback/decode/search.h"
 #include "lookback/ops/precision.h"
+#include "lookback/tasks/input.h"
 #include "lookback/tasks/text_steps.h"
 #include "lookback/tasks/text_to_text.h"
 
@@ -21,7 +22,7 @@ struct Job {
   uint64_t key = 0;
 };
 
-// Malformed bytes become U+FFFD, so that every input gets its output.
+// Malformed bytes become U+FFFD, so that every input gets its output; "" for a field that is not there.
 std::string text_of(const Input& input, const char* field) {
   const std::string* text = input.find(field);
   return text ? with_replacements(*text) : "";
@@ -29,11 +30,11 @@ std::string text_of(const Input& input, const char* field) {
 
 Job job_of(const TextToText& network, const Input& input) {
   const Tokenizers& tokenizers = network.tokenizers;
-  check<ConfigError>(input.find("source"), "input ", input.line, ": has no field 'source'");
-  Job out{.source = tokenizers.source->encode(text_of(input, "source")),
+  const std::string source = required_text(input, "source");
+  Job out{.source = tokenizers.source->encode(source),
           .prefix = tokenizers.target->encode(text_of(input, "prefix")),
           .key = static_cast<uint64_t>(input.line)};
-  if (network.spelling) out.spelling = network.spelling->encode(text_of(input, "source"));
+  if (network.spelling) out.spelling = network.spelling->encode(source);
   if (input.find("score")) out.target = tokenizers.target->encode(text_of(input, "score"));
   return out;
 }
@@ -181,8 +182,7 @@ void TextToTextTask::check_options(Networks networks, const TextOptions& o, cons
                      " needs a model that was trained with shortlist.per_token of at least that");
   check<ConfigError>(o.shortlist == 0 || o.shortlist <= shortlist->per_token(), "shortlist = ", o.shortlist,
                      ": this model's has ", shortlist->per_token(), " tokens for each source token");
-  if (const std::string warning = ops::precision_warning(o.precision); !warning.empty())
-    log(Severity::warning, warning);
+  o.check_precision(log);
 }
 
 std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<const Input> inputs,

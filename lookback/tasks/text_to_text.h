@@ -12,6 +12,7 @@
 #include "lookback/decode/search_options.h"
 #include "lookback/io/model_folder.h"
 #include "lookback/models/seq2seq.h"
+#include "lookback/tasks/common_options.h"
 #include "lookback/tasks/evaluation.h"
 #include "lookback/tasks/recipe_task.h"
 #include "lookback/tasks/shortlist.h"
@@ -60,25 +61,19 @@ struct TextToTextConfig {
 };
 
 // What predict may be told.
-struct TextOptions final : PredictOptions {
+struct TextOptions final : CommonOptions {
   decode::SearchOptions search;
-  int64_t batch = 64;
   bool replace_unk = false;
   std::string ensemble = "probability";
-  std::string precision = "f32";
   int64_t shortlist = 0;
 
   Fields fields() override { return fields_of(*this); }
   void fields(FieldVisitor& v) {
     search.fields(v);
-    v("batch", batch, "inputs predicted at once; changes no output").range(1, 100000);
+    common_fields(v);
     v("replace_unk", replace_unk, "write the source word that an unknown word looked at in its place");
     v("ensemble", ensemble, "how several models are averaged: mean of probabilities, or of log-probabilities")
         .choices({"probability", "log_probability"});
-    v("precision", precision,
-      "what the factors of matrix products are rounded to: f32; bf16; auto: bf16 where the processor is faster at it, "
-      "else f32; int8, with a scale for each row of the weights and of what they meet")
-        .choices({"f32", "bf16", "int8", "auto"});
     v("shortlist", shortlist,
       "outputs hold only the so many likeliest target tokens of each source token and the most frequent ones: faster, "
       "and now and then another output; needs a model trained with shortlist.per_token; 0: the whole vocabulary")

@@ -8,7 +8,6 @@ namespace lookback::tasks {
 namespace {
 
 namespace fs = std::filesystem;
-using io::message_of;
 using io::slurp;
 
 // Two models that differ in their seed, trained once for all tests.

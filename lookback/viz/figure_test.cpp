@@ -4,21 +4,12 @@
 
 #include <limits>
 
+#include "lookback/base/testing.h"
 #include "lookback/viz/color.h"
 #include "lookback/viz/test_figures.h"
 
 namespace lookback::viz {
 namespace {
-
-template <class E, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return "nothing thrown";
-}
 
 bool has(const std::string& words, const std::string& part) { return words.find(part) != std::string::npos; }
 
