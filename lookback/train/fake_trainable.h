@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "lookback/base/sha256.h"
-#include "lookback/base/testing.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/train/trainer.h"
 
@@ -184,5 +183,16 @@ struct Recorder final : Observer {
     return out;
   }
 };
+
+// What f throws as E, or "" if it does not.
+template <class E, class F>
+std::string message_or_none(F&& f) {
+  try {
+    f();
+  } catch (const E& e) {
+    return e.what();
+  }
+  return "";
+}
 
 }  // namespace lookback::train

@@ -185,13 +185,13 @@ TEST(Optimizer, StateTakenUpGoesOnToTheSameBits) {
 TEST(Optimizer, StateThatDoesNotFitIsRefusedByName) {
   const auto params = random_params(10), others = random_params(11);
   Optimizer adam({.kind = "adam"}, params), larger({.kind = "adam"}, others), sgd({.kind = "sgd"}, params);
-  EXPECT_EQ(message_of<FormatError>([&] { adam.load_state(sgd.state(), "o.safetensors"); }),
+  EXPECT_EQ(message_or_none<FormatError>([&] { adam.load_state(sgd.state(), "o.safetensors"); }),
             "o.safetensors: holds 1 tensors, adam needs 5; was the run started with another optimizer?");
-  EXPECT_EQ(message_of<FormatError>([&] { adam.load_state(larger.state(), "o.safetensors"); }),
+  EXPECT_EQ(message_or_none<FormatError>([&] { adam.load_state(larger.state(), "o.safetensors"); }),
             "o.safetensors: exp_avg.x is f32[11], expected f32[10]");
   auto renamed = adam.state();
   renamed[1].name = "exp_avg.z";
-  EXPECT_EQ(message_of<FormatError>([&] { adam.load_state(renamed, "o.safetensors"); }),
+  EXPECT_EQ(message_or_none<FormatError>([&] { adam.load_state(renamed, "o.safetensors"); }),
             "o.safetensors: has no tensor 'exp_avg.x'; was the run started with other options?");
 }
 
@@ -212,7 +212,7 @@ TEST(Optimizer, TiedParametersAreUpdatedOnceAndFrozenOnesNever) {
   const auto unique = unique_parameters({{"a", model.w}, {"b", model.w}, {"c", frozen}});
   ASSERT_EQ(unique.size(), 1u);
   EXPECT_EQ(unique[0].name, "a");
-  EXPECT_EQ(message_of<ConfigError>([&] {
+  EXPECT_EQ(message_or_none<ConfigError>([&] {
               unique_parameters({{"a", model.w}, {"a", model.b}});
             }),
             "two parameters are called 'a'");
@@ -230,7 +230,7 @@ TEST(Optimizer, UpdatingMakesANewVersion) {
 }
 
 TEST(OptimizerOptions, ContradictionsAreRefusedByName) {
-  const auto refused = [](const OptimizerOptions& o) { return message_of<ConfigError>([&] { resolved(o); }); };
+  const auto refused = [](const OptimizerOptions& o) { return message_or_none<ConfigError>([&] { resolved(o); }); };
   EXPECT_EQ(refused({.kind = "adam", .momentum = 0.9}),
             "optimizer.momentum has no meaning for kind 'adam', which has beta2, beta1, epsilon, lr, weight_decay and "
             "clip; leave it out");

@@ -159,7 +159,7 @@ TEST(Resume, WithoutAWholeCheckpointNothingIsStartedOver) {
   run(configurations()[1], here, FolderMode::create);
   for (const auto& e : fs::directory_iterator(here + "/training"))
     if (e.is_directory()) fs::remove(e.path().string() + "/manifest.json");
-  EXPECT_NE(message_of<FormatError>([&] {
+  EXPECT_NE(message_or_none<FormatError>([&] {
               run(configurations()[1], here, FolderMode::resume);
             }).find("none of its checkpoints is whole"),
             std::string::npos);
@@ -202,7 +202,7 @@ TEST(Resume, WhatMayNotChangeIsRefused) {
     TrainOptions now = before;
     now.max_steps = 40;
     change(now);
-    return message_of<ConfigError>([&] { run(now, folder / "model", FolderMode::resume); });
+    return message_or_none<ConfigError>([&] { run(now, folder / "model", FolderMode::resume); });
   };
   const std::string untouched = fingerprint(folder / "model");
   EXPECT_EQ(
@@ -227,7 +227,7 @@ TEST(Resume, WhatElseTheRunWasStartedWithHolds) {
     train(model, now, {.folder = folder / "model", .mode = mode, .settings = settings});
   };
   sit(4, FolderMode::create, {"model.hidden = 8", "data = \"a = b\""});
-  EXPECT_NE(message_of<ConfigError>([&] {
+  EXPECT_NE(message_or_none<ConfigError>([&] {
               sit(8, FolderMode::resume, {"model.hidden = 9", "data = \"a = c\"", "new = 1"});
             }).find("data = \"a = c\" (was \"a = b\"), model.hidden = 9 (was 8)"),
             std::string::npos);

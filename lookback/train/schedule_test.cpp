@@ -79,7 +79,7 @@ TEST(Schedule, ScoresSinceBest) {
 
 TEST(Schedule, RefusesWhatCannotBe) {
   const auto refused = [](const ScheduleOptions& o, int64_t max_steps = 0) {
-    return message_of<ConfigError>([&] { resolved(o, max_steps); });
+    return message_or_none<ConfigError>([&] { resolved(o, max_steps); });
   };
   EXPECT_NE(refused({.kind = "cosine"}).find("schedule.total (steps) must be set"), std::string::npos);
   EXPECT_EQ(refused({.kind = "cosine"}, 100), "");

@@ -221,18 +221,18 @@ TEST(Trainer, TheMeanOfTheBestIsKeptIfItIsBetter) {
 TEST(Trainer, StopPolicyNamesWhatIsNotFinite) {
   Trial loss;
   loss.model.bad_loss = [](int64_t epoch, int64_t batch) { return epoch == 1 && batch == 2 ? kNan : 0; };
-  EXPECT_EQ(message_of<NumericError>([&] { loss.train(); }),
+  EXPECT_EQ(message_or_none<NumericError>([&] { loss.train(); }),
             "step 10: the loss is not finite (epoch 1, batch 2); lower optimizer.lr, set optimizer.clip or a longer "
             "schedule.warmup, or set on_nonfinite to skip or rollback");
   Trial gradient;
   gradient.model.bad_gradient = [](int64_t epoch, int64_t) { return epoch == 1 ? INFINITY : 0; };
-  EXPECT_EQ(message_of<NumericError>([&] { gradient.train(); }).substr(0, 63),
+  EXPECT_EQ(message_or_none<NumericError>([&] { gradient.train(); }).substr(0, 63),
             "step 8: the gradient of layer.weight is not finite (epoch 1, ba");
   Trial weights;  // infinite from a finite gradient
   weights.options.optimizer = {.kind = "sgd", .lr = 1000};
   weights.options.validate_every = 1;
   weights.model.bad_gradient = [](int64_t, int64_t) { return 1e38; };
-  EXPECT_EQ(message_of<NumericError>([&] { weights.train(); }),
+  EXPECT_EQ(message_or_none<NumericError>([&] { weights.train(); }),
             "step 1: the parameter layer.weight is not finite; start again with a lower optimizer.lr or with "
             "optimizer.clip, or set on_nonfinite = 'rollback'");
   EXPECT_TRUE(latest_valid(weights.context.folder + "/training", [](auto&) {}).value().ends_with("checkpoint-0"));
@@ -248,7 +248,7 @@ TEST(Trainer, SkipPolicyLeavesTheUpdateOut) {
   Trial hopeless;
   hopeless.options.on_nonfinite = "skip", hopeless.options.max_skips = 4;
   hopeless.model.bad_loss = [](int64_t, int64_t) { return kNan; };
-  EXPECT_NE(message_of<NumericError>([&] { hopeless.train(); }).find("step 5: the loss is not finite"),
+  EXPECT_NE(message_or_none<NumericError>([&] { hopeless.train(); }).find("step 5: the loss is not finite"),
             std::string::npos);
 }
 
@@ -273,7 +273,7 @@ TEST(Trainer, RollbackReturnsToTheCheckpointWithHalfTheRate) {
   Trial hopeless;
   hopeless.options.on_nonfinite = "rollback";
   hopeless.model.bad_loss = [](int64_t, int64_t) { return kNan; };
-  EXPECT_NE(message_of<NumericError>([&] { hopeless.train(); }).find("training went back 3 times already"),
+  EXPECT_NE(message_or_none<NumericError>([&] { hopeless.train(); }).find("training went back 3 times already"),
             std::string::npos);
 }
 
@@ -291,7 +291,7 @@ TEST(Trainer, FoldersAreNotTakenByAccident) {
   run.train();
   const std::string before = fingerprint(run.context.folder);
   EXPECT_EQ(
-      message_of<ConfigError>([&] { run.train(); }),
+      message_or_none<ConfigError>([&] { run.train(); }),
       run.context.folder + ": exists and is not empty; resume the run in it, overwrite it, or choose another folder");
   EXPECT_EQ(fingerprint(run.context.folder), before);
   run.context.mode = FolderMode::overwrite;
@@ -299,7 +299,8 @@ TEST(Trainer, FoldersAreNotTakenByAccident) {
     const std::string path = run.context.folder + "/" + mine;
     fs::create_directories(fs::path(path).parent_path());
     write_all(path, "mine");
-    EXPECT_NE(message_of<ConfigError>([&] { run.train(); }).find("a run did not write " + path), std::string::npos);
+    EXPECT_NE(message_or_none<ConfigError>([&] { run.train(); }).find("a run did not write " + path),
+              std::string::npos);
     EXPECT_EQ(read_all(path), "mine");
     fs::remove(path);
   }
@@ -310,9 +311,9 @@ TEST(Trainer, FoldersAreNotTakenByAccident) {
   run.context = {.folder = run.folder / "other", .mode = FolderMode::resume};
   fs::create_directories(run.context.folder);
   write_all(run.context.folder + "/data.txt", "x");
-  EXPECT_NE(message_of<ConfigError>([&] { run.train(); }).find("there is no run to resume"), std::string::npos);
+  EXPECT_NE(message_or_none<ConfigError>([&] { run.train(); }).find("there is no run to resume"), std::string::npos);
   run.context.folder = run.folder / "other/data.txt";
-  EXPECT_NE(message_of<ConfigError>([&] { run.train(); }).find("is not a folder"), std::string::npos);
+  EXPECT_NE(message_or_none<ConfigError>([&] { run.train(); }).find("is not a folder"), std::string::npos);
 }
 
 TEST(Trainer, WhatIsOverwrittenStaysUntilTheFirstSave) {
@@ -344,7 +345,7 @@ TEST(Trainer, AFolderOfOnesOwnIsNoRun) {
   write_all(run.context.folder + "/README.md", "mine");
   write_all(run.context.folder + "/config.json", "{}");
   run.context.mode = FolderMode::overwrite;
-  EXPECT_NE(message_of<ConfigError>([&] { run.train(); }).find("is not overwritten"), std::string::npos);
+  EXPECT_NE(message_or_none<ConfigError>([&] { run.train(); }).find("is not overwritten"), std::string::npos);
   EXPECT_EQ(read_all(run.context.folder + "/README.md"), "mine");
   // What an earlier version wrote, without a manifest.
   write_all(run.context.folder + "/config.json", "{\"model_type\": \"lookback-seq2seq\"}");
@@ -360,7 +361,7 @@ TEST(Trainer, OneRunPerFolder) {
     if (!said.empty()) return;
     FakeTrainable other;
     RunContext context{.folder = run.context.folder, .mode = FolderMode::resume};
-    said = message_of<ConfigError>([&] { train(other, run.options, context); });
+    said = message_or_none<ConfigError>([&] { train(other, run.options, context); });
   };
   run.train();
   EXPECT_NE(said.find("another run is writing here"), std::string::npos) << said;
@@ -370,7 +371,7 @@ TEST(Trainer, OptionsThatCannotWorkAreRefusedBeforeTraining) {
   const auto refused = [](const std::function<void(Trial&)>& change) {
     Trial run;
     change(run);
-    const std::string said = message_of<ConfigError>([&] { run.train(); });
+    const std::string said = message_or_none<ConfigError>([&] { run.train(); });
     EXPECT_EQ(run.model.runs, 0);
     EXPECT_FALSE(fs::exists(run.context.folder));
     return said;
@@ -383,10 +384,10 @@ TEST(Trainer, OptionsThatCannotWorkAreRefusedBeforeTraining) {
   EXPECT_NE(refused([](Trial& r) { r.options.schedule.decay_by = "time"; }).find("'time'"), std::string::npos);
   Trial absent;
   absent.options.keep = "absent";
-  EXPECT_EQ(message_of<ConfigError>([&] { absent.train(); }), "keep = 'absent', but validation gives loss, score");
+  EXPECT_EQ(message_or_none<ConfigError>([&] { absent.train(); }), "keep = 'absent', but validation gives loss, score");
   Trial nothing;
   nothing.model.epoch_batches = 0;
-  EXPECT_NE(message_of<FormatError>([&] { nothing.train(); }).find("nothing to train on"), std::string::npos);
+  EXPECT_NE(message_or_none<FormatError>([&] { nothing.train(); }).find("nothing to train on"), std::string::npos);
 }
 
 TEST(Trainer, WithoutANumberTheLastWeightsAreKept) {
@@ -411,7 +412,7 @@ TEST(Trainer, AFullDiskIsAnIoErrorAndTheCheckpointIsWhole) {
       if (run.model.runs == 10) ::setrlimit(RLIMIT_FSIZE, &limit);
       return 0;
     };
-    ::_exit(message_of<IoError>([&] { run.train(); }).find("File too large") != std::string::npos ? 0 : 1);
+    ::_exit(message_or_none<IoError>([&] { run.train(); }).find("File too large") != std::string::npos ? 0 : 1);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
