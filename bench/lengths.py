@@ -16,10 +16,10 @@ import math
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 
 import lengths_picture
+import on_request
 import peers
 import peers_torch
 
@@ -47,12 +47,12 @@ def serve(score, steps, repeat):
         print("done", flush=True)
 
 
-class Contender:
+class Contender(on_request.OnRequest):
     """A process that trains when asked."""
 
     def __init__(self, command, repeat):
+        super().__init__(command)
         self.repeat = repeat
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.seconds()  # to warm up
 
     def processor_time(self):
@@ -63,19 +63,8 @@ class Contender:
     def seconds(self):
         """Of processor time, for one training step."""
         begin = self.processor_time()
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        if not self.process.stdout.readline():
-            sys.exit(f"lengths: {' '.join(self.process.args)} ended with code {self.process.wait()}")
+        self.ask()
         return (self.processor_time() - begin) / self.repeat
-
-    def peak_mib(self):
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def contenders(args, score, steps):

@@ -15,19 +15,19 @@ def cpu_info(key):
 CPU = cpu_info("model name") or "unknown"
 
 
-class Ours:
-    def __init__(self, program, work, repeat, threads, *flags):
-        command = [program, "bench", work, "--on-request", "--repeat", str(repeat), "--threads", str(threads), *flags]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.measure()
+class OnRequest:
+    """A process that works, and answers with a line, for each line that it is given."""
 
-    def measure(self):
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self):
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
-            sys.exit(f"bench: lookback bench ended with code {self.process.wait()}")
-        return float(answer)
+            sys.exit(f"bench: {' '.join(map(str, self.process.args))} ended with code {self.process.wait()}")
+        return answer
 
     def peak_mib(self):
         """The most memory that was resident so far."""
@@ -37,3 +37,13 @@ class Ours:
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+class Ours(OnRequest):
+    def __init__(self, program, work, repeat, threads, *flags):
+        super().__init__([program, "bench", work, "--on-request", "--repeat", str(repeat), "--threads", str(threads),
+                          *flags])
+        self.measure()
+
+    def measure(self):
+        return float(self.ask())

@@ -73,8 +73,7 @@ Var Front::read_characters(const std::vector<std::vector<int32_t>>& words) const
   }
   const Sequence x{ops::gather_rows(character_embedding_.weight, ops::row_ids(std::move(ids))), shape,
                    RowOrder::by_sequence};
-  const Encoded read = (*reader_)({rows_in(x, reader_->reads()), shape, reader_->reads()},
-                                  {RowOrder::by_sequence, none, nullptr, false});
+  const Encoded read = (*reader_)(in_order(x, reader_->reads()), {RowOrder::by_sequence, none, nullptr, false});
   const Var by_rank = read.final.empty() ? ops::max_rows(read.memory.x, shape.memory()) : read.final.back().h;
   return ops::gather_rows(by_rank, ops::row_ids(shape.rank_of_sequence()));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 
 #include "lookback/base/elementary.h"
 #include "lookback/io/atomic_file.h"
@@ -135,7 +136,8 @@ Tensor mean_row(const Tensor& x) {
   return out;
 }
 
-// One output for each label or, where a text may have several, one for all, as probable as their least sure one is.
+// One output for each label or, where a text may have several, one for all, as probable as
+// the answers about each label together, were these independent.
 std::vector<Output> outputs_of(const data::Labels& labels, const Said& said) {
   std::vector<Output> out;
   if (!labels.options().several) {
@@ -193,6 +195,16 @@ std::vector<double> class_weights(const StringList& given, const data::Labels& l
   return out;
 }
 
+// Rows of a table as a model reads them.
+ClassifierBatch as_read(const Classify::Network& network, data::Batch batch) {
+  ClassifierBatch out{.texts = network.texts(std::move(batch.columns[0]),
+                                             network.spelling ? std::move(batch.columns[2]) : std::vector<Ids>()),
+                      .labels = std::move(batch.columns[1])};
+  for (Ids& labels : out.labels)
+    if (network.labels->options().several) labels.pop_back();  // the mark of the end
+  return out;
+}
+
 bool ends_so(const std::string& piece, const StringList& ends) {
   return std::ranges::any_of(ends, [&](const std::string& end) { return !end.empty() && piece.ends_with(end); });
 }
@@ -212,7 +224,7 @@ LabelledOutputs labelled_outputs(const data::Labels& labels, const std::vector<S
 
 void Classify::Network::check_ensemble(const Network& other, const std::string& folder,
                                        const std::string& other_folder) const {
-  const auto same_form = [](Config a, Config b) {
+  const auto same_form = [](const Config& a, const Config& b) {
     return a.labels == b.labels && a.label.several == b.label.several && a.label.separator == b.label.separator &&
            a.label.names == b.label.names && a.characters == b.characters &&
            a.model.hierarchical == b.model.hierarchical && a.model.sentences.ends == b.model.sentences.ends;
@@ -302,12 +314,7 @@ Classify::Network Classify::with_assets_of(const io::ModelFolder& folder, const 
                      ", but the model in ", folder.path(), " has it otherwise");
   log(Severity::info, "tokenizer and labels: those of " + folder.path());
   const auto tokenizer = load_tokenizer(folder);
-  std::shared_ptr<data::Spelling> spelling;
-  if (recipe.model.front.spelling.any()) {
-    check<ConfigError>(!config.characters.empty(), "model.characters and model.capitals need a model that has them; ",
-                       folder.path(), " has none");
-    spelling = std::make_shared<data::Spelling>(tokenizer, config.characters, file);
-  }
+  const auto spelling = known_spelling(recipe.model.front.spelling, tokenizer, config.characters, file);
   return make(recipe, tokenizer, std::make_shared<data::Labels>(config.labels, recipe.label, file), spelling);
 }
 
@@ -330,11 +337,7 @@ StringList Classify::example(const Network& network, const data::Table& table, i
 }
 
 Loss Classify::loss(const Network& network, const Recipe& recipe, data::Batch batch, double scale, Noise* noise) {
-  ClassifierBatch texts{.texts = network.texts(std::move(batch.columns[0]),
-                                               network.spelling ? std::move(batch.columns[2]) : std::vector<Ids>()),
-                        .labels = std::move(batch.columns[1])};
-  for (Ids& labels : texts.labels)
-    if (network.labels->options().several) labels.pop_back();
+  const ClassifierBatch texts = as_read(network, std::move(batch));
   ClassifierObjective objective = recipe.loss;
   objective.class_weights = network.class_weights;
   const auto loss = network.model->loss(texts, objective, scale, noise);
@@ -406,14 +409,9 @@ void Classify::finish(Network& network, const data::Table& valid, const LogSink&
   std::vector<std::vector<int32_t>> gold;
   std::vector<double> logits;
   for (const auto& index : data::costliest_first(costs(valid), 64, kTokensAtOnce)) {
-    data::Batch batch = valid.batch(index);
-    for (Ids& labels : batch.columns[1]) {
-      if (network.labels->options().several) labels.pop_back();
-      gold.push_back(std::move(labels));
-    }
-    const auto texts =
-        network.texts(std::move(batch.columns[0]), network.spelling ? std::move(batch.columns[2]) : std::vector<Ids>());
-    for (const auto& scores : network.model->score(texts))
+    ClassifierBatch batch = as_read(network, valid.batch(index));
+    std::ranges::move(batch.labels, std::back_inserter(gold));
+    for (const auto& scores : network.model->score(batch.texts))
       logits.insert(logits.end(), scores.logits.begin(), scores.logits.end());
   }
   network.config.temperature = std::clamp(fitted_temperature(*network.labels, gold, logits), 1e-3, 1e3);

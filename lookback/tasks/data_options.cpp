@@ -50,7 +50,7 @@ void check_names(const StringList& names, const std::string& key, const StringLi
 
 // The files that a name stands for, in the order of their names.
 StringList matches(const std::string& name, const std::string& key, const std::string& root) {
-  const fs::path path = fs::path(name).is_absolute() || root.empty() ? name : root + "/" + name;
+  const fs::path path = path_from(name, root);
   if (path.filename().string().find('*') == std::string::npos) return {path.string()};
   StringList out;
   std::error_code error;
@@ -66,6 +66,10 @@ StringList matches(const std::string& name, const std::string& key, const std::s
 }
 
 }  // namespace
+
+std::string path_from(const std::string& name, const std::string& root) {
+  return fs::path(name).is_absolute() || root.empty() ? name : root + "/" + name;
+}
 
 data::RowSource rows_of(const StringList& names, const std::string& key, const StringList& columns,
                         const data::TableOptions& options, const std::string& root) {

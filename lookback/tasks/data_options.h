@@ -35,6 +35,9 @@ struct DataOptions {
   data::RowSource rows(Split split, const StringList& columns, const std::string& root) const;
 };
 
+// Where a file is that a recipe names: relative names start at `root`.
+std::string path_from(const std::string& name, const std::string& root);
+
 // Rows of files that are named as data.train names its own; `key` is what messages call them.
 data::RowSource rows_of(const StringList& names, const std::string& key, const StringList& columns,
                         const data::TableOptions& options, const std::string& root);

@@ -15,8 +15,7 @@ namespace {
 // classes, whether it is there.
 struct Classes {
   std::vector<int64_t> gold;
-  std::vector<double> numbers;  // [N, width]
-  int64_t width;
+  std::vector<double> numbers;  // [N, classes]
 };
 
 using TwoNumbers = std::pair<double, double> (*)(double);
@@ -25,7 +24,7 @@ using TwoNumbers = std::pair<double, double> (*)(double);
 Classes classes_of(const data::Labels& labels, const std::vector<std::vector<int32_t>>& gold,
                    std::span<const double> numbers, TwoNumbers both) {
   const auto K = static_cast<size_t>(labels.count());
-  Classes out{.gold = {}, .numbers = {}, .width = labels.options().several ? 2 : labels.count()};
+  Classes out;
   for (size_t n = 0; n < gold.size(); ++n) {
     if (std::ranges::find(gold[n], -1) != gold[n].end()) continue;
     const auto row = numbers.subspan(n * K, K);

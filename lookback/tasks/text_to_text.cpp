@@ -143,12 +143,8 @@ TextToTextTask::Assets TextToTextTask::assets_of(const io::ModelFolder& folder, 
                      config.joint ? "one vocabulary" : "two vocabularies",
                      " and this recipe has tokenizer.joint = ", options.joint ? "true" : "false",
                      "; its tokenizers go with its weights");
-  if (model.spelling.any()) {
-    check<ConfigError>(!config.characters.empty(), "model.characters and model.capitals need a model that has them; ",
-                       folder.path(), " has none");
-    out.spelling =
-        std::make_shared<data::Spelling>(out.tokenizers.source, config.characters, folder.path() + "/config.json");
-  }
+  out.spelling =
+      known_spelling(model.spelling, out.tokenizers.source, config.characters, folder.path() + "/config.json");
   log(Severity::info, "tokenizer: that of " + folder.path());
   return out;
 }

@@ -1,26 +1,27 @@
 #include "lookback/tasks/vectors.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "lookback/base/error.h"
 #include "lookback/base/format_number.h"
 #include "lookback/data/vocab.h"
 #include "lookback/data/word_tokenizer.h"
 #include "lookback/data/word_vectors.h"
+#include "lookback/tasks/data_options.h"
 
 namespace lookback::tasks {
-namespace {
-
-std::string path_of(const std::string& file, const std::string& root) {
-  return std::filesystem::path(file).is_absolute() || root.empty() ? file : root + "/" + file;
-}
-
-}  // namespace
-
 void check_spelling(const SpellingOptions& options, const data::TokenizerOptions& tokenizer) {
   check<ConfigError>(tokenizer.sampling == 0 || !options.any(), "tokenizer.sampling = ", tokenizer.sampling,
                      " cuts words anew each time, and model.characters and model.capitals need them as they are");
+}
+
+std::shared_ptr<data::Spelling> known_spelling(const SpellingOptions& options,
+                                               std::shared_ptr<const data::Tokenizer> tokenizer,
+                                               const StringList& characters, const std::string& file) {
+  if (!options.any()) return nullptr;
+  check<ConfigError>(!characters.empty(), "model.characters and model.capitals need a model that has them; ", file,
+                     " has none");
+  return std::make_shared<data::Spelling>(std::move(tokenizer), characters, file);
 }
 
 void check_vectors(const VectorOptions& options, const data::TokenizerOptions& tokenizer, const std::string& key) {
@@ -33,13 +34,13 @@ void check_vectors(const VectorOptions& options, const data::TokenizerOptions& t
 std::shared_ptr<data::Tokenizer> with_words_of(const VectorOptions& options, std::shared_ptr<data::Tokenizer> tokenizer,
                                                const std::string& root) {
   if (options.words == 0) return tokenizer;
-  return data::with_words(*tokenizer, data::first_words(path_of(options.file, root), options.words));
+  return data::with_words(*tokenizer, data::first_words(path_from(options.file, root), options.words));
 }
 
 void start_from_vectors(const VectorOptions& options, const data::Tokenizer& tokenizer, const Var& embeddings,
                         const std::string& width_key, const std::string& root, const LogSink& log) {
   if (options.file.empty()) return;
-  const std::string path = path_of(options.file, root);
+  const std::string path = path_from(options.file, root);
   StringList wanted;
   for (int32_t id = data::kSpecials; id < tokenizer.size(); ++id) wanted.push_back(tokenizer.piece(id));
   const data::WordVectors vectors = data::read_word_vectors(path, wanted);

@@ -6,6 +6,7 @@
 #include "lookback/autograd/var.h"
 #include "lookback/base/fields.h"
 #include "lookback/base/log.h"
+#include "lookback/data/spelling.h"
 #include "lookback/data/tokenizer.h"
 #include "lookback/nn/front.h"
 
@@ -31,6 +32,11 @@ struct VectorOptions {
 void check_vectors(const VectorOptions& options, const data::TokenizerOptions& tokenizer, const std::string& key);
 // The same for what a front reads of how words are written.
 void check_spelling(const SpellingOptions& options, const data::TokenizerOptions& tokenizer);
+// What such a front needs, of a model whose config.json is `file` and has these characters; null where it reads none.
+// Throws ConfigError where the model has no characters, FormatError where they are none.
+std::shared_ptr<data::Spelling> known_spelling(const SpellingOptions& options,
+                                               std::shared_ptr<const data::Tokenizer> tokenizer,
+                                               const StringList& characters, const std::string& file);
 
 // The tokenizer with the words that the options add. Relative paths start at `root`. Throws as first_words does.
 std::shared_ptr<data::Tokenizer> with_words_of(const VectorOptions& options, std::shared_ptr<data::Tokenizer> tokenizer,
