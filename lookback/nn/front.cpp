@@ -38,7 +38,9 @@ Front::Front(const FrontOptions& options, int64_t vocabulary, int64_t characters
 Var Front::operator()(std::vector<int32_t> tokens, const Spellings& spellings) const {
   check_below(tokens, vocabulary_, "token");
   const size_t N = tokens.size();
-  std::vector<Var> parts{ops::gather_rows(embedding_.weight, ops::row_ids(std::move(tokens)))};
+  const Var embedded = ops::gather_rows(embedding_.weight, ops::row_ids(std::move(tokens)));
+  if (!options_.spelling.any()) return embedded;
+  std::vector<Var> parts{embedded};
   if (reader_) {
     check(spellings.characters.size() == N, "characters of ", spellings.characters.size(), " tokens for ", N);
     std::map<std::vector<int32_t>, int32_t> number;
@@ -57,7 +59,7 @@ Var Front::operator()(std::vector<int32_t> tokens, const Spellings& spellings) c
     check_below(spellings.cases, kCases, "case");
     parts.push_back(ops::gather_rows(capitals_.weight, ops::row_ids(spellings.cases)));
   }
-  return parts.size() == 1 ? parts[0] : ops::concat_columns(parts);
+  return ops::concat_columns(parts);
 }
 
 // [words, width of the reader], in their order.
