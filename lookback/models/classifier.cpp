@@ -123,7 +123,7 @@ Sequence Classifier::embed(const ClassifierTexts& texts, Noise* noise) const {
   drop_words(ids, options_.dropout.words, noise);
   Spellings spellings;
   if (options_.front.spelling.any()) spellings = spellings_of(texts.spellings, shape.sequence_of_rank());
-  return {front_(std::move(ids), spellings), shape, RowOrder::by_sequence};
+  return front_(std::move(ids), spellings, shape, RowOrder::by_sequence);
 }
 
 // What was read of some texts: a vector of each, in the order of ranks, and where attention went.

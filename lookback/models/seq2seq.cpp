@@ -116,13 +116,13 @@ Sequence Seq2Seq::embed_source(const Sentences& sentences, const Sentences& spel
     check(spellings.size() == sentences.size(), "spellings of ", spellings.size(), " sources for ", sentences.size());
     auto ids = flattened(permuted(sentences, shape.sequence_of_rank()));
     drop_words(ids, options_.dropout.words, noise);
-    return {front_(std::move(ids), spellings_of(spellings, shape.sequence_of_rank())), shape, RowOrder::by_sequence};
+    return front_(std::move(ids), spellings_of(spellings, shape.sequence_of_rank()), shape, RowOrder::by_sequence);
   }
   const auto& sentence = shape.sequence_of_rank();
   auto ids =
       packed_tokens(shape.steps(), [&](size_t b, size_t t) { return sentences[static_cast<size_t>(sentence[b])][t]; });
   drop_words(ids, options_.dropout.words, noise);
-  return {front_(std::move(ids), {}), shape, RowOrder::by_step};
+  return front_(std::move(ids), {}, shape, RowOrder::by_step);
 }
 
 Var Seq2Seq::project(const Var& readout) const { return output_(readout); }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "lookback/autograd/grad_check.h"
+#include "lookback/base/precision.h"
 #include "lookback/nn/encoder.h"
 #include "lookback/nn/pooling.h"
 #include "lookback/ops/testing.h"
@@ -78,6 +79,33 @@ TEST(Blocks, ABlockOfItsKindIsTheStack) {
   const Encoded a = stack(by_step, {}, nullptr), b = block(by_sequence, {}, nullptr);
   EXPECT_TRUE(same_bits(a.memory.x.value(), b.memory.x.value()));
   EXPECT_TRUE(same_bits(a.final[0].c.value(), b.final[0].c.value()));
+}
+
+// Words that are looked up late, and by a recurrent block met once each, give the bits of their vectors.
+TEST(Blocks, WordsAreWhatTheirVectorsAre) {
+  const Var table(random_tensor({6, kE}, 3).to(Dtype::f32));
+  const auto ids = ops::row_ids({0, 5, 5, 1, 0, 2, 2, 2, 5, 0});
+  std::vector<EncoderOptions> kinds = {{.layers = 2, .hidden = 3},
+                                       {.cell = "gru", .hidden = 2, .bidirectional = false, .time = {.checkpoint = 2}},
+                                       {.hidden = kE, .bidirectional = false, .residual = true},
+                                       {.cell = "gru", .layers = 2, .hidden = 3, .residual = true, .layer_norm = true}};
+  for (const BlockOptions& b : kMixed) kinds.push_back({.blocks = {b}});
+  for (const EncoderOptions& o : kinds)
+    for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int8}) {
+      const PrecisionScope scope(precision);
+      Encoder e(o, kE);
+      draw(e, Dtype::f32);
+      Sequence words = batch(kLengths, Tensor());
+      words.x = table, words.rows = ids;
+      const NoGrad off;
+      const Sequence vectors{ops::gather_rows(table, ids), words.shape, words.order};
+      for (int again = 0; again < 2; ++again) {
+        const Encoded a = e(words, {}, nullptr), b = e(vectors, {}, nullptr);
+        EXPECT_TRUE(same_bits(a.memory.x.value(), b.memory.x.value()));
+        ASSERT_EQ(a.final.size(), b.final.size());
+        for (size_t k = 0; k < a.final.size(); ++k) EXPECT_TRUE(same_bits(a.final[k].h.value(), b.final[k].h.value()));
+      }
+    }
 }
 
 TEST(Blocks, ASequenceDoesNotDependOnItsCompany) {

@@ -140,7 +140,8 @@ Var DecoderPass::input_part(const Var& embedded) const {
 }
 
 Var DecoderPass::input_part(const Var& table, const ops::RowIds& ids) const {
-  return (*decoder_.input_parts_)(table, ids, layers_[0].w_ih, layers_[0].b_ih, {0, table.dim(1)});
+  const auto& w = layers_[0];
+  return (*decoder_.input_parts_)(table, ids, {w.w_ih, w.b_ih}, [&](const Var& x) { return input_part(x); }).gathered();
 }
 
 ops::Attended DecoderPass::attend(const Var& query, const ops::RowIds& sentence_of_row,

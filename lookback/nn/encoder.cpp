@@ -26,9 +26,11 @@ Encoder::Encoder(const EncoderOptions& options, int64_t input_width, const std::
 }
 
 Encoded Encoder::operator()(const Sequence& embedded, const DropoutOptions& dropout, Noise* noise) const {
-  const RowOrder first = blocks_.front()->reads();
-  const BlockRun embedding{first, dropout, noise, true};
-  Encoded out{.memory = {block_input(embedded, first, embedding), embedded.shape, first}, .final = {}};
+  Encoded out{.memory = embedded, .final = {}};
+  if (noise) {
+    const RowOrder first = blocks_.front()->reads();
+    out.memory = {block_input(embedded, first, {first, dropout, noise, true}), embedded.shape, first};
+  }
   for (size_t k = 0; k < blocks_.size(); ++k) {
     const RowOrder next = k + 1 < blocks_.size() ? blocks_[k + 1]->reads() : RowOrder::by_sequence;
     Encoded one = (*blocks_[k])(out.memory, {next, dropout, noise, k > 0});

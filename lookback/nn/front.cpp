@@ -35,12 +35,13 @@ Front::Front(const FrontOptions& options, int64_t vocabulary, int64_t characters
   width_ += reader_->width();
 }
 
-Var Front::operator()(std::vector<int32_t> tokens, const Spellings& spellings) const {
+Sequence Front::operator()(std::vector<int32_t> tokens, const Spellings& spellings, const Ragged& shape,
+                           RowOrder order) const {
   check_below(tokens, vocabulary_, "token");
   const size_t N = tokens.size();
-  const Var embedded = ops::gather_rows(embedding_.weight, ops::row_ids(std::move(tokens)));
-  if (!options_.spelling.any()) return embedded;
-  std::vector<Var> parts{embedded};
+  const auto ids = ops::row_ids(std::move(tokens));
+  if (!options_.spelling.any()) return {embedding_.weight, shape, order, ids};
+  std::vector<Var> parts{ops::gather_rows(embedding_.weight, ids)};
   if (reader_) {
     check(spellings.characters.size() == N, "characters of ", spellings.characters.size(), " tokens for ", N);
     std::map<std::vector<int32_t>, int32_t> number;
@@ -59,7 +60,7 @@ Var Front::operator()(std::vector<int32_t> tokens, const Spellings& spellings) c
     check_below(spellings.cases, kCases, "case");
     parts.push_back(ops::gather_rows(capitals_.weight, ops::row_ids(spellings.cases)));
   }
-  return ops::concat_columns(parts);
+  return {ops::concat_columns(parts), shape, order};
 }
 
 // [words, width of the reader], in their order.

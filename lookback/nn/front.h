@@ -69,10 +69,12 @@ class Front {
   // For that many tokens and characters. Throws ConfigError for options that do not go together, naming `where`.
   Front(const FrontOptions& options, int64_t vocabulary, int64_t characters, const std::string& where);
 
-  // Of tokens [N], in any order, their vectors [N, width]: the token's embedding, what was read from its characters,
-  // and that of its case, side by side. A word is read once, however often it is there. `spellings` is looked at only
-  // if the options say so. Throws ShapeError for ids out of range and for spellings of other than N tokens.
-  Var operator()(std::vector<int32_t> tokens, const Spellings& spellings) const;
+  // Tokens [N] of that shape and order; of each its vector [width]: the token's embedding, what was read from its
+  // characters, and that of its case, side by side. A word is read once, however often it is there. `spellings` is
+  // looked at only if the options say so. Throws ShapeError for ids out of range and for spellings of other than N
+  // tokens.
+  Sequence operator()(std::vector<int32_t> tokens, const Spellings& spellings, const Ragged& shape,
+                      RowOrder order) const;
 
   int64_t width() const { return width_; }
   const Var& embeddings() const { return embedding_.weight; }  // [vocabulary, embedding]

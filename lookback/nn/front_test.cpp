@@ -20,14 +20,20 @@ std::vector<FrontOptions> kinds() {
        .spelling = {.characters = {.kind = "convolution", .embedding = 3, .hidden = 4, .kernel = 2}, .capitals = 1}}};
 }
 
+// Tokens of one text.
+Var read(const Front& front, const std::vector<int32_t>& tokens, const Spellings& spellings) {
+  const Ragged shape(std::vector<int64_t>{std::ssize(tokens)});
+  return rows_in(front(tokens, spellings, shape, RowOrder::by_sequence), RowOrder::by_step);
+}
+
 TEST(Front, AWordIsReadAsItIsAlone) {
   for (const FrontOptions& o : kinds()) {
     Front front(o, kVocabulary, kAlphabet, "model");
     initialise(params_of(front), {}, 1);
-    const Tensor all = front(kTokens, kSpellings).value();
+    const Tensor all = read(front, kTokens, kSpellings).value();
     ASSERT_EQ(all.shape(), (Shape{5, front.width()}));
     for (size_t n = 0; n < kTokens.size(); ++n) {
-      const Tensor one = front({kTokens[n]}, {{kSpellings.cases[n]}, {kSpellings.characters[n]}}).value();
+      const Tensor one = read(front, {kTokens[n]}, {{kSpellings.cases[n]}, {kSpellings.characters[n]}}).value();
       for (int64_t c = 0; c < front.width(); ++c)
         EXPECT_EQ(one.data<float>()[c], all.data<float>()[static_cast<int64_t>(n) * front.width() + c]);
     }
@@ -43,7 +49,7 @@ TEST(Front, EveryTableLearns) {
   for (const FrontOptions& o : kinds()) {
     Front front(o, kVocabulary, kAlphabet, "model");
     initialise(params_of(front), {}, 1);
-    const Var x = front(kTokens, kSpellings);
+    const Var x = read(front, kTokens, kSpellings);
     backward(
         ops::projected_xent(x, Var::parameter(Tensor::full({2, front.width()}, 0.3)), {}, {0, 1, 1, 0, 1}, {}).loss);
     for (const NamedVar& p : params_of(front)) EXPECT_TRUE(p.var.row_grad() || !p.var.grad().empty()) << p.name;
@@ -61,11 +67,11 @@ TEST(Front, WhatStaysAsItIsInInt8) {
 
 TEST(Front, BadInput) {
   const Front front(kinds()[3], kVocabulary, kAlphabet, "model");
-  EXPECT_THROW(front({7}, {{0}, {{}}}), ShapeError);
-  EXPECT_THROW(front({1}, {{6}, {{}}}), ShapeError);
-  EXPECT_THROW(front({1}, {{0}, {{5}}}), ShapeError);
-  EXPECT_THROW(front({1}, {{}, {{1}}}), ShapeError);
-  EXPECT_THROW(front({1}, {{0}, {}}), ShapeError);
+  EXPECT_THROW(read(front, {7}, {{0}, {{}}}), ShapeError);
+  EXPECT_THROW(read(front, {1}, {{6}, {{}}}), ShapeError);
+  EXPECT_THROW(read(front, {1}, {{0}, {{5}}}), ShapeError);
+  EXPECT_THROW(read(front, {1}, {{}, {{1}}}), ShapeError);
+  EXPECT_THROW(read(front, {1}, {{0}, {}}), ShapeError);
   EXPECT_THROW(Front({.spelling = {.characters = {.kernel = 4}}}, 7, 5, "model"), ConfigError);
 }
 

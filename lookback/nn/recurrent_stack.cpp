@@ -10,7 +10,9 @@ Var side_by_side(const std::vector<Var>& parts) { return parts.size() == 1 ? par
 }  // namespace
 
 RecurrentStack::RecurrentStack(const EncoderOptions& options, int64_t input_width)
-    : options_(options), input_width_(input_width) {
+    : options_(options),
+      input_width_(input_width),
+      input_parts_(std::make_shared<std::array<ProjectedEmbeddingCache, 2>>()) {
   for (int64_t k = 0; k < options.layers; ++k) {
     Layer layer;
     for (int64_t d = 0; d < (options.bidirectional ? 2 : 1); ++d)
@@ -20,27 +22,49 @@ RecurrentStack::RecurrentStack(const EncoderOptions& options, int64_t input_widt
   }
 }
 
+ops::RecurrentOut RecurrentStack::run(const Var& x, const Steps& steps, size_t layer, size_t direction,
+                                      const BlockRun& block) const {
+  ops::RecurrentWeights w = layers_[layer].directions[direction];
+  w.w_hh = drop_weights(w.w_hh, block.dropout, block.noise);
+  const auto options = options_.time.along(kDirections[direction]);
+  if (cell_kind(options_.cell) == CellKind::gru) return ops::gru(x, steps, w, options);
+  return ops::lstm(x, steps, w, options);
+}
+
+ops::RecurrentOut RecurrentStack::run(const Var& table, const ops::RowIds& ids, const Steps& steps,
+                                      size_t direction) const {
+  const ops::RecurrentWeights& w = layers_[0].directions[direction];
+  const bool gru = cell_kind(options_.cell) == CellKind::gru;
+  const auto parts = (*input_parts_)[direction](table, ids, {w.w_ih, w.b_ih, w.b_hh}, [&](const Var& x) {
+    return gru ? ops::gru_input_part(x, w) : ops::lstm_input_part(x, w);
+  });
+  const auto options = options_.time.along(kDirections[direction]);
+  if (gru) return ops::gru_from_parts({parts.x, parts.ids}, steps, w, options);
+  return ops::lstm_from_parts({parts.x, parts.ids}, steps, w, options);
+}
+
 Encoded RecurrentStack::operator()(const Sequence& input, const BlockRun& block) const {
   const Ragged& shape = input.shape;
   const Steps& steps = shape.steps();
-  const auto run = cell_kind(options_.cell) == CellKind::gru ? &ops::gru : &ops::lstm;
   Encoded out{.memory = {Var(), shape, block.out}, .final = {}};
-  Var x = rows_in(input, RowOrder::by_step);
+  const bool by_word = input.rows && !grad_enabled() && !block.noise;
+  const auto adds_input = [&](size_t k) { return options_.residual && (k ? width() : input_width_) == width(); };
+  Var x = by_word && !adds_input(0) ? Var() : rows_in(input, RowOrder::by_step);
   for (size_t k = 0; k < layers_.size(); ++k) {
     const Layer& layer = layers_[k];
     // Only the cells read dropped units; what a residual adds stays whole.
     const BlockRun between{block.out, block.dropout, block.noise, k > 0 || block.drop_input};
-    const Var in = block_input({x, shape, RowOrder::by_step}, RowOrder::by_step, between);
+    const bool words = by_word && k == 0;
+    const Var in = words ? input.x : block_input({x, shape, RowOrder::by_step}, RowOrder::by_step, between);
+    const ops::RowIds ids = words ? row_ids_in(input, RowOrder::by_step) : nullptr;
     std::vector<Var> h, last_h, last_c;
     for (size_t d = 0; d < layer.directions.size(); ++d) {
-      ops::RecurrentWeights w = layer.directions[d];
-      w.w_hh = drop_weights(w.w_hh, block.dropout, block.noise);
-      const auto one = run(in, steps, w, options_.time.along(kDirections[d]), {});
+      const auto one = words ? run(in, ids, steps, d) : run(in, steps, k, d, block);
       h.push_back(one.h), last_h.push_back(one.last_h);
       if (one.last_c) last_c.push_back(one.last_c);
     }
     out.final.push_back({side_by_side(last_h), last_c.empty() ? Var() : side_by_side(last_c)});
-    const bool adds = options_.residual && x.dim(1) == width();
+    const bool adds = adds_input(k);
     const bool is_last = k + 1 == layers_.size();
     if (is_last && !adds && !options_.layer_norm && block.out == RowOrder::by_sequence) {
       // One copy of a long source instead of two.

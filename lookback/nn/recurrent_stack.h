@@ -1,10 +1,13 @@
 // LSTM or GRU layers one on the other, in one direction or both.
 #pragma once
 
+#include <array>
+#include <memory>
 #include <vector>
 
 #include "lookback/nn/block.h"
 #include "lookback/nn/linear.h"
+#include "lookback/nn/projected_embedding_cache.h"
 
 namespace lookback {
 
@@ -24,6 +27,10 @@ class RecurrentStack final : public Block {
   void params(ParamVisitor& v) override;
 
  private:
+  ops::RecurrentOut run(const Var& x, const Steps& steps, size_t layer, size_t direction, const BlockRun& block) const;
+  // The same for embeddings of which no gradient is wanted: a word meets the weights once.
+  ops::RecurrentOut run(const Var& table, const ops::RowIds& ids, const Steps& steps, size_t direction) const;
+
   struct Layer {
     std::vector<ops::RecurrentWeights> directions;  // forward, then reverse
     LayerNorm norm;
@@ -32,6 +39,7 @@ class RecurrentStack final : public Block {
   EncoderOptions options_;
   int64_t input_width_;
   std::vector<Layer> layers_;
+  std::shared_ptr<std::array<ProjectedEmbeddingCache, 2>> input_parts_;  // of the first layer's directions
 };
 
 }  // namespace lookback

@@ -81,6 +81,13 @@ TEST(Sequence, RowsInEitherOrderAndBack) {
   EXPECT_EQ(std::vector<float>(rows.begin(), rows.end()), (std::vector<float>{0, 1, 2, 10, 11, 20}));
   const Tensor back = rows_in(by_sequence, RowOrder::by_step).value();
   EXPECT_TRUE(testing::same_bits(back, by_step.x.value()));
+  const Sequence looked_up{Var(Tensor::of<float>({3, 1}, {7, 8, 9})), shape, RowOrder::by_step,
+                           ops::row_ids({2, 0, 1, 1, 2, 0})};
+  const Tensor words = rows_in(looked_up, RowOrder::by_sequence).value();
+  EXPECT_EQ(std::vector<float>(words.span<float>().begin(), words.span<float>().end()),
+            (std::vector<float>{9, 8, 7, 7, 9, 8}));
+  EXPECT_EQ(*row_ids_in(looked_up, RowOrder::by_step), *looked_up.rows);
+  EXPECT_EQ(row_ids_in(by_step, RowOrder::by_step), nullptr);
   EXPECT_THROW(rows_in({by_step.x, Ragged(std::vector<int64_t>{1}), RowOrder::by_step}, RowOrder::by_sequence),
                ShapeError);
 }

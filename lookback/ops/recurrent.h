@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lookback/autograd/var.h"
+#include "lookback/ops/basic.h"
 #include "lookback/ops/layout.h"
 
 namespace lookback::ops {
@@ -44,6 +45,22 @@ RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, c
 // GRU: n = tanh(xn + r hn), h' = (1-z) n + z h   (Cho et al. 2014, as torch.nn.GRU)
 RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, const RecurrentOptions& options = {},
                  const RecurrentState& initial = {});
+
+// For inference with rows that come again, as words do: what the input adds to the gates, computed once for each.
+// x [R, I] -> [R, G*H], bits of what lstm and gru compute; a constant.
+Var lstm_input_part(const Var& x, const RecurrentWeights& w);
+Var gru_input_part(const Var& x, const RecurrentWeights& w);
+
+// The input of a layer by these parts: that of row n is part[rows[n]].
+struct InputParts {
+  Var part;     // [R, G*H]
+  RowIds rows;  // [N]
+};
+// The bits of lstm and gru over the rows that the parts are of, as constants.
+RecurrentOut lstm_from_parts(const InputParts& x, const Steps& steps, const RecurrentWeights& w,
+                             const RecurrentOptions& options = {}, const RecurrentState& initial = {});
+RecurrentOut gru_from_parts(const InputParts& x, const Steps& steps, const RecurrentWeights& w,
+                            const RecurrentOptions& options = {}, const RecurrentState& initial = {});
 
 // One step after its products. gates [N, 4H] = x Wx^T + h Wh^T + biases, c [N, H].
 struct LstmCellOut {

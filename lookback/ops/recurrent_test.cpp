@@ -172,6 +172,30 @@ TEST(Recurrent, ARowDoesNotDependOnItsCompany) {
     }
 }
 
+TEST(Recurrent, PartsOfTheInputGiveTheBitsOfTheInput) {
+  const std::vector<int64_t> lengths = {5, 3, 3, 1};
+  const Steps steps(lengths);
+  const auto rows = ops::row_ids({0, 2, 2, 1, 0, 0, 1, 2, 0, 1, 2, 2});
+  for (const int64_t gates : {3, 4})
+    for (const Direction d : kDirections)
+      for (const int64_t checkpoint : {0, 2}) {
+        const Inputs in = testing::as_f32(inputs_of({lengths, 3, 9}, gates, gates - 2));
+        const Var distinct = ops::slice_rows(in[0], 0, 3), x = ops::gather_rows(distinct, rows);
+        const auto w = weights_of(in);
+        const ops::RecurrentOptions o{.direction = d, .checkpoint = checkpoint};
+        const bool gru = gates == 3;
+        const Var part = gru ? ops::gru_input_part(distinct, w) : ops::lstm_input_part(distinct, w);
+        const auto a = gru ? ops::gru_from_parts({part, rows}, steps, w, o, state_of(in))
+                           : ops::lstm_from_parts({part, rows}, steps, w, o, state_of(in));
+        const auto b = gru ? ops::gru(x, steps, w, o, state_of(in)) : ops::lstm(x, steps, w, o, state_of(in));
+        EXPECT_TRUE(testing::same_bits(a.h.value(), b.h.value()));
+        EXPECT_TRUE(testing::same_bits(a.last_h.value(), b.last_h.value()));
+        EXPECT_TRUE(gru || testing::same_bits(a.last_c.value(), b.last_c.value()));
+        const auto wrong = ops::row_ids(std::vector<int32_t>(12, 3));
+        EXPECT_THROW(ops::lstm_from_parts({part, wrong}, steps, w, o), ShapeError);
+      }
+}
+
 TEST(Recurrent, WhatDoesNotFitIsRefused) {
   const Case c{{3, 1}, 2, 3};
   const Steps steps(c.lengths);
