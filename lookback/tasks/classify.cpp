@@ -1,8 +1,8 @@
 #include "lookback/tasks/classify.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <iterator>
 
 #include "lookback/base/elementary.h"
@@ -185,8 +185,12 @@ std::vector<double> class_weights(const StringList& given, const data::Labels& l
     const size_t equals = one.rfind('=');
     const std::string label = one.substr(0, equals);
     const auto at = std::ranges::find(labels.labels(), label);
-    const double weight = equals == std::string::npos ? -1 : std::atof(one.c_str() + equals + 1);
-    check<ConfigError>(equals != std::string::npos && weight > 0 && std::isfinite(weight), "loss.class_weights: '", one,
+    const std::string number = equals == std::string::npos ? "" : one.substr(equals + 1);
+    const char* const end = number.data() + number.size();
+    double weight = 0;
+    const auto read = std::from_chars(number.data(), end, weight);
+    check<ConfigError>(read.ec == std::errc() && read.ptr == end && weight > 0 && std::isfinite(weight),
+                       "loss.class_weights: '", one,
                        "' is not LABEL=WEIGHT with a weight above 0; or say \"balanced\" alone");
     check<ConfigError>(at != labels.labels().end(), "loss.class_weights: training has no label '", label, "'",
                        nearest_match(label, labels.labels()));

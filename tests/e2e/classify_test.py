@@ -184,7 +184,8 @@ class Classify(p.Case):
             w for s in sets for w in ("--set", s)], says=says)
         fails("data.train has no label 'god'; did you mean 'good'?", "label.names=god=Praise")
         fails("training has no label 'god'; did you mean 'good'?", "loss.class_weights=god=2")
-        fails("is not LABEL=WEIGHT", "loss.class_weights=good=-2")
+        for weight in ("-2", "2x", "", "inf"):
+            fails("is not LABEL=WEIGHT", f"loss.class_weights=good={weight}")
         fails("model.characters and model.capitals need them", "tokenizer.kind=bpe", "tokenizer.sampling=0.1", "model.capitals=2",
               "tokenizer.size=60", "tokenizer.split=punctuation")
 
