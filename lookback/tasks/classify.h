@@ -8,12 +8,13 @@
 #include "lookback/tasks/common_options.h"
 #include "lookback/tasks/data_options.h"
 #include "lookback/tasks/evaluation.h"
+#include "lookback/tasks/over_cells.h"
 #include "lookback/tasks/recipe_task.h"
 #include "lookback/tasks/vectors.h"
 
 namespace lookback::tasks {
 
-struct Classify {
+struct Classify : OverCells<Classify> {
   static constexpr const char *kName = "classify",
                               *kSummary = "a label for each text, or several: encoder, pooling by attention",
                               *kUnit = "examples";

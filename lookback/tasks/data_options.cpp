@@ -118,19 +118,11 @@ data::RowSource DataOptions::rows(Split split, const StringList& columns, const 
   return out;
 }
 
-std::string save_data_of_run(const std::string& folder, const std::string& root, const DataOptions& data) {
+std::string absolute_path(const std::string& path) {
   std::error_code error;
-  const fs::path absolute = fs::absolute(root.empty() ? "." : root, error);
-  check<IoError>(!error, root, ": cannot find where it is: ", error.message());
-  DataOfRun written{.root = absolute.lexically_normal().string(), .data = data};
-  io::write_file_atomic(folder + "/" + kDataFile, io::write_json_fields(fields_of(written)));
-  return kDataFile;
-}
-
-DataOfRun read_data_of_run(const io::ModelFolder& folder) {
-  DataOfRun out;
-  if (folder.has(kDataFile)) read_fields(folder.open(kDataFile), fields_of(out));
-  return out;
+  const fs::path absolute = fs::absolute(path.empty() ? "." : path, error);
+  check<IoError>(!error, path, ": cannot find where it is: ", error.message());
+  return absolute.lexically_normal().string();
 }
 
 }  // namespace lookback::tasks

@@ -4,7 +4,10 @@
 #include <string>
 
 #include "lookback/data/row_reader.h"
+#include "lookback/io/atomic_file.h"
+#include "lookback/io/json.h"
 #include "lookback/io/model_folder.h"
+#include "lookback/tasks/folder_parts.h"
 
 namespace lookback::tasks {
 
@@ -35,6 +38,9 @@ struct DataOptions {
   data::RowSource rows(Split split, const StringList& columns, const std::string& root) const;
 };
 
+// Throws IoError. "" is the current folder.
+std::string absolute_path(const std::string& path);
+
 // Where a file is that a recipe names: relative names start at `root`.
 std::string path_from(const std::string& name, const std::string& root);
 
@@ -47,9 +53,10 @@ void check_files(const data::RowSource& rows, const std::string& key);
 
 // data.json of a model folder: with what its training was fed, for `evaluate`. An exported folder has none.
 constexpr const char* kDataFile = "data.json";
+template <class Data>
 struct DataOfRun {
   std::string root;  // absolute
-  DataOptions data;
+  Data data;
 
   void fields(FieldVisitor& v) {
     v("root", root, "");
@@ -57,8 +64,18 @@ struct DataOfRun {
   }
 };
 // Returns the file's name. `root` may be relative; "" is the current folder.
-std::string save_data_of_run(const std::string& folder, const std::string& root, const DataOptions& data);
+template <class Data>
+std::string save_data_of_run(const std::string& folder, const std::string& root, const Data& data) {
+  DataOfRun<Data> written{.root = absolute_path(root), .data = data};
+  io::write_file_atomic(folder + "/" + kDataFile, io::write_json_fields(fields_of(written)));
+  return kDataFile;
+}
 // Without the file: no names at all.
-DataOfRun read_data_of_run(const io::ModelFolder& folder);
+template <class Data>
+DataOfRun<Data> read_data_of_run(const io::ModelFolder& folder) {
+  DataOfRun<Data> out;
+  if (folder.has(kDataFile)) read_fields(folder.open(kDataFile), fields_of(out));
+  return out;
+}
 
 }  // namespace lookback::tasks

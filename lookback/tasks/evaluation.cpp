@@ -14,7 +14,8 @@ Examples examples_of(const data::Table& table, int64_t count, const StringList& 
   return out;
 }
 
-data::RowSource rows_to_evaluate(const StringList& files, const StringList& columns, const DataOfRun& data) {
+data::RowSource rows_to_evaluate(const StringList& files, const StringList& columns,
+                                 const DataOfRun<DataOptions>& data) {
   if (!files.empty()) return rows_of(files, "evaluate --data", columns, data.data.table, "");
   check<ConfigError>(data.data.has_test(),
                      "evaluate: --data FILE... is missing, and the model's recipe names no data.test");

@@ -24,7 +24,8 @@ struct Examples {
 Examples examples_of(const data::Table& table, int64_t count, const StringList& columns);
 
 // The rows of these files or, without any, those of data.test. Throws ConfigError where there are none either.
-data::RowSource rows_to_evaluate(const StringList& files, const StringList& columns, const DataOfRun& data);
+data::RowSource rows_to_evaluate(const StringList& files, const StringList& columns,
+                                 const DataOfRun<DataOptions>& data);
 
 // Every line, also empty ones; one that is no row is a FormatError.
 Examples read_examples(const data::RowSource& rows, const StringList& columns, const data::TableOptions& options);

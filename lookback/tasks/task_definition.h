@@ -4,29 +4,29 @@
 // A definition T is a struct of types and static functions:
 //
 //   kName, kSummary, kUnit   "translate", a line for help, what the loss is a mean over: "target tokens"
-//   Recipe                   fields(v); data (DataOptions), train (TrainGroup), valid (a ValidGroup)
+//   Recipe                   fields(v); data, train (TrainGroup), valid (with `batch`)
 //   Network                  a model with all that prediction needs: parameters(), has_attention(), kept_from_int8(),
 //                            check_ensemble(other, ...), save(folder), open(folder)
 //   Options                  of prediction, a PredictOptions
-//   columns()                names of a table's columns: the fields of an input, and last what its output should be
-//   columns(network)         the same with what makes ids of their cells
-//   input_fields()           those, and further ones that predict takes
-//   validate(recipe)         throws ConfigError for options that do not go together
-//   learn(recipe, rows, root, log)   a network with fresh parameters, and the tokenizers and labels that training rows
-//                            give it; further files that the recipe names start at `root`
-//   with_assets_of(folder, recipe, log)   the same with those of another folder
-//   learn_from(network, recipe, table)    what is learnt from the table: a shortlist
-//   costs(table), keys(table), units(batch), example(network, table, k, seed)   see Batcher, Trainable, TrainedModel
+//   Data, Batch              examples of one part of the data, and some of them: size(), report(), batch(index, seed,
+//                            epoch), batch(index)
+//   input_fields(), output_name()   see TaskModel
+//   validate(recipe), validate_data(recipe)   throw ConfigError for options that do not go together
+//   open(recipe, network, split, root)   the Data of a part; files start at `root`
+//   learn_from_files(recipe, root, log)   a network with fresh parameters, and what it needs to know of training data
+//   with_assets_of(folder, recipe, log)   the same with what another folder knows
+//   learn_from(network, recipe, data)    what is learnt from training data as it is read: a shortlist
+//   costs(data), keys(data), units(batch), example(network, data, k, seed)   see Batcher, Trainable, TrainedModel
 //   loss(network, recipe, batch, scale, noise)   a Loss; without noise: held-out examples
 //   sums()                   which of the sums are scores of validation; "nll" is always one, as "ppl"
-//   metrics(network)         what evaluate scores by
-//   scores(network, names, hypotheses, references, resamples)   lines for some metrics
+//   output_scores(recipe), score_outputs(network, recipe, valid, out)   scores that need predictions
 //   finish(network, valid, log)   what is learnt of held-out examples after training
-//   options(network, int8), validation_options(recipe), check_options(networks, options, log)
-//   predict(networks, inputs, options, detail), explain(...), steps(...)   see TaskModel
-//   report(networks, examples, options, resamples)   a task of labels only: all of an EvaluationReport
-//   baselines(recipe, train, sets, log)
-//   free_options()           keys that change no result, see RecipeTask
+//   check_test_files, test_report, data_digests (recipe, root); free_options(), free_data_options()   see RecipeTask
+//   options(network, int8), check_options(networks, options, log)
+//   predict(networks, inputs, options, detail), explain(...), steps(...), evaluate(networks, folder, what, options)
+//   all_baselines(recipe, root, log)
+//
+// OverCells has those that are about data, for tasks whose examples are rows of text and labels.
 #pragma once
 
 #include <algorithm>
@@ -58,9 +58,8 @@ class TrainedOf final : public TrainedModel {
       : recipe_(recipe),
         root_(root),
         network_(std::move(network)),
-        train_(recipe.data.rows(Split::train, T::columns(), root), T::columns(network_), recipe.data.table),
-        valid_(recipe.data.rows(Split::valid, T::columns(), root), T::columns(network_), recipe.data.table,
-               data::Keep::tokens_and_text),
+        train_(T::open(recipe, network_, Split::train, root)),
+        valid_(T::open(recipe, network_, Split::valid, root)),
         batches_({T::costs(train_), T::keys(train_), recipe.train.batches, seed_of(recipe.train)},
                  [this](std::vector<int64_t> index, int64_t epoch) {
                    return train_.batch(std::move(index), seed_of(recipe_.train), epoch);
@@ -89,7 +88,7 @@ class TrainedOf final : public TrainedModel {
     train::Validation out{.scores = {{"loss", sum.loss / n}}};
     for (const auto& [name, x] : sum.sums)
       name == "nll" ? out.scores["ppl"] = elementary::exp(x / n) : out.scores[name] = x / n;
-    if (recipe_.valid.metric != "none") score_outputs(out);
+    T::score_outputs(network_, recipe_, valid_, out);
     return out;
   }
 
@@ -97,8 +96,7 @@ class TrainedOf final : public TrainedModel {
   static std::vector<train::ScoreKind> scores_of(const Recipe& recipe) {
     std::vector<train::ScoreKind> out{{"loss", false}, {"ppl", false}};
     for (const train::ScoreKind& s : T::sums()) out.push_back(s);
-    const std::string& metric = recipe.valid.metric;
-    if (metric != "none") out.push_back({metric, metrics::make_metric(metric)->higher_is_better()});
+    for (const train::ScoreKind& s : T::output_scores(recipe)) out.push_back(s);
     return out;
   }
 
@@ -120,32 +118,11 @@ class TrainedOf final : public TrainedModel {
   }
 
  private:
-  void score_outputs(train::Validation& out) {
-    const int64_t lines = recipe_.valid.lines ? std::min(recipe_.valid.lines, valid_.size()) : valid_.size();
-    const Examples examples = examples_of(valid_, lines, T::columns());
-    const Network* const network = &network_;
-    const auto options = T::validation_options(recipe_);
-    const auto found = T::predict({&network, 1}, examples.inputs, options, TaskModel::Detail::text_only);
-    const metrics::Lines hypotheses = texts_of(found);
-    out.scores[recipe_.valid.metric] =
-        T::scores(network_, {recipe_.valid.metric}, hypotheses, examples.references, 0)[0].value;
-    for (size_t k = 0; k < static_cast<size_t>(std::min(lines, recipe_.train.options.samples)); ++k) {
-      train::Sample& sample = out.samples.emplace_back();
-      for (const std::string& name : T::columns()) {
-        const std::string* const input = examples.inputs[k].find(name);
-        sample.texts.emplace_back(name, input ? *input : examples.references[k]);
-      }
-      sample.texts.emplace_back("output", hypotheses[k]);
-      if (viz::can_draw_png() && network_.has_attention())
-        sample.image_png = viz::to_png(T::explain({&network, 1}, examples.inputs[k], options), {.pixels = 1.0});
-    }
-  }
-
   const Recipe& recipe_;
   const std::string root_;
   Network network_;
-  data::Table train_, valid_;
-  data::Prefetcher<data::Batch> batches_;
+  typename T::Data train_, valid_;
+  data::Prefetcher<typename T::Batch> batches_;
 };
 
 // A recipe of the task.
@@ -155,7 +132,7 @@ class TaskOf final : public RecipeTask {
   Fields fields() override { return fields_of(recipe_); }
 
   void validate() override {
-    recipe_.data.validate(T::columns());
+    T::validate_data(recipe_);
     train::resolved(recipe_.train.options);
     train::find_score(TrainedOf<T>::scores_of(recipe_), recipe_.train.options.keep);
     T::validate(recipe_);
@@ -164,9 +141,7 @@ class TaskOf final : public RecipeTask {
   std::unique_ptr<PredictOptions> predict_options() const override { return std::make_unique<typename T::Options>(); }
 
   std::vector<BaselineScores> baselines(const TrainRun& run) override {
-    std::vector<std::pair<std::string, data::RowSource>> sets{{"data.valid", rows(Split::valid, run)}};
-    if (recipe_.data.has_test()) sets.emplace_back("data.test", rows(Split::test, run));
-    return T::baselines(recipe_, rows(Split::train, run), sets, run.log);
+    return T::all_baselines(recipe_, run.data_root, run.log);
   }
 
  protected:
@@ -174,36 +149,19 @@ class TaskOf final : public RecipeTask {
   const train::TrainOptions& train_options() const override { return recipe_.train.options; }
 
   std::unique_ptr<TrainedModel> prepare(const TrainRun& run) const override {
-    if (recipe_.data.has_test()) check_files(rows(Split::test, run), "data.test");
+    T::check_test_files(recipe_, run.data_root);
     return std::make_unique<TrainedOf<T>>(recipe_, network(run), run.data_root);
   }
 
   StringList free_options() const override {
     StringList out = T::free_options();
-    for (const char* key : {"data.train", "data.valid", "data.test", "data.memory_mb", "data.max_bad", "valid.batch"})
-      out.emplace_back(key);
+    for (std::string& key : T::free_data_options()) out.push_back(std::move(key));
     return out;
   }
-
-  StringList test_report(const TrainRun& run) const override {
-    if (!recipe_.data.has_test()) return {};
-    const Examples examples = read_examples(rows(Split::test, run), T::columns(), recipe_.data.table);
-    return {str_cat("test data: ", examples.inputs.size(), " examples")};
-  }
-
-  StringList data_digests(const TrainRun& run) const override {
-    StringList out;
-    for (const auto& [name, split] : {std::pair("data.train", Split::train), {"data.valid", Split::valid}})
-      out.push_back(
-          str_cat(name, "'s SHA-256 = ", data::rows_sha256(rows(split, run), T::columns(), recipe_.data.table)));
-    return out;
-  }
+  StringList test_report(const TrainRun& run) const override { return T::test_report(recipe_, run.data_root); }
+  StringList data_digests(const TrainRun& run) const override { return T::data_digests(recipe_, run.data_root); }
 
  private:
-  data::RowSource rows(Split split, const TrainRun& run) const {
-    return recipe_.data.rows(split, T::columns(), run.data_root);
-  }
-
   typename T::Network network(const TrainRun& run) const {
     const std::string& folder = run.context.folder;
     if (run.context.mode == train::FolderMode::resume && std::filesystem::exists(folder + "/config.json"))
@@ -212,7 +170,7 @@ class TaskOf final : public RecipeTask {
       check<ConfigError>(run.from.empty() || !recipe_.vectors.any(),
                          "vectors: these do not go with --from, for the embeddings are those of that model");
     if (!run.from.empty()) return T::with_assets_of(io::ModelFolder(run.from), recipe_, run.log);
-    return T::learn(recipe_, rows(Split::train, run), run.data_root, run.log);
+    return T::learn_from_files(recipe_, run.data_root, run.log);
   }
 
   typename T::Recipe recipe_;
@@ -246,7 +204,7 @@ class ModelOf final : public TaskModel {
 
   std::string task() const override { return T::kName; }
   std::vector<InputField> input_fields() const override { return T::input_fields(); }
-  std::string output_name() const override { return T::columns().back(); }
+  std::string output_name() const override { return T::output_name(); }
   std::unique_ptr<PredictOptions> options() const override {
     return std::make_unique<typename T::Options>(T::options(models_[0].network, models_[0].int8));
   }
@@ -272,14 +230,8 @@ class ModelOf final : public TaskModel {
   }
 
   EvaluationReport evaluate(const Evaluation& what, const PredictOptions& options) const override {
-    const DataOfRun data = read_data_of_run(io::ModelFolder(folder_));
-    const Examples examples =
-        read_examples(rows_to_evaluate(what.files, T::columns(), data), T::columns(), data.data.table);
     check_quietly(options);
-    if constexpr (requires { &T::report; }) return T::report(networks_, examples, own(options), what.resamples);
-    const auto predictions = predict(examples.inputs, options, Detail::text_only);
-    const typename T::Network& network = models_[0].network;
-    return {T::scores(network, T::metrics(network), texts_of(predictions), examples.references, what.resamples), ""};
+    return T::evaluate(typename T::Networks(networks_), io::ModelFolder(folder_), what, own(options));
   }
 
  private:

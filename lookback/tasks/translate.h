@@ -3,12 +3,13 @@
 
 #include "lookback/data/batcher.h"
 #include "lookback/tasks/data_options.h"
+#include "lookback/tasks/over_cells.h"
 #include "lookback/tasks/recipe_task.h"
 #include "lookback/tasks/text_to_text.h"
 
 namespace lookback::tasks {
 
-struct Translate : TextToTextTask {
+struct Translate : TextToTextTask, OverCells<Translate> {
   static constexpr const char *kName = "translate",
                               *kSummary = "one sequence of text into another: encoder, attention, decoder";
 
