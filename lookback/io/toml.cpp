@@ -74,12 +74,13 @@ class Flattener {
       StringList out;
       for (const toml::node& item : *list) {
         auto* s = item.as_string();
-        if (!s) {
+        auto* i = item.as_integer();
+        if (!s && !i) {
           const int64_t at = item.source().begin.line;
           fail(origin_, at ? at : line,
-               str_cat(quote(path), " may hold strings only, in quotes: [\"a\", \"b\"], or tables only"));
+               str_cat(quote(path), " may hold strings, in quotes: [\"a\", \"b\"], or whole numbers, or tables only"));
         }
-        out.push_back(s->get());
+        out.push_back(s ? s->get() : std::to_string(i->get()));
       }
       return out;
     }
