@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
-#include <numeric>
+#include <set>
+#include <utility>
 
 #include "lookback/base/error.h"
 #include "lookback/base/format_number.h"
@@ -28,7 +30,7 @@ std::string_view trimmed(std::string_view s) {
 
 std::optional<double> number_of(std::string_view cell) {
   cell = trimmed(cell);
-  if (cell.starts_with('+')) cell.remove_prefix(1);
+  if (cell.starts_with('+') && !cell.starts_with("+-")) cell.remove_prefix(1);
   double out = 0;
   const auto r = std::from_chars(cell.data(), cell.data() + cell.size(), out);
   if (r.ec == std::errc::result_out_of_range) return std::nullopt;
@@ -61,13 +63,16 @@ class Reading {
     LineReader reader(file);
     std::string line;
     bool first = true;
-    while (reader.next(line)) {
-      const int64_t number = reader.number();
-      const std::string where = str_cat(file, ":", number);
-      check<FormatError>(valid_utf8(line), where, ": is not UTF-8");
-      if (trimmed(line).empty()) continue;
+    const auto next = [&](std::string& out) {
+      if (!reader.next(out)) return false;
+      check<FormatError>(valid_utf8(out), file, ":", reader.number(), ": is not UTF-8");
+      return true;
+    };
+    while (next(line)) {
+      const std::string where = str_cat(file, ":", reader.number());
+      if (line.find_first_not_of(' ') == line.npos) continue;  // tabs are cells
       if (first) tab_ = line.find('\t') != line.npos;
-      cells_of(line, reader, where);
+      cells_of(line, next, where);
       if (std::exchange(first, false) && take_header(file)) continue;
       check<FormatError>(cells_.size() == names_.size(), where, ": ", cells_.size(), " cells, but there are ",
                          names_.size(), " columns");
@@ -89,10 +94,9 @@ class Reading {
   }
 
  private:
-  void cells_of(const std::string& line, LineReader& reader, const std::string& where) {
+  void cells_of(const std::string& line, const std::function<bool(std::string&)>& next, const std::string& where) {
     if (!tab_) {
-      const std::string problem = parse_csv(
-          line, [&](std::string& more) { return reader.next(more); }, cells_);
+      const std::string problem = parse_csv(line, next, cells_);
       check<FormatError>(problem.empty(), where, ": ", problem);
       return;
     }
@@ -137,6 +141,10 @@ class Reading {
         if (k != id_ && k != time_) places_.push_back(k);
     }
     check<ConfigError>(!places_.empty(), file, ": no column is left for data.targets = \"*\"");
+    std::set<std::string_view> targets;
+    for (const size_t at : places_)
+      check<ConfigError>(targets.insert(names_[at]).second, file, ": column '", names_[at],
+                         "' is twice among those of data.targets");
   }
 
   void take_row(const std::string& where) {
@@ -164,7 +172,11 @@ class Reading {
     style.kind = StampKind::step;
     if (stamps_.empty()) return;
     const std::vector<std::string_view> cells(stamps_.begin(), stamps_.end());
-    style = find_style(cells);
+    try {
+      style = find_style(cells);
+    } catch (const FormatError& e) {
+      throw FormatError(str_cat("column '", options_.time, "': ", e.what()));
+    }
     std::vector<Stamp> of_row;
     for (size_t k = 0; k < cells.size(); ++k) {
       const ParsedStamp parsed = parse_stamp(cells[k], style);
@@ -188,6 +200,10 @@ class Reading {
       out.frequency = find_frequency(all, out.style);
     } else {
       out.frequency = parse_frequency(options_.frequency);
+      const bool steps = out.style.kind == StampKind::step;
+      check<ConfigError>(steps == (out.frequency->unit == FrequencyUnit::step), "data.frequency = ", options_.frequency,
+                         steps ? " is one of times, and the rows" : " counts steps, and the rows",
+                         steps ? " count steps" : " have times");
       check_on_grid(all, *out.frequency, out.style);
     }
   }
@@ -218,26 +234,26 @@ class Reading {
   void add_series(Raw raw, SeriesTable& out) const {
     sort(raw, out);
     Series series{.id = raw.id, .start = raw.values[0].stamp, .values = {}, .known = {}};
-    for (size_t k = 0; k < raw.values.size(); ++k) {
-      const Value& v = raw.values[k];
-      const int64_t at = v.stamp == series.start ? 0 : *steps_between(series.start, v.stamp, *out.frequency);
-      check<FormatError>(at - series.size() <= kLongestGap, where(v), ": ", at - series.size(),
+    for (auto v = raw.values.begin(); v != raw.values.end();) {
+      const int64_t at = v->stamp == series.start ? 0 : *steps_between(series.start, v->stamp, *out.frequency);
+      check<FormatError>(at - series.size() <= kLongestGap, where(*v), ": ", at - series.size(),
                          " stamps without a row before it; is its time right?");
       while (series.size() < at) {
         const std::string missing = out.stamp(series, series.size());
-        series.known.push_back(settled(options_.gaps, "gaps", str_cat(where(v), ": no row for ", missing, " before it"),
-                                       out.report.gaps, out));
+        series.known.push_back(settled(
+            options_.gaps, "gaps", str_cat(where(*v), ": no row for ", missing, " before it"), out.report.gaps, out));
         series.values.push_back(kNone);
       }
-      const bool again = series.size() > at;
-      if (again) {
-        check<FormatError>(options_.duplicates != "error", where(v),
+      const auto end = std::find_if(v, raw.values.end(), [&](const Value& w) { return w.stamp != v->stamp; });
+      for (auto again = v + 1; again != end; ++again, ++out.report.duplicates)
+        check<FormatError>(options_.duplicates != "error", where(*again),
                            ": a second row of its series and time; "
                            "data.duplicates = \"last\" takes the last one");
-        ++out.report.duplicates;
-        series.values.pop_back(), series.known.pop_back();
-      }
-      add_value(again && options_.duplicates == "mask" ? Value{v.stamp, kNone, v.row} : v, series, out);
+      if (end - v > 1 && options_.duplicates == "mask")
+        series.values.push_back(kNone), series.known.push_back(0);
+      else
+        add_value(end[-1], series, out);
+      v = end;
     }
     fill(series);
     const int64_t known = std::ranges::count_if(series.known, [](char k) { return k != 0; });

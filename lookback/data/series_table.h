@@ -32,7 +32,7 @@ struct SeriesOptions {
     v("missing", missing, "empty cells and NaN, NA, null; the same").choices({"mask", "fill", "error"});
     v("infinite", infinite, "inf and -inf; the same").choices({"mask", "fill", "error"});
     v("duplicates", duplicates,
-      "rows of one series and stamp. last: the last one counts; mask: as if its value were missing; error")
+      "rows of one series and stamp. last: the last one counts; mask: none does, as with gaps; error")
         .choices({"last", "mask", "error"});
     v("unsorted", unsorted, "rows of a series that go back in time: sort them, or error").choices({"sort", "error"});
   }
@@ -52,7 +52,7 @@ struct SeriesReport {
   int64_t rows = 0, series = 0, values = 0;  // of the files; values that are known
   int64_t gaps = 0, missing = 0, infinite = 0, duplicates = 0, unsorted = 0;
   StringList empty;     // series without any value, which are left out
-  StringList examples;  // the first few of what is not as it should be: "sales.csv:17: no value"
+  StringList examples;  // the first few gaps, missing and infinite values: "sales.csv:17: no value"
 };
 
 // Some lines for a person.
