@@ -23,6 +23,8 @@ Forecaster::Forecaster(const ForecasterOptions& options, const Sizes& sizes, uin
                      "model.segment = ", options.segment, " is of kind 'segment'; this is '", options.kind, "'");
   check<ConfigError>(sizes.history % span == 0, "model.segment = ", span,
                      " does not divide data.history = ", sizes.history);
+  check<ConfigError>(options.dropout.words == 0, "model.word_dropout = ", options.dropout.words,
+                     ": a forecaster reads no words");
   encoder_ = Encoder(options.encoder, span * features_of(sizes));
   check<ConfigError>(encoder_.shortening() == 1, "model.encoder: a forecaster's blocks keep the number of steps");
   pooling_ = Pooling(options.pooling, encoder_, "model.pooling");

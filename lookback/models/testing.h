@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lookback/models/seq2seq.h"
+#include "lookback/ops/testing.h"
 
 namespace lookback::testing {
 
@@ -34,10 +35,6 @@ inline Seq2SeqBatch random_batch(int64_t count, int64_t longest, int64_t vocabul
 }
 
 inline Seq2SeqBatch only(const Seq2SeqBatch& batch, size_t k) { return {{batch.source[k]}, {batch.target[k]}}; }
-
-inline bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && std::equal(a.bytes(), a.bytes() + a.byte_size(), b.bytes());
-}
 
 inline Var parameter(Seq2Seq& model, const std::string& name) {
   for (const NamedVar& p : params_of(model))

@@ -1,0 +1,247 @@
+#include "lookback/models/forecaster.h"
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "lookback/base/error.h"
+#include "lookback/base/parallel.h"
+#include "lookback/base/precision.h"
+#include "lookback/base/testing.h"
+#include "lookback/models/testing.h"
+
+namespace lookback {
+namespace {
+
+using testing::random_tensor;
+using testing::same_bits;
+
+constexpr Forecaster::Sizes kSizes{.history = 6, .horizon = 2, .calendar = 2, .levels = 3};
+
+// Ways to build one that differ in how values are read, and what is added.
+std::vector<ForecasterOptions> kinds() {
+  std::vector<ForecasterOptions> out;
+  for (const char* kind : {"lstm", "segment"})
+    for (const bool linear : {true, false})
+      for (const PoolingOptions& pooling : {PoolingOptions{.kind = "last"}, {.kind = "additive", .hops = 2}})
+        out.push_back({.kind = kind,
+                       .segment = std::string(kind) == "segment" ? 3 : ForecasterOptions().segment,
+                       .linear = linear,
+                       .encoder = {.hidden = 4, .bidirectional = false},
+                       .pooling = pooling,
+                       .dropout = {.rate = 0.3}});
+  ForecasterOptions blocks = out[1];
+  blocks.encoder = {.blocks = {{.kind = "convolution", .hidden = 5}, {.kind = "self_attention", .heads = 1}}};
+  out.push_back(blocks);
+  return out;
+}
+
+std::string described(const ForecasterOptions& o) {
+  return str_cat(o.kind, o.linear ? " with" : " without", " linear, pooling ", o.pooling.kind, ", ",
+                 o.encoder.blocks.size(), " blocks");
+}
+
+ForecastBatch random_batch(int64_t B, const Forecaster::Sizes& n, uint64_t seed = 1) {
+  ForecastBatch out{.history = random_tensor({B, n.history}, seed),
+                    .known = Tensor({B, n.history}, Dtype::f64),
+                    .calendar = Tensor(),
+                    .targets = random_tensor({B, n.horizon}, seed + 1)};
+  Rng rng(seed);
+  for (double& k : out.known.span<double>()) k = rng.below(4) > 0;
+  if (n.calendar) out.calendar = random_tensor({B, n.history * n.calendar}, seed + 2);
+  for (Tensor* t : {&out.history, &out.known, &out.calendar, &out.targets})
+    if (!t->empty()) *t = t->to(Dtype::f32);
+  return out;
+}
+
+ForecastBatch rows(const ForecastBatch& b, int64_t first, int64_t last) {
+  return {.history = b.history.rows(first, last),
+          .known = b.known.rows(first, last),
+          .calendar = b.calendar.empty() ? Tensor() : b.calendar.rows(first, last),
+          .targets = b.targets.rows(first, last)};
+}
+
+// Weights away from zero, so that the encoder has its say.
+void draw(Forecaster& model, Dtype dtype) {
+  uint64_t seed = 100;
+  for (const NamedVar& p : params_of(model))
+    // In double, which set_value would refuse.
+    p.var.node().outputs[static_cast<size_t>(p.var.output())] = random_tensor(p.var.shape(), seed++).to(dtype);
+}
+
+// Central differences in double, of every parameter, through the whole model and a loss of levels.
+TEST(Forecaster, Gradients) {
+  ForecastBatch batch = random_batch(3, kSizes);
+  batch.targets.data<float>()[2] = std::numeric_limits<float>::quiet_NaN();
+  for (const ForecasterOptions& o : kinds()) {
+    Forecaster model(o, kSizes, Forecaster::kNoInit);
+    draw(model, Dtype::f64);
+    std::vector<Var> inputs;
+    for (const NamedVar& p : params_of(model)) inputs.push_back(p.var);
+    EXPECT_LT(grad_error(inputs, [&] { return testing::uneven(model(batch, nullptr)); }), 1e-6) << described(o);
+    backward(ops::value_loss(model(batch, nullptr), batch.targets.to(Dtype::f64),
+                             {.kind = ops::ValueLossOptions::Kind::quantile, .levels = {0.1, 0.5, 0.9}})
+                 .loss);
+    for (const NamedVar& p : params_of(model)) {
+      ASSERT_FALSE(p.var.grad().empty()) << p.name;
+      for (const double g : p.var.grad().span<double>()) ASSERT_TRUE(std::isfinite(g)) << p.name;
+    }
+  }
+}
+
+TEST(Forecaster, AForecastDoesNotDependOnItsCompany) {
+  const Forecaster::Sizes sizes{.history = 48, .horizon = 7, .calendar = 3, .levels = 2};
+  const ForecastBatch batch = random_batch(9, sizes);
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int8})
+    for (ForecasterOptions o : kinds()) {
+      SCOPED_TRACE(described(o));
+      const PrecisionScope scope(precision);
+      if (o.encoder.blocks.empty()) o.encoder.hidden = 20;
+      Forecaster model(o, sizes, Forecaster::kNoInit);
+      draw(model, Dtype::f32);
+      const auto all = model.forecast(batch);
+      ASSERT_EQ(all.values.shape(), (Shape{9, 14}));
+      ASSERT_EQ(all.weights.size(), o.pooling.has_attention() ? 9U : 0U);
+      {
+        const ThreadScope two(2);
+        EXPECT_TRUE(same_bits(model.forecast(batch).values, all.values));
+      }
+      for (int64_t b = 0; b < 9; ++b) {
+        const auto alone = model.forecast(rows(batch, b, b + 1));
+        EXPECT_TRUE(same_bits(alone.values, all.values.rows(b, b + 1))) << b;
+        if (all.weights.empty()) continue;
+        const Tensor& weights = all.weights[static_cast<size_t>(b)];
+        EXPECT_TRUE(same_bits(alone.weights[0], weights));
+        ASSERT_EQ(weights.shape(), (Shape{2, 48}));
+        for (int64_t hop = 0; hop < 2; ++hop) {
+          const Tensor hop_weights = weights.rows(hop, hop + 1);
+          const auto w = hop_weights.span<float>();
+          EXPECT_NEAR(std::accumulate(w.begin(), w.end(), 0.0), 1, 1e-5);
+          EXPECT_TRUE(o.kind != "segment" || w[0] == w[2]) << "read at once";
+        }
+      }
+    }
+}
+
+TEST(Forecaster, BeginsAsTheLinearMap) {
+  const int64_t L = kSizes.history, H = kSizes.horizon, Q = kSizes.levels;
+  std::vector<double> w;  // [L - 1, H]
+  for (int64_t k = 0; k < (L - 1) * H; ++k) w.push_back(0.1 * static_cast<double>(k % 7) - 0.25);
+  const ForecastBatch batch = random_batch(4, kSizes);
+  for (const ForecasterOptions& o : kinds()) {
+    SCOPED_TRACE(described(o));
+    Forecaster model(o, kSizes, 1);
+    const auto expect = [&](const std::vector<double>& weights) {
+      const Tensor got = model.forecast(batch).values;
+      for (int64_t b = 0; b < 4; ++b) {
+        const float* const y = batch.history.data<float>() + b * L;
+        for (int64_t h = 0; h < H; ++h) {
+          double want = y[L - 1];
+          for (int64_t i = 0; i + 1 < L; ++i)
+            want += weights[static_cast<size_t>(i * H + h)] * (static_cast<double>(y[i]) - y[L - 1]);
+          for (int64_t q = 0; q < Q; ++q) EXPECT_NEAR(got.data<float>()[(b * H + h) * Q + q], want, 1e-6);
+        }
+      }
+    };
+    expect(std::vector<double>(w.size(), 0.0));  // the last value
+    if (!o.linear) {
+      EXPECT_THROW(model.start_from(w), ShapeError);
+      continue;
+    }
+    model.start_from(w);
+    expect(w);
+    EXPECT_THROW(model.start_from(std::span(w).first(w.size() - 1)), ShapeError);
+  }
+}
+
+// A level that was never seen moves the forecast by as much. Powers of two, which lose no bits.
+TEST(Forecaster, FollowsTheLevelOfTheHistory) {
+  ForecastBatch batch = random_batch(3, kSizes);
+  for (float& y : batch.history.span<float>()) y = std::round(y * 64) / 64;
+  ForecastBatch higher = batch;
+  higher.history = batch.history.clone();
+  for (float& y : higher.history.span<float>()) y += 1024;
+  for (const ForecasterOptions& o : kinds()) {
+    Forecaster model(o, kSizes, Forecaster::kNoInit);
+    draw(model, Dtype::f32);
+    const Tensor a = model.forecast(batch).values, b = model.forecast(higher).values;
+    for (int64_t k = 0; k < a.size(); ++k) EXPECT_NEAR(b.data<float>()[k] - 1024, a.data<float>()[k], 1e-3);
+  }
+}
+
+// What is looked at: each value of the history, whether it is known, the calendar.
+TEST(Forecaster, ReadsAllOfItsInputs) {
+  const ForecastBatch batch = random_batch(1, kSizes);
+  for (const ForecasterOptions& o : kinds()) {
+    SCOPED_TRACE(described(o));
+    Forecaster model(o, kSizes, Forecaster::kNoInit);
+    draw(model, Dtype::f32);
+    const Tensor before = model.forecast(batch).values;
+    for (Tensor ForecastBatch::*const input :
+         {&ForecastBatch::history, &ForecastBatch::known, &ForecastBatch::calendar})
+      for (int64_t k = 0; k < (batch.*input).size(); ++k) {
+        ForecastBatch other = batch;
+        other.*input = (batch.*input).clone();
+        (other.*input).data<float>()[k] += 0.5f;
+        EXPECT_FALSE(same_bits(model.forecast(other).values, before)) << k;
+      }
+    ForecastBatch without = batch;
+    without.targets = Tensor();
+    EXPECT_TRUE(same_bits(model.forecast(without).values, before)) << "targets are for losses";
+    Noise noise{1, 1};
+    EXPECT_TRUE(same_bits(model(batch, nullptr).value(), before));
+    EXPECT_FALSE(same_bits(model(batch, &noise).value(), before)) << "dropout";
+  }
+}
+
+// The next value is the last one and its distance from another: a linear map leaves a third of the squares.
+TEST(Forecaster, EveryKindLearnsARuleThatIsNotLinear) {
+  const Forecaster::Sizes sizes{.history = 6, .horizon = 1};
+  ForecastBatch batch = random_batch(64, sizes);
+  for (int64_t b = 0; b < 64; ++b) {
+    const float* const y = batch.history.data<float>() + b * 6;
+    batch.targets.data<float>()[b] = y[5] + std::abs(y[2] - y[5]);
+  }
+  for (ForecasterOptions o : kinds()) {
+    o.dropout.rate = 0;
+    if (o.encoder.blocks.empty()) o.encoder.hidden = 12;
+    Forecaster model(o, sizes, 1);
+    const auto params = params_of(model);
+    testing::Adam adam(params, 0.02);
+    const auto loss = [&] { return ops::value_loss(model(batch, nullptr), batch.targets, {.scale = 1.0 / 64}); };
+    const double before = loss().loss_sum;
+    for (int step = 0; step < 200; ++step) {
+      backward(loss().loss);
+      adam.step();
+    }
+    EXPECT_LT(loss().loss_sum, 0.1 * before) << described(o);
+  }
+}
+
+TEST(Forecaster, WhatDoesNotGoTogetherIsNamed) {
+  const auto refused = [](const ForecasterOptions& o) {
+    return message_of<ConfigError>([&] { Forecaster(o, {.history = 48, .horizon = 1}, 1); });
+  };
+  EXPECT_EQ(refused({.segment = 12}), "model.segment = 12 is of kind 'segment'; this is 'lstm'");
+  EXPECT_EQ(refused({.kind = "segment", .segment = 9}), "model.segment = 9 does not divide data.history = 48");
+  EXPECT_EQ(refused({.encoder = {.blocks = {{.kind = "pyramid"}}}}),
+            "model.encoder: a forecaster's blocks keep the number of steps");
+  EXPECT_EQ(refused({.pooling = {.kind = "mean", .hops = 2}}),
+            "model.pooling.hops = 2 needs attention, and model.pooling.kind is 'mean'");
+  EXPECT_EQ(refused({.dropout = {.words = 0.1}}), "model.word_dropout = 0.1: a forecaster reads no words");
+
+  const Forecaster model({}, {.history = 6, .horizon = 2, .calendar = 2}, 1);
+  const ForecastBatch good = random_batch(3, {.history = 6, .horizon = 2, .calendar = 2});
+  model.forecast(good);
+  ForecastBatch bad = good;
+  bad.history = random_tensor({3, 5}, 1).to(Dtype::f32);
+  EXPECT_EQ(message_of<ShapeError>([&] { model.forecast(bad); }),
+            "forecaster: histories [3,5], known [3,6] for 6 steps");
+  bad = good, bad.known = good.known.rows(0, 2);
+  EXPECT_THROW(model.forecast(bad), ShapeError);
+  bad = good, bad.calendar = Tensor();
+  EXPECT_THROW(model.forecast(bad), ShapeError);
+}
+
+}  // namespace
+}  // namespace lookback
