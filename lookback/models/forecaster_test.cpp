@@ -69,7 +69,8 @@ void draw(Forecaster& model, Dtype dtype) {
     p.var.node().outputs[static_cast<size_t>(p.var.output())] = random_tensor(p.var.shape(), seed++).to(dtype);
 }
 
-// Central differences in double, of every parameter, through the whole model and a loss of levels.
+// Central differences in double, of every parameter, through the whole model. A loss with a target that is not there
+// leaves them finite.
 TEST(Forecaster, Gradients) {
   ForecastBatch batch = random_batch(3, kSizes);
   batch.targets.data<float>()[2] = std::numeric_limits<float>::quiet_NaN();
