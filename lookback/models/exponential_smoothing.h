@@ -16,7 +16,7 @@ struct SmoothingForm {
   int64_t season = 1;  // m, the values after which it returns; 1: there is none
 };
 
-// beta and gamma in the form of errors: beta is alpha times Holt's beta, gamma is 1 - alpha times Winters' gamma.
+// beta and gamma in the form of errors: beta is alpha times Holt's beta, gamma is (1 - alpha) times Winters' gamma.
 struct SmoothingWeights {
   double alpha = 1, beta = 0, gamma = 0, phi = 1;
 };
