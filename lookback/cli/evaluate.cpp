@@ -44,8 +44,8 @@ struct EvaluateFlags {
 
 std::string score_line(const tasks::EvaluationLine& s) {
   const std::string interval =
-      s.interval ? " (μ = " + fixed(s.interval->mean, 2) + " ± " + fixed(s.interval->ci, 2) + ")" : "";
-  return s.name + " " + fixed(s.value, 2) + interval + " " + s.signature + "\n";
+      s.interval ? " (μ = " + fixed(s.interval->mean, s.digits) + " ± " + fixed(s.interval->ci, s.digits) + ")" : "";
+  return s.name + " " + fixed(s.value, s.digits) + interval + " " + s.signature + "\n";
 }
 
 int run_evaluate(Args& args) {

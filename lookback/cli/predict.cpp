@@ -240,6 +240,20 @@ void tell_of_terminal(const std::string& in, Console& console) {
     console.log(Severity::info, "reading from the terminal, one input per line; Ctrl-D on an empty line ends it");
 }
 
+// A model whose input is a whole table.
+void predict_table(const PredictFlags& flags, const PredictionFlags::Loaded& loaded) {
+  for (const auto& [flag, is_set] : {std::pair("--in-format", flags.in_format != "auto"),
+                                     {"--columns", !flags.columns.empty()},
+                                     {"--field", !flags.field.empty()},
+                                     {"--prefix", !flags.prefix.empty()},
+                                     {"--score", !flags.score.empty()}})
+    check<ConfigError>(!is_set, "predict: ", flag, " is of inputs one by one; a model of task ", loaded.model->task(),
+                       " reads a table");
+  Output output(flags.out);
+  output.write(loaded.model->predict_table(flags.in, flags.format == "auto" ? "csv" : flags.format, *loaded.options));
+  output.finish();
+}
+
 }  // namespace
 
 int run_predict(Args& args) {
@@ -253,6 +267,10 @@ int run_predict(Args& args) {
   const int from_stdin = (flags.in == "-") + (flags.prefix == "-") + (flags.score == "-");
   check<ConfigError>(from_stdin <= 1, "predict: only one of --in, --prefix and --score can be standard input (-)");
   const ThreadScope threads = flags.machine.use();
+  if (tasks::task_of_model(flags.models[0]).reads_tables) {
+    predict_table(flags, options.load(flags.models, parser, args.console.sink()));
+    return 0;
+  }
   auto fields = parser.added();
   // Read from here on, while the model is loaded.
   const auto batch = std::get<int64_t>(field_value(find_field(fields, "batch", "--batch")));

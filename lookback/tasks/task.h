@@ -45,6 +45,7 @@ struct EvaluationLine {
   double value = 0;
   std::string signature;  // how it was scored: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:lookback-0.1.0"
   std::optional<metrics::Interval> interval = {};  // of bootstrap resamples, where asked for
+  int digits = 2;                                  // behind the point, for people
 };
 
 // How good a model is on some files: a line for each metric and, for tasks with labels, what became of each of them as
@@ -131,10 +132,15 @@ class TaskModel {
   virtual void validate(const PredictOptions& options, const LogSink& log) const = 0;
   // One prediction per input, in order. The result for an input does not depend on the others. Where only texts are
   // asked for, scores may be NaN and details empty, which makes greedy search faster.
+  // A task whose input is a whole table (TaskKind::reads_tables) has predict_table instead.
   enum class Detail { full, text_only };
   virtual std::vector<Prediction> predict(std::span<const Input> inputs, const PredictOptions& options,
                                           Detail detail = Detail::full) const = 0;
   std::vector<Prediction> predict(std::span<const Input> inputs) const { return predict(inputs, *options()); }
+  // What is said of a table, a file or "-" for standard input, as "csv" or "jsonl". Throws ConfigError for a task that
+  // reads inputs one by one, FormatError, IoError.
+  virtual std::string predict_table(const std::string& file, std::string_view format,
+                                    const PredictOptions& options) const = 0;
   // What the model looked at for one input, to be drawn. Throws ConfigError for a model without attention.
   virtual viz::Figure explain(const Input& input, const PredictOptions& options) const = 0;
   // The steps of one prediction in numbers, for people who want to follow how the model computes. Throws ConfigError
@@ -157,6 +163,7 @@ struct ExportOptions {
 struct TaskKind {
   const char* name;  // "translate"
   const char* summary;
+  bool reads_tables;  // whether its input is a table as a whole
   std::unique_ptr<Task> (*make)();
   // One model, or an ensemble of several; folders hold what training wrote. Throws FormatError and IoError.
   std::unique_ptr<TaskModel> (*load)(const std::vector<std::string>& folders);

@@ -23,7 +23,8 @@
 //   finish(network, valid, log)   what is learnt of held-out examples after training
 //   check_test_files, test_report, data_digests (recipe, root); free_options(), free_data_options()   see RecipeTask
 //   options(network, int8), check_options(networks, options, log)
-//   predict(networks, inputs, options, detail), explain(...), steps(...), evaluate(networks, folder, what, options)
+//   predict(networks, inputs, options, detail), explain(...), steps(...), evaluate(networks, folder, what, options);
+//                            a task whose input is a whole table: predict_table(networks, file, format, options)
 //   all_baselines(recipe, root, log)
 //
 // OverCells has those that are about data, for tasks whose examples are rows of text and labels.
@@ -190,6 +191,11 @@ struct Loaded {
   }
 };
 
+template <class T>
+constexpr bool reads_tables = requires {
+  &T::predict_table;
+};
+
 // One trained network, or an ensemble.
 template <class T>
 class ModelOf final : public TaskModel {
@@ -216,6 +222,13 @@ class ModelOf final : public TaskModel {
                                   Detail detail) const override {
     check_quietly(options);
     return T::predict(networks_, inputs, own(options), detail);
+  }
+
+  std::string predict_table(const std::string& file, std::string_view format,
+                            const PredictOptions& options) const override {
+    check_quietly(options);
+    if constexpr (reads_tables<T>) return T::predict_table(networks_, file, format, own(options));
+    throw ConfigError(str_cat("a model of task ", T::kName, " reads inputs one by one"));
   }
 
   viz::Figure explain(const Input& input, const PredictOptions& options) const override {
@@ -253,6 +266,7 @@ template <class T>
 TaskKind task_kind() {
   return {.name = T::kName,
           .summary = T::kSummary,
+          .reads_tables = reads_tables<T>,
           .make = []() -> std::unique_ptr<Task> { return std::make_unique<TaskOf<T>>(); },
           .load = [](const std::vector<std::string>& folders) -> std::unique_ptr<TaskModel> {
             return std::make_unique<ModelOf<T>>(folders);

@@ -1,0 +1,212 @@
+#include "lookback/tasks/forecast_data.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "lookback/base/error.h"
+
+namespace lookback::tasks {
+namespace {
+
+using data::Series;
+
+std::optional<int64_t> whole(std::string_view s) {
+  int64_t out = 0;
+  const auto r = std::from_chars(s.data(), s.data() + s.size(), out);
+  return !s.empty() && r.ec == std::errc() && r.ptr == s.data() + s.size() ? std::optional(out) : std::nullopt;
+}
+
+std::optional<double> share(std::string_view s) {
+  if (!s.ends_with('%')) return std::nullopt;
+  s.remove_suffix(1);
+  while (s.ends_with(' ')) s.remove_suffix(1);
+  double out = -1;
+  const auto r = std::from_chars(s.data(), s.data() + s.size(), out);
+  const bool fits = r.ec == std::errc() && r.ptr == s.data() + s.size() && 0 <= out && out <= 100;
+  return fits ? std::optional(out / 100) : std::nullopt;
+}
+
+// How many values of a series are before what a recipe says.
+int64_t place(const Series& series, const data::SeriesTable& table, const char* key, const std::string& text) {
+  if (const auto part = share(text))
+    return static_cast<int64_t>(std::floor(*part * static_cast<double>(series.size())));
+  if (const auto count = whole(text)) return std::clamp<int64_t>(*count, 0, series.size());
+  const data::ParsedStamp stamp = data::parse_stamp(text, table.style);
+  check<ConfigError>(stamp.why.empty(), key, " = '", text, "' is no number of values, no part (60 %) and no time like ",
+                     data::style_pattern(table.style), ": ", stamp.why);
+  int64_t low = 0, high = series.size();
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    const data::Stamp there = middle ? data::advance(series.start, *table.frequency, middle) : series.start;
+    there < stamp.stamp ? low = middle + 1 : high = middle;
+  }
+  return low;
+}
+
+double median_of(std::vector<double>& x, double level) {
+  const double at = level * static_cast<double>(x.size() - 1);
+  const auto low = static_cast<size_t>(std::floor(at));
+  std::ranges::nth_element(x, x.begin() + static_cast<std::ptrdiff_t>(low));
+  const double a = x[low];
+  if (low + 1 == x.size()) return a;
+  const double b = *std::min_element(x.begin() + static_cast<std::ptrdiff_t>(low) + 1, x.end());
+  return a + (at - std::floor(at)) * (b - a);
+}
+
+}  // namespace
+
+void ForecastData::validate() const {
+  check<ConfigError>(!train.empty(), "data.train is missing: the tables of the series");
+  check<ConfigError>(!horizons.empty(), "data.horizons is empty");
+  for (const std::string& h : horizons)
+    check<ConfigError>(whole(h).value_or(0) >= 1 && *whole(h) <= 1'000'000, "data.horizons: '", h,
+                       "' is no number of steps");
+}
+
+std::vector<int64_t> ForecastData::horizon_list() const {
+  std::vector<int64_t> out;
+  for (const std::string& h : horizons) out.push_back(*whole(h));
+  std::ranges::sort(out);
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+StringList ForecastData::files(const std::string& root) const {
+  StringList out;
+  for (const auto& part : rows_of(train, "data.train", {"table"}, {.columns = {"table"}}, root).parts)
+    out.push_back(part[0]);
+  return out;
+}
+
+Scaling scaling_of(const Series& series, int64_t count, const std::string& kind) {
+  std::vector<double> x;
+  for (int64_t t = 0; t < std::min(count, series.size()); ++t)
+    if (series.known[static_cast<size_t>(t)]) x.push_back(series.values[static_cast<size_t>(t)]);
+  Scaling out;
+  if (x.empty() || kind == "none") return out;
+  const auto n = static_cast<double>(x.size());
+  if (kind == "mean") {
+    double sum = 0;
+    for (const double v : x) sum += std::abs(v) / n;
+    out.spread = sum;
+  } else if (kind == "robust") {
+    out.centre = median_of(x, 0.5);
+    out.spread = (median_of(x, 0.75) - median_of(x, 0.25)) / 1.3489795003921634;
+  } else {
+    double sum = 0, squares = 0;
+    for (const double v : x) sum += v / n;
+    for (const double v : x) squares += (v - sum) * (v - sum) / n;
+    out = {sum, std::sqrt(squares)};
+  }
+  check<NumericError>(std::isfinite(out.centre) && std::isfinite(out.spread), "series '", series.id,
+                      "': its values are too large to be scaled");
+  if (out.spread < 1e-12 * std::max(1e-300, std::abs(out.centre)) || out.spread == 0) out.spread = 1;
+  return out;
+}
+
+SplitTable split_series(data::SeriesTable table, const ForecastData& options) {
+  SplitTable out{.series = {}, .frequency = table.frequency, .style = table.style, .report = table.report};
+  int64_t learnt = 0;
+  for (Series& series : table.series) {
+    SplitSeries s;
+    s.valid_from = place(series, table, "data.valid_from", options.valid_from);
+    s.test_from = place(series, table, "data.test_from", options.test_from);
+    s.test_to = place(series, table, "data.test_to", options.test_to);
+    check<ConfigError>(s.valid_from <= s.test_from && s.test_from <= s.test_to,
+                       "data.valid_from = ", options.valid_from, ", data.test_from = ", options.test_from,
+                       " and data.test_to = ", options.test_to, " are not one after the other");
+    s.scaling = scaling_of(series, s.valid_from, options.scale);
+    for (const double x : series.values) s.scaled.push_back(s.scaling.scaled(x));
+    learnt += s.valid_from;
+    s.series = std::move(series);
+    out.series.push_back(std::move(s));
+  }
+  check<FormatError>(learnt > 0, "data.valid_from = ", options.valid_from, " leaves nothing to learn from");
+  return out;
+}
+
+SplitTable read_split(const ForecastData& options, const std::string& root) {
+  return split_series(data::read_series(options.files(root), options.series), options);
+}
+
+std::vector<float> calendar_of(const Series& series, const std::optional<data::Frequency>& frequency) {
+  std::vector<float> out;
+  if (!frequency) return out;
+  const auto features = data::calendar_features(*frequency);
+  if (features.empty()) return out;
+  data::Stamp stamp = series.start;
+  for (int64_t t = 0; t < series.size(); ++t) {
+    for (const data::CalendarFeature f : features) out.push_back(static_cast<float>(data::feature_value(f, stamp)));
+    if (t + 1 < series.size()) stamp = data::advance(stamp, *frequency, 1);
+  }
+  return out;
+}
+
+ForecastBatch read_histories(std::span<const SplitSeries> series, std::span<const std::vector<float>> calendar,
+                             std::span<const ForecastWindows::Window> windows, int64_t history) {
+  const int64_t B = std::ssize(windows), L = history;
+  ForecastBatch out{.history = Tensor({B, L}), .known = Tensor::zeros({B, L}), .calendar = {}, .targets = {}};
+  int64_t F = 0;
+  for (size_t k = 0; k < series.size(); ++k)
+    if (series[k].series.size() > 0) F = std::ssize(calendar[k]) / series[k].series.size();
+  if (F) out.calendar = Tensor::zeros({B, L * F});
+  for (int64_t b = 0; b < B; ++b) {
+    const auto [which, origin] = windows[static_cast<size_t>(b)];
+    const SplitSeries& s = series[static_cast<size_t>(which)];
+    for (int64_t t = 0; t < L; ++t) {
+      const int64_t from = origin - L + t;
+      // Before its first value a series is taken to have been there.
+      out.history.data<float>()[b * L + t] =
+          static_cast<float>(s.scaled[static_cast<size_t>(std::max<int64_t>(0, from))]);
+      if (from < 0) continue;
+      out.known.data<float>()[b * L + t] = s.series.known[static_cast<size_t>(from)] ? 1.0f : 0.0f;
+      if (F)
+        std::copy_n(calendar[static_cast<size_t>(which)].begin() + from * F, F,
+                    out.calendar.data<float>() + (b * L + t) * F);
+    }
+  }
+  return out;
+}
+
+ForecastWindows::ForecastWindows(SplitTable table, const ForecastData& options, Split split)
+    : table_(std::move(table)), options_(options), split_(split) {
+  const int64_t H = options.longest_horizon();
+  for (size_t k = 0; k < table_.series.size(); ++k) {
+    const SplitSeries& s = table_.series[k];
+    calendar_.push_back(calendar_of(s.series, table_.frequency));
+    const int64_t begin = std::max<int64_t>(1, s.begin(split)), end = s.end(split);
+    const auto known = [&](int64_t t) { return s.series.known[static_cast<size_t>(t)] != 0; };
+    if (split == Split::train) {
+      for (int64_t t = std::max(begin, std::min(options.history, end - 1)); t < end; ++t) {
+        bool any = false;
+        for (int64_t h = t; h < std::min(end, t + H) && !any; ++h) any = known(h);
+        if (any) windows_.push_back({static_cast<int64_t>(k), t});
+      }
+      continue;
+    }
+    for (int64_t t = begin; t + H <= end; t += options.stride) windows_.push_back({static_cast<int64_t>(k), t});
+    if (begin < end && begin + H > end) windows_.push_back({static_cast<int64_t>(k), begin});
+  }
+}
+
+ForecastWindows::Batch ForecastWindows::batch(std::vector<int64_t> index) const {
+  std::vector<Window> windows;
+  for (const int64_t k : index) windows.push_back(window(k));
+  Batch out{.index = std::move(index), .values = read_histories(table_.series, calendar_, windows, options_.history)};
+  const int64_t B = std::ssize(windows), H = options_.longest_horizon();
+  out.values.targets = Tensor::full({B, H}, std::numeric_limits<double>::quiet_NaN(), Dtype::f32);
+  for (int64_t b = 0; b < B; ++b) {
+    const auto [which, origin] = windows[static_cast<size_t>(b)];
+    const SplitSeries& s = table_.series[static_cast<size_t>(which)];
+    for (int64_t t = origin; t < std::min(s.end(split_), origin + H); ++t) {
+      if (!s.series.known[static_cast<size_t>(t)]) continue;
+      out.values.targets.data<float>()[b * H + t - origin] = static_cast<float>(s.scaled[static_cast<size_t>(t)]);
+      ++out.targets;
+    }
+  }
+  return out;
+}
+
+}  // namespace lookback::tasks

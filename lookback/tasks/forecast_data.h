@@ -1,0 +1,130 @@
+// Private to tasks: time series in parts by time, scaled, and cut into windows.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lookback/data/calendar_features.h"
+#include "lookback/data/series_table.h"
+#include "lookback/models/forecaster.h"
+#include "lookback/tasks/data_options.h"
+
+namespace lookback::tasks {
+
+struct ForecastData {
+  StringList train;
+  data::SeriesOptions series;
+  std::string valid_from = "60 %", test_from = "80 %", test_to = "100 %";
+  int64_t history = 96;
+  StringList horizons = {"24"};
+  int64_t stride = 1;
+  std::string scale = "standard", units = "original";
+
+  void fields(FieldVisitor& v) {
+    v("train", train, "tables of series, plain or .gz, CSV or TSV; * stands for any part of a file's name");
+    series.fields(v);
+    v("valid_from", valid_from,
+      "where the validation part begins: after so many values of each series (8640), a part of them (60 %), or at a "
+      "time "
+      "(2017-07-01); before it is what training learns from");
+    v("test_from", test_from, "where the test part begins, which training does not read; the same");
+    v("test_to", test_to, "where it ends; the same");
+    v("history", history, "values that a forecast is made from").range(2, 1e6);
+    v("horizons", horizons, "steps ahead that are scored, each by itself; the model forecasts the most of them");
+    v("stride", stride, "steps from one forecast that is scored to the next").range(1, 1e9);
+    v("scale", scale,
+      "each series, by what training knows of it: standard (mean 0, deviation 1), robust (median 0, quartiles as those "
+      "of "
+      "standard), mean (mean size 1) or none; undone in forecasts")
+        .choices({"standard", "robust", "mean", "none"});
+    v("units", units, "scores are of values as they are (original), or scaled, to compare with papers")
+        .choices({"original", "scaled"});
+  }
+
+  // Throws ConfigError for what cannot be, before anything is read.
+  void validate() const;
+  std::vector<int64_t> horizon_list() const;  // ascending
+  int64_t longest_horizon() const { return horizon_list().back(); }
+  StringList files(const std::string& root) const;
+};
+
+// value = centre + spread * scaled
+struct Scaling {
+  double centre = 0, spread = 1;
+
+  double scaled(double x) const { return (x - centre) / spread; }
+  double original(double x) const { return centre + spread * x; }
+};
+// Of the known values among the first `count`. A series that does not change is moved alone. Throws NumericError for
+// values whose squares leave double.
+Scaling scaling_of(const data::Series& series, int64_t count, const std::string& kind);
+
+// A series with its parts: training has values [0, valid_from), validation and test those from there on.
+struct SplitSeries {
+  data::Series series;
+  int64_t valid_from = 0, test_from = 0, test_to = 0;
+  Scaling scaling;
+  std::vector<double> scaled;  // [T]
+
+  int64_t begin(Split split) const {
+    return split == Split::train ? 0 : split == Split::valid ? valid_from : test_from;
+  }
+  int64_t end(Split split) const {
+    return split == Split::train ? valid_from : split == Split::valid ? test_from : test_to;
+  }
+};
+
+struct SplitTable {
+  std::vector<SplitSeries> series;
+  std::optional<data::Frequency> frequency;
+  data::StampStyle style;
+  data::SeriesReport report;
+
+  int64_t season() const { return frequency ? data::seasonality(*frequency) : 1; }
+};
+// Throws FormatError for parts that are empty, ConfigError for where they begin.
+SplitTable split_series(data::SeriesTable table, const ForecastData& options);
+// The files of the recipe, relative ones from `root` on, so split.
+SplitTable read_split(const ForecastData& options, const std::string& root);
+
+// What a model reads and is to say, cut out of series: forecast k is of series `series[k]` from the value origin[k] on.
+class ForecastWindows {
+ public:
+  struct Window {
+    int64_t series, origin;
+  };
+
+  // All of one part. Training: every step of which one value or more is known, whose history is whole or whose series
+  // is too short for one. Validation and test: all horizons of which are in the part, `stride` apart; of a part that is
+  // shorter than that one forecast, from its first step.
+  ForecastWindows(SplitTable table, const ForecastData& options, Split split);
+
+  int64_t size() const { return std::ssize(windows_); }
+  const data::SeriesReport& report() const { return table_.report; }
+  const SplitTable& table() const { return table_; }
+  const Window& window(int64_t k) const { return windows_.at(static_cast<size_t>(k)); }
+
+  struct Batch {
+    std::vector<int64_t> index;
+    ForecastBatch values;
+    int64_t targets = 0;  // that are known
+  };
+  Batch batch(std::vector<int64_t> index) const;
+  Batch batch(std::vector<int64_t> index, uint64_t, int64_t) const { return batch(std::move(index)); }
+
+ private:
+  SplitTable table_;
+  ForecastData options_;
+  Split split_;
+  std::vector<data::CalendarFeature> features_;
+  std::vector<std::vector<float>> calendar_;  // [series][T * F]
+  std::vector<Window> windows_;
+};
+
+// What a model reads of some series from some of their values on, without what came then. calendar [T * F] of each.
+ForecastBatch read_histories(std::span<const SplitSeries> series, std::span<const std::vector<float>> calendar,
+                             std::span<const ForecastWindows::Window> windows, int64_t history);
+// [T * F] of a series.
+std::vector<float> calendar_of(const data::Series& series, const std::optional<data::Frequency>& frequency);
+
+}  // namespace lookback::tasks

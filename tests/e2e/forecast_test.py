@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Forecasting as a user does it: tables in, tables out, scores beside the baselines; nothing of the future is learnt."""
+import datetime
+import json
+import math
+import random
+
+import program as p
+
+RECIPE = """task = "forecast"
+
+[data]
+train = "table.csv"
+valid_from = "60 %"
+test_from = "80 %"
+history = 48
+horizons = [6, 12]
+
+[model]
+kind = "segment"
+segment = 12
+encoder = { hidden = 8, bidirectional = false }
+pooling = { kind = "additive" }
+
+[train]
+max_steps = 40
+batch = 32
+optimizer = { lr = 1e-3, clip = 1.0 }
+validate_every = 20
+keep = "mse"
+"""
+START, STEPS = datetime.datetime(2024, 2, 20), 600
+
+
+def value(series, step):
+    """A day of 24 hours, a slow rise, and noise."""
+    noise = random.Random(1000 * series + step).gauss(0, 0.2)
+    return 10 * series + 3 * math.sin(2 * math.pi * step / 24) + 0.01 * step + noise
+
+
+def long_table(changed_from=STEPS):
+    rows = ["unique_id,ds,y"]
+    for series in (1, 2):
+        for step in range(STEPS):
+            y = value(series, step) if step < changed_from else 77.0
+            rows.append(f"s{series},{START + datetime.timedelta(hours=step)},{y:.4f}")
+    return rows
+
+
+class Forecast(p.Case):
+    def data(self, rows=None):
+        folder = self.fresh("data")
+        folder.mkdir(parents=True)
+        p.write_lines(folder / "table.csv", rows or long_table())
+        (folder / "recipe.toml").write_text(RECIPE)
+        return folder
+
+    def trained(self, *words, rows=None):
+        data = self.data(rows)
+        folder = self.fresh("model")
+        self.ok("train", data / "recipe.toml", "--out", folder, "--quiet", *words)
+        return data, folder
+
+    def scores(self, *words):
+        return {line.split()[0]: float(line.split()[1]) for line in self.ok(*words).stdout.decode().splitlines()}
+
+    def test_train_evaluate_predict(self):
+        data, model = self.trained()
+        scores = self.scores("evaluate", model)
+        names = ["mse", "mae", "rmse", "smape", "mase", "rmsse"]
+        self.assertEqual(list(scores), names + [f"{n}_{h}" for h in (6, 12) for n in names])
+        self.assertAlmostEqual(scores["mse"], (scores["mse_6"] + scores["mse_12"]) / 2, 3)
+        self.assertLess(scores["mase"], 1)  # the seasonal naive forecast in training has 1
+        out = self.ok("predict", model, "--in", data / "table.csv", "--horizon", "5").stdout.decode().splitlines()
+        self.assertEqual(out[0], "unique_id,ds,y")
+        self.assertEqual([row.split(",")[:2] for row in out[1:]],
+                         [[f"s{s}", str(START + datetime.timedelta(hours=STEPS + h))] for s in (1, 2) for h in range(5)])
+        for s, h, row in zip([1] * 5 + [2] * 5, list(range(5)) * 2, out[1:]):
+            self.assertLess(abs(float(row.split(",")[2]) - value(s, STEPS + h)), 1.5)
+        piped = self.ok("predict", model, "--horizon", "5", "--format", "jsonl", "--batch", "1",
+                        stdin="\n".join(long_table()) + "\n").stdout.decode().splitlines()
+        self.assertEqual([json.loads(row)["y"] for row in piped], [float(row.split(",")[2]) for row in out[1:]])
+        both = self.ok("predict", model, model, "--in", data / "table.csv", "--horizon", "5").stdout.decode().splitlines()
+        self.assertEqual(both, out)
+
+    def test_every_baseline_is_scored_on_both_parts(self):
+        blocks = [b.splitlines() for b in
+                  self.ok("baseline", self.data() / "recipe.toml").stdout.decode().split("\n\n")]
+        names = ["last value", "seasonal naive", "drift", "mean", "simple exponential smoothing", "Holt", "Holt-Winters",
+                 "linear map"]
+        self.assertEqual([b[0] for b in blocks], [f"{n}, data.{part}" for part in ("valid", "test") for n in names])
+        mse = {b[0]: float(b[1].split()[1]) for b in blocks}
+        self.assertLess(mse["seasonal naive, data.test"], mse["last value, data.test"] / 5)
+        self.assertLess(mse["linear map, data.test"], mse["seasonal naive, data.test"])
+
+    def test_quantiles_are_scored_and_written(self):
+        words = ["--set", "loss.kind=quantile", "--set", "loss.levels=0.1,0.5,0.9"]
+        data, model = self.trained(*words)
+        scores = self.scores("evaluate", model)
+        self.assertIn("coverage[80]_12", scores)
+        self.assertGreater(scores["wql"], 0)
+        header, first = self.ok("predict", model, "--in", data / "table.csv").stdout.decode().splitlines()[:2]
+        self.assertEqual(header, "unique_id,ds,y,q0.1,q0.5,q0.9")
+        self.assertEqual(first.split(",")[2], first.split(",")[4])
+        self.assertIn("wql", self.scores_of_baseline(data, *words))
+
+    def scores_of_baseline(self, data, *words):
+        first = self.ok("baseline", data / "recipe.toml", *words).stdout.decode().split("\n\n")[0]
+        return {line.split()[0] for line in first.splitlines()[1:]}
+
+    def test_what_comes_after_the_validation_part_changes_no_bit_of_training(self):
+        weights = [p.sha256(self.trained(rows=rows)[1] / "model.safetensors")
+                   for rows in (long_table(), long_table(changed_from=int(0.8 * STEPS)))]
+        self.assertEqual(weights[0], weights[1])
+        other = self.trained(rows=long_table(changed_from=int(0.5 * STEPS)))[1]
+        self.assertNotEqual(p.sha256(other / "model.safetensors"), weights[0])
+
+    def test_a_resume_and_any_threads_give_the_same_weights(self):
+        data, model = self.trained("--threads", "1")
+        parts = self.fresh("parts")
+        for steps in ("20", "40"):
+            more = ["--resume"] if steps == "40" else []
+            self.ok("train", data / "recipe.toml", "--out", parts, "--quiet", "--threads", "2", "--set",
+                    f"train.max_steps={steps}", *more)
+        self.assertEqual(p.sha256(parts / "model.safetensors"), p.sha256(model / "model.safetensors"))
+
+    def test_wide_tables(self):
+        rows = ["date,one,two"] + [f"{START + datetime.timedelta(hours=t)},{value(1, t):.4f},{value(2, t):.4f}"
+                                   for t in range(STEPS)]
+        words = ["--set", "data.id=", "--set", "data.time=date", "--set", "data.targets=*"]
+        data, model = self.trained(*words, rows=rows)
+        out = self.ok("predict", model, "--in", data / "table.csv", "--horizon", "1").stdout.decode().splitlines()
+        self.assertEqual([row.split(",")[0] for row in out[1:]], ["one", "two"])
+        weights = p.sha256(model / "model.safetensors")
+        self.assertEqual(p.sha256(self.trained()[1] / "model.safetensors"), weights)  # of the same values in a long table
+
+    def test_bad_input_gets_one_clear_line(self):
+        data, model = self.trained()
+        daily = "unique_id,ds,y\n" + "".join(f"a,2024-01-{d:02},{d}\n" for d in range(1, 20))
+        self.fails(3, "predict", model, stdin=daily, says=["its values are D apart", "learnt from h"])
+        self.fails(3, "predict", model, stdin="unique_id,ds,y\na,2024-01-01 00:00:00,x\n", says="'x' in column 'y' is no number")
+        self.fails(3, "predict", model, stdin="unique_id,ds,y\na,2024-01-01 00:00:00,1\n", says="no series has two values")
+        self.fails(2, "predict", model, "--horizon", "13", stdin=daily, says="beyond the model's 12 steps")
+        self.fails(2, "predict", model, "--in-format", "tsv", stdin=daily, says="reads a table")
+        self.fails(2, "predict", model, "--format", "nbest", stdin=daily, says="csv or jsonl")
+        recipe = data / "recipe.toml"
+        for says, *words in (("no column 'yy'", "data.targets=yy"), ("is no number of steps", "data.horizons=0"),
+                             ("does not divide", "model.segment=7"), ("is no number of values", "data.valid_from=soon"),
+                             ("needs 0.5", "loss.kind=quantile", "loss.levels=0.1,0.9"),
+                             ("not one after the other", "data.valid_from=90 %"),
+                             ("of kind 'segment'", "model.kind=lstm"), ("counts tokens", "train.batch=0")):
+            sets = [w for word in words for w in ("--set", word)]
+            self.fails(2, "train", recipe, "--out", self.fresh("bad"), *sets, says=says)
+
+
+if __name__ == "__main__":
+    p.main()
