@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """Speed of `task = "classify"` beside PyTorch's, of the SST-2 model: training, and predicting 10,000 sentences.
 
-    ./x bench quality-speed --data DIR [--rounds N] [--steps N] [--threads 1 2] [--only train predict] [--out FILE.json]
+    ./x bench quality-speed --data DIR [--rounds N] [--steps N] [--threads 1 2] [--only train predict]
+                          [--precisions f32 bf16] [--out FILE.json]
 
 DIR has the folder `sst`. Training is forward, backward, clipping and Adam on batches of 32 sentences of like length, with
 dropout, without an average of the weights; PyTorch's LSTM reads them packed or padded (which is not the same model: its
-backward direction begins with the padding), and the faster one counts. Predicting is a whole process from its start,
+backward direction begins with the padding), and the faster one counts; in a row of bf16 products PyTorch's autocast
+stands beside its f32, and the fastest of all counts. Predicting is a whole process from its start,
 file to file. In every round everybody is measured once, who is first changing; `ratio` is that of the medians.
 """
 
 import argparse
 import dataclasses
+import functools
 import json
 import pathlib
 import random
@@ -35,8 +38,8 @@ WARM = 2  # lines of it left out
 class TorchTraining:
     """The SST-2 model and its batches, trained on when asked."""
 
-    def __init__(self, data, packed, steps):
-        self.data, self.steps = data, steps
+    def __init__(self, data, packed, steps, bf16=False):
+        self.data, self.steps, self.bf16 = data, steps, bf16
         self.options = dataclasses.replace(classify_torch.OPTIONS["sst2"], batch=32)
         self.rng = random.Random(1)
         self.model = classify_torch.Classifier(len(data.vocabulary), len(data.labels), options=self.options, packed=packed)
@@ -55,8 +58,9 @@ class TorchTraining:
         if not self.batches:
             self.batches = classify_torch.bucketed([len(t) for t in self.data.train], self.options.batch, self.rng)
         batch = self.batches.pop()
-        classify_torch.step(self.model, self.optimizer, *classify_torch.collate(self.data.train, batch),
-                            self.data.classes[batch], self.options)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            classify_torch.step(self.model, self.optimizer, *classify_torch.collate(self.data.train, batch),
+                                self.data.classes[batch], self.options)
         return len(batch)
 
 
@@ -66,11 +70,11 @@ def train_ours(args, out, steps, threads, *more):
                     "--set", "train.batch=32", "--set", f"train.log_every={LOG_EVERY}", *more], check=True)
 
 
-def our_examples_per_second(args, folder, threads):
+def our_examples_per_second(args, folder, threads, precision):
     """What our log says of the steps after the warm-up; validation is no part of it."""
     out = folder / "speed"
     train_ours(args, out, args.steps + WARM * LOG_EVERY, threads, "--set", "train.ema=0", "--set",
-               "train.validate_every_epochs=100")
+               "train.validate_every_epochs=100", "--set", f"train.precision={precision}")
     log = [json.loads(line) for line in (out / "training/log.jsonl").read_text().splitlines()]
     lines = [event for event in log if event["event"] == "train"]
     examples = [b["units"] - a["units"] for a, b in zip(lines[WARM - 1:], lines[WARM:])]
@@ -101,11 +105,12 @@ def compared(name, unit, contenders, rounds, lower_is_better=False):
 def training_rows(args, folder):
     data = classify_torch.Data("sst2", args.data, classify_torch.OPTIONS["sst2"].min_count)
     for threads in args.threads:
-        packed, padded = (TorchTraining(data, p, args.steps) for p in (True, False))
-        yield compared(f"train, {threads} thread{'s' * (threads > 1)}", "examples/s", [
-            ("lookback", lambda: our_examples_per_second(args, folder, threads)),
-            ("PyTorch packed", lambda: packed.examples_per_second(threads)),
-            ("PyTorch padded", lambda: padded.examples_per_second(threads))], args.rounds)
+        for precision in args.precisions:
+            peers = [(f"PyTorch {'packed' if packed else 'padded'}{' bf16' if bf16 else ''}",
+                      functools.partial(TorchTraining(data, packed, args.steps, bf16).examples_per_second, threads))
+                     for bf16 in ((False, True) if precision == "bf16" else (False,)) for packed in (True, False)]
+            yield compared(f"train, {precision}, {threads} thread{'s' * (threads > 1)}", "examples/s", [
+                ("lookback", lambda: our_examples_per_second(args, folder, threads, precision)), *peers], args.rounds)
 
 
 def sentences(data):
@@ -145,6 +150,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=200, help="of training, in a round, after 50 to warm up")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--precisions", nargs="+", choices=("f32", "bf16"), default=["f32", "bf16"],
+                        help="of the products of training")
     parser.add_argument("--only", nargs="+", choices=("train", "predict"), default=["train", "predict"])
     parser.add_argument("--out", metavar="FILE", help="write everything there, as JSON")
     args = parser.parse_args()

@@ -12,7 +12,6 @@ namespace lookback::tasks {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr int kDigits = 4;
 
 // One series of a part: what is scored, in the units of the scores, and its forecasts.
 struct Scored {
@@ -21,6 +20,13 @@ struct Scored {
   std::vector<double> forecasts;  // [N, H * Q], scaled
   int64_t end;
 };
+
+// Behind the point: so many that a small score has four that count.
+int digits_of(double score) {
+  int digits = 4;
+  for (double x = std::abs(score); 0 < x && x < 0.1 && digits < 12; x *= 10) ++digits;
+  return digits;
+}
 
 std::vector<int64_t> origins_of(int64_t begin, int64_t end, int64_t horizon, int64_t stride) {
   std::vector<int64_t> out;
@@ -107,7 +113,7 @@ std::vector<EvaluationLine> score_part(const SplitTable& table, Split split, con
       EvaluationLine line{.name = horizons.size() > 1 ? str_cat(name, "_", H) : name,
                           .value = *score.value,
                           .signature = signature,
-                          .digits = kDigits};
+                          .digits = digits_of(*score.value)};
       if (resamples) line.interval = metrics::forecast_interval(windows, scoring, name, {.samples = resamples});
       out.push_back(std::move(line));
     }
@@ -116,7 +122,8 @@ std::vector<EvaluationLine> score_part(const SplitTable& table, Split split, con
   std::vector<EvaluationLine> all;
   for (const std::string& name : names_of(options, levels))
     if (sums.contains(name))
-      all.push_back({.name = name, .value = sums[name], .signature = "mean over horizons", .digits = kDigits});
+      all.push_back(
+          {.name = name, .value = sums[name], .signature = "mean over horizons", .digits = digits_of(sums[name])});
   for (EvaluationLine& line : out) all.push_back(std::move(line));
   return all;
 }
