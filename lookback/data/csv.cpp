@@ -44,4 +44,12 @@ std::string parse_csv(std::string line, const std::function<bool(std::string&)>&
   }
 }
 
+std::vector<std::string> split_tabs(std::string_view line) {
+  std::vector<std::string> out;
+  for (size_t end; (end = line.find('\t')) != std::string_view::npos; line.remove_prefix(end + 1))
+    out.emplace_back(line.substr(0, end));
+  out.emplace_back(line);
+  return out;
+}
+
 }  // namespace lookback::data

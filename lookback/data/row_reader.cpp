@@ -7,6 +7,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/line_reader.h"
+#include "lookback/base/parse.h"
 #include "lookback/base/sha256.h"
 #include "lookback/data/csv.h"
 #include "lookback/data/encoding_guess.h"
@@ -23,22 +24,6 @@ Shape shape_of(const StringList& files, size_t columns, const TableOptions& opti
   if (has_ending(files[0], ".csv")) return Shape::csv;
   if (has_ending(files[0], ".jsonl")) return Shape::json;
   return columns == 1 && options.columns.empty() && !has_ending(files[0], ".tsv") ? Shape::lines : Shape::tabs;
-}
-
-// The cells of a line with tabs.
-std::vector<std::string> split_tabs(std::string_view line) {
-  std::vector<std::string> out;
-  for (size_t end; (end = line.find('\t')) != std::string_view::npos; line.remove_prefix(end + 1))
-    out.emplace_back(line.substr(0, end));
-  out.emplace_back(line);
-  return out;
-}
-
-std::optional<size_t> number(const std::string& s) {
-  size_t out = 0;
-  const auto [end, failed] = std::from_chars(s.data(), s.data() + s.size(), out);
-  if (failed != std::errc() || end != s.data() + s.size()) return std::nullopt;
-  return out;
 }
 
 // A number in [0, 1) that is the same for equal rows.
@@ -81,7 +66,8 @@ struct RowReader::Part {
   void find_places(const StringList& wanted, bool in_order) {
     for (size_t c = 0; in_order && c < wanted.size(); ++c) places.push_back(c);
     if (in_order) return;
-    const bool numbers = std::ranges::all_of(wanted, [](const std::string& w) { return number(w).has_value(); });
+    const bool numbers =
+        std::ranges::all_of(wanted, [](const std::string& w) { return parse_number<size_t>(w).has_value(); });
     if (shape == Shape::csv || !numbers) {
       check<FormatError>(readers[0].next(line), files[0], ": is empty, without the names of its columns");
       split();
@@ -90,7 +76,7 @@ struct RowReader::Part {
     guess.add(line, 1);
     const std::string encoding = is_utf8_text(line) ? "" : "; the line is not UTF-8, " + guess.advice();
     for (const std::string& w : wanted) {
-      const size_t place = number(w).value_or(1);
+      const size_t place = parse_number<size_t>(w).value_or(1);
       check<ConfigError>(place > 0, "columns are counted from 1");
       places.push_back(place - 1);
       if (numbers) continue;

@@ -1,7 +1,6 @@
 #include "lookback/data/series_table.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -12,6 +11,7 @@
 #include "lookback/base/error.h"
 #include "lookback/base/format_number.h"
 #include "lookback/base/line_reader.h"
+#include "lookback/base/parse.h"
 #include "lookback/base/utf8.h"
 #include "lookback/data/csv.h"
 #include "lookback/data/find_frequency.h"
@@ -23,18 +23,10 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr size_t kExamples = 5;
 constexpr int64_t kLongestGap = 1'000'000;  // beyond, a wrong stamp would cost the memory
 
-std::string_view trimmed(std::string_view s) {
-  const auto first = s.find_first_not_of(" \t"), last = s.find_last_not_of(" \t");
-  return first == s.npos ? std::string_view() : s.substr(first, last - first + 1);
-}
-
 std::optional<double> number_of(std::string_view cell) {
   cell = trimmed(cell);
   if (cell.starts_with('+') && !cell.starts_with("+-")) cell.remove_prefix(1);
-  double out = 0;
-  const auto r = std::from_chars(cell.data(), cell.data() + cell.size(), out);
-  if (r.ec == std::errc::result_out_of_range) return std::nullopt;
-  return !cell.empty() && r.ec == std::errc() && r.ptr == cell.data() + cell.size() ? std::optional(out) : std::nullopt;
+  return parse_number<double>(cell);
 }
 
 bool says_nothing(std::string_view cell) {
@@ -100,11 +92,7 @@ class Reading {
       check<FormatError>(problem.empty(), where, ": ", problem);
       return;
     }
-    cells_.clear();
-    for (size_t at = 0; at <= line.size();) {
-      const size_t end = std::min(line.find('\t', at), line.size());
-      cells_.push_back(line.substr(at, end - at)), at = end + 1;
-    }
+    cells_ = split_tabs(line);
   }
 
   // Whether the first row has names.

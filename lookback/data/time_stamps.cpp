@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "lookback/base/error.h"
+#include "lookback/base/parse.h"
 
 namespace lookback::data {
 namespace {
@@ -21,11 +22,6 @@ constexpr Stamp kMinute = 60, kHour = 3600;
 constexpr const char* kAdvice = "; write 2024-01-31, 2024-01-31 12:00:00, or the number of a step";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-std::string_view trimmed(std::string_view cell) {
-  const size_t begin = cell.find_first_not_of(" \t");
-  return begin == cell.npos ? std::string_view() : cell.substr(begin, cell.find_last_not_of(" \t") - begin + 1);
-}
 
 // 01/02/2024, 1.2.24: up to two digits, a separator, up to two digits, the same separator, digits.
 bool has_the_year_last(std::string_view cell) {

@@ -14,6 +14,17 @@ int64_t features_of(const Forecaster::Sizes& sizes) { return 2 + sizes.calendar;
 // Values that are read at once.
 int64_t span_of(const ForecasterOptions& o) { return o.kind == "segment" ? o.segment : 1; }
 
+// [B, H * levels] the last value of each row.
+Tensor last_values(const Tensor& history, int64_t columns, Dtype d) {
+  const int64_t B = history.dim(0), L = history.dim(1);
+  const Tensor from = history.to(d);
+  Tensor out({B, columns}, d);
+  with_float(d, [&]<class R>() {
+    for (int64_t b = 0; b < B; ++b) std::fill_n(out.data<R>() + b * columns, columns, from.data<R>()[b * L + L - 1]);
+  });
+  return out;
+}
+
 }  // namespace
 
 Forecaster::Forecaster(const ForecasterOptions& options, const Sizes& sizes, uint64_t seed)
@@ -54,7 +65,7 @@ void Forecaster::start_from(std::span<const double> weights) {
 }
 
 struct Forecaster::Read {
-  Var changes;  // [B, H * levels] from the last value
+  Var values;  // [B, H * levels]
   Pooled pooled;
 };
 
@@ -63,8 +74,8 @@ Forecaster::Read Forecaster::read(const ForecastBatch& batch, Noise* noise) cons
   check(batch.history.shape() == Shape{B, L} && batch.known.shape() == Shape{B, L}, "forecaster: histories ",
         batch.history.shape(), ", known ", batch.known.shape(), " for ", L, " steps");
   check(F == 0 || batch.calendar.shape() == Shape{B, L * F}, "forecaster: calendar ", batch.calendar.shape());
-  const Dtype d = linear_.weight ? linear_.weight.dtype() : output_.weight.dtype();
-  Tensor relative({B, L}, d), x({B * L / span, span * (2 + F)}, d);
+  const Dtype d = output_.weight.dtype();
+  Tensor relative({B, L}, d), x({B * L / span, span * features_of(sizes_)}, d);
   with_float(d, [&]<class R>() {
     const Tensor history = batch.history.to(d), known = batch.known.to(d),
                  calendar = F ? batch.calendar.to(d) : Tensor();
@@ -82,44 +93,25 @@ Forecaster::Read Forecaster::read(const ForecastBatch& batch, Noise* noise) cons
   });
   const Ragged shape(std::vector<int64_t>(static_cast<size_t>(B), L / span));
   const Encoded encoded = encoder_({Var(x), shape, RowOrder::by_sequence}, options_.dropout, noise);
-  Read out{.changes = Var(), .pooled = pooling_(encoded)};
+  const Pooled pooled = pooling_(encoded);
   // Sequences of one length keep their order.
-  out.changes = output_(DropoutSite(options_.dropout, noise).step(out.pooled.x));
-  if (options_.linear) out.changes = ops::add(out.changes, linear_(Var(relative)));
-  return out;
+  Var changes = output_(DropoutSite(options_.dropout, noise).step(pooled.x));
+  if (options_.linear) changes = ops::add(changes, linear_(Var(relative)));
+  return {ops::add(changes, Var(last_values(batch.history, changes.dim(1), d))), pooled};
 }
 
-namespace {
-
-// [B, H * levels] the last value of each row.
-Tensor last_values(const Tensor& history, int64_t columns, Dtype d) {
-  const int64_t B = history.dim(0), L = history.dim(1);
-  const Tensor from = history.to(d);
-  Tensor out({B, columns}, d);
-  with_float(d, [&]<class R>() {
-    for (int64_t b = 0; b < B; ++b) std::fill_n(out.data<R>() + b * columns, columns, from.data<R>()[b * L + L - 1]);
-  });
-  return out;
-}
-
-}  // namespace
-
-Var Forecaster::operator()(const ForecastBatch& batch, Noise* noise) const {
-  const Var changes = read(batch, noise).changes;
-  return ops::add(changes, Var(last_values(batch.history, changes.dim(1), changes.dtype())));
-}
+Var Forecaster::operator()(const ForecastBatch& batch, Noise* noise) const { return read(batch, noise).values; }
 
 Forecaster::Forecast Forecaster::forecast(const ForecastBatch& batch) const {
   const NoGrad off;
   const Read got = read(batch, nullptr);
-  Forecast out;
-  out.values = ops::add(got.changes, Var(last_values(batch.history, got.changes.dim(1), got.changes.dtype()))).value();
+  Forecast out{.values = got.values.value(), .weights = {}};
   if (!got.pooled.weights) return out;
-  const int64_t hops = options_.pooling.hops, steps = sizes_.history / span_of(options_);
+  const int64_t hops = options_.pooling.hops;
   for (int64_t b = 0; b < batch.history.dim(0); ++b)
     out.weights.push_back(over_tokens(got.pooled.weights.value().rows(b * hops, (b + 1) * hops),
                                       std::vector<int64_t>(static_cast<size_t>(hops), sizes_.history),
-                                      sizes_.history / steps));
+                                      span_of(options_)));
   return out;
 }
 

@@ -1,11 +1,11 @@
 #include "lookback/tasks/classify.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <iterator>
 
 #include "lookback/base/elementary.h"
+#include "lookback/base/parse.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/ops/precision.h"
 #include "lookback/tasks/input.h"
@@ -185,12 +185,9 @@ std::vector<double> class_weights(const StringList& given, const data::Labels& l
     const size_t equals = one.rfind('=');
     const std::string label = one.substr(0, equals);
     const auto at = std::ranges::find(labels.labels(), label);
-    const std::string number = equals == std::string::npos ? "" : one.substr(equals + 1);
-    const char* const end = number.data() + number.size();
-    double weight = 0;
-    const auto read = std::from_chars(number.data(), end, weight);
-    check<ConfigError>(read.ec == std::errc() && read.ptr == end && weight > 0 && std::isfinite(weight),
-                       "loss.class_weights: '", one,
+    const double weight =
+        parse_number<double>(equals == std::string::npos ? "" : std::string_view(one).substr(equals + 1)).value_or(0);
+    check<ConfigError>(weight > 0 && std::isfinite(weight), "loss.class_weights: '", one,
                        "' is not LABEL=WEIGHT with a weight above 0; or say \"balanced\" alone");
     check<ConfigError>(at != labels.labels().end(), "loss.class_weights: training has no label '", label, "'",
                        nearest_match(label, labels.labels()));

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "lookback/base/error.h"
+#include "lookback/base/parse.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
 #include "lookback/tasks/folder_parts.h"
@@ -20,13 +21,9 @@ namespace fs = std::filesystem;
 // The share that "10 %" means; nothing for names of files.
 std::optional<double> share_of(const StringList& names, const char* key) {
   if (names.size() != 1 || !names[0].ends_with('%')) return std::nullopt;
-  std::string_view number(names[0]);
-  number.remove_suffix(1);
-  while (number.ends_with(' ')) number.remove_suffix(1);
-  double percent = 0;
-  const auto r = std::from_chars(number.data(), number.data() + number.size(), percent);
-  check<ConfigError>(r.ec == std::errc() && r.ptr == number.data() + number.size() && percent > 0 && percent < 100, key,
-                     " = '", names[0], "' is no share; write a number between 0 and 100, like \"10 %\"");
+  const double percent = percent_of(names[0]).value_or(0);
+  check<ConfigError>(percent > 0 && percent < 100, key, " = '", names[0],
+                     "' is no share; write a number between 0 and 100, like \"10 %\"");
   return percent / 100;
 }
 
@@ -66,6 +63,13 @@ StringList matches(const std::string& name, const std::string& key, const std::s
 }
 
 }  // namespace
+
+std::optional<double> percent_of(std::string_view text) {
+  if (!text.ends_with('%')) return std::nullopt;
+  text.remove_suffix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  return parse_number<double>(text);
+}
 
 std::string path_from(const std::string& name, const std::string& root) {
   return fs::path(name).is_absolute() || root.empty() ? name : root + "/" + name;

@@ -1,7 +1,9 @@
 // Private to tasks: where a recipe's examples are, in three parts that share none.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "lookback/data/row_reader.h"
 #include "lookback/io/atomic_file.h"
@@ -12,6 +14,9 @@
 namespace lookback::tasks {
 
 enum class Split { train, valid, test };
+
+// The number that stands before the % of "10 %"; nothing for other text.
+std::optional<double> percent_of(std::string_view text);
 
 struct DataOptions {
   StringList train, valid, test;

@@ -1,9 +1,9 @@
 #include "lookback/tasks/forecast.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
+#include "lookback/base/parse.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
 #include "lookback/models/linear_forecast.h"
@@ -27,11 +27,6 @@ std::vector<double> numbers_of(const StringList& levels) {
     out.push_back(x);
   }
   return out;
-}
-
-// Where the median is.
-size_t middle(std::span<const double> levels) {
-  return levels.empty() ? 0 : static_cast<size_t>(std::ranges::find(levels, 0.5) - levels.begin());
 }
 
 Forecaster::Sizes sizes_of(const Forecast::Config& c) {
@@ -82,6 +77,10 @@ std::vector<double> forecast_from(Forecast::Networks networks, const SplitSeries
 std::string column_of(double level) { return "q" + io::json_number(level); }
 
 }  // namespace
+
+size_t middle(std::span<const double> levels) {
+  return levels.empty() ? 0 : static_cast<size_t>(std::ranges::find(levels, 0.5) - levels.begin());
+}
 
 LinearForecast linear_map(const SplitTable& table, const ForecastData& data, const LogSink& log) {
   const ForecastWindow window{.lookback = data.history, .horizon = data.longest_horizon()};

@@ -120,9 +120,6 @@ struct Forecast {
   static Network learn_from_files(const Recipe& recipe, const std::string& root, const LogSink& log);
   static Network with_assets_of(const io::ModelFolder& folder, const Recipe& recipe, const LogSink& log);
   static void learn_from(Network&, const Recipe&, const Data&) {}
-  static std::string save_data(const std::string& folder, const std::string& root, const Recipe& recipe) {
-    return save_data_of_run(folder, root, recipe.data);
-  }
   static void check_test_files(const Recipe&, const std::string&) {}
   static StringList test_report(const Recipe&, const std::string&) { return {}; }
   static StringList data_digests(const Recipe& recipe, const std::string& root);
@@ -152,6 +149,9 @@ struct Forecast {
   // Last value, seasonal naive, drift, mean, exponential smoothing, a linear map.
   static std::vector<BaselineScores> all_baselines(const Recipe& recipe, const std::string& root, const LogSink& log);
 };
+
+// Which of the levels is the point forecast, the median; levels.size() if they lack it, 0 without any.
+size_t middle(std::span<const double> levels);
 
 // Forecasts from some origins of a series, scaled: [N, H * Q] with Q levels, or 1 without.
 using ForecastFrom = std::function<std::vector<double>(size_t series, std::span<const int64_t> origins)>;

@@ -1,38 +1,22 @@
 #include "lookback/tasks/forecast_data.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 
 #include "lookback/base/error.h"
+#include "lookback/base/parse.h"
 
 namespace lookback::tasks {
 namespace {
 
 using data::Series;
 
-std::optional<int64_t> whole(std::string_view s) {
-  int64_t out = 0;
-  const auto r = std::from_chars(s.data(), s.data() + s.size(), out);
-  return !s.empty() && r.ec == std::errc() && r.ptr == s.data() + s.size() ? std::optional(out) : std::nullopt;
-}
-
-std::optional<double> share(std::string_view s) {
-  if (!s.ends_with('%')) return std::nullopt;
-  s.remove_suffix(1);
-  while (s.ends_with(' ')) s.remove_suffix(1);
-  double out = -1;
-  const auto r = std::from_chars(s.data(), s.data() + s.size(), out);
-  const bool fits = r.ec == std::errc() && r.ptr == s.data() + s.size() && 0 <= out && out <= 100;
-  return fits ? std::optional(out / 100) : std::nullopt;
-}
-
 // How many values of a series are before what a recipe says.
 int64_t place(const Series& series, const data::SeriesTable& table, const char* key, const std::string& text) {
-  if (const auto part = share(text))
-    return static_cast<int64_t>(std::floor(*part * static_cast<double>(series.size())));
-  if (const auto count = whole(text)) return std::clamp<int64_t>(*count, 0, series.size());
+  if (const auto percent = percent_of(text); percent && 0 <= *percent && *percent <= 100)
+    return static_cast<int64_t>(std::floor(*percent / 100 * static_cast<double>(series.size())));
+  if (const auto count = parse_number<int64_t>(text)) return std::clamp<int64_t>(*count, 0, series.size());
   const data::ParsedStamp stamp = data::parse_stamp(text, table.style);
   check<ConfigError>(stamp.why.empty(), key, " = '", text, "' is no number of values, no part (60 %) and no time like ",
                      data::style_pattern(table.style), ": ", stamp.why);
@@ -45,7 +29,7 @@ int64_t place(const Series& series, const data::SeriesTable& table, const char* 
   return low;
 }
 
-double median_of(std::vector<double>& x, double level) {
+double quantile_of(std::vector<double>& x, double level) {
   const double at = level * static_cast<double>(x.size() - 1);
   const auto low = static_cast<size_t>(std::floor(at));
   std::ranges::nth_element(x, x.begin() + static_cast<std::ptrdiff_t>(low));
@@ -61,13 +45,13 @@ void ForecastData::validate() const {
   check<ConfigError>(!train.empty(), "data.train is missing: the tables of the series");
   check<ConfigError>(!horizons.empty(), "data.horizons is empty");
   for (const std::string& h : horizons)
-    check<ConfigError>(whole(h).value_or(0) >= 1 && *whole(h) <= 1'000'000, "data.horizons: '", h,
-                       "' is no number of steps");
+    check<ConfigError>(parse_number<int64_t>(h).value_or(0) >= 1 && *parse_number<int64_t>(h) <= 1'000'000,
+                       "data.horizons: '", h, "' is no number of steps");
 }
 
 std::vector<int64_t> ForecastData::horizon_list() const {
   std::vector<int64_t> out;
-  for (const std::string& h : horizons) out.push_back(*whole(h));
+  for (const std::string& h : horizons) out.push_back(*parse_number<int64_t>(h));
   std::ranges::sort(out);
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
@@ -92,8 +76,8 @@ Scaling scaling_of(const Series& series, int64_t count, const std::string& kind)
     for (const double v : x) sum += std::abs(v) / n;
     out.spread = sum;
   } else if (kind == "robust") {
-    out.centre = median_of(x, 0.5);
-    out.spread = (median_of(x, 0.75) - median_of(x, 0.25)) / 1.3489795003921634;
+    out.centre = quantile_of(x, 0.5);
+    out.spread = (quantile_of(x, 0.75) - quantile_of(x, 0.25)) / 1.3489795003921634;
   } else {
     double sum = 0, squares = 0;
     for (const double v : x) sum += v / n;

@@ -62,7 +62,7 @@ std::vector<EvaluationLine> score_part(const SplitTable& table, Split split, con
   const auto horizons = options.horizon_list();
   const int64_t longest = horizons.back();
   const size_t Q = std::max<size_t>(1, levels.size());
-  const auto middle = levels.empty() ? 0 : static_cast<size_t>(std::ranges::find(levels, 0.5) - levels.begin());
+  const size_t median = middle(levels);
   const bool is_scaled = options.units == "scaled";
   std::vector<Scored> scored;
   for (size_t k = 0; k < table.series.size(); ++k) {
@@ -95,7 +95,7 @@ std::vector<EvaluationLine> score_part(const SplitTable& table, Split split, con
         const auto value = [&](int64_t h, size_t q) {
           return scaling.original(one.forecasts[(n * static_cast<size_t>(longest) + static_cast<size_t>(h)) * Q + q]);
         };
-        for (int64_t h = 0; h < H; ++h) w.point.push_back(value(h, middle));
+        for (int64_t h = 0; h < H; ++h) w.point.push_back(value(h, median));
         for (size_t q = 0; q < levels.size(); ++q)
           for (int64_t h = 0; h < H; ++h) w.quantiles.push_back(value(h, q));
         windows.push_back(std::move(w));
