@@ -1,6 +1,7 @@
 #include "lookback/models/forecaster.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "lookback/base/error.h"
 #include "lookback/ops/basic.h"
@@ -8,52 +9,47 @@
 namespace lookback {
 namespace {
 
-// Values, whether they are known, and the calendar.
-int64_t features_of(const Forecaster::Sizes& sizes) { return 2 + sizes.calendar; }
+constexpr double kLeastVariance = 1e-5;  // as RevIN
 
-// Values that are read at once.
-int64_t span_of(const ForecasterOptions& o) { return o.kind == "segment" ? o.segment : 1; }
-
-// [B, H * levels] the last value of each row.
-Tensor last_values(const Tensor& history, int64_t columns, Dtype d) {
-  const int64_t B = history.dim(0), L = history.dim(1);
-  const Tensor from = history.to(d);
-  Tensor out({B, columns}, d);
-  with_float(d, [&]<class R>() {
-    for (int64_t b = 0; b < B; ++b) std::fill_n(out.data<R>() + b * columns, columns, from.data<R>()[b * L + L - 1]);
-  });
-  return out;
+std::unique_ptr<ForecastNetwork> make_network(const ForecasterOptions& o, const ForecastSizes& sizes) {
+  return make_direct_network(o, sizes);
 }
 
 }  // namespace
 
-Forecaster::Forecaster(const ForecasterOptions& options, const Sizes& sizes, uint64_t seed)
+int64_t width_of(const std::vector<ForecastVariable>& variables) {
+  int64_t out = 0;
+  for (const ForecastVariable& v : variables) out += v.width;
+  return out;
+}
+
+Tensor ForecastNetwork::paths(const NetworkInput&, const Paths&) const {
+  throw Error("forecaster: this network makes its forecasts at once");
+}
+
+Forecaster::Forecaster(const ForecasterOptions& options, const ForecastSizes& sizes, uint64_t seed)
     : options_(options), sizes_(sizes) {
-  const int64_t span = span_of(options);
   check<ConfigError>(options.kind == "segment" || options.segment == ForecasterOptions().segment,
                      "model.segment = ", options.segment, " is of kind 'segment'; this is '", options.kind, "'");
-  check<ConfigError>(sizes.history % span == 0, "model.segment = ", span,
-                     " does not divide data.history = ", sizes.history);
   check<ConfigError>(options.dropout.words == 0, "model.word_dropout = ", options.dropout.words,
                      ": a forecaster reads no words");
-  encoder_ = Encoder(options.encoder, span * features_of(sizes));
-  check<ConfigError>(encoder_.shortening() == 1, "model.encoder: a forecaster's blocks keep the number of steps");
-  pooling_ = Pooling(options.pooling, encoder_, "model.pooling");
-  output_ = Linear(pooling_.width(), sizes.horizon * sizes.levels, Linear::Bias::yes);
-  if (options.linear) linear_ = Linear(sizes.history, sizes.horizon * sizes.levels, Linear::Bias::no);
+  check(width_of(sizes.past) >= 2 && width_of(sizes.past) - 2 >= width_of(sizes.future),
+        "forecaster: the past has too few variables");
+  network_ = make_network(options, sizes);
+  check<ConfigError>(!options.linear || !network_->is_autoregressive(),
+                     "model.linear = true is of forecasts made at once; kind = '", options.kind,
+                     "' reads the value before each: set model.linear = false");
+  if (options.linear) linear_ = Linear(sizes.history, sizes.horizon * sizes.outputs, Linear::Bias::no);
   if (seed == kNoInit) return;
   initialise(params_of(*this), options.init, seed);
-  // What the encoder adds begins as nothing: training starts from the linear map, or from the last value.
-  for (const Var& v : {output_.weight, output_.bias, linear_.weight})
-    if (v) std::ranges::fill(v.value().span<float>(), 0.0f);
+  for (const Var& v : network_->last_layer()) std::ranges::fill(v.value().span<float>(), 0.0f);
+  if (options.linear) std::ranges::fill(linear_.weight.value().span<float>(), 0.0f);
 }
 
-void Forecaster::params(ParamVisitor& v) {
-  v("encoder", encoder_), v("pooling", pooling_), v("output", output_), v("linear", linear_);
-}
+void Forecaster::params(ParamVisitor& v) { network_->params(v), v("linear", linear_); }
 
 void Forecaster::start_from(std::span<const double> weights) {
-  const int64_t L = sizes_.history, H = sizes_.horizon, Q = sizes_.levels;
+  const int64_t L = sizes_.history, H = sizes_.horizon, Q = sizes_.outputs;
   check(options_.linear && std::ssize(weights) == (L - 1) * H, "forecaster: no linear map of ", weights.size(),
         " weights");
   const Tensor& w = linear_.weight.value();
@@ -64,54 +60,88 @@ void Forecaster::start_from(std::span<const double> weights) {
   linear_.weight.touch();
 }
 
-struct Forecaster::Read {
-  Var values;  // [B, H * levels]
-  Pooled pooled;
+// value = offset + spread * normalised, in each row.
+struct Forecaster::Windows {
+  NetworkInput in;
+  Tensor offset;    // [B, H * outputs]
+  Tensor spread;    // [B]
+  Tensor relative;  // [B, L] what the linear map reads: less the last value, over spread
 };
 
-Forecaster::Read Forecaster::read(const ForecastBatch& batch, Noise* noise) const {
-  const int64_t B = batch.history.dim(0), L = sizes_.history, F = sizes_.calendar, span = span_of(options_);
-  check(batch.history.shape() == Shape{B, L} && batch.known.shape() == Shape{B, L}, "forecaster: histories ",
-        batch.history.shape(), ", known ", batch.known.shape(), " for ", L, " steps");
-  check(F == 0 || batch.calendar.shape() == Shape{B, L * F}, "forecaster: calendar ", batch.calendar.shape());
-  const Dtype d = output_.weight.dtype();
-  Tensor relative({B, L}, d), x({B * L / span, span * features_of(sizes_)}, d);
+Forecaster::Windows Forecaster::normalised(const ForecastBatch& batch) const {
+  const int64_t B = std::ssize(batch.lengths), L = sizes_.history, H = sizes_.horizon, Q = sizes_.outputs,
+                P = width_of(sizes_.past), F = width_of(sizes_.future), S = width_of(sizes_.fixed),
+                span = network_->reads_at_once();
+  const auto fits = [](const Tensor& t, int64_t rows, int64_t columns) {
+    return columns == 0 ? t.empty() : t.shape() == Shape{rows, columns};
+  };
+  check(B > 0 && fits(batch.history, B, L) && fits(batch.known, B, L), "forecaster: histories ", batch.history.shape(),
+        ", known ", batch.known.shape(), " for ", B, " rows of ", L, " steps");
+  check(fits(batch.past, B * L, P - 2) && fits(batch.future, B * H, F) && fits(batch.fixed, B, S),
+        "forecaster: variables ", batch.past.shape(), ", ", batch.future.shape(), ", ", batch.fixed.shape(),
+        "; wanted are [", B * L, ",", P - 2, "], [", B * H, ",", F, "], [", B, ",", S, "]");
+  const Dtype d = network_->last_layer()[0].dtype();
+  Windows out{.in = {.lengths = {}, .past = {}, .future = {}, .fixed = {}, .targets = {}},
+              .offset = Tensor({B, H * Q}, d),
+              .spread = Tensor({B}, d),
+              .relative = options_.linear ? Tensor({B, L}, d) : Tensor()};
+  int64_t rows = 0;
+  for (const int64_t n : batch.lengths) {
+    check(0 < n && n <= L, "forecaster: a history of ", n, " steps, where ", L, " are read");
+    out.in.lengths.push_back((n + span - 1) / span * span);
+    rows += out.in.lengths.back();
+  }
+  out.in.past = Tensor({rows, P}, d);
+  if (F) out.in.future = batch.future.to(d);
+  if (S) out.in.fixed = batch.fixed.to(d);
+  const Tensor history = batch.history.to(d), known = batch.known.to(d), others = P > 2 ? batch.past.to(d) : Tensor();
+  const bool changes = options_.normalise == "difference", instance = options_.normalise == "instance";
   with_float(d, [&]<class R>() {
-    const Tensor history = batch.history.to(d), known = batch.known.to(d),
-                 calendar = F ? batch.calendar.to(d) : Tensor();
-    R* to = x.data<R>();
+    R* to = out.in.past.data<R>();
     for (int64_t b = 0; b < B; ++b) {
-      const R *const row = history.data<R>() + b * L, *const there = known.data<R>() + b * L;
-      R* const out = relative.data<R>() + b * L;
-      for (int64_t t = 0; t < L; ++t) out[t] = row[t] - row[L - 1];
-      for (int64_t t = 0; t < L; t += span) {
-        to = std::copy_n(out + t, span, to);
-        to = std::copy_n(there + t, span, to);
-        if (F) to = std::copy_n(calendar.data<R>() + (b * L + t) * F, span * F, to);
+      const R *const y = history.data<R>() + b * L, *const there = known.data<R>() + b * L;
+      const int64_t n = out.in.lengths[static_cast<size_t>(b)], begin = L - n;
+      double centre = options_.normalise == "none" ? 0 : static_cast<double>(y[L - 1]), spread = 1;
+      if (instance) {
+        double sum = 0, squares = 0, count = 0;
+        for (int64_t t = begin; t < L; ++t)
+          if (there[t] != 0) sum += y[t], squares += static_cast<double>(y[t]) * y[t], ++count;
+        if (count > 0) {
+          centre = sum / count;
+          spread = std::sqrt(std::max(0.0, squares / count - centre * centre) + kLeastVariance);
+        }
       }
+      out.spread.data<R>()[b] = static_cast<R>(spread);
+      const R from = options_.linear || changes ? y[L - 1] : static_cast<R>(centre);
+      std::fill_n(out.offset.data<R>() + b * H * Q, H * Q, from);
+      for (int64_t t = begin; t < L; ++t) {
+        const double base = changes ? y[std::max<int64_t>(0, t - 1)] : centre;
+        *to++ = static_cast<R>((y[t] - base) / spread);
+        *to++ = there[t];
+        if (P > 2) to = std::copy_n(others.data<R>() + (b * L + t) * (P - 2), P - 2, to);
+      }
+      for (int64_t t = 0; options_.linear && t < L; ++t)
+        out.relative.data<R>()[b * L + t] = static_cast<R>((y[t] - y[L - 1]) / static_cast<R>(spread));
     }
   });
-  const Ragged shape(std::vector<int64_t>(static_cast<size_t>(B), L / span));
-  const Encoded encoded = encoder_({Var(x), shape, RowOrder::by_sequence}, options_.dropout, noise);
-  const Pooled pooled = pooling_(encoded);
-  // Sequences of one length keep their order.
-  Var changes = output_(DropoutSite(options_.dropout, noise).step(pooled.x));
-  if (options_.linear) changes = ops::add(changes, linear_(Var(relative)));
-  return {ops::add(changes, Var(last_values(batch.history, changes.dim(1), d))), pooled};
+  return out;
 }
 
-Var Forecaster::operator()(const ForecastBatch& batch, Noise* noise) const { return read(batch, noise).values; }
+Var Forecaster::run(const ForecastBatch& batch, Noise* noise, LookedAt* looked) const {
+  const Windows windows = normalised(batch);
+  Var out = (*network_)(windows.in, noise, looked);
+  if (options_.normalise == "difference") out = ops::running_sums(out, sizes_.outputs);
+  if (options_.linear) out = ops::add(out, linear_(Var(windows.relative)));
+  if (options_.normalise == "instance") out = ops::scale_rows(out, windows.spread);
+  return ops::add(out, Var(windows.offset));
+}
+
+Var Forecaster::operator()(const ForecastBatch& batch, Noise* noise) const { return run(batch, noise, nullptr); }
 
 Forecaster::Forecast Forecaster::forecast(const ForecastBatch& batch) const {
   const NoGrad off;
-  const Read got = read(batch, nullptr);
-  Forecast out{.values = got.values.value(), .weights = {}};
-  if (!got.pooled.weights) return out;
-  const int64_t hops = options_.pooling.hops;
-  for (int64_t b = 0; b < batch.history.dim(0); ++b)
-    out.weights.push_back(over_tokens(got.pooled.weights.value().rows(b * hops, (b + 1) * hops),
-                                      std::vector<int64_t>(static_cast<size_t>(hops), sizes_.history),
-                                      span_of(options_)));
+  Forecast out;
+  out.values = run(batch, nullptr, &out.looked).value();
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "lookback/base/precision.h"
 #include "lookback/base/testing.h"
 #include "lookback/models/testing.h"
+#include "lookback/ops/value_loss.h"
 
 namespace lookback {
 namespace {
@@ -16,7 +17,20 @@ namespace {
 using testing::random_tensor;
 using testing::same_bits;
 
-constexpr Forecaster::Sizes kSizes{.history = 6, .horizon = 2, .calendar = 2, .levels = 3};
+// The series, a covariate of the past and one of two columns that is known ahead.
+ForecastSizes sizes_of(int64_t history, int64_t horizon, int64_t outputs = 1) {
+  return {.history = history,
+          .horizon = horizon,
+          .past = {{"y", 2}, {"load"}, {"weekday", 2}},
+          .future = {{"weekday", 2}},
+          .fixed = {{"region", 2}},
+          .outputs = outputs};
+}
+// The series alone.
+ForecastSizes alone(int64_t history, int64_t horizon) {
+  return {.history = history, .horizon = horizon, .past = {{"y", 2}}, .future = {}, .fixed = {}};
+}
+const ForecastSizes kSizes = sizes_of(6, 2, 3);
 
 // Ways to build one that differ in how values are read, and what is added.
 std::vector<ForecasterOptions> kinds() {
@@ -30,6 +44,12 @@ std::vector<ForecasterOptions> kinds() {
                        .encoder = {.hidden = 4, .bidirectional = false},
                        .pooling = pooling,
                        .dropout = {.rate = 0.3}});
+  for (const char* normalise : {"instance", "difference", "none"})
+    for (const bool linear : {true, false})
+      out.push_back({.linear = linear,
+                     .normalise = normalise,
+                     .encoder = {.hidden = 4, .bidirectional = false},
+                     .dropout = {.rate = 0.3}});
   ForecasterOptions blocks = out[1];
   blocks.encoder = {.blocks = {{.kind = "convolution", .hidden = 5}, {.kind = "self_attention", .heads = 1}}};
   out.push_back(blocks);
@@ -37,28 +57,40 @@ std::vector<ForecasterOptions> kinds() {
 }
 
 std::string described(const ForecasterOptions& o) {
-  return str_cat(o.kind, o.linear ? " with" : " without", " linear, pooling ", o.pooling.kind, ", ",
-                 o.encoder.blocks.size(), " blocks");
+  return str_cat(o.kind, o.linear ? " with" : " without", " linear, normalised by ", o.normalise, ", pooling ",
+                 o.pooling.kind, ", ", o.encoder.blocks.size(), " blocks");
 }
 
-ForecastBatch random_batch(int64_t B, const Forecaster::Sizes& n, uint64_t seed = 1) {
-  ForecastBatch out{.history = random_tensor({B, n.history}, seed),
-                    .known = Tensor({B, n.history}, Dtype::f64),
-                    .calendar = Tensor(),
-                    .targets = random_tensor({B, n.horizon}, seed + 1)};
+ForecastBatch random_batch(int64_t B, const ForecastSizes& n, uint64_t seed = 1) {
+  const auto numbers = [&](int64_t rows, int64_t columns) {
+    return columns ? random_tensor({rows, columns}, ++seed).to(Dtype::f32) : Tensor();
+  };
+  ForecastBatch out{.lengths = std::vector<int64_t>(static_cast<size_t>(B), n.history),
+                    .history = numbers(B, n.history),
+                    .known = Tensor({B, n.history}),
+                    .past = numbers(B * n.history, width_of(n.past) - 2),
+                    .future = numbers(B * n.horizon, width_of(n.future)),
+                    .fixed = numbers(B, width_of(n.fixed)),
+                    .targets = numbers(B, n.horizon)};
   Rng rng(seed);
-  for (double& k : out.known.span<double>()) k = rng.below(4) > 0;
-  if (n.calendar) out.calendar = random_tensor({B, n.history * n.calendar}, seed + 2);
-  for (Tensor* t : {&out.history, &out.known, &out.calendar, &out.targets})
-    if (!t->empty()) *t = t->to(Dtype::f32);
+  for (float& k : out.known.span<float>()) k = rng.below(4) > 0;
   return out;
 }
 
-ForecastBatch rows(const ForecastBatch& b, int64_t first, int64_t last) {
-  return {.history = b.history.rows(first, last),
-          .known = b.known.rows(first, last),
-          .calendar = b.calendar.empty() ? Tensor() : b.calendar.rows(first, last),
-          .targets = b.targets.rows(first, last)};
+// Row b alone.
+ForecastBatch row(const ForecastBatch& batch, int64_t b) {
+  const int64_t B = std::ssize(batch.lengths);
+  const auto part = [&](const Tensor& t) {
+    const int64_t n = t.empty() ? 0 : t.dim(0) / B;
+    return t.empty() ? Tensor() : t.rows(b * n, (b + 1) * n);
+  };
+  return {.lengths = {batch.lengths[static_cast<size_t>(b)]},
+          .history = part(batch.history),
+          .known = part(batch.known),
+          .past = part(batch.past),
+          .future = part(batch.future),
+          .fixed = part(batch.fixed),
+          .targets = part(batch.targets)};
 }
 
 // Weights away from zero, so that the encoder has its say.
@@ -91,8 +123,9 @@ TEST(Forecaster, Gradients) {
 }
 
 TEST(Forecaster, AForecastDoesNotDependOnItsCompany) {
-  const Forecaster::Sizes sizes{.history = 48, .horizon = 7, .calendar = 3, .levels = 2};
-  const ForecastBatch batch = random_batch(9, sizes);
+  const ForecastSizes sizes = sizes_of(48, 7, 2);
+  ForecastBatch batch = random_batch(9, sizes);
+  for (size_t b = 0; b < 9; ++b) batch.lengths[b] = b % 3 ? 48 - 5 * static_cast<int64_t>(b) : 48;
   for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int8})
     for (ForecasterOptions o : kinds()) {
       SCOPED_TRACE(described(o));
@@ -102,18 +135,19 @@ TEST(Forecaster, AForecastDoesNotDependOnItsCompany) {
       draw(model, Dtype::f32);
       const auto all = model.forecast(batch);
       ASSERT_EQ(all.values.shape(), (Shape{9, 14}));
-      ASSERT_EQ(all.weights.size(), o.pooling.has_attention() ? 9U : 0U);
+      ASSERT_EQ(all.looked.weights.size(), o.pooling.has_attention() ? 9U : 0U);
       {
         const ThreadScope two(2);
         EXPECT_TRUE(same_bits(model.forecast(batch).values, all.values));
       }
       for (int64_t b = 0; b < 9; ++b) {
-        const auto alone = model.forecast(rows(batch, b, b + 1));
+        const auto alone = model.forecast(row(batch, b));
         EXPECT_TRUE(same_bits(alone.values, all.values.rows(b, b + 1))) << b;
-        if (all.weights.empty()) continue;
-        const Tensor& weights = all.weights[static_cast<size_t>(b)];
-        EXPECT_TRUE(same_bits(alone.weights[0], weights));
-        ASSERT_EQ(weights.shape(), (Shape{2, 48}));
+        if (all.looked.weights.empty()) continue;
+        const Tensor& weights = all.looked.weights[static_cast<size_t>(b)];
+        EXPECT_TRUE(same_bits(alone.looked.weights[0], weights));
+        const int64_t span = o.kind == "segment" ? 3 : 1;
+        ASSERT_EQ(weights.shape(), (Shape{2, (batch.lengths[static_cast<size_t>(b)] + span - 1) / span * span}));
         for (int64_t hop = 0; hop < 2; ++hop) {
           const Tensor hop_weights = weights.rows(hop, hop + 1);
           const auto w = hop_weights.span<float>();
@@ -125,7 +159,7 @@ TEST(Forecaster, AForecastDoesNotDependOnItsCompany) {
 }
 
 TEST(Forecaster, BeginsAsTheLinearMap) {
-  const int64_t L = kSizes.history, H = kSizes.horizon, Q = kSizes.levels;
+  const int64_t L = kSizes.history, H = kSizes.horizon, Q = kSizes.outputs;
   std::vector<double> w;  // [L - 1, H]
   for (int64_t k = 0; k < (L - 1) * H; ++k) w.push_back(0.1 * static_cast<double>(k % 7) - 0.25);
   const ForecastBatch batch = random_batch(4, kSizes);
@@ -137,14 +171,20 @@ TEST(Forecaster, BeginsAsTheLinearMap) {
       for (int64_t b = 0; b < 4; ++b) {
         const float* const y = batch.history.data<float>() + b * L;
         for (int64_t h = 0; h < H; ++h) {
-          double want = y[L - 1];
+          double want = o.linear || o.normalise == "last" || o.normalise == "difference" ? y[L - 1] : 0;
+          if (!o.linear && o.normalise == "instance") {
+            double count = 0;
+            for (int64_t i = 0; i < L; ++i)
+              if (batch.known.data<float>()[b * L + i] != 0) want += y[i], ++count;
+            want /= count;
+          }
           for (int64_t i = 0; i + 1 < L; ++i)
             want += weights[static_cast<size_t>(i * H + h)] * (static_cast<double>(y[i]) - y[L - 1]);
           for (int64_t q = 0; q < Q; ++q) EXPECT_NEAR(got.data<float>()[(b * H + h) * Q + q], want, 1e-6);
         }
       }
     };
-    expect(std::vector<double>(w.size(), 0.0));  // the last value
+    expect(std::vector<double>(w.size(), 0.0));  // the last value, or the mean of those that are known
     if (!o.linear) {
       EXPECT_THROW(model.start_from(w), ShapeError);
       continue;
@@ -158,11 +198,13 @@ TEST(Forecaster, BeginsAsTheLinearMap) {
 // A level that was never seen moves the forecast by as much. Powers of two, which lose no bits.
 TEST(Forecaster, FollowsTheLevelOfTheHistory) {
   ForecastBatch batch = random_batch(3, kSizes);
+  std::ranges::fill(batch.known.span<float>(), 1.0f);
   for (float& y : batch.history.span<float>()) y = std::round(y * 64) / 64;
   ForecastBatch higher = batch;
   higher.history = batch.history.clone();
   for (float& y : higher.history.span<float>()) y += 1024;
   for (const ForecasterOptions& o : kinds()) {
+    if (o.normalise == "none") continue;
     Forecaster model(o, kSizes, Forecaster::kNoInit);
     draw(model, Dtype::f32);
     const Tensor a = model.forecast(batch).values, b = model.forecast(higher).values;
@@ -170,16 +212,17 @@ TEST(Forecaster, FollowsTheLevelOfTheHistory) {
   }
 }
 
-// What is looked at: each value of the history, whether it is known, the calendar.
+// What is looked at: each value of the history, whether it is known, all other variables.
 TEST(Forecaster, ReadsAllOfItsInputs) {
-  const ForecastBatch batch = random_batch(1, kSizes);
+  ForecastBatch batch = random_batch(1, kSizes);
+  std::ranges::fill(batch.known.span<float>(), 1.0f);
   for (const ForecasterOptions& o : kinds()) {
     SCOPED_TRACE(described(o));
     Forecaster model(o, kSizes, Forecaster::kNoInit);
     draw(model, Dtype::f32);
     const Tensor before = model.forecast(batch).values;
-    for (Tensor ForecastBatch::*const input :
-         {&ForecastBatch::history, &ForecastBatch::known, &ForecastBatch::calendar})
+    for (Tensor ForecastBatch::*const input : {&ForecastBatch::history, &ForecastBatch::known, &ForecastBatch::past,
+                                               &ForecastBatch::future, &ForecastBatch::fixed})
       for (int64_t k = 0; k < (batch.*input).size(); ++k) {
         ForecastBatch other = batch;
         other.*input = (batch.*input).clone();
@@ -197,7 +240,7 @@ TEST(Forecaster, ReadsAllOfItsInputs) {
 
 // The next value is the last one and its distance from another: a linear map leaves a third of the squares.
 TEST(Forecaster, EveryKindLearnsARuleThatIsNotLinear) {
-  const Forecaster::Sizes sizes{.history = 6, .horizon = 1};
+  const ForecastSizes sizes = alone(6, 1);
   ForecastBatch batch = random_batch(64, sizes);
   for (int64_t b = 0; b < 64; ++b) {
     const float* const y = batch.history.data<float>() + b * 6;
@@ -221,7 +264,7 @@ TEST(Forecaster, EveryKindLearnsARuleThatIsNotLinear) {
 
 TEST(Forecaster, WhatDoesNotGoTogetherIsNamed) {
   const auto refused = [](const ForecasterOptions& o) {
-    return message_of<ConfigError>([&] { Forecaster(o, {.history = 48, .horizon = 1}, 1); });
+    return message_of<ConfigError>([&] { Forecaster(o, alone(48, 1), 1); });
   };
   EXPECT_EQ(refused({.segment = 12}), "model.segment = 12 is of kind 'segment'; this is 'lstm'");
   EXPECT_EQ(refused({.kind = "segment", .segment = 9}), "model.segment = 9 does not divide data.history = 48");
@@ -231,17 +274,24 @@ TEST(Forecaster, WhatDoesNotGoTogetherIsNamed) {
             "model.pooling.hops = 2 needs attention, and model.pooling.kind is 'mean'");
   EXPECT_EQ(refused({.dropout = {.words = 0.1}}), "model.word_dropout = 0.1: a forecaster reads no words");
 
-  const Forecaster model({}, {.history = 6, .horizon = 2, .calendar = 2}, 1);
-  const ForecastBatch good = random_batch(3, {.history = 6, .horizon = 2, .calendar = 2});
+  const Forecaster model({}, kSizes, 1);
+  const ForecastBatch good = random_batch(3, kSizes);
   model.forecast(good);
   ForecastBatch bad = good;
   bad.history = random_tensor({3, 5}, 1).to(Dtype::f32);
   EXPECT_EQ(message_of<ShapeError>([&] { model.forecast(bad); }),
-            "forecaster: histories [3,5], known [3,6] for 6 steps");
-  bad = good, bad.known = good.known.rows(0, 2);
-  EXPECT_THROW(model.forecast(bad), ShapeError);
-  bad = good, bad.calendar = Tensor();
-  EXPECT_THROW(model.forecast(bad), ShapeError);
+            "forecaster: histories [3,5], known [3,6] for 3 rows of 6 steps");
+  for (Tensor ForecastBatch::*const input :
+       {&ForecastBatch::known, &ForecastBatch::past, &ForecastBatch::future, &ForecastBatch::fixed}) {
+    bad = good, bad.*input = (good.*input).rows(0, 2);
+    EXPECT_THROW(model.forecast(bad), ShapeError);
+    bad.*input = Tensor();
+    EXPECT_THROW(model.forecast(bad), ShapeError);
+  }
+  for (const int64_t length : {0, 7}) {
+    bad = good, bad.lengths[1] = length;
+    EXPECT_THROW(model.forecast(bad), ShapeError);
+  }
 }
 
 }  // namespace

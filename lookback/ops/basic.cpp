@@ -186,6 +186,50 @@ Var slice_rows(const Var& x, int64_t begin, int64_t end) {
   })[0];
 }
 
+Var reshape(const Var& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  return record({x.value().reshape(shape)}, {x}, [](Node& node) {
+    const Tensor& dy = node.grads[0];
+    with_float(dy.dtype(), [&]<class R>() { add_scaled<R>(dy, R{1}, node.inputs[0].grad_buffer().data<R>()); });
+  })[0];
+}
+
+Var scale_rows(const Var& x, const Tensor& factors) {
+  check(x.shape().rank() == 2 && factors.shape() == Shape{x.dim(0)} && factors.dtype() == x.dtype(),
+        "scale_rows: factors ", factors.shape(), " for ", x.shape());
+  const int64_t N = x.dim(0), C = x.dim(1);
+  Tensor y(x.shape(), x.dtype());
+  with_float(x.dtype(), [&]<class R>() {
+    for (int64_t n = 0; n < N; ++n)
+      for (int64_t c = 0; c < C; ++c) y.data<R>()[n * C + c] = factors.data<R>()[n] * x.value().data<R>()[n * C + c];
+  });
+  return record({y}, {x}, [N, C, factors](Node& node) {
+    with_float(factors.dtype(), [&]<class R>() {
+      R* const dx = node.inputs[0].grad_buffer().data<R>();
+      for (int64_t n = 0; n < N; ++n)
+        for (int64_t c = 0; c < C; ++c) dx[n * C + c] += factors.data<R>()[n] * node.grads[0].data<R>()[n * C + c];
+    });
+  })[0];
+}
+
+Var running_sums(const Var& x, int64_t C) {
+  check(x.shape().rank() == 2 && C > 0 && x.dim(1) % C == 0, "running_sums: steps of ", C, " columns in ", x.shape());
+  const int64_t N = x.dim(0), W = x.dim(1);
+  Tensor y = x.value().clone();
+  with_float(x.dtype(), [&]<class R>() {
+    for (int64_t n = 0; n < N; ++n)
+      for (int64_t k = n * W + C; k < (n + 1) * W; ++k) y.data<R>()[k] += y.data<R>()[k - C];
+  });
+  return record({y}, {x}, [N, W, C](Node& node) {
+    with_float(node.grads[0].dtype(), [&]<class R>() {
+      const Tensor sums = node.grads[0].clone();
+      for (int64_t n = 0; n < N; ++n)
+        for (int64_t k = (n + 1) * W - C - 1; k >= n * W; --k) sums.data<R>()[k] += sums.data<R>()[k + C];
+      add_scaled<R>(sums, R{1}, node.inputs[0].grad_buffer().data<R>());
+    });
+  })[0];
+}
+
 Var concat_rows(const std::vector<Var>& parts) {
   check(!parts.empty(), "concat_rows: nothing to join");
   if (parts.size() == 1) return parts[0];

@@ -42,6 +42,13 @@ Var concat_rows(const std::vector<Var>& parts);
 // Parts side by side; all have the same rows. With ids [N], row n is made of row ids[n] of each.
 Var concat_columns(const std::vector<Var>& parts, const RowIds& ids = nullptr);
 
+// The same elements under another shape, sharing x's memory.
+Var reshape(const Var& x, const Shape& shape);
+// y[n,c] = factors[n] * x[n,c]. x [N, C], factors [N], a constant.
+Var scale_rows(const Var& x, const Tensor& factors);
+// y[n, t*C + c] = sum over u <= t of x[n, u*C + c]: sums along T steps of C columns each, T * C those of x.
+Var running_sums(const Var& x, int64_t C);
+
 // sum of x * weights, as one element: gives tests uneven upstream gradients.
 Var weighted_sum(const Var& x, const Tensor& weights);
 

@@ -29,17 +29,24 @@ std::vector<double> numbers_of(const StringList& levels) {
   return out;
 }
 
-Forecaster::Sizes sizes_of(const Forecast::Config& c) {
-  return {.history = c.history,
-          .horizon = c.horizon,
-          .calendar = c.calendar,
-          .levels = std::max<int64_t>(1, std::ssize(c.levels))};
+std::optional<data::Frequency> frequency_of(const Forecast::Config& c) {
+  return c.frequency.empty() ? std::nullopt : std::optional(data::parse_frequency(c.frequency));
 }
 
-Forecast::Network make(const Forecast::Recipe& recipe, std::string frequency, int64_t calendar) {
+ForecastSizes sizes_of(const Forecast::Config& c) {
+  VariableNames names = names_of_variables(frequency_of(c), c.calendar);
+  return {.history = c.history,
+          .horizon = c.horizon,
+          .past = std::move(names.past),
+          .future = std::move(names.future),
+          .fixed = std::move(names.fixed),
+          .outputs = std::max<int64_t>(1, std::ssize(c.levels))};
+}
+
+Forecast::Network make(const Forecast::Recipe& recipe, std::string frequency) {
   Forecast::Network out{.config = {.history = recipe.data.history,
                                    .horizon = recipe.data.longest_horizon(),
-                                   .calendar = calendar,
+                                   .calendar = recipe.data.calendar,
                                    .frequency = std::move(frequency),
                                    .scale = recipe.data.scale,
                                    .series = recipe.data.series,
@@ -53,7 +60,7 @@ Forecast::Network make(const Forecast::Recipe& recipe, std::string frequency, in
 
 // The mean of the networks' forecasts, scaled, of a series from some origins: [N, H * levels].
 std::vector<double> forecast_from(Forecast::Networks networks, const SplitSeries& series,
-                                  const std::vector<float>& calendar, std::span<const int64_t> origins,
+                                  const SeriesVariables& variables, std::span<const int64_t> origins,
                                   const Forecast::Options& options) {
   const PrecisionScope scope(ops::available_precision(options.precision));
   const Forecast::Config& c = networks[0]->config;
@@ -62,7 +69,7 @@ std::vector<double> forecast_from(Forecast::Networks networks, const SplitSeries
     const auto now = origins.subspan(first, std::min(static_cast<size_t>(options.batch), origins.size() - first));
     std::vector<ForecastWindows::Window> windows;
     for (const int64_t origin : now) windows.push_back({0, origin});
-    const ForecastBatch batch = read_histories({&series, 1}, {&calendar, 1}, windows, c.history);
+    const ForecastBatch batch = read_windows({&series, 1}, {&variables, 1}, windows, c.history, c.horizon);
     std::vector<double> sum;
     for (const Forecast::Network* const network : networks) {
       const Tensor values = network->model->forecast(batch).values;
@@ -131,7 +138,6 @@ Forecast::Network Forecast::Network::open(const io::ModelFolder& folder) {
   read_fields(folder.open("config.json"), fields_of(out.config));
   try {
     out.levels = numbers_of(out.config.levels);
-    if (!out.config.frequency.empty()) data::parse_frequency(out.config.frequency);
     out.model = std::make_unique<Forecaster>(out.config.model, sizes_of(out.config), Forecaster::kNoInit);
   } catch (const ConfigError& e) {
     throw FormatError(folder.path() + "/config.json: " + e.what());
@@ -145,7 +151,9 @@ void Forecast::validate(const Recipe& recipe) {
   check<ConfigError>(recipe.loss.kind == "huber" || recipe.loss.delta == 1, "loss.delta = ", recipe.loss.delta,
                      " is of kind 'huber'; this is '", recipe.loss.kind, "'");
   check<ConfigError>(recipe.train.batches.batch > 0, "train.batch = 0 counts tokens, and there are none here");
-  Forecaster small(recipe.model, {.history = recipe.data.history, .horizon = 1}, Forecaster::kNoInit);
+  Forecaster small(recipe.model,
+                   {.history = recipe.data.history, .horizon = 1, .past = {{"y", 2}}, .future = {}, .fixed = {}},
+                   Forecaster::kNoInit);
   train::freeze(params_of(small), recipe.train.options.freeze);
 }
 
@@ -155,10 +163,9 @@ Forecast::Data Forecast::open(const Recipe& recipe, const Network&, Split split,
 
 Forecast::Network Forecast::learn_from_files(const Recipe& recipe, const std::string& root, const LogSink& log) {
   const SplitTable table = read_split(recipe.data, root);
-  Network out = make(recipe, table.frequency ? data::frequency_alias(*table.frequency) : "",
-                     table.frequency ? std::ssize(data::calendar_features(*table.frequency)) : 0);
+  Network out = make(recipe, table.frequency ? data::frequency_alias(*table.frequency) : "");
   log(Severity::info, str_cat("frequency: ", out.config.frequency.empty() ? "none" : out.config.frequency,
-                              "; season: ", table.season(), " steps; calendar features: ", out.config.calendar));
+                              "; season: ", table.season(), " steps"));
   if (recipe.model.linear) out.model->start_from(linear_map(table, recipe.data, log).weights());
   return out;
 }
@@ -166,7 +173,7 @@ Forecast::Network Forecast::learn_from_files(const Recipe& recipe, const std::st
 Forecast::Network Forecast::with_assets_of(const io::ModelFolder& folder, const Recipe& recipe, const LogSink&) {
   Config known;
   read_fields(folder.open("config.json"), fields_of(known));
-  return make(recipe, known.frequency, known.calendar);
+  return make(recipe, known.frequency);
 }
 
 StringList Forecast::data_digests(const Recipe& recipe, const std::string& root) {
@@ -241,7 +248,8 @@ std::string Forecast::predict_table(Networks networks, const std::string& file, 
     SplitSeries s{.series = series, .scaling = scaling_of(series, series.size(), c.scale), .scaled = {}};
     for (const double x : series.values) s.scaled.push_back(s.scaling.scaled(x));
     const int64_t origin = series.size();
-    const auto values = forecast_from(networks, s, calendar_of(series, table.frequency), {&origin, 1}, options);
+    const auto values =
+        forecast_from(networks, s, variables_of(series, table.frequency, c.calendar, c.horizon), {&origin, 1}, options);
     for (int64_t h = 0; h < H; ++h) {
       const auto value = [&](size_t q) { return s.scaling.original(values[static_cast<size_t>(h) * Q + q]); };
       const std::string stamp = table.stamp(series, origin + h);
@@ -267,12 +275,14 @@ EvaluationReport Forecast::evaluate(Networks networks, const io::ModelFolder& fo
   check<ConfigError>(!data.data.train.empty(),
                      "evaluate: --data FILE... is missing, and the model's folder does not say what it learnt from");
   const SplitTable table = read_split(data.data, data.root);
-  std::vector<std::vector<float>> calendar;
-  for (const SplitSeries& s : table.series) calendar.push_back(calendar_of(s.series, table.frequency));
+  const Config& c = networks[0]->config;
+  std::vector<SeriesVariables> variables;
+  for (const SplitSeries& s : table.series)
+    variables.push_back(variables_of(s.series, table.frequency, c.calendar, c.horizon));
   return {score_part(
               table, Split::test, data.data, networks[0]->levels,
               [&](size_t k, std::span<const int64_t> origins) {
-                return forecast_from(networks, table.series[k], calendar[k], origins, options);
+                return forecast_from(networks, table.series[k], variables[k], origins, options);
               },
               what.resamples),
           ""};

@@ -8,6 +8,7 @@
 
 #include "lookback/models/forecaster.h"
 #include "lookback/models/linear_forecast.h"
+#include "lookback/ops/value_loss.h"
 #include "lookback/tasks/common_options.h"
 #include "lookback/tasks/forecast_data.h"
 #include "lookback/tasks/recipe_task.h"
@@ -57,7 +58,8 @@ struct Forecast {
   struct Config {
     std::string model_type = "lookback-forecaster", task = kName;
     int64_t format = 1;
-    int64_t history = 2, horizon = 1, calendar = 0;
+    int64_t history = 2, horizon = 1;
+    bool calendar = true;
     std::string frequency, scale = "standard";
     StringList levels;  // quantiles; none: a point
     data::SeriesOptions series;
@@ -69,7 +71,7 @@ struct Forecast {
       v("format", format, "").range(1, 1);
       v("history", history, "").range(2, 1e6);
       v("horizon", horizon, "").range(1, 1e6);
-      v("calendar", calendar, "").range(0, 100);
+      v("calendar", calendar, "");
       v("frequency", frequency, "");
       v("scale", scale, "").choices({"standard", "robust", "mean", "none"});
       v("levels", levels, "");
@@ -84,7 +86,7 @@ struct Forecast {
     std::unique_ptr<Forecaster> model;
 
     std::vector<NamedVar> parameters() const { return params_of(*model); }
-    bool has_attention() const { return config.model.pooling.has_attention(); }
+    bool has_attention() const { return model->has_attention(); }
     StringList kept_from_int8() const { return {}; }
     void check_ensemble(const Network& other, const std::string& folder, const std::string& other_folder) const;
     StringList save(const std::string& folder) const;

@@ -115,41 +115,60 @@ SplitTable read_split(const ForecastData& options, const std::string& root) {
   return split_series(data::read_series(options.files(root), options.series), options);
 }
 
-std::vector<float> calendar_of(const Series& series, const std::optional<data::Frequency>& frequency) {
-  std::vector<float> out;
-  if (!frequency) return out;
-  const auto features = data::calendar_features(*frequency);
-  if (features.empty()) return out;
-  data::Stamp stamp = series.start;
-  for (int64_t t = 0; t < series.size(); ++t) {
-    for (const data::CalendarFeature f : features) out.push_back(static_cast<float>(data::feature_value(f, stamp)));
-    if (t + 1 < series.size()) stamp = data::advance(stamp, *frequency, 1);
-  }
+VariableNames names_of_variables(const std::optional<data::Frequency>& frequency, bool calendar) {
+  VariableNames out{.past = {{"y", 2}}, .future = {}, .fixed = {}};
+  if (frequency && calendar)
+    for (const data::CalendarFeature f : data::calendar_features(*frequency))
+      out.future.push_back({std::string(data::feature_name(f))});
+  out.past.insert(out.past.end(), out.future.begin(), out.future.end());
   return out;
 }
 
-ForecastBatch read_histories(std::span<const SplitSeries> series, std::span<const std::vector<float>> calendar,
-                             std::span<const ForecastWindows::Window> windows, int64_t history) {
-  const int64_t B = std::ssize(windows), L = history;
-  ForecastBatch out{.history = Tensor({B, L}), .known = Tensor::zeros({B, L}), .calendar = {}, .targets = {}};
-  int64_t F = 0;
-  for (size_t k = 0; k < series.size(); ++k)
-    if (series[k].series.size() > 0) F = std::ssize(calendar[k]) / series[k].series.size();
-  if (F) out.calendar = Tensor::zeros({B, L * F});
+SeriesVariables variables_of(const Series& series, const std::optional<data::Frequency>& frequency, bool calendar,
+                             int64_t horizon) {
+  SeriesVariables out;
+  const auto features =
+      frequency && calendar ? data::calendar_features(*frequency) : std::vector<data::CalendarFeature>();
+  out.P = out.F = std::ssize(features);
+  if (features.empty()) return out;
+  data::Stamp stamp = series.start;
+  for (int64_t t = 0; t < series.size() + horizon; ++t) {
+    if (t) stamp = data::advance(stamp, *frequency, 1);
+    for (const data::CalendarFeature f : features)
+      out.future.push_back(static_cast<float>(data::feature_value(f, stamp)));
+  }
+  out.past.assign(out.future.begin(), out.future.begin() + series.size() * out.F);
+  return out;
+}
+
+ForecastBatch read_windows(std::span<const SplitSeries> series, std::span<const SeriesVariables> variables,
+                           std::span<const ForecastWindows::Window> windows, int64_t history, int64_t horizon) {
+  const int64_t B = std::ssize(windows), L = history, H = horizon, P = variables[0].P, F = variables[0].F,
+                S = std::ssize(variables[0].fixed);
+  ForecastBatch out{.lengths = {},
+                    .history = Tensor({B, L}),
+                    .known = Tensor::zeros({B, L}),
+                    .past = P ? Tensor::zeros({B * L, P}) : Tensor(),
+                    .future = F ? Tensor({B * H, F}) : Tensor(),
+                    .fixed = S ? Tensor({B, S}) : Tensor(),
+                    .targets = {}};
   for (int64_t b = 0; b < B; ++b) {
     const auto [which, origin] = windows[static_cast<size_t>(b)];
     const SplitSeries& s = series[static_cast<size_t>(which)];
-    for (int64_t t = 0; t < L; ++t) {
-      const int64_t from = origin - L + t;
-      // Before its first value a series is taken to have been there.
-      out.history.data<float>()[b * L + t] =
-          static_cast<float>(s.scaled[static_cast<size_t>(std::max<int64_t>(0, from))]);
-      if (from < 0) continue;
-      out.known.data<float>()[b * L + t] = s.series.known[static_cast<size_t>(from)] ? 1.0f : 0.0f;
-      if (F)
-        std::copy_n(calendar[static_cast<size_t>(which)].begin() + from * F, F,
-                    out.calendar.data<float>() + (b * L + t) * F);
+    const SeriesVariables& v = variables[static_cast<size_t>(which)];
+    const int64_t n = std::min(L, origin);
+    out.lengths.push_back(n);
+    float *const values = out.history.data<float>() + b * L, *const known = out.known.data<float>() + b * L;
+    // Before its first value a series is taken to have been there.
+    std::fill_n(values, L - n, static_cast<float>(s.scaled[0]));
+    for (int64_t t = 0; t < n; ++t) {
+      const auto from = static_cast<size_t>(origin - n + t);
+      values[L - n + t] = static_cast<float>(s.scaled[from]);
+      known[L - n + t] = s.series.known[from] ? 1.0f : 0.0f;
     }
+    if (P) std::copy_n(v.past.begin() + (origin - n) * P, n * P, out.past.data<float>() + (b * L + L - n) * P);
+    if (F) std::copy_n(v.future.begin() + origin * F, H * F, out.future.data<float>() + b * H * F);
+    if (S) std::copy_n(v.fixed.begin(), S, out.fixed.data<float>() + b * S);
   }
   return out;
 }
@@ -159,7 +178,7 @@ ForecastWindows::ForecastWindows(SplitTable table, const ForecastData& options, 
   const int64_t H = options.longest_horizon();
   for (size_t k = 0; k < table_.series.size(); ++k) {
     const SplitSeries& s = table_.series[k];
-    calendar_.push_back(calendar_of(s.series, table_.frequency));
+    variables_.push_back(variables_of(s.series, table_.frequency, options_.calendar, H));
     const int64_t begin = std::max<int64_t>(1, s.begin(split)), end = s.end(split);
     const auto known = [&](int64_t t) { return s.series.known[static_cast<size_t>(t)] != 0; };
     if (split == Split::train) {
@@ -178,8 +197,8 @@ ForecastWindows::ForecastWindows(SplitTable table, const ForecastData& options, 
 ForecastWindows::Batch ForecastWindows::batch(std::vector<int64_t> index) const {
   std::vector<Window> windows;
   for (const int64_t k : index) windows.push_back(window(k));
-  Batch out{.index = std::move(index), .values = read_histories(table_.series, calendar_, windows, options_.history)};
   const int64_t B = std::ssize(windows), H = options_.longest_horizon();
+  Batch out{.index = std::move(index), .values = read_windows(table_.series, variables_, windows, options_.history, H)};
   out.values.targets = Tensor::full({B, H}, std::numeric_limits<double>::quiet_NaN(), Dtype::f32);
   for (int64_t b = 0; b < B; ++b) {
     const auto [which, origin] = windows[static_cast<size_t>(b)];

@@ -19,6 +19,7 @@ struct ForecastData {
   StringList horizons = {"24"};
   int64_t stride = 1;
   std::string scale = "standard", units = "original";
+  bool calendar = true;
 
   void fields(FieldVisitor& v) {
     v("train", train, "tables of series, plain or .gz, CSV or TSV; * stands for any part of a file's name");
@@ -37,6 +38,9 @@ struct ForecastData {
       "of "
       "standard), mean (mean size 1) or none; undone in forecasts")
         .choices({"standard", "robust", "mean", "none"});
+    v("calendar", calendar,
+      "the time of each step, and of the steps to come, is read too: the hour of the day, the day of the week ..., by "
+      "the frequency");
     v("units", units, "scores are of values as they are (original), or scaled, to compare with papers")
         .choices({"original", "scaled"});
   }
@@ -87,6 +91,21 @@ SplitTable split_series(data::SeriesTable table, const ForecastData& options);
 // The files of the recipe, relative ones from `root` on, so split.
 SplitTable read_split(const ForecastData& options, const std::string& root);
 
+// What a model reads of a series besides its values.
+struct SeriesVariables {
+  int64_t P = 0, F = 0;             // columns; those of the future are the last ones of the past
+  std::vector<float> past, future;  // [T, P], [T + horizon, F]
+  std::vector<float> fixed;         // [S]
+};
+// With a calendar, `horizon` steps beyond the series' end.
+SeriesVariables variables_of(const data::Series& series, const std::optional<data::Frequency>& frequency, bool calendar,
+                             int64_t horizon);
+// What they are called: past (the series itself first), future, fixed.
+struct VariableNames {
+  std::vector<ForecastVariable> past, future, fixed;
+};
+VariableNames names_of_variables(const std::optional<data::Frequency>& frequency, bool calendar);
+
 // What a model reads and is to say, cut out of series: forecast k is of series `series[k]` from the value origin[k] on.
 class ForecastWindows {
  public:
@@ -116,15 +135,13 @@ class ForecastWindows {
   SplitTable table_;
   ForecastData options_;
   Split split_;
-  std::vector<data::CalendarFeature> features_;
-  std::vector<std::vector<float>> calendar_;  // [series][T * F]
+  std::vector<SeriesVariables> variables_;  // of each series
   std::vector<Window> windows_;
 };
 
-// What a model reads of some series from some of their values on, without what came then. calendar [T * F] of each.
-ForecastBatch read_histories(std::span<const SplitSeries> series, std::span<const std::vector<float>> calendar,
-                             std::span<const ForecastWindows::Window> windows, int64_t history);
-// [T * F] of a series.
-std::vector<float> calendar_of(const data::Series& series, const std::optional<data::Frequency>& frequency);
+// What a model reads of some series from some of their values on, without what came then. Lengths, histories and
+// variables; variables of each series.
+ForecastBatch read_windows(std::span<const SplitSeries> series, std::span<const SeriesVariables> variables,
+                           std::span<const ForecastWindows::Window> windows, int64_t history, int64_t horizon);
 
 }  // namespace lookback::tasks

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "lookback/base/fields.h"
+#include "lookback/nn/encoder.h"
+#include "lookback/nn/init.h"
+#include "lookback/nn/pooling.h"
+#include "lookback/nn/regularise.h"
+
+namespace lookback {
+
+struct ForecasterOptions {
+  std::string kind = "lstm";
+  int64_t segment = 24;
+  bool linear = true;
+  std::string normalise = "last";
+  EncoderOptions encoder = {.hidden = 64, .bidirectional = false};
+  PoolingOptions pooling = {.kind = "last"};
+  DropoutOptions dropout;
+  InitOptions init;
+
+  void fields(FieldVisitor& v) {
+    v("kind", kind,
+      "lstm: the encoder reads value after value; segment: so many values at once, for long histories (after Lin et "
+      "al. 2023, SegRNN)")
+        .choices({"lstm", "segment"});
+    v("segment", segment, "kind = 'segment': values that are read at once").range(1, 65536);
+    v("linear", linear,
+      "a linear map from the history to the forecast is added, and begins as the one of least squared error (the "
+      "baseline `linear`): the network learns what that leaves");
+    v("normalise", normalise,
+      "each window before the network reads it, undone in its forecast. last: less the last value; instance: less the "
+      "mean and divided by the deviation of its history (RevIN, Kim et al. 2022); difference: changes from step to "
+      "step; none")
+        .choices({"last", "instance", "difference", "none"});
+    v("encoder", encoder), v("pooling", pooling);
+    dropout.fields(v);
+    v("init", init);
+  }
+};
+
+}  // namespace lookback
