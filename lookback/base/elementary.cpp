@@ -66,6 +66,13 @@ double log(double x) {
   return n * kLog2High + (f - (half - (rest + n * kLog2Low)));
 }
 
+double log1p(double x) {
+  // What the sum rounds away is added by the slope of log there.
+  const double sum = 1 + x;
+  if (!(0 < sum && sum < kInfinity)) return log(sum);
+  return log(sum) + (x - (sum - 1)) / sum;
+}
+
 double pow(double x, double y) {
   if (y == nearest(y) && std::abs(y) < 0x1p31) {
     double out = 1, power = x;

@@ -12,6 +12,9 @@ double exp(double x);
 // Natural logarithm, within 1 unit in the last place; -infinity at 0, NaN below.
 double log(double x);
 
+// log(1 + x), within 2 units in the last place, also of a small result; -infinity at -1, NaN below.
+double log1p(double x);
+
 // x^y for x >= 0, within 2 units in the last place times 1 + |y log x|; an integer y by products, also for x < 0.
 double pow(double x, double y);
 

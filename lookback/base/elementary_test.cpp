@@ -52,6 +52,21 @@ TEST(Elementary, ExpAndLogAtTheirEnds) {
   EXPECT_LE(units(elementary::log(least), std::log(static_cast<long double>(least))), 1);
 }
 
+TEST(Elementary, Log1p) {
+  Rng rng(5);
+  for (int k = 0; k < 100000; ++k) {
+    const double x = 2 * rng.uniform_double() - 1, size = elementary::exp(80 * rng.uniform_double() - 50);
+    for (const double y : {x, size, -1 / (1 + size), x * size / (1 + size)})
+      ASSERT_LE(units(elementary::log1p(y), std::log1p(static_cast<long double>(y))), 2) << y;
+  }
+  EXPECT_EQ(elementary::log1p(0), 0);
+  EXPECT_EQ(elementary::log1p(1e-300), 1e-300);
+  EXPECT_EQ(elementary::log1p(-1), -kInfinity);
+  EXPECT_EQ(elementary::log1p(kInfinity), kInfinity);
+  EXPECT_TRUE(std::isnan(elementary::log1p(-1.5)));
+  EXPECT_TRUE(std::isnan(elementary::log1p(std::nan(""))));
+}
+
 TEST(Elementary, Pow) {
   EXPECT_EQ(elementary::pow(3, 4), 81);
   EXPECT_EQ(elementary::pow(2, -2), 0.25);

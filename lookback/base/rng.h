@@ -67,6 +67,19 @@ class Rng {
     const double u = 1.0 - uniform_double(), v = uniform_double();
     return std::sqrt(-2.0 * elementary::log(u)) * elementary::cos(6.283185307179586 * v);
   }
+  // Of the gamma distribution with scale 1, for shape > 0. (Marsaglia and Tsang 2000, "A simple method for generating
+  // gamma variables"; a shape below 1 from the one above, by their section 6.)
+  double gamma(double shape) {
+    if (shape < 1) {
+      const double above = gamma(shape + 1);
+      return above * elementary::exp(elementary::log(1.0 - uniform_double()) / shape);
+    }
+    const double d = shape - 1.0 / 3, c = 1 / (3 * std::sqrt(d));
+    for (;;) {
+      const double x = normal(), root = 1 + c * x, v = root * root * root, u = 1.0 - uniform_double();
+      if (root > 0 && elementary::log(u) <= x * x / 2 + d * (1 - v + elementary::log(v))) return d * v;
+    }
+  }
   uint64_t position() const { return position_; }
   void seek(uint64_t position) { position_ = position, fresh_ = false; }
 

@@ -98,6 +98,24 @@ TEST(Rng, NormalHasTheRightMoments) {
   EXPECT_NEAR(fourths / kDraws, 3, 5 * std::sqrt(96.0 / kDraws));
 }
 
+// The mean is the shape, so is the variance, and the third central moment is twice that.
+TEST(Rng, GammaHasTheRightMoments) {
+  for (const double shape : {0.3, 1.0, 2.5, 40.0, 1e6}) {
+    Rng rng(8);
+    constexpr int kDraws = 100000;
+    double sum = 0, squares = 0, cubes = 0;
+    for (int k = 0; k < kDraws; ++k) {
+      const double x = rng.gamma(shape), z = (x - shape) / std::sqrt(shape);
+      ASSERT_TRUE(x >= 0 && std::isfinite(x));
+      sum += z, squares += z * z, cubes += z * z * z;
+    }
+    // Five standard errors: the variance of (z^2) is 2 + 6 / shape, that of (z^3) is at most 15 (1 + 5 / shape)^3.
+    EXPECT_NEAR(sum / kDraws, 0, 5 / std::sqrt(kDraws)) << shape;
+    EXPECT_NEAR(squares / kDraws, 1, 5 * std::sqrt((2 + 6 / shape) / kDraws)) << shape;
+    EXPECT_NEAR(cubes / kDraws, 2 / std::sqrt(shape), 5 * std::sqrt(15 * std::pow(1 + 5 / shape, 3) / kDraws)) << shape;
+  }
+}
+
 // Chi-squared with 6 degrees of freedom passes 40 with probability below 1e-6.
 TEST(Rng, BelowIsUniform) {
   Rng rng(4);

@@ -55,6 +55,9 @@ GradTarget<R> grad_target(const Var& in) {
 // Adds `g`, which the caller gives up, to the gradient of an input.
 void give_grad(const Var& in, Tensor g);
 
+// Adds `factor` [1] times `slopes`, which stays as it is, to the gradient of an input.
+void add_scaled_grad(const Var& in, const Tensor& slopes, const Tensor& factor);
+
 // The weight w[:, columns] with its packed copies, which are made the first time
 // and kept with w until its value changes. Not for the only product of many `rows` with a weight that is being
 // trained: such a product packs the weight a part at a time, which then need not leave the cache.

@@ -57,11 +57,7 @@ ValueLossOut value_loss(const Var& prediction, const Tensor& targets, const Valu
     loss.data<R>()[0] = static_cast<R>(options.scale * out.loss_sum);
   });
   out.loss = record({loss}, {prediction}, [slopes](Node& node) {
-    with_float(slopes.dtype(), [&]<class R>() {
-      const R factor = node.grads[0].data<R>()[0];
-      for (R& slope : slopes.span<R>()) slope *= factor;
-    });
-    give_grad(node.inputs[0], slopes);
+    add_scaled_grad(node.inputs[0], slopes, node.grads[0]);
   })[0];
   return out;
 }
