@@ -57,7 +57,9 @@ TEST(Elementary, Log1p) {
   for (int k = 0; k < 100000; ++k) {
     const double x = 2 * rng.uniform_double() - 1, size = elementary::exp(80 * rng.uniform_double() - 50);
     for (const double y : {x, size, -1 / (1 + size), x * size / (1 + size)})
-      ASSERT_LE(units(elementary::log1p(y), std::log1p(static_cast<long double>(y))), 2) << y;
+      if (y > -1) {
+        ASSERT_LE(units(elementary::log1p(y), std::log1p(static_cast<long double>(y))), 2) << y;
+      }
   }
   EXPECT_EQ(elementary::log1p(0), 0);
   EXPECT_EQ(elementary::log1p(1e-300), 1e-300);

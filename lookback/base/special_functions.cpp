@@ -18,7 +18,7 @@ constexpr double kHalfLogTwoPi = 0.9189385332046727, kHalfLogPi = 0.572364942924
 constexpr double kLarge = 16;
 
 // B_2, B_4, ... (Bernoulli numbers)
-constexpr double kBernoulli[] = {1.0 / 6,  -1.0 / 30,      1.0 / 42, -1.0 / 30,
+constexpr double kBernoulli[] = {1.0 / 6,  -1.0 / 30,     1.0 / 42, -1.0 / 30,
                                  5.0 / 66, -691.0 / 2730, 7.0 / 6,  -3617.0 / 510};
 
 // sum_k term(k, B_2k) / x^(2k), k = 1, 2, ...

@@ -1,4 +1,5 @@
-// Special functions in double, of products, sums, square roots and elementary.h alone: the same bits on every processor.
+// Special functions in double, of products, sums, square roots and elementary.h alone: the same bits on every
+// processor.
 #pragma once
 
 namespace lookback::special {
@@ -14,7 +15,7 @@ double digamma(double x);
 double log_half_step(double x);
 double half_step_slope(double x);
 
-// z with P(Z <= z) = p, Z standard normal, within 4e-16 of z; -infinity at 0, infinity at 1, NaN beyond.
+// z with P(Z <= z) = p, Z standard normal, relative error below 2e-15; -infinity at 0, infinity at 1, NaN beyond.
 // (Wichura 1988, "Algorithm AS 241: the percentage points of the normal distribution", PPND16)
 double normal_quantile(double p);
 

@@ -156,10 +156,8 @@ void give_grad(const Var& in, Tensor g) {
 void add_scaled_grad(const Var& in, const Tensor& slopes, const Tensor& factor) {
   if (!in.needs_grad()) return;
   with_float(slopes.dtype(), [&]<class R>() {
-    kernels::best<R>().axpy({.size = slopes.size(),
-                             .alpha = factor.data<R>()[0],
-                             .x = slopes.data<R>(),
-                             .y = in.grad_buffer().data<R>()});
+    kernels::best<R>().axpy(
+        {.size = slopes.size(), .alpha = factor.data<R>()[0], .x = slopes.data<R>(), .y = in.grad_buffer().data<R>()});
   });
 }
 

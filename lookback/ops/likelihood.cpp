@@ -107,9 +107,8 @@ ValueLossOut likelihood_loss(const Var& parameters, const Tensor& targets, Likel
     }
     loss.data<R>()[0] = static_cast<R>(scale * out.loss_sum);
   });
-  out.loss = record({loss}, {parameters}, [slopes](Node& node) {
-    add_scaled_grad(node.inputs[0], slopes, node.grads[0]);
-  })[0];
+  out.loss =
+      record({loss}, {parameters}, [slopes](Node& node) { add_scaled_grad(node.inputs[0], slopes, node.grads[0]); })[0];
   return out;
 }
 

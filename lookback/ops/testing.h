@@ -72,6 +72,20 @@ inline void check_op(const Inputs& inputs, const Loss& loss, double f32_toleranc
   for (size_t k = 0; k < want.size(); ++k) EXPECT_LT(distance(got[k], want[k]), f32_tolerance) << "input " << k;
 }
 
+// Backward leaves what forward saved for it as it was: run again, it adds the same gradient once more. (The tape runs
+// it once, and frees it.)
+inline void expect_backward_repeats(const Var& out, const Var& in) {
+  Node& node = out.node();
+  const auto run = node.backward;
+  node.grads[static_cast<size_t>(out.output())] = Tensor::full(out.shape(), 3, out.dtype());
+  run(node);
+  const Tensor once = in.grad().clone();
+  run(node);
+  EXPECT_LT(distance(in.grad(), ops::scale(Var(once), 2).value()), 1e-12);
+  in.clear_grad();
+  node.grads[static_cast<size_t>(out.output())] = Tensor();
+}
+
 inline bool same_bits(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() &&
          std::equal(a.bytes(), a.bytes() + a.byte_size(), b.bytes());

@@ -56,9 +56,8 @@ ValueLossOut value_loss(const Var& prediction, const Tensor& targets, const Valu
     }
     loss.data<R>()[0] = static_cast<R>(options.scale * out.loss_sum);
   });
-  out.loss = record({loss}, {prediction}, [slopes](Node& node) {
-    add_scaled_grad(node.inputs[0], slopes, node.grads[0]);
-  })[0];
+  out.loss =
+      record({loss}, {prediction}, [slopes](Node& node) { add_scaled_grad(node.inputs[0], slopes, node.grads[0]); })[0];
   return out;
 }
 

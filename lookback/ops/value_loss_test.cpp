@@ -69,6 +69,11 @@ TEST(ValueLoss, NothingButGaps) {
   EXPECT_EQ(p.grad().data<float>()[0], 0);
 }
 
+TEST(ValueLoss, BackwardLeavesWhatItSaved) {
+  const Var p = random_param({3, 4}, 1);
+  testing::expect_backward_repeats(ops::value_loss(p, targets_beside(p.value(), 1)).loss, p);
+}
+
 TEST(ValueLoss, WhatDoesNotFitIsRefused) {
   const Var p = random_param({2, 4}, 1);
   EXPECT_THROW(ops::value_loss(p, Tensor({2, 3}, Dtype::f64)), ShapeError);
