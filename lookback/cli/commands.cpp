@@ -9,6 +9,8 @@ constexpr Command kCommands[] = {
     {"train", "RECIPE.toml --out MODEL [flags]", "fit a model as a recipe says", &run_train, &help_train},
     {"predict", "MODEL... [flags] < INPUT", "one result for each line of input", &run_predict, &help_predict},
     {"evaluate", "MODEL... [--data FILE...] [flags]", "score a model on files", &run_evaluate, &help_evaluate},
+    {"backtest", "MODEL... [--in TABLE] [flags]", "what a forecaster would have said, from many times in the past",
+     &run_backtest, &help_backtest},
     {"baseline", "RECIPE.toml [flags]", "score the plainest methods on a recipe's data", &run_baseline, &help_baseline},
     {"explain", "MODEL... --text TEXT [flags]", "draw what the model looked at", &run_explain, &help_explain},
     {"metric", "METRIC --ref FILE... [flags] < HYPOTHESES", "score lines against references", &run_metric,

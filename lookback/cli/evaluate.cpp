@@ -17,9 +17,9 @@ namespace {
 struct EvaluateFlags {
   StringList models, data;
   std::string format = "text";
-  std::string confusion;
-  bool confidence = false, by_label = false;
-  int64_t samples = 1000;
+  std::string by, plot;
+  bool confidence = false;
+  int64_t resamples = 1000;
   MachineFlags machine;
 
   void declare(Flags& v) {
@@ -28,12 +28,14 @@ struct EvaluateFlags {
       "the files to score on, as the task's recipe names them: for translation source, target, or one with both; those "
       "of data.test unless given");
     v("confidence", confidence, "", "with the mean and central 95 % of bootstrap resamples");
-    v("samples", samples, "N", "resamples").range(1, 1e7);
-    v("by-label", by_label, "",
-      "tasks with labels: below the scores the precision, recall and F1 of each label and, where an example has one, "
-      "the confusion matrix");
-    v("confusion", confusion, "FILE",
-      "tasks with one label for each example: where to draw that matrix, by its ending: .html, .svg, .png or .json");
+    v("resamples", resamples, "N", "how many").range(1, 1e7);
+    v("by", by, "WHAT",
+      "a table below the scores. label: precision, recall and F1 of each and, where an example has one, the confusion "
+      "matrix; step: forecasts so many steps ahead; series: forecasts of each series")
+        .choices({"label", "step", "series"});
+    v("plot", plot, "FILE",
+      "where to draw the confusion matrix, or the errors of forecasts by step, by its ending: .html, .svg, .png or "
+      ".json");
     v("format", format, "FORMAT", "text: one line per metric, with its signature; json: one object")
         .choices({"text", "json"});
     machine.declare(v);
@@ -55,20 +57,16 @@ int run_evaluate(Args& args) {
   flags.declare(parser);
   options.declare(parser);
   parser.parse(args.words);
-  check<ConfigError>(!flags.by_label || flags.format == "text",
-                     "evaluate: --by-label is text; leave --format json out");
+  check<ConfigError>(flags.by.empty() || flags.format == "text", "evaluate: --by is text; leave --format json out");
   std::optional<Drawing> drawing;
-  if (!flags.confusion.empty()) drawing.emplace("evaluate: --confusion", flags.confusion);
+  if (!flags.plot.empty()) drawing.emplace("evaluate: --plot", flags.plot);
   const ThreadScope threads = flags.machine.use();
   const auto loaded = options.load(flags.models, parser, args.console.sink());
-  const auto report =
-      loaded.model->evaluate({.files = flags.data, .resamples = flags.confidence ? flags.samples : 0}, *loaded.options);
-  const std::string task = loaded.model->task();
-  check<ConfigError>(!flags.by_label || !report.by_label.empty(), "evaluate: --by-label: a model of task ", task,
-                     " gives no labels");
-  check<ConfigError>(!drawing || report.confusion, "evaluate: --confusion: this model of task ", task,
-                     " does not give each example one label");
-  if (drawing) drawing->write({*report.confusion});
+  const auto report = loaded.model->evaluate(
+      {.files = flags.data, .resamples = flags.confidence ? flags.resamples : 0, .by = flags.by}, *loaded.options);
+  check<ConfigError>(!drawing || report.figure, "evaluate: --plot: this model of task ", loaded.model->task(),
+                     " neither gives each example one label nor forecasts");
+  if (drawing) drawing->write({*report.figure});
   std::string lines;
   io::JsonObject object;
   for (const tasks::EvaluationLine& s : report.lines) {
@@ -77,7 +75,7 @@ int run_evaluate(Args& args) {
     if (s.interval) one.add("confidence_mean", s.interval->mean).add("confidence_95", s.interval->ci);
     object.raw(s.name, one.text());
   }
-  if (flags.by_label) lines += "\n" + report.by_label;
+  if (!flags.by.empty()) lines += "\n" + report.table;
   print(flags.format == "text" ? lines : object.text() + "\n");
   return 0;
 }

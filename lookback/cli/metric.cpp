@@ -19,7 +19,7 @@ struct MetricFlags {
   StringList names, ref, paired;
   std::string in = "-", format = "text", test = "bs";
   bool confidence = false, sentence = false;
-  int64_t samples = 0, seed = 12345, digits = 2, threads = 0;
+  int64_t resamples = 0, seed = 12345, digits = 2, threads = 0;
   metrics::MetricOptions options;
 
   void declare(Flags& v) {
@@ -30,7 +30,7 @@ struct MetricFlags {
     v("confidence", confidence, "", "with the mean and central 95 % of bootstrap resamples");
     v("paired", paired, "FILE...", "compare these systems with --in, and say how likely the difference is chance");
     v("paired-test", test, "TEST", "bs: paired bootstrap; ar: approximate randomization").choices({"bs", "ar"});
-    v("samples", samples, "N", "resamples; 1000, or 10000 for ar, unless given").range(1, 1e7);
+    v("resamples", resamples, "N", "how many; 1000, or 10000 for ar, unless given").range(1, 1e7);
     v("seed", seed, "N", "of the resamples").range(0, 4294967295.0);
     v("digits", digits, "N", "digits after the point").range(0, 15);
     v("format", format, "FORMAT", "text: sacreBLEU's line; json: one object").choices({"text", "json"});
@@ -79,7 +79,7 @@ std::string json_score(const metrics::Score& s, size_t lines) {
 
 void print_corpus(const MetricFlags& f, const metrics::CorpusMetric& metric, const Lines& in,
                   const metrics::References& refs) {
-  const metrics::BootstrapOptions bootstrap{.samples = f.samples ? f.samples : 1000, .seed = f.seed};
+  const metrics::BootstrapOptions bootstrap{.samples = f.resamples ? f.resamples : 1000, .seed = f.seed};
   const metrics::Score s = f.confidence ? metrics::corpus_score_with_interval(metric, in, refs, bootstrap)
                                         : metrics::corpus_score(metric, in, refs);
   print(f.format == "json" ? json_score(s, in.size())
@@ -120,7 +120,7 @@ std::string paired_json(const metrics::PairedReport& report) {
 void print_paired(const MetricFlags& f, const metrics::CorpusMetric& metric,
                   const std::vector<metrics::System>& systems, const metrics::References& refs) {
   const auto report =
-      metrics::paired_test(metric, systems, refs, {.test = f.test, .samples = f.samples, .seed = f.seed});
+      metrics::paired_test(metric, systems, refs, {.test = f.test, .samples = f.resamples, .seed = f.seed});
   if (f.format == "json") return print(paired_json(report));
   std::string out = report.metric + "|" + report.signature + "\n";
   for (const metrics::PairedResult& r : report.results)

@@ -1,18 +1,19 @@
-// An encoder over what was, its states pooled, and all steps of the horizon at once.
+// An encoder over what was, its states pooled, and all steps of the horizon at once: each with weights of its own or,
+// in segments, each segment with the same ones and a place in the horizon that is learnt (Lin et al. 2023, SegRNN).
 #include <algorithm>
 
 #include "lookback/base/error.h"
-#include "lookback/models/forecast_network.h"
+#include "lookback/models/history_rows.h"
 #include "lookback/nn/linear.h"
 #include "lookback/ops/basic.h"
 
 namespace lookback {
 namespace {
 
-// Rows b, each of them `times` times in succession.
-ops::RowIds repeated(std::span<const int32_t> rows, int64_t times) {
+// Rows 0 .. n - 1, each of them `times` times in succession.
+ops::RowIds repeated(int64_t n, int64_t times) {
   std::vector<int32_t> out;
-  for (const int32_t row : rows) out.insert(out.end(), static_cast<size_t>(times), row);
+  for (int64_t row = 0; row < n; ++row) out.insert(out.end(), static_cast<size_t>(times), static_cast<int32_t>(row));
   return ops::row_ids(std::move(out));
 }
 
@@ -29,12 +30,17 @@ class DirectNetwork final : public ForecastNetwork {
     check<ConfigError>(encoder_.shortening() == 1, "model.encoder: a forecaster's blocks keep the number of steps");
     pooling_ = Pooling(options.pooling, encoder_, "model.pooling");
     has_attention_ = options.pooling.has_attention();
-    output_ = Linear(pooling_.width(), sizes.horizon * sizes.outputs, Linear::Bias::yes);
-    if (sizes.future.empty()) return;
     const int64_t D = encoder_.width();
-    context_ = Linear(pooling_.width(), D, Linear::Bias::yes);
-    step_ = Linear(width_of(sizes.future), D, Linear::Bias::no);
-    step_output_ = Linear(D, sizes.outputs, Linear::Bias::no);
+    if (span_ > 1) {
+      segments_ = (sizes.horizon + span_ - 1) / span_;
+      place_.weight = Var::parameter(Tensor::zeros({segments_, D}));
+    }
+    output_ = segments_ ? Linear(D, span_ * sizes.outputs, Linear::Bias::yes)
+                        : Linear(pooling_.width(), sizes.horizon * sizes.outputs, Linear::Bias::yes);
+    if (segments_ || !sizes.future.empty()) context_ = Linear(pooling_.width(), D, Linear::Bias::yes);
+    if (sizes.future.empty()) return;
+    step_ = Linear(span_ * width_of(sizes.future), D, Linear::Bias::no);
+    if (!segments_) step_output_ = Linear(D, sizes.outputs, Linear::Bias::no);
   }
 
   bool has_attention() const override { return has_attention_; }
@@ -46,46 +52,57 @@ class DirectNetwork final : public ForecastNetwork {
   }
   void params(ParamVisitor& v) override {
     v("encoder", encoder_), v("pooling", pooling_), v("output", output_);
-    v("context", context_), v("step", step_), v("step_output", step_output_);
+    v("context", context_), v("place", place_), v("step", step_), v("step_output", step_output_);
   }
 
   Var operator()(const NetworkInput& in, Noise* noise, LookedAt* looked) const override {
     const Ragged shape(lengths_in_segments(in));
-    const Pooled pooled = pooling_(encoder_({Var(rows_of(in, shape)), shape, RowOrder::by_sequence}, dropout_, noise));
+    const Pooled pooled = pooling_(encoder_(history_rows(in, shape, span_), dropout_, noise));
     if (looked) looked->weights = weights_of(in, pooled, shape);
     const std::vector<int32_t> ranks = shape.rank_of_sequence();
     const Var summary = DropoutSite(dropout_, noise).step(ops::gather_rows(pooled.x, ops::row_ids(ranks)));
+    if (segments_) return by_segment(summary, in, noise);
     const Var at_once = output_(summary);
     if (sizes_.future.empty()) return at_once;
     // tanh(W summary + V what is known of the step), the same for every step.
-    std::vector<int32_t> all(static_cast<size_t>(in.B()));
-    for (size_t b = 0; b < all.size(); ++b) all[b] = static_cast<int32_t>(b);
-    const Var joined = ops::tanh(ops::add(ops::gather_rows(context_(summary), repeated(all, sizes_.horizon)),
+    const Var joined = ops::tanh(ops::add(ops::gather_rows(context_(summary), repeated(in.B(), sizes_.horizon)),
                                           step_(Var(in.future.to(at_once.dtype())))));
     return ops::add(at_once, ops::reshape(step_output_(joined), at_once.shape()));
   }
 
  private:
-  std::vector<int64_t> lengths_in_segments(const NetworkInput& in) const {
-    std::vector<int64_t> out;
-    for (const int64_t n : in.lengths) out.push_back(n / span_);
+  // tanh(W summary + place + V what is known of the segment), then the same weights for every segment.
+  Var by_segment(const Var& summary, const NetworkInput& in, Noise* noise) const {
+    const int64_t B = in.B(), H = sizes_.horizon, J = segments_, Q = sizes_.outputs;
+    std::vector<int32_t> places, steps;
+    for (int64_t b = 0; b < B; ++b) {
+      for (int64_t j = 0; j < J; ++j) places.push_back(static_cast<int32_t>(j));
+      for (int64_t h = 0; h < H; ++h) steps.push_back(static_cast<int32_t>(b * J * span_ + h));
+    }
+    Var x = ops::add(ops::gather_rows(context_(summary), repeated(B, J)),
+                     ops::gather_rows(place_.weight, ops::row_ids(std::move(places))));
+    if (step_.weight) x = ops::add(x, step_(Var(future_in_segments(in).to(x.dtype()))));
+    const Var out = output_(DropoutSite(dropout_, noise).step(ops::tanh(x)));
+    if (J * span_ == H) return ops::reshape(out, {B, H * Q});
+    return ops::reshape(ops::gather_rows(ops::reshape(out, {B * J * span_, Q}), ops::row_ids(std::move(steps))),
+                        {B, H * Q});
+  }
+
+  // [B * J, span * F]; beyond the horizon are zeros.
+  Tensor future_in_segments(const NetworkInput& in) const {
+    const int64_t B = in.B(), H = sizes_.horizon, J = segments_, F = in.future.dim(1);
+    if (J * span_ == H) return in.future.reshape({B * J, span_ * F});
+    Tensor out = Tensor::zeros({B * J, span_ * F}, in.future.dtype());
+    with_float(out.dtype(), [&]<class R>() {
+      for (int64_t b = 0; b < B; ++b)
+        std::copy_n(in.future.data<R>() + b * H * F, H * F, out.data<R>() + b * J * span_ * F);
+    });
     return out;
   }
 
-  // A segment is a row: its steps side by side, then what holds for the whole series. In the order of ranks.
-  Tensor rows_of(const NetworkInput& in, const Ragged& shape) const {
-    const int64_t P = in.past.dim(1) * span_, S = in.fixed.empty() ? 0 : in.fixed.dim(1);
-    std::vector<int64_t> begin{0};
-    for (const int64_t n : in.lengths) begin.push_back(begin.back() + n / span_);
-    Tensor out({shape.rows(), P + S}, in.past.dtype());
-    with_float(out.dtype(), [&]<class R>() {
-      R* to = out.data<R>();
-      for (const int32_t b : shape.sequence_of_rank())
-        for (int64_t row = begin[static_cast<size_t>(b)]; row < begin[static_cast<size_t>(b) + 1]; ++row) {
-          to = std::copy_n(in.past.data<R>() + row * P, P, to);
-          if (S) to = std::copy_n(in.fixed.data<R>() + b * S, S, to);
-        }
-    });
+  std::vector<int64_t> lengths_in_segments(const NetworkInput& in) const {
+    std::vector<int64_t> out;
+    for (const int64_t n : in.lengths) out.push_back(n / span_);
     return out;
   }
 
@@ -105,10 +122,12 @@ class DirectNetwork final : public ForecastNetwork {
   ForecastSizes sizes_;
   DropoutOptions dropout_;
   int64_t hops_, span_;
+  int64_t segments_ = 0;  // of the horizon, with kind = 'segment'
   bool has_attention_ = false;
   Encoder encoder_;
   Pooling pooling_;
   Linear output_, context_, step_, step_output_;
+  Embedding place_;  // [segments, D]
 };
 
 }  // namespace

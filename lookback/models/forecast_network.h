@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lookback/autograd/var.h"
 #include "lookback/models/forecaster_options.h"
+#include "lookback/ops/likelihood.h"
 
 namespace lookback {
 
@@ -23,7 +25,8 @@ struct ForecastSizes {
   int64_t history, horizon;                           // L, H
   std::vector<ForecastVariable> past, future, fixed;  // P, F and S columns. `past` has first the series itself, its
                                                       // values and whether they are known, and last all of `future`
-  int64_t outputs = 1;  // numbers for a value: a point, quantiles, a likelihood's parameters
+  int64_t outputs = 1;                             // numbers for a value: a point, quantiles, a likelihood's parameters
+  std::optional<ops::Likelihood> likelihood = {};  // of which the outputs are the parameters, before they are made so
 };
 
 struct NetworkInput {
@@ -31,7 +34,7 @@ struct NetworkInput {
   Tensor past;                   // [sum of lengths, P] the histories one after the other, oldest step first
   Tensor future;                 // [B * H, F]; empty for F = 0
   Tensor fixed;                  // [B, S]; empty for S = 0
-  Tensor targets;                // [B, H] what came, for teacher forcing; what is not known is 0. Empty in forecasts
+  Tensor targets;                // [B, H] what came, for teacher forcing; NaN: not known. Empty in forecasts
 
   int64_t B() const { return std::ssize(lengths); }
 };
@@ -68,7 +71,14 @@ class ForecastNetwork {
   virtual std::vector<Var> last_layer() const = 0;
 };
 
+// Throw ConfigError for options that do not go together.
 // kind = lstm and segment
 std::unique_ptr<ForecastNetwork> make_direct_network(const ForecasterOptions& options, const ForecastSizes& sizes);
+// kind = seq2seq
+std::unique_ptr<ForecastNetwork> make_encoder_decoder_network(const ForecasterOptions& options,
+                                                              const ForecastSizes& sizes);
+// kind = deepar, and lstm with autoregressive = true
+std::unique_ptr<ForecastNetwork> make_autoregressive_network(const ForecasterOptions& options,
+                                                             const ForecastSizes& sizes);
 
 }  // namespace lookback

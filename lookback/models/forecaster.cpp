@@ -5,6 +5,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/ops/basic.h"
+#include "lookback/ops/likelihood.h"
 
 namespace lookback {
 namespace {
@@ -12,7 +13,33 @@ namespace {
 constexpr double kLeastVariance = 1e-5;  // as RevIN
 
 std::unique_ptr<ForecastNetwork> make_network(const ForecasterOptions& o, const ForecastSizes& sizes) {
+  if (o.kind == "seq2seq") return make_encoder_decoder_network(o, sizes);
+  if (o.kind == "deepar" || o.autoregressive) return make_autoregressive_network(o, sizes);
   return make_direct_network(o, sizes);
+}
+
+// The options that only some kinds have.
+struct OptionOfKinds {
+  std::string_view option;
+  StringList kinds;
+};
+const std::vector<OptionOfKinds>& options_of_kinds() {
+  static const std::vector<OptionOfKinds> kOptions = {{"segment", {"segment"}},
+                                                      {"autoregressive", {"lstm"}},
+                                                      {"pooling", {"lstm", "segment"}},
+                                                      {"decoder", {"seq2seq"}},
+                                                      {"score", {"seq2seq"}}};
+  return kOptions;
+}
+
+void check_kind(const ForecasterOptions& o) {
+  for (const auto& [option, value] : changed_options(o)) {
+    const auto group = std::string_view(option).substr(0, option.find('.'));
+    const auto at = std::ranges::find(options_of_kinds(), group, &OptionOfKinds::option);
+    check<ConfigError>(at == options_of_kinds().end() || std::ranges::count(at->kinds, o.kind) > 0, "model.", option,
+                       " = ", value, " is of kind '",
+                       at == options_of_kinds().end() ? "" : joined(at->kinds, "' and '"), "'; this is '", o.kind, "'");
+  }
 }
 
 }  // namespace
@@ -29,8 +56,7 @@ Tensor ForecastNetwork::paths(const NetworkInput&, const Paths&) const {
 
 Forecaster::Forecaster(const ForecasterOptions& options, const ForecastSizes& sizes, uint64_t seed)
     : options_(options), sizes_(sizes) {
-  check<ConfigError>(options.kind == "segment" || options.segment == ForecasterOptions().segment,
-                     "model.segment = ", options.segment, " is of kind 'segment'; this is '", options.kind, "'");
+  check_kind(options);
   check<ConfigError>(options.dropout.words == 0, "model.word_dropout = ", options.dropout.words,
                      ": a forecaster reads no words");
   check(width_of(sizes.past) >= 2 && width_of(sizes.past) - 2 >= width_of(sizes.future),
@@ -39,6 +65,9 @@ Forecaster::Forecaster(const ForecasterOptions& options, const ForecastSizes& si
   check<ConfigError>(!options.linear || !network_->is_autoregressive(),
                      "model.linear = true is of forecasts made at once; kind = '", options.kind,
                      "' reads the value before each: set model.linear = false");
+  check<ConfigError>(!sizes.likelihood || network_->is_autoregressive() || options.normalise != "difference",
+                     "model.normalise = 'difference': the changes of a likelihood add up only where kind reads the "
+                     "value before each; take another one or kind = 'deepar'");
   if (options.linear) linear_ = Linear(sizes.history, sizes.horizon * sizes.outputs, Linear::Bias::no);
   if (seed == kNoInit) return;
   initialise(params_of(*this), options.init, seed);
@@ -95,7 +124,12 @@ Forecaster::Windows Forecaster::normalised(const ForecastBatch& batch) const {
   if (F) out.in.future = batch.future.to(d);
   if (S) out.in.fixed = batch.fixed.to(d);
   const Tensor history = batch.history.to(d), known = batch.known.to(d), others = P > 2 ? batch.past.to(d) : Tensor();
-  const bool changes = options_.normalise == "difference", instance = options_.normalise == "instance";
+  const bool changes = options_.normalise == "difference", instance = options_.normalise == "instance",
+             teach = network_->is_autoregressive() && !batch.targets.empty();
+  check(!teach || fits(batch.targets, B, H), "forecaster: targets ", batch.targets.shape(), " for ", B, " rows of ", H,
+        " steps");
+  const Tensor targets = teach ? batch.targets.to(d) : Tensor();
+  if (teach) out.in.targets = Tensor({B, H}, d);
   with_float(d, [&]<class R>() {
     R* to = out.in.past.data<R>();
     for (int64_t b = 0; b < B; ++b) {
@@ -113,12 +147,26 @@ Forecaster::Windows Forecaster::normalised(const ForecastBatch& batch) const {
       }
       out.spread.data<R>()[b] = static_cast<R>(spread);
       const R from = options_.linear || changes ? y[L - 1] : static_cast<R>(centre);
-      std::fill_n(out.offset.data<R>() + b * H * Q, H * Q, from);
+      for (int64_t h = 0; h < H; ++h) {
+        // Of a likelihood's parameters the location moves with the values.
+        R* const offset = out.offset.data<R>() + (b * H + h) * Q;
+        std::fill_n(offset, Q, sizes_.likelihood ? R{0} : from);
+        offset[0] = from;
+      }
       for (int64_t t = begin; t < L; ++t) {
         const double base = changes ? y[std::max<int64_t>(0, t - 1)] : centre;
         *to++ = static_cast<R>((y[t] - base) / spread);
         *to++ = there[t];
         if (P > 2) to = std::copy_n(others.data<R>() + (b * L + t) * (P - 2), P - 2, to);
+      }
+      if (teach) {
+        R before = y[L - 1];
+        for (int64_t h = 0; h < H; ++h) {
+          const R now = targets.data<R>()[b * H + h], base = changes ? before : static_cast<R>(centre);
+          if (changes) out.offset.data<R>()[(b * H + h) * Q] = before;
+          out.in.targets.data<R>()[b * H + h] = static_cast<R>((now - base) / spread);
+          if (!std::isnan(now)) before = now;
+        }
       }
       for (int64_t t = 0; options_.linear && t < L; ++t)
         out.relative.data<R>()[b * L + t] = static_cast<R>((y[t] - y[L - 1]) / static_cast<R>(spread));
@@ -130,13 +178,35 @@ Forecaster::Windows Forecaster::normalised(const ForecastBatch& batch) const {
 Var Forecaster::run(const ForecastBatch& batch, Noise* noise, LookedAt* looked) const {
   const Windows windows = normalised(batch);
   Var out = (*network_)(windows.in, noise, looked);
-  if (options_.normalise == "difference") out = ops::running_sums(out, sizes_.outputs);
+  if (options_.normalise == "difference" && !is_autoregressive()) out = ops::running_sums(out, sizes_.outputs);
   if (options_.linear) out = ops::add(out, linear_(Var(windows.relative)));
-  if (options_.normalise == "instance") out = ops::scale_rows(out, windows.spread);
+  if (sizes_.likelihood)
+    out = ops::likelihood_parameters(out, *sizes_.likelihood, windows.spread);
+  else if (options_.normalise == "instance")
+    out = ops::scale_rows(out, windows.spread);
   return ops::add(out, Var(windows.offset));
 }
 
 Var Forecaster::operator()(const ForecastBatch& batch, Noise* noise) const { return run(batch, noise, nullptr); }
+
+Tensor Forecaster::paths(const ForecastBatch& batch, const ForecastNetwork::Paths& how) const {
+  const NoGrad off;
+  ForecastBatch past = batch;
+  past.targets = Tensor();
+  const Windows windows = normalised(past);
+  const Tensor out = network_->paths(windows.in, how);
+  const int64_t B = windows.in.B(), S = out.dim(1), H = sizes_.horizon;
+  for (int64_t b = 0; b < B; ++b)
+    for (int64_t s = 0; s < S; ++s) {
+      float* const path = out.data<float>() + (b * S + s) * H;
+      float base = windows.offset.data<float>()[b * H * sizes_.outputs];
+      for (int64_t h = 0; h < H; ++h) {
+        path[h] = base + windows.spread.data<float>()[b] * path[h];
+        if (options_.normalise == "difference") base = path[h];
+      }
+    }
+  return out;
+}
 
 Forecaster::Forecast Forecaster::forecast(const ForecastBatch& batch) const {
   const NoGrad off;

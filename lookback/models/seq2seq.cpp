@@ -28,12 +28,6 @@ int32_t argmax(const float* x, int64_t n) { return static_cast<int32_t>(std::max
 
 }  // namespace
 
-StringList score_choices() {
-  StringList out = attention_names();
-  out.push_back("none");
-  return out;
-}
-
 void ObjectiveOptions::check_with(const Seq2SeqOptions& model) const {
   check<ConfigError>(coverage == 0 || model.score != "none", "loss.coverage = ", coverage,
                      " needs attention, and model.score is 'none'");

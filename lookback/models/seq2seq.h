@@ -17,9 +17,6 @@
 
 namespace lookback {
 
-// Every kind of attention, and none.
-StringList score_choices();
-
 struct Seq2SeqOptions {
   EncoderOptions encoder;
   DecoderOptions decoder;

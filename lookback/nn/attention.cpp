@@ -147,8 +147,8 @@ constexpr Kind kKinds[] = {
 
 }  // namespace
 
-AttentionState first_state(const Remembers& remembers, int64_t N, int64_t T) {
-  const auto zeros = [&](bool wanted) { return wanted ? Var(Tensor::zeros({N, T})) : Var(); };
+AttentionState first_state(const Remembers& remembers, int64_t N, int64_t T, Dtype dtype) {
+  const auto zeros = [&](bool wanted) { return wanted ? Var(Tensor::zeros({N, T}, dtype)) : Var(); };
   return {.weights = zeros(remembers.weights), .coverage = zeros(remembers.coverage)};
 }
 

@@ -48,7 +48,7 @@ struct Attention {
 };
 
 // The state before the first step of N rows.
-AttentionState first_state(const Remembers& remembers, int64_t N, int64_t T);
+AttentionState first_state(const Remembers& remembers, int64_t N, int64_t T, Dtype dtype = Dtype::f32);
 // The state after a step that attended with `weights`.
 AttentionState next_state(const Remembers& remembers, const AttentionState& before, const Var& weights);
 // For search, where the source may change between two steps: the same with T columns. No gradients.

@@ -10,7 +10,7 @@ size_t encoder_state_of(int64_t layer, int64_t layers, size_t states) {
   return static_cast<size_t>(std::max<int64_t>(0, static_cast<int64_t>(states) - (layers - layer)));
 }
 
-Var zeros(int64_t N, int64_t C) { return Var(Tensor::zeros({N, C})); }
+Var zeros(int64_t N, int64_t C, Dtype dtype) { return Var(Tensor::zeros({N, C}, dtype)); }
 
 template <class F>
 DecoderState mapped(DecoderState state, F&& f) {
@@ -21,6 +21,12 @@ DecoderState mapped(DecoderState state, F&& f) {
 }
 
 }  // namespace
+
+StringList score_choices() {
+  StringList out = attention_names();
+  out.push_back("none");
+  return out;
+}
 
 DecoderState DecoderState::gather(const ops::RowIds& ids) const {
   return mapped(*this, [&](const Var& x) { return ops::gather_rows(x, ids); });
@@ -114,6 +120,7 @@ DecoderState DecoderPass::start(const Encoded& source) const {
   const DecoderOptions& o = decoder_.options_;
   const int64_t B = memory_.sentences(), L = o.layers;
   const bool has_c = o.cell == "lstm";
+  const Dtype dtype = source.final.at(0).h.dtype();
   DecoderState out;
   for (int64_t k = 0; k < L; ++k) {
     const CellState& from = source.final[encoder_state_of(k, L, source.final.size())];
@@ -121,7 +128,7 @@ DecoderState DecoderPass::start(const Encoded& source) const {
     const auto n = static_cast<size_t>(k);
     CellState s;
     if (o.bridge == "zeros") {
-      s = {zeros(B, o.hidden), has_c ? zeros(B, o.hidden) : Var()};
+      s = {zeros(B, o.hidden, dtype), has_c ? zeros(B, o.hidden, dtype) : Var()};
     } else if (o.bridge == "copy") {
       s = {from.h, has_c ? cell : Var()};
     } else {
@@ -130,8 +137,8 @@ DecoderState DecoderPass::start(const Encoded& source) const {
     }
     out.layers.push_back(s);
   }
-  if (o.input_feeding) out.feed = zeros(B, decoder_.sizes_.readout);
-  out.attention = first_state(remembers_, B, memory_.longest());
+  if (o.input_feeding) out.feed = zeros(B, decoder_.sizes_.readout, dtype);
+  out.attention = first_state(remembers_, B, memory_.longest(), dtype);
   return out;
 }
 

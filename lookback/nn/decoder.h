@@ -45,6 +45,9 @@ struct DecoderOptions {
   }
 };
 
+// Every kind of attention, and none.
+StringList score_choices();
+
 // Widths a decoder is built for.
 struct DecoderSizes {
   int64_t embedding;  // E

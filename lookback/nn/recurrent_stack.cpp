@@ -1,5 +1,7 @@
 #include "lookback/nn/recurrent_stack.h"
 
+#include "lookback/base/error.h"
+
 namespace lookback {
 namespace {
 
@@ -22,13 +24,13 @@ RecurrentStack::RecurrentStack(const EncoderOptions& options, int64_t input_widt
   }
 }
 
-ops::RecurrentOut RecurrentStack::run(const Var& x, const Steps& steps, size_t layer, size_t direction,
+ops::RecurrentOut RecurrentStack::run(const Var& x, const Steps& steps, Place at, const CellState& before,
                                       const BlockRun& block) const {
-  ops::RecurrentWeights w = layers_[layer].directions[direction];
+  ops::RecurrentWeights w = layers_[at.layer].directions[at.direction];
   w.w_hh = drop_weights(w.w_hh, block.dropout, block.noise);
-  const auto options = options_.time.along(kDirections[direction]);
-  if (cell_kind(options_.cell) == CellKind::gru) return ops::gru(x, steps, w, options);
-  return ops::lstm(x, steps, w, options);
+  const auto options = options_.time.along(kDirections[at.direction]);
+  if (cell_kind(options_.cell) == CellKind::gru) return ops::gru(x, steps, w, options, {before.h, {}});
+  return ops::lstm(x, steps, w, options, {before.h, before.c});
 }
 
 ops::RecurrentOut RecurrentStack::run(const Var& table, const ops::RowIds& ids, const Steps& steps,
@@ -43,11 +45,14 @@ ops::RecurrentOut RecurrentStack::run(const Var& table, const ops::RowIds& ids, 
   return ops::lstm_from_parts({parts.x, parts.ids}, steps, w, options);
 }
 
-Encoded RecurrentStack::operator()(const Sequence& input, const BlockRun& block) const {
+Encoded RecurrentStack::operator()(const Sequence& input, const BlockRun& block,
+                                   const std::vector<CellState>& before) const {
+  check(before.empty() || (!options_.bidirectional && before.size() == layers_.size()),
+        "recurrent layers: ", before.size(), " states to go on from, for ", layers_.size(), " layers of one direction");
   const Ragged& shape = input.shape;
   const Steps& steps = shape.steps();
   Encoded out{.memory = {Var(), shape, block.out}, .final = {}};
-  const bool by_word = input.rows && !grad_enabled() && !block.noise;
+  const bool by_word = input.rows && !grad_enabled() && !block.noise && before.empty();
   const auto adds_input = [&](size_t k) { return options_.residual && (k ? width() : input_width_) == width(); };
   Var x = by_word && !adds_input(0) ? Var() : rows_in(input, RowOrder::by_step);
   for (size_t k = 0; k < layers_.size(); ++k) {
@@ -59,7 +64,8 @@ Encoded RecurrentStack::operator()(const Sequence& input, const BlockRun& block)
     const ops::RowIds ids = words ? row_ids_in(input, RowOrder::by_step) : nullptr;
     std::vector<Var> h, last_h, last_c;
     for (size_t d = 0; d < layer.directions.size(); ++d) {
-      const auto one = words ? run(in, ids, steps, d) : run(in, steps, k, d, block);
+      const auto one =
+          words ? run(in, ids, steps, d) : run(in, steps, {k, d}, before.empty() ? CellState() : before[k], block);
       h.push_back(one.h), last_h.push_back(one.last_h);
       if (one.last_c) last_c.push_back(one.last_c);
     }

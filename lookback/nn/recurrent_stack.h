@@ -16,7 +16,10 @@ class RecurrentStack final : public Block {
   // Of the options those of recurrent layers.
   RecurrentStack(const EncoderOptions& options, int64_t input_width);
 
-  Encoded operator()(const Sequence& x, const BlockRun& run) const override;
+  Encoded operator()(const Sequence& x, const BlockRun& run) const override { return (*this)(x, run, {}); }
+  // The same going on from the states `before`, as Encoded::final gives them; for layers of one direction. Empty:
+  // from zeros.
+  Encoded operator()(const Sequence& x, const BlockRun& run, const std::vector<CellState>& before) const;
   RowOrder reads() const override { return RowOrder::by_step; }
   int64_t width() const override { return options_.bidirectional ? 2 * options_.hidden : options_.hidden; }
   std::vector<int64_t> final_widths() const override {
@@ -27,7 +30,11 @@ class RecurrentStack final : public Block {
   void params(ParamVisitor& v) override;
 
  private:
-  ops::RecurrentOut run(const Var& x, const Steps& steps, size_t layer, size_t direction, const BlockRun& block) const;
+  struct Place {
+    size_t layer, direction;
+  };
+  ops::RecurrentOut run(const Var& x, const Steps& steps, Place at, const CellState& before,
+                        const BlockRun& block) const;
   // The same for embeddings of which no gradient is wanted: a word meets the weights once.
   ops::RecurrentOut run(const Var& table, const ops::RowIds& ids, const Steps& steps, size_t direction) const;
 

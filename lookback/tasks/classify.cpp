@@ -402,7 +402,7 @@ EvaluationReport Classify::report(Networks networks, const Examples& examples, c
   EvaluationReport out{scores(network, metrics(network), hypotheses, examples.references, resamples),
                        text_by_label(outputs)};
   for (EvaluationLine& line : probability_scores(outputs, resamples)) out.lines.push_back(std::move(line));
-  if (!labels.options().several) out.confusion = confusion_figure(outputs);
+  if (!labels.options().several) out.figure = confusion_figure(outputs);
   return out;
 }
 

@@ -130,6 +130,7 @@ struct Classify : OverCells<Classify> {
   static std::vector<EvaluationLine> scores(const Network& network, const StringList& names,
                                             const metrics::Lines& hypotheses, metrics::Lines references,
                                             int64_t resamples);
+  static StringList tables() { return {"label"}; }
   static EvaluationReport report(Networks networks, const Examples& examples, const Options& options,
                                  int64_t resamples);
   // The temperature of the probabilities.

@@ -8,25 +8,29 @@
 #include "lookback/io/json.h"
 #include "lookback/models/linear_forecast.h"
 #include "lookback/ops/precision.h"
-#include "lookback/tasks/csv_input.h"
 #include "lookback/tasks/task_definition.h"
 
 namespace lookback::tasks {
 namespace {
 
+constexpr const char* kScalesFile = "scales.csv";
 constexpr double kRidges[] = {1e-3, 1e-2, 1e-1, 1};
 
 std::vector<double> numbers_of(const StringList& levels) {
   std::vector<double> out;
   for (const std::string& s : levels) {
-    double x = 0;
-    const auto r = std::from_chars(s.data(), s.data() + s.size(), x);
-    check<ConfigError>(
-        r.ec == std::errc() && r.ptr == s.data() + s.size() && 0 < x && x < 1 && (out.empty() || out.back() < x),
-        "loss.levels: '", s, "' is no level in (0, 1) above the one before it");
-    out.push_back(x);
+    const auto x = parse_number<double>(s);
+    check<ConfigError>(x && 0 < *x && *x < 1 && (out.empty() || out.back() < *x), "loss.levels: '", s,
+                       "' is no level in (0, 1) above the one before it");
+    out.push_back(*x);
   }
   return out;
+}
+
+std::optional<ops::Likelihood> likelihood_of(const std::string& name) {
+  if (name == "gaussian") return ops::Likelihood::gaussian;
+  if (name == "student_t") return ops::Likelihood::student_t;
+  return {};
 }
 
 std::optional<data::Frequency> frequency_of(const Forecast::Config& c) {
@@ -35,12 +39,16 @@ std::optional<data::Frequency> frequency_of(const Forecast::Config& c) {
 
 ForecastSizes sizes_of(const Forecast::Config& c) {
   VariableNames names = names_of_variables(frequency_of(c), c.calendar);
+  const auto likelihood = likelihood_of(c.outputs);
   return {.history = c.history,
           .horizon = c.horizon,
           .past = std::move(names.past),
           .future = std::move(names.future),
           .fixed = std::move(names.fixed),
-          .outputs = std::max<int64_t>(1, std::ssize(c.levels))};
+          .outputs = c.outputs == "quantiles" ? std::ssize(c.levels)
+                     : likelihood             ? ops::parameters_of(*likelihood)
+                                              : 1,
+          .likelihood = likelihood};
 }
 
 Forecast::Network make(const Forecast::Recipe& recipe, std::string frequency) {
@@ -49,45 +57,22 @@ Forecast::Network make(const Forecast::Recipe& recipe, std::string frequency) {
                                    .calendar = recipe.data.calendar,
                                    .frequency = std::move(frequency),
                                    .scale = recipe.data.scale,
+                                   .intervals = recipe.valid.intervals,
                                    .series = recipe.data.series,
                                    .model = recipe.model},
                         .levels = recipe.loss.level_list(),
+                        .margins = {},
+                        .scales = {},
                         .model = nullptr};
-  if (!out.levels.empty()) out.config.levels = recipe.loss.levels;
+  if (!recipe.loss.is_point()) {
+    out.config.outputs = recipe.loss.kind == "quantile" ? "quantiles" : recipe.loss.kind;
+    out.config.levels = recipe.loss.levels;
+  }
   out.model = std::make_unique<Forecaster>(recipe.model, sizes_of(out.config), seed_of(recipe.train));
   return out;
 }
 
-// The mean of the networks' forecasts, scaled, of a series from some origins: [N, H * levels].
-std::vector<double> forecast_from(Forecast::Networks networks, const SplitSeries& series,
-                                  const SeriesVariables& variables, std::span<const int64_t> origins,
-                                  const Forecast::Options& options) {
-  const PrecisionScope scope(ops::available_precision(options.precision));
-  const Forecast::Config& c = networks[0]->config;
-  std::vector<double> out;
-  for (size_t first = 0; first < origins.size(); first += static_cast<size_t>(options.batch)) {
-    const auto now = origins.subspan(first, std::min(static_cast<size_t>(options.batch), origins.size() - first));
-    std::vector<ForecastWindows::Window> windows;
-    for (const int64_t origin : now) windows.push_back({0, origin});
-    const ForecastBatch batch = read_windows({&series, 1}, {&variables, 1}, windows, c.history, c.horizon);
-    std::vector<double> sum;
-    for (const Forecast::Network* const network : networks) {
-      const Tensor values = network->model->forecast(batch).values;
-      sum.resize(static_cast<size_t>(values.size()));
-      for (size_t i = 0; i < sum.size(); ++i) sum[i] += values.data<float>()[i] / static_cast<double>(networks.size());
-    }
-    out.insert(out.end(), sum.begin(), sum.end());
-  }
-  return out;
-}
-
-std::string column_of(double level) { return "q" + io::json_number(level); }
-
 }  // namespace
-
-size_t middle(std::span<const double> levels) {
-  return levels.empty() ? 0 : static_cast<size_t>(std::ranges::find(levels, 0.5) - levels.begin());
-}
 
 LinearForecast linear_map(const SplitTable& table, const ForecastData& data, const LogSink& log) {
   const ForecastWindow window{.lookback = data.history, .horizon = data.longest_horizon()};
@@ -103,11 +88,13 @@ LinearForecast linear_map(const SplitTable& table, const ForecastData& data, con
   return train_linear_forecast(learnt, window, ridge);
 }
 
+std::optional<ops::Likelihood> ForecastObjective::likelihood() const { return likelihood_of(kind); }
+
 std::vector<double> ForecastObjective::level_list() const {
-  return kind == "quantile" ? numbers_of(levels) : std::vector<double>();
+  return is_point() ? std::vector<double>() : numbers_of(levels);
 }
 
-ops::ValueLossOptions ForecastObjective::loss(double scale) const {
+ops::ValueLossOptions ForecastObjective::value_loss(double scale) const {
   using Kind = ops::ValueLossOptions::Kind;
   const Kind k = kind == "mse"     ? Kind::squared
                  : kind == "mae"   ? Kind::absolute
@@ -116,28 +103,59 @@ ops::ValueLossOptions ForecastObjective::loss(double scale) const {
   return {.kind = k, .delta = delta, .levels = level_list(), .scale = scale};
 }
 
+const ConformalMargin* Forecast::Network::margin(double percent) const {
+  const auto at = std::ranges::find_if(margins, [&](const auto& m) { return std::abs(m.percent - percent) < 1e-9; });
+  return at == margins.end() ? nullptr : &*at;
+}
+
+bool Forecast::Network::has_interval(double percent) const {
+  if (model->sizes().likelihood) return true;
+  return find_level(levels, low_level(percent)) < levels.size() &&
+         find_level(levels, high_level(percent)) < levels.size();
+}
+
 void Forecast::Network::check_ensemble(const Network& other, const std::string& folder,
                                        const std::string& other_folder) const {
   const auto same = [](const Config& a, const Config& b) {
     return a.history == b.history && a.horizon == b.horizon && a.levels == b.levels && a.frequency == b.frequency &&
-           a.scale == b.scale;
+           a.scale == b.scale && a.calendar == b.calendar;
   };
   check<FormatError>(same(config, other.config), other_folder,
-                     ": its history, horizon, levels, frequency or scaling are not those of ", folder,
+                     ": its history, horizon, levels, frequency, calendar or scaling are not those of ", folder,
                      "; an ensemble needs the same");
+  check<FormatError>(scales == other.scales, other_folder, ": it learnt other series, or another part of them, than ",
+                     folder, "; an ensemble needs the same ", kScalesFile);
 }
 
 StringList Forecast::Network::save(const std::string& folder) const {
   Config written = config;
+  written.margins.clear();
+  for (const ConformalMargin& m : margins) {
+    Margins& to = written.margins.emplace_back(Margins{.percent = m.percent, .margins = {}});
+    for (const double x : m.margins) to.margins.push_back(io::json_number(x));
+  }
   io::write_file_atomic(folder + "/config.json", io::write_json_fields(fields_of(written)));
-  return {"config.json"};
+  if (scales.empty()) return {"config.json"};
+  io::write_file_atomic(folder + "/" + kScalesFile, write_scales(scales));
+  return {"config.json", kScalesFile};
 }
 
 Forecast::Network Forecast::Network::open(const io::ModelFolder& folder) {
   Network out;
   read_fields(folder.open("config.json"), fields_of(out.config));
+  if (out.config.scale != "none") out.scales = read_scales(folder, kScalesFile);
   try {
     out.levels = numbers_of(out.config.levels);
+    for (const Margins& m : out.config.margins) {
+      ConformalMargin& to = out.margins.emplace_back(ConformalMargin{.percent = m.percent, .margins = {}});
+      for (const std::string& text : m.margins) {
+        const auto x = parse_number<double>(text);
+        check<ConfigError>(x && std::isfinite(*x), "margins: '", text, "' is no number");
+        to.margins.push_back(*x);
+      }
+      check<ConfigError>(std::ssize(to.margins) == out.config.horizon, "margins: ", to.margins.size(), " for ",
+                         out.config.horizon, " steps");
+    }
     out.model = std::make_unique<Forecaster>(out.config.model, sizes_of(out.config), Forecaster::kNoInit);
   } catch (const ConfigError& e) {
     throw FormatError(folder.path() + "/config.json: " + e.what());
@@ -147,13 +165,28 @@ Forecast::Network Forecast::Network::open(const io::ModelFolder& folder) {
 
 void Forecast::validate(const Recipe& recipe) {
   const auto levels = recipe.loss.level_list();
-  check<ConfigError>(levels.empty() || middle(levels) < levels.size(), "loss.levels needs 0.5, the point forecast");
+  check<ConfigError>(recipe.loss.kind != "quantile" || find_level(levels, 0.5) < levels.size(),
+                     "loss.levels needs 0.5, the point forecast");
+  percents_of(recipe.valid.intervals, "valid.intervals");
   check<ConfigError>(recipe.loss.kind == "huber" || recipe.loss.delta == 1, "loss.delta = ", recipe.loss.delta,
                      " is of kind 'huber'; this is '", recipe.loss.kind, "'");
   check<ConfigError>(recipe.train.batches.batch > 0, "train.batch = 0 counts tokens, and there are none here");
+  const auto likelihood = recipe.loss.likelihood();
   Forecaster small(recipe.model,
-                   {.history = recipe.data.history, .horizon = 1, .past = {{"y", 2}}, .future = {}, .fixed = {}},
+                   {.history = recipe.data.history,
+                    .horizon = 1,
+                    .past = {{"y", 2}},
+                    .future = {},
+                    .fixed = {},
+                    .outputs = likelihood ? ops::parameters_of(*likelihood) : std::max<int64_t>(1, std::ssize(levels)),
+                    .likelihood = likelihood},
                    Forecaster::kNoInit);
+  check<ConfigError>(!small.is_autoregressive() || recipe.loss.kind != "quantile",
+                     "loss.kind = 'quantile' is of forecasts made at once; a model that reads the value before each "
+                     "learns mse, mae, huber, gaussian or student_t");
+  const bool by_error = recipe.train.options.keep == "mse" || recipe.train.options.keep == "mae";
+  check<ConfigError>(!small.is_autoregressive() || !by_error, "train.keep = '", recipe.train.options.keep,
+                     "': a model that reads the value before each is validated by its loss; set train.keep = 'loss'");
   train::freeze(params_of(small), recipe.train.options.freeze);
 }
 
@@ -176,6 +209,11 @@ Forecast::Network Forecast::with_assets_of(const io::ModelFolder& folder, const 
   return make(recipe, known.frequency);
 }
 
+void Forecast::learn_from(Network& network, const Recipe& recipe, const Data& train) {
+  if (recipe.data.scale == "none") return;
+  for (const SplitSeries& s : train.table().series) network.scales[s.series.id] = s.scaling;
+}
+
 StringList Forecast::data_digests(const Recipe& recipe, const std::string& root) {
   StringList out;
   for (const std::string& file : recipe.data.files(root))
@@ -186,23 +224,37 @@ StringList Forecast::data_digests(const Recipe& recipe, const std::string& root)
 StringList Forecast::example(const Network&, const Data& data, int64_t k, uint64_t) {
   const auto& [which, origin] = data.window(k);
   const SplitSeries& s = data.table().series[static_cast<size_t>(which)];
-  const data::SeriesTable names{
-      .series = {}, .frequency = data.table().frequency, .style = data.table().style, .report = {}};
-  return {str_cat("  ", s.series.id, " from ", names.stamp(s.series, origin), ": ",
+  return {str_cat("  ", s.series.id, " from ", data.table().stamp(s.series, origin), ": ",
                   io::json_number(s.series.values[static_cast<size_t>(origin)]), " after ",
                   io::json_number(s.series.values[static_cast<size_t>(origin - 1)]))};
 }
 
 Loss Forecast::loss(const Network& network, const Recipe& recipe, const Batch& batch, double scale, Noise* noise) {
   const Var values = (*network.model)(batch.values, noise);
-  const auto loss = ops::value_loss(values, batch.values.targets, recipe.loss.loss(scale));
-  const int64_t Q = std::max<int64_t>(1, std::ssize(network.levels)), m = static_cast<int64_t>(middle(network.levels));
+  const auto likelihood = recipe.loss.likelihood();
+  const Tensor& targets = batch.values.targets;
+  const auto loss = likelihood ? ops::likelihood_loss(values, targets, *likelihood, scale)
+                               : ops::value_loss(values, targets, recipe.loss.value_loss(scale));
+  Loss out{loss.loss, {.loss = loss.loss_sum, .units = loss.values, .sums = {}}};
+  // Of what is known of the value before, these would not be errors of a forecast.
+  if (network.model->is_autoregressive()) return out;
+  const int64_t P = network.model->sizes().outputs;
+  const auto point =
+      likelihood || network.levels.empty() ? int64_t{0} : static_cast<int64_t>(find_level(network.levels, 0.5));
   double squares = 0, sizes = 0;
-  for (int64_t i = 0; i < batch.values.targets.size(); ++i) {
-    const double y = batch.values.targets.data<float>()[i], e = values.value().data<float>()[i * Q + m] - y;
+  for (int64_t i = 0; i < targets.size(); ++i) {
+    const double y = targets.data<float>()[i], e = values.value().data<float>()[i * P + point] - y;
     if (!std::isnan(y)) squares += e * e, sizes += std::abs(e);
   }
-  return {loss.loss, {.loss = loss.loss_sum, .units = loss.values, .sums = {{"mse", squares}, {"mae", sizes}}}};
+  out.sums.sums = {{"mse", squares}, {"mae", sizes}};
+  return out;
+}
+
+void Forecast::finish(Network& network, const Data& valid, const LogSink& log) {
+  network.margins = conformal_margins(network, valid, network.config.intervals);
+  if (network.margins.empty() && !network.config.intervals.empty())
+    log(Severity::warning,
+        "the validation part is shorter than the horizon: intervals of this model are its own, not calibrated");
 }
 
 void Forecast::check_options(Networks networks, const Options& options, const LogSink& log) {
@@ -210,6 +262,21 @@ void Forecast::check_options(Networks networks, const Options& options, const Lo
   const int64_t most = networks[0]->config.horizon;
   check<ConfigError>(options.horizon <= most, "horizon = ", options.horizon, " is beyond the model's ", most,
                      " steps; train one with data.horizons = [", options.horizon, "]");
+  bool sampled = false;
+  for (const Network* const n : networks) sampled |= n->model->is_autoregressive() && n->model->sizes().likelihood;
+  check<ConfigError>(sampled || (options.samples == Options().samples && options.seed == Options().seed),
+                     "samples and seed are of models that draw paths (kind = 'deepar'); this one says its quantiles");
+  for (const double percent : options.percents())
+    for (const Network* const n : networks) {
+      std::string has;
+      for (const ConformalMargin& m : n->margins) has += (has.empty() ? "" : ", ") + io::json_number(m.percent);
+      check<ConfigError>(!options.conformal() || n->margin(percent), "levels: an interval of ", percent,
+                         " % was not calibrated (", has.empty() ? "none was" : has + " were",
+                         "; valid.intervals of the recipe); --intervals model gives its own");
+      check<ConfigError>(options.conformal() || n->has_interval(percent), "levels: the model has no interval of ",
+                         percent, " % of its own: that takes the quantiles ", low_level(percent), " and ",
+                         high_level(percent), " in loss.levels, or a likelihood");
+    }
 }
 
 std::vector<Prediction> Forecast::predict(Networks, std::span<const Input>, const Options&, TaskModel::Detail) {
@@ -222,70 +289,6 @@ viz::Figure Forecast::explain(Networks, const Input&, const Options&) {
 
 std::string Forecast::steps(Networks, const Input&, const Options&) {
   throw ConfigError("explain: --steps follows a decoder, and a model of task forecast has none");
-}
-
-std::string Forecast::predict_table(Networks networks, const std::string& file, std::string_view format,
-                                    const Options& options) {
-  check<ConfigError>(format == "csv" || format == "jsonl", "predict: --format of a forecast is csv or jsonl, not ",
-                     format);
-  const Config& c = networks[0]->config;
-  const std::vector<double>& levels = networks[0]->levels;
-  const data::SeriesTable table = data::read_series({file}, c.series);
-  const std::string frequency = table.frequency ? data::frequency_alias(*table.frequency) : "";
-  check<FormatError>(!frequency.empty(), file == "-" ? "standard input" : file,
-                     ": no series has two values, so that the time from one to the next is not known");
-  check<FormatError>(frequency == c.frequency, file == "-" ? "standard input" : file, ": its values are ", frequency,
-                     " apart, those that the model learnt from ", c.frequency);
-  const int64_t H = options.horizon ? options.horizon : c.horizon;
-  const size_t Q = std::max<size_t>(1, levels.size());
-  std::string out;
-  if (format == "csv") {
-    out = "unique_id,ds,y";
-    for (const double level : levels) out += "," + column_of(level);
-    out += "\n";
-  }
-  for (const data::Series& series : table.series) {
-    SplitSeries s{.series = series, .scaling = scaling_of(series, series.size(), c.scale), .scaled = {}};
-    for (const double x : series.values) s.scaled.push_back(s.scaling.scaled(x));
-    const int64_t origin = series.size();
-    const auto values =
-        forecast_from(networks, s, variables_of(series, table.frequency, c.calendar, c.horizon), {&origin, 1}, options);
-    for (int64_t h = 0; h < H; ++h) {
-      const auto value = [&](size_t q) { return s.scaling.original(values[static_cast<size_t>(h) * Q + q]); };
-      const std::string stamp = table.stamp(series, origin + h);
-      if (format == "csv") {
-        out += csv_cell(series.id) + "," + csv_cell(stamp) + "," + io::json_number(value(middle(levels)));
-        for (size_t q = 0; q < levels.size(); ++q) out += "," + io::json_number(value(q));
-      } else {
-        io::JsonObject row = io::JsonObject().add("unique_id", series.id).add("ds", stamp);
-        row.add("y", value(middle(levels)));
-        for (size_t q = 0; q < levels.size(); ++q) row.add(column_of(levels[q]), value(q));
-        out += row.text();
-      }
-      out += "\n";
-    }
-  }
-  return out;
-}
-
-EvaluationReport Forecast::evaluate(Networks networks, const io::ModelFolder& folder, const TaskModel::Evaluation& what,
-                                    const Options& options) {
-  auto data = read_data_of_run<ForecastData>(folder);
-  if (!what.files.empty()) data.data.train = what.files, data.root = "";
-  check<ConfigError>(!data.data.train.empty(),
-                     "evaluate: --data FILE... is missing, and the model's folder does not say what it learnt from");
-  const SplitTable table = read_split(data.data, data.root);
-  const Config& c = networks[0]->config;
-  std::vector<SeriesVariables> variables;
-  for (const SplitSeries& s : table.series)
-    variables.push_back(variables_of(s.series, table.frequency, c.calendar, c.horizon));
-  return {score_part(
-              table, Split::test, data.data, networks[0]->levels,
-              [&](size_t k, std::span<const int64_t> origins) {
-                return forecast_from(networks, table.series[k], variables[k], origins, options);
-              },
-              what.resamples),
-          ""};
 }
 
 TaskKind forecast_kind() { return task_kind<Forecast>(); }

@@ -6,11 +6,16 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/parse.h"
+#include "lookback/data/csv.h"
+#include "lookback/tasks/csv_input.h"
 
 namespace lookback::tasks {
 namespace {
 
 using data::Series;
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr int64_t kMaxScalesBytes = int64_t{1} << 30;
 
 // How many values of a series are before what a recipe says.
 int64_t place(const Series& series, const data::SeriesTable& table, const char* key, const std::string& text) {
@@ -90,7 +95,41 @@ Scaling scaling_of(const Series& series, int64_t count, const std::string& kind)
   return out;
 }
 
-SplitTable split_series(data::SeriesTable table, const ForecastData& options) {
+std::string write_scales(const Scales& scales) {
+  std::string out = "unique_id,centre,spread\n";
+  for (const auto& [id, s] : scales)
+    out += csv_cell(id) + "," + io::json_number(s.centre) + "," + io::json_number(s.spread) + "\n";
+  return out;
+}
+
+Scales read_scales(const io::ModelFolder& folder, const std::string& name) {
+  const std::string text = folder.read(name, kMaxScalesBytes);
+  Scales out;
+  size_t at = 0;
+  int64_t number = 0;
+  const auto next = [&](std::string& line) {
+    if (at >= text.size()) return false;
+    const size_t end = std::min(text.find('\n', at), text.size());
+    line = text.substr(at, end - at);
+    at = end + 1, ++number;
+    return true;
+  };
+  std::vector<std::string> cells;
+  for (std::string line; next(line);) {
+    const int64_t begin = number;
+    const std::string why = data::parse_csv(std::move(line), next, cells);
+    if (begin == 1) continue;
+    Scaling scaling{kNone, kNone};
+    if (why.empty() && cells.size() == 3)
+      scaling = {parse_number<double>(cells[1]).value_or(kNone), parse_number<double>(cells[2]).value_or(kNone)};
+    check<FormatError>(std::isfinite(scaling.centre) && std::isfinite(scaling.spread) && scaling.spread > 0,
+                       folder.path_of(name), ":", begin, ": not the id, centre and spread of a series");
+    out[cells[0]] = scaling;
+  }
+  return out;
+}
+
+SplitTable split_series(data::SeriesTable table, const ForecastData& options, const Scales& scales) {
   SplitTable out{.series = {}, .frequency = table.frequency, .style = table.style, .report = table.report};
   int64_t learnt = 0;
   for (Series& series : table.series) {
@@ -101,7 +140,8 @@ SplitTable split_series(data::SeriesTable table, const ForecastData& options) {
     check<ConfigError>(s.valid_from <= s.test_from && s.test_from <= s.test_to,
                        "data.valid_from = ", options.valid_from, ", data.test_from = ", options.test_from,
                        " and data.test_to = ", options.test_to, " are not one after the other");
-    s.scaling = scaling_of(series, s.valid_from, options.scale);
+    const auto known = scales.find(series.id);
+    s.scaling = known == scales.end() ? scaling_of(series, s.valid_from, options.scale) : known->second;
     for (const double x : series.values) s.scaled.push_back(s.scaling.scaled(x));
     learnt += s.valid_from;
     s.series = std::move(series);
@@ -111,8 +151,8 @@ SplitTable split_series(data::SeriesTable table, const ForecastData& options) {
   return out;
 }
 
-SplitTable read_split(const ForecastData& options, const std::string& root) {
-  return split_series(data::read_series(options.files(root), options.series), options);
+SplitTable read_split(const ForecastData& options, const std::string& root, const Scales& scales) {
+  return split_series(data::read_series(options.files(root), options.series), options, scales);
 }
 
 VariableNames names_of_variables(const std::optional<data::Frequency>& frequency, bool calendar) {
@@ -194,21 +234,25 @@ ForecastWindows::ForecastWindows(SplitTable table, const ForecastData& options, 
   }
 }
 
+std::optional<double> ForecastWindows::value(const Window& window, int64_t h) const {
+  const SplitSeries& s = table_.series[static_cast<size_t>(window.series)];
+  const int64_t t = window.origin + h;
+  if (t >= s.end(split_) || !s.series.known[static_cast<size_t>(t)]) return {};
+  return s.scaled[static_cast<size_t>(t)];
+}
+
 ForecastWindows::Batch ForecastWindows::batch(std::vector<int64_t> index) const {
   std::vector<Window> windows;
   for (const int64_t k : index) windows.push_back(window(k));
   const int64_t B = std::ssize(windows), H = options_.longest_horizon();
   Batch out{.index = std::move(index), .values = read_windows(table_.series, variables_, windows, options_.history, H)};
   out.values.targets = Tensor::full({B, H}, std::numeric_limits<double>::quiet_NaN(), Dtype::f32);
-  for (int64_t b = 0; b < B; ++b) {
-    const auto [which, origin] = windows[static_cast<size_t>(b)];
-    const SplitSeries& s = table_.series[static_cast<size_t>(which)];
-    for (int64_t t = origin; t < std::min(s.end(split_), origin + H); ++t) {
-      if (!s.series.known[static_cast<size_t>(t)]) continue;
-      out.values.targets.data<float>()[b * H + t - origin] = static_cast<float>(s.scaled[static_cast<size_t>(t)]);
-      ++out.targets;
-    }
-  }
+  for (int64_t b = 0; b < B; ++b)
+    for (int64_t h = 0; h < H; ++h)
+      if (const auto y = value(windows[static_cast<size_t>(b)], h)) {
+        out.values.targets.data<float>()[b * H + h] = static_cast<float>(*y);
+        ++out.targets;
+      }
   return out;
 }
 

@@ -1,6 +1,8 @@
 // Private to tasks: time series in parts by time, scaled, and cut into windows.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,9 +58,17 @@ struct ForecastData {
 struct Scaling {
   double centre = 0, spread = 1;
 
+  bool operator==(const Scaling&) const = default;
+
   double scaled(double x) const { return (x - centre) / spread; }
   double original(double x) const { return centre + spread * x; }
 };
+// Those of series that training knows, by their ids.
+using Scales = std::map<std::string, Scaling, std::less<>>;
+// "unique_id,centre,spread" and a line for each; reading throws FormatError and IoError.
+std::string write_scales(const Scales& scales);
+Scales read_scales(const io::ModelFolder& folder, const std::string& name);
+
 // Of the known values among the first `count`. A series that does not change is moved alone. Throws NumericError for
 // values whose squares leave double.
 Scaling scaling_of(const data::Series& series, int64_t count, const std::string& kind);
@@ -84,12 +94,17 @@ struct SplitTable {
   data::StampStyle style;
   data::SeriesReport report;
 
+  // The stamp of value k of a series, which may lie beyond the last one.
+  std::string stamp(const data::Series& of, int64_t k) const {
+    return data::SeriesTable{.series = {}, .frequency = frequency, .style = style, .report = {}}.stamp(of, k);
+  }
   int64_t season() const { return frequency ? data::seasonality(*frequency) : 1; }
 };
-// Throws FormatError for parts that are empty, ConfigError for where they begin.
-SplitTable split_series(data::SeriesTable table, const ForecastData& options);
+// Series that are not in `scales` are scaled by their training part. Throws FormatError for parts that are empty,
+// ConfigError for where they begin.
+SplitTable split_series(data::SeriesTable table, const ForecastData& options, const Scales& scales = {});
 // The files of the recipe, relative ones from `root` on, so split.
-SplitTable read_split(const ForecastData& options, const std::string& root);
+SplitTable read_split(const ForecastData& options, const std::string& root, const Scales& scales = {});
 
 // What a model reads of a series besides its values.
 struct SeriesVariables {
@@ -122,6 +137,9 @@ class ForecastWindows {
   const data::SeriesReport& report() const { return table_.report; }
   const SplitTable& table() const { return table_; }
   const Window& window(int64_t k) const { return windows_.at(static_cast<size_t>(k)); }
+  std::span<const SeriesVariables> variables() const { return variables_; }
+  // What came h steps after a window's origin, scaled; nothing where it is not known or of another part.
+  std::optional<double> value(const Window& window, int64_t h) const;
 
   struct Batch {
     std::vector<int64_t> index;

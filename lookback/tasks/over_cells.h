@@ -31,6 +31,7 @@ struct OverCells {
   using Data = data::Table;
   using Batch = data::Batch;
 
+  static StringList tables() { return {}; }
   static std::string output_name() { return T::columns().back(); }
 
   static void validate_data(const auto& recipe) { recipe.data.validate(T::columns()); }
@@ -113,9 +114,8 @@ struct OverCells {
       return T::report(networks, examples, options, what.resamples);
     } else {
       const auto predictions = T::predict(networks, examples.inputs, options, TaskModel::Detail::text_only);
-      return {
-          T::scores(*networks[0], T::metrics(*networks[0]), texts_of(predictions), examples.references, what.resamples),
-          ""};
+      return {T::scores(*networks[0], T::metrics(*networks[0]), texts_of(predictions), examples.references,
+                        what.resamples)};
     }
   }
 };

@@ -48,12 +48,12 @@ struct EvaluationLine {
   int digits = 2;                                  // behind the point, for people
 };
 
-// How good a model is on some files: a line for each metric and, for tasks with labels, what became of each of them as
-// aligned lines, and as a picture where each example has one.
+// How good a model is on some files: a line for each metric; a table of aligned lines, where one was asked for; a
+// picture, for tasks that have one: a confusion matrix, errors by step.
 struct EvaluationReport {
   std::vector<EvaluationLine> lines;
-  std::string by_label;
-  std::optional<viz::Figure> confusion = {};
+  std::string table = {};
+  std::optional<viz::Figure> figure = {};
 };
 
 // What a plain method, which any model should beat, scores on a set of files.
@@ -147,12 +147,34 @@ class TaskModel {
   // for an ensemble and for an empty input.
   virtual std::string steps(const Input& input, const PredictOptions& options) const = 0;
   // The task's metrics on files that are named as data.test of its recipe names its own; without any, on those that
-  // the recipe named. Every line counts: one that is no example is a FormatError. Throws ConfigError, IoError.
+  // the recipe named. Every line counts: one that is no example is a FormatError. Throws ConfigError, also for a table
+  // that the task does not have, and IoError.
   struct Evaluation {
     StringList files;
     int64_t resamples = 0;  // for intervals; 0: none
+    std::string by;         // what the table goes by: "label", "step", "series"; "": no table
   };
   virtual EvaluationReport evaluate(const Evaluation& what, const PredictOptions& options) const = 0;
+
+  // What would have been forecast of a table at several times, each from what was there until then (rolling origin).
+  struct Backtest {
+    std::string file;         // as of predict_table; "": the tables the model learnt from
+    std::string start;        // the first forecast: as data.test_from; "": where the model's test part begins
+    int64_t stride = 1;       // steps from one forecast to the next
+    int64_t refit_every = 0;  // train anew before each so many forecasts of a series; 0: never
+    // A model trained with these as data.valid_from and data.test_from. Only for refit_every > 0.
+    std::function<std::unique_ptr<TaskModel>(const std::string& valid_from, const std::string& test_from)> train;
+    std::string format = "csv";  // or "jsonl"
+    bool rows = true;            // whether they are wanted
+    std::string by;              // as in Evaluation
+    std::string picture;         // the series that is drawn, or "" for none; "*": the first one
+  };
+  struct BacktestReport {
+    std::string rows;         // each forecast beside what came
+    EvaluationReport scores;  // with the picture
+  };
+  // Throws ConfigError, also for a task that forecasts nothing, FormatError and IoError.
+  virtual BacktestReport backtest(const Backtest& what, const PredictOptions& options) const = 0;
 };
 
 struct ExportOptions {

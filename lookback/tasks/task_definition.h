@@ -24,7 +24,9 @@
 //   check_test_files, test_report, data_digests (recipe, root); free_options(), free_data_options()   see RecipeTask
 //   options(network, int8), check_options(networks, options, log)
 //   predict(networks, inputs, options, detail), explain(...), steps(...), evaluate(networks, folder, what, options);
-//                            a task whose input is a whole table: predict_table(networks, file, format, options)
+//                            a task whose input is a whole table: predict_table(networks, file, format, options),
+//                            backtest(networks, folder, what, train, options)
+//   tables()                 what evaluate's table can go by: "label"
 //   all_baselines(recipe, root, log)
 //
 // OverCells has those that are about data, for tasks whose examples are rows of text and labels.
@@ -244,7 +246,24 @@ class ModelOf final : public TaskModel {
 
   EvaluationReport evaluate(const Evaluation& what, const PredictOptions& options) const override {
     check_quietly(options);
+    const StringList tables = T::tables();
+    check<ConfigError>(what.by.empty() || std::ranges::find(tables, what.by) != tables.end(), "evaluate: --by ",
+                       what.by, ": a model of task ", T::kName, " has ",
+                       tables.empty() ? "no such table" : "scores by " + joined(tables, " and by "));
     return T::evaluate(typename T::Networks(networks_), io::ModelFolder(folder_), what, own(options));
+  }
+
+  BacktestReport backtest(const Backtest& what, const PredictOptions& options) const override {
+    check_quietly(options);
+    if constexpr (reads_tables<T>) {
+      std::unique_ptr<TaskModel> fresh;
+      const auto train = [&](const std::string& valid_from, const std::string& test_from) {
+        fresh = what.train(valid_from, test_from);
+        return typename T::Networks(dynamic_cast<const ModelOf&>(*fresh).networks_);
+      };
+      return T::backtest(typename T::Networks(networks_), io::ModelFolder(folder_), what, train, own(options));
+    }
+    throw ConfigError(str_cat("backtest: a model of task ", T::kName, " forecasts nothing"));
   }
 
  private:

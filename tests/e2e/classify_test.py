@@ -147,7 +147,7 @@ class Classify(p.Case):
             "test.txt", "test.csv").replace("[model]", '[label]\nseveral = true\nnames = ["weather=Weather"]\n\n[model]'))
         model = self.fresh("several-model")
         self.ok("train", data / "recipe.toml", "--out", model, "--quiet", "--set", "train.max_steps=500")
-        report = self.ok("evaluate", model, "--by-label").stdout.decode().splitlines()
+        report = self.ok("evaluate", model, "--by", "label").stdout.decode().splitlines()
         scores = dict(line.split()[:2] for line in report[:5])
         self.assertEqual(list(scores), ["accuracy", "macro_f1", "micro_f1", "auc", "ece"])
         self.assertGreater(float(scores["micro_f1"]), 95)
@@ -157,7 +157,7 @@ class Classify(p.Case):
         self.assertEqual(out, "praise,Weather\n\nWeather\n")
         row = json.loads(self.ok("predict", model, "--format", "jsonl", stdin="some rain\n").stdout)
         self.assertEqual([x["label"] for x in row["probabilities"]], ["Weather", "praise"])
-        self.fails(2, "evaluate", model, "--confusion", p.WORK / "no.svg", says="one label")
+        self.fails(2, "evaluate", model, "--plot", p.WORK / "no.svg", says="one label")
         blocks = self.ok("baseline", data / "recipe.toml").stdout.decode().split("\n\n")
         self.assertIn("micro_f1", blocks[-1])
         lines = "a,b\n\nb\n"
@@ -170,16 +170,16 @@ class Classify(p.Case):
     def test_labels_by_name_and_the_confusion_matrix(self):
         model = self.trained("--set", "label.names=good=Praise,bad=Blame", "--set", "train.max_steps=300")
         self.assertIn(self.ok("predict", model, stdin="a lovely day\n").stdout, (b"Praise\n", b"Blame\n"))
-        report = self.ok("evaluate", model, "--by-label", "--confidence", "--samples", "50").stdout.decode()
+        report = self.ok("evaluate", model, "--by", "label", "--confidence", "--resamples", "50").stdout.decode()
         self.assertRegex(report, r"(?m)^auc [\d.]+ \(μ = ")
         self.assertRegex(report, r"(?m)^Blame +[\d.]+ +[\d.]+ +[\d.]+ +\d+$")
         self.assertRegex(report, r"(?m)^gold \\ predicted +Blame +Praise +recall$")
         for ending in ("svg", "html", "json"):
-            self.ok("evaluate", model, "--confusion", p.WORK / f"confusion.{ending}")
+            self.ok("evaluate", model, "--plot", p.WORK / f"confusion.{ending}")
         self.assertIn("Praise", (p.WORK / "confusion.svg").read_text())
         config = json.loads((model / "config.json").read_text())
         self.assertNotEqual(config["temperature"], 1)
-        self.fails(2, "evaluate", model, "--confusion", p.WORK / "confusion.txt", says="the ending says what to draw")
+        self.fails(2, "evaluate", model, "--plot", p.WORK / "confusion.txt", says="the ending says what to draw")
         fails = lambda says, *sets: self.fails(2, "train", self.data() / "recipe.toml", "--out", self.fresh("no"), *[
             w for s in sets for w in ("--set", s)], says=says)
         fails("data.train has no label 'god'; did you mean 'good'?", "label.names=god=Praise")

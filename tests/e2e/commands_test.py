@@ -350,10 +350,10 @@ class Evaluate(p.Case):
 
     def test_intervals_are_those_of_metric(self):
         model, data = self.model(), p.WORK / "data"
-        words = ("evaluate", model, "--data", data / "test.src", data / "test.tgt", "--confidence", "--samples", "50")
+        words = ("evaluate", model, "--data", data / "test.src", data / "test.tgt", "--confidence", "--resamples", "50")
         line = self.ok(*words).stdout.decode().splitlines()[1]
         out = self.ok("predict", model, "--in", data / "test.src").stdout
-        alone = self.ok("metric", "chrf", "--confidence", "--samples", "50", "--ref", data / "test.tgt", stdin=out)
+        alone = self.ok("metric", "chrf", "--confidence", "--resamples", "50", "--ref", data / "test.tgt", stdin=out)
         interval = re.search(r"\(μ = .*?\)", alone.stdout.decode())[0]
         self.assertRegex(line, r"^chrf [\d.]+ " + re.escape(interval) + r" nrefs:1\|bs:50\|")
         self.assertIn("confidence_95", json.loads(self.ok(*words, "--format", "json").stdout)["ter"])
@@ -516,11 +516,11 @@ class Metric(p.Case):
 
     def test_sentences_json_confidence_and_pairs(self):
         self.assertEqual(self.score("accuracy", "--sentence"), "0.00\n100.00\n")
-        row = json.loads(self.score("bleu", "--format", "json", "--confidence", "--samples", "50"))
+        row = json.loads(self.score("bleu", "--format", "json", "--confidence", "--resamples", "50"))
         self.assertAlmostEqual(row["score"], 76.28, places=2)
         self.assertIn("bs:50", row["signature"])
         self.assertGreater(row["confidence_95"], 0)
-        paired = self.score("bleu", "--paired", p.WORK / "ref", p.WORK / "hyp", "--samples", "100")
+        paired = self.score("bleu", "--paired", p.WORK / "ref", p.WORK / "hyp", "--resamples", "100")
         lines = paired.splitlines()
         self.assertEqual(len(lines), 4)
         self.assertIn("baseline", lines[1])

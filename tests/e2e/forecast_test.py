@@ -72,14 +72,14 @@ class Forecast(p.Case):
         self.assertAlmostEqual(scores["mse"], (scores["mse_6"] + scores["mse_12"]) / 2, 3)
         self.assertLess(scores["mase"], 1)  # the seasonal naive forecast in training has 1
         out = self.ok("predict", model, "--in", data / "table.csv", "--horizon", "5").stdout.decode().splitlines()
-        self.assertEqual(out[0], "unique_id,ds,y")
+        self.assertEqual(out[0], "unique_id,ds,mean")
         self.assertEqual([row.split(",")[:2] for row in out[1:]],
                          [[f"s{s}", str(START + datetime.timedelta(hours=STEPS + h))] for s in (1, 2) for h in range(5)])
         for s, h, row in zip([1] * 5 + [2] * 5, list(range(5)) * 2, out[1:]):
             self.assertLess(abs(float(row.split(",")[2]) - value(s, STEPS + h)), 1.5)
         piped = self.ok("predict", model, "--horizon", "5", "--format", "jsonl", "--batch", "1",
                         stdin="\n".join(long_table()) + "\n").stdout.decode().splitlines()
-        self.assertEqual([json.loads(row)["y"] for row in piped], [float(row.split(",")[2]) for row in out[1:]])
+        self.assertEqual([json.loads(row)["mean"] for row in piped], [float(row.split(",")[2]) for row in out[1:]])
         both = self.ok("predict", model, model, "--in", data / "table.csv", "--horizon", "5").stdout.decode().splitlines()
         self.assertEqual(both, out)
 
@@ -100,9 +100,88 @@ class Forecast(p.Case):
         self.assertIn("coverage[80]_12", scores)
         self.assertGreater(scores["wql"], 0)
         header, first = self.ok("predict", model, "--in", data / "table.csv").stdout.decode().splitlines()[:2]
-        self.assertEqual(header, "unique_id,ds,y,q0.1,q0.5,q0.9")
+        self.assertEqual(header, "unique_id,ds,mean,q0.1,q0.5,q0.9")
         self.assertEqual(first.split(",")[2], first.split(",")[4])
         self.assertIn("wql", self.scores_of_baseline(data, *words))
+
+    def test_intervals_are_calibrated_or_the_models_own(self):
+        data, model = self.trained()
+        table = data / "table.csv"
+        out = self.ok("predict", model, "--in", table, "--levels", "80,95").stdout.decode().splitlines()
+        self.assertEqual(out[0], "unique_id,ds,mean,lo-80,hi-80,lo-95,hi-95")
+        for row in out[1:]:
+            mean, *ends = (float(x) for x in row.split(",")[2:])
+            self.assertTrue(ends[2] < ends[0] < mean < ends[1] < ends[3], row)
+        scores = self.scores("evaluate", model, "--levels", "80,95")
+        for percent in (80, 95):
+            self.assertLess(abs(scores[f"coverage[{percent}]_12"] - percent), 10)
+        self.assertLess(scores["width[80]_12"], scores["width[95]_12"])
+        self.fails(2, "predict", model, "--in", table, "--levels", "90", says=["90 % was not calibrated", "80, 95 were"])
+        self.fails(2, "predict", model, "--in", table, "--levels", "80", "--intervals", "model",
+                   says=["no interval of 80 % of its own", "0.1 and 0.9"])
+        self.fails(2, "predict", model, "--in", table, "--levels", "95,80", says="no part in percent")
+        self.fails(2, "predict", model, "--in", table, "--seed", "3", says="draw paths")
+
+        _, quantiles = self.trained("--set", "loss.kind=quantile", "--set", "valid.intervals=")
+        own = self.ok("predict", quantiles, "--in", table, "--levels", "80", "--intervals", "model").stdout.decode()
+        for row in own.splitlines()[1:]:
+            cells = row.split(",")
+            self.assertEqual(cells[6:], [cells[3], cells[5]])  # the interval of 80 % is from q0.1 to q0.9
+        self.fails(2, "predict", quantiles, "--in", table, "--levels", "80", says="none was")
+
+    def test_a_new_series_and_one_of_a_single_value(self):
+        _, model = self.trained()
+        out = self.ok("predict", model, stdin="unique_id,ds,y\nnew,2024-01-01 00:00:00,5\n").stdout.decode().splitlines()
+        self.assertEqual(len(out), 13)
+        self.assertTrue(out[1].startswith("new,2024-01-01 01:00:00,"))
+
+    def test_a_backtest_says_what_predict_would_have_said(self):
+        data, model = self.trained()
+        out = self.fresh("rows.csv")
+        words = ["backtest", model, "--start", "500", "--stride", "7", "--horizon", "6", "--levels", "80"]
+        scores = self.scores(*words, "--out", out)
+        self.assertIn("coverage[80]", scores)
+        rows = [line.split(",") for line in out.read_text().splitlines()]
+        self.assertEqual(rows[0], "unique_id,cutoff,ds,y,mean,lo-80,hi-80".split(","))
+        cutoffs = [row[1] for row in rows[1:] if row[0] == "s1"][::6]
+        self.assertEqual(cutoffs, [str(START + datetime.timedelta(hours=t - 1)) for t in range(500, STEPS - 5, 7)])
+        self.assertAlmostEqual(scores["mae"], sum(abs(float(r[3]) - float(r[4])) for r in rows[1:]) / len(rows[1:]), 4)
+        # The table as it was at the third forecast.
+        then = [line for line in long_table() if line[:2] == "un" or line.split(",")[1] <= cutoffs[2]]
+        said = self.ok("predict", model, "--horizon", "6", "--levels", "80", stdin="\n".join(then) + "\n").stdout.decode()
+        at_cutoff = [",".join([r[0]] + r[2:3] + r[4:]) for r in rows[1:] if r[1] == cutoffs[2]]
+        self.assertEqual(said.splitlines()[1:], at_cutoff)
+        same = self.ok(*words, "--in", data / "table.csv", "--out", "-", "--format", "jsonl").stdout.decode().splitlines()
+        self.assertEqual([json.loads(line)["mean"] for line in same], [float(r[4]) for r in rows[1:]])
+
+        by_step = self.ok(*words, "--by", "step").stdout.decode().split("\n\n")[1].splitlines()
+        self.assertEqual([line.split()[0] for line in by_step], ["step"] + [str(h) for h in range(1, 7)])
+        by_series = self.ok("evaluate", model, "--by", "series").stdout.decode().split("\n\n")[1].splitlines()
+        self.assertEqual([line.split()[0] for line in by_series], ["series", "s1", "s2"])
+        self.fails(2, "evaluate", model, "--by", "label", says="by step and by series")
+        self.fails(3, "backtest", model, "--start", "597", "--horizon", "6", says="no series has 6 values from 597 on")
+        self.fails(2, "backtest", model, "--start", "soon", says="is no number of values")
+
+    def test_a_backtest_that_trains_anew(self):
+        data, model = self.trained()
+        words = ["backtest", model, "--start", "500", "--stride", "10", "--horizon", "6", "--refit", "4", "--recipe",
+                 data / "recipe.toml"]
+        kept, anew = self.fresh("kept.csv"), self.fresh("anew.csv")
+        self.ok(*words[:8], "--out", kept)
+        self.ok(*words, "--out", anew)
+        kept, anew = kept.read_text().splitlines(), anew.read_text().splitlines()
+        self.assertEqual([r.split(",")[:4] for r in kept], [r.split(",")[:4] for r in anew])
+        # Another model from its fifth forecast on than before: the one that its part of the table trains.
+        by_hand = self.fresh("by-hand")
+        self.ok("train", data / "recipe.toml", "--out", by_hand, "--quiet", "--set", "data.test_from=540", "--set",
+                "data.valid_from=420")
+        rows = self.fresh("rows.csv")
+        self.ok("backtest", by_hand, "--start", "540", "--stride", "10", "--horizon", "6", "--out", rows)
+        want = [r for r in rows.read_text().splitlines() if r.startswith("s1,2024-03-13 11")]
+        self.assertTrue(want)
+        self.assertEqual([r for r in anew if r.startswith("s1,2024-03-13 11")], want)
+        self.fails(2, *words[:8], "--refit", "4", says="needs --recipe")
+        self.fails(2, *words[:3], "80 %", *words[4:], says="as a time or a number of values")
 
     def scores_of_baseline(self, data, *words):
         first = self.ok("baseline", data / "recipe.toml", *words).stdout.decode().split("\n\n")[0]
@@ -139,7 +218,6 @@ class Forecast(p.Case):
         daily = "unique_id,ds,y\n" + "".join(f"a,2024-01-{d:02},{d}\n" for d in range(1, 20))
         self.fails(3, "predict", model, stdin=daily, says=["its values are D apart", "learnt from h"])
         self.fails(3, "predict", model, stdin="unique_id,ds,y\na,2024-01-01 00:00:00,x\n", says="'x' in column 'y' is no number")
-        self.fails(3, "predict", model, stdin="unique_id,ds,y\na,2024-01-01 00:00:00,1\n", says="no series has two values")
         self.fails(2, "predict", model, "--horizon", "13", stdin=daily, says="beyond the model's 12 steps")
         self.fails(2, "predict", model, "--in-format", "tsv", stdin=daily, says="reads a table")
         self.fails(2, "predict", model, "--format", "nbest", stdin=daily, says="csv or jsonl")
