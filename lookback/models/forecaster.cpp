@@ -125,11 +125,11 @@ Forecaster::Windows Forecaster::normalised(const ForecastBatch& batch) const {
   if (S) out.in.fixed = batch.fixed.to(d);
   const Tensor history = batch.history.to(d), known = batch.known.to(d), others = P > 2 ? batch.past.to(d) : Tensor();
   const bool changes = options_.normalise == "difference", instance = options_.normalise == "instance",
-             teach = network_->is_autoregressive() && !batch.targets.empty();
-  check(!teach || fits(batch.targets, B, H), "forecaster: targets ", batch.targets.shape(), " for ", B, " rows of ", H,
-        " steps");
-  const Tensor targets = teach ? batch.targets.to(d) : Tensor();
-  if (teach) out.in.targets = Tensor({B, H}, d);
+             teacher_force = network_->is_autoregressive() && !batch.targets.empty();
+  check(!teacher_force || fits(batch.targets, B, H), "forecaster: targets ", batch.targets.shape(), " for ", B,
+        " rows of ", H, " steps");
+  const Tensor targets = teacher_force ? batch.targets.to(d) : Tensor();
+  if (teacher_force) out.in.targets = Tensor({B, H}, d);
   with_float(d, [&]<class R>() {
     R* to = out.in.past.data<R>();
     for (int64_t b = 0; b < B; ++b) {
@@ -159,7 +159,7 @@ Forecaster::Windows Forecaster::normalised(const ForecastBatch& batch) const {
         *to++ = there[t];
         if (P > 2) to = std::copy_n(others.data<R>() + (b * L + t) * (P - 2), P - 2, to);
       }
-      if (teach) {
+      if (teacher_force) {
         R before = y[L - 1];
         for (int64_t h = 0; h < H; ++h) {
           const R now = targets.data<R>()[b * H + h], base = changes ? before : static_cast<R>(centre);

@@ -23,7 +23,7 @@ void check_format(const std::string& command, std::string_view format) {
 }
 
 // A table as a model reads it.
-struct Asked {
+struct ModelTable {
   SplitTable table;
   std::vector<SeriesVariables> variables;
 
@@ -33,8 +33,8 @@ struct Asked {
   }
 };
 
-Asked asked(const Forecast::Network& network, SplitTable table) {
-  Asked out{std::move(table), {}};
+ModelTable model_table(const Forecast::Network& network, SplitTable table) {
+  ModelTable out{std::move(table), {}};
   for (const SplitSeries& s : out.table.series)
     out.variables.push_back(
         variables_of(s.series, out.table.frequency, network.config.calendar, network.config.horizon));
@@ -42,7 +42,7 @@ Asked asked(const Forecast::Network& network, SplitTable table) {
 }
 
 // Series that the model does not know are scaled by what they have before `from`.
-Asked read_asked(const Forecast::Network& network, const StringList& files, const std::string& from) {
+ModelTable read_model_table(const Forecast::Network& network, const StringList& files, const std::string& from) {
   const Forecast::Config& c = network.config;
   ForecastData data;
   data.series = c.series, data.scale = c.scale;
@@ -52,7 +52,7 @@ Asked read_asked(const Forecast::Network& network, const StringList& files, cons
   check<FormatError>(frequency == c.frequency, name_of(files[0]), ": its values are ", frequency,
                      " apart, those that the model learnt from ", c.frequency);
   if (!table.frequency && !frequency.empty()) table.frequency = data::parse_frequency(frequency);
-  return asked(network, split_series(std::move(table), data, network.scales));
+  return model_table(network, split_series(std::move(table), data, network.scales));
 }
 
 // "mean", "q0.1", ..., "lo-80", "hi-80", ...
@@ -110,7 +110,7 @@ int64_t validation_steps(const DataOfRun<ForecastData>& run) {
 }
 
 // Forecasts of windows whose networks were trained anew on the way, scaled as `all` is.
-ForecastRows refitted(const Asked& all, std::span<const Window> windows, const StringList& files,
+ForecastRows refitted(const ModelTable& all, std::span<const Window> windows, const StringList& files,
                       const std::string& start, const TaskModel::Backtest& what, int64_t validation,
                       const Forecast::TrainAnew& train, const Forecast::Options& options) {
   const auto& table = all.table;
@@ -135,7 +135,7 @@ ForecastRows refitted(const Asked& all, std::span<const Window> windows, const S
   for (const auto& [group, members] : groups) {
     const std::string from = place(group * steps);
     const Forecast::Networks networks = train(place(group * steps - validation), from);
-    const Asked now = read_asked(*networks[0], files, from);
+    const ModelTable now = read_model_table(*networks[0], files, from);
     std::vector<Window> chosen;
     for (const size_t n : members) chosen.push_back(windows[n]);
     const ForecastRows rows = now.forecast(networks, chosen, options);
@@ -159,7 +159,7 @@ ForecastRows refitted(const Asked& all, std::span<const Window> windows, const S
 std::string Forecast::predict_table(Networks networks, const std::string& file, std::string_view format,
                                     const Options& options) {
   check_format("predict", format);
-  const Asked all = read_asked(*networks[0], {file}, "100 %");
+  const ModelTable all = read_model_table(*networks[0], {file}, "100 %");
   std::vector<Window> windows;
   for (const SplitSeries& s : all.table.series) windows.push_back({std::ssize(windows), s.series.size()});
   const ForecastRows rows = all.forecast(networks, windows, options);
@@ -182,7 +182,7 @@ EvaluationReport Forecast::evaluate(Networks networks, const io::ModelFolder& fo
   if (!what.files.empty()) run.data.train = what.files, run.root = "";
   check<ConfigError>(!run.data.train.empty(),
                      "evaluate: --data FILE... is missing, and the model's folder does not say what it learnt from");
-  const Asked all = asked(*networks[0], read_split(run.data, run.root, networks[0]->scales));
+  const ModelTable all = model_table(*networks[0], read_split(run.data, run.root, networks[0]->scales));
   return score_part(
       all.table, Split::test, run.data,
       [&](std::span<const Window> windows) { return all.forecast(networks, windows, options); }, what);
@@ -198,7 +198,7 @@ TaskModel::BacktestReport Forecast::backtest(Networks networks, const io::ModelF
                      " is missing, and the model's folder does not say what it learnt from");
   const std::string start = what.start.empty() ? run.data.test_from : what.start;
   const StringList files = what.file.empty() ? run.data.files(run.root) : StringList{what.file};
-  const Asked all = read_asked(*networks[0], files, start);
+  const ModelTable all = read_model_table(*networks[0], files, start);
   const int64_t H = options.horizon ? options.horizon : networks[0]->config.horizon;
   ForecastData scoring;
   scoring.horizons = {std::to_string(H)}, scoring.stride = what.stride;
