@@ -12,6 +12,7 @@ namespace {
 constexpr double kLeastVariance = 1e-5;  // as RevIN
 
 std::unique_ptr<ForecastNetwork> make_network(const ForecasterOptions& o, const ForecastSizes& sizes) {
+  if (o.kind == "tft") return make_temporal_fusion_network(o, sizes);
   return make_direct_network(o, sizes);
 }
 
@@ -31,6 +32,8 @@ Forecaster::Forecaster(const ForecasterOptions& options, const ForecastSizes& si
     : options_(options), sizes_(sizes) {
   check<ConfigError>(options.kind == "segment" || options.segment == ForecasterOptions().segment,
                      "model.segment = ", options.segment, " is of kind 'segment'; this is '", options.kind, "'");
+  check<ConfigError>(options.kind == "tft" || options.heads == ForecasterOptions().heads,
+                     "model.heads = ", options.heads, " is of kind 'tft'; this is '", options.kind, "'");
   check<ConfigError>(options.dropout.words == 0, "model.word_dropout = ", options.dropout.words,
                      ": a forecaster reads no words");
   check(width_of(sizes.past) >= 2 && width_of(sizes.past) - 2 >= width_of(sizes.future),

@@ -15,6 +15,7 @@ namespace lookback {
 struct ForecasterOptions {
   std::string kind = "lstm";
   int64_t segment = 24;
+  int64_t heads = 4;
   bool linear = true;
   std::string normalise = "last";
   EncoderOptions encoder = {.hidden = 64, .bidirectional = false};
@@ -25,9 +26,11 @@ struct ForecasterOptions {
   void fields(FieldVisitor& v) {
     v("kind", kind,
       "lstm: the encoder reads value after value; segment: so many values at once, for long histories (after Lin et "
-      "al. 2023, SegRNN)")
-        .choices({"lstm", "segment"});
+      "al. 2023, SegRNN); tft: variables weighted step by step, the encoder's LSTM on into the future, attention (the "
+      "temporal fusion transformer, Lim et al. 2021), all of it encoder.hidden wide")
+        .choices({"lstm", "segment", "tft"});
     v("segment", segment, "kind = 'segment': values that are read at once").range(1, 65536);
+    v("heads", heads, "kind = 'tft': heads of its attention, which divide encoder.hidden").range(1, 1024);
     v("linear", linear,
       "a linear map from the history to the forecast is added, and begins as the one of least squared error (the "
       "baseline `linear`): the network learns what that leaves");
