@@ -41,6 +41,8 @@
   KERNEL(dropout, Dropout)                               \
   KERNEL(unary, UnaryForward)                            \
   KERNEL(unary_backward, UnaryBackward)                  \
+  KERNEL(glu, Glu)                                       \
+  KERNEL(glu_backward, GluBackward)                      \
   KERNEL(gather_rows, GatherRows)                        \
   KERNEL(scatter_rows, ScatterRows)                      \
   KERNEL(quantise_rows, QuantiseRows)                    \

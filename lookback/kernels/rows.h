@@ -38,7 +38,7 @@ struct Dropout {
 };
 
 // Elementwise y = f(x).
-enum class Unary { tanh, sigmoid, relu };
+enum class Unary { tanh, sigmoid, relu, elu };
 
 template <class R>
 struct UnaryForward {
@@ -53,6 +53,23 @@ struct UnaryBackward {
   UnaryForward<R> f;
   const R* dy;
   R* dx;
+};
+
+// y[n,c] = addend[n,c] + x[n,c] * sigmoid(x[n,C+c])   (Dauphin et al. 2017, gated linear units)
+template <class R>
+struct Glu {
+  int64_t N, C;
+  const R* x;       // [N, 2C]
+  const R* addend;  // [N, C] or null
+  R* y;             // [N, C]
+};
+
+template <class R>
+struct GluBackward {
+  Glu<R> f;
+  const R* dy;
+  R* dx;            // [N, 2C]; the addend's gradient is dy itself
+  bool accumulate;  // else dx is overwritten
 };
 
 // out[n] (+)= table[ids[n]]; negative ids give zeros.

@@ -43,6 +43,8 @@ struct NetworkInput {
 struct LookedAt {
   std::vector<Tensor> weights;  // [B] of [rows, its length] attention over its history, a row for each hop or head or
                                 // step of the horizon; empty without attention
+  std::vector<Tensor> horizon_weights;  // [B] of [rows, H] what the same rows have for the horizon itself; empty where
+                                        // attention does not see it
   // [B, variables] the mean over steps of the weight of each variable; empty without such weights.
   Tensor past, future, fixed;
 };
@@ -80,5 +82,8 @@ std::unique_ptr<ForecastNetwork> make_encoder_decoder_network(const ForecasterOp
 // kind = deepar, and lstm with autoregressive = true
 std::unique_ptr<ForecastNetwork> make_autoregressive_network(const ForecasterOptions& options,
                                                              const ForecastSizes& sizes);
+// kind = tft
+std::unique_ptr<ForecastNetwork> make_temporal_fusion_network(const ForecasterOptions& options,
+                                                              const ForecastSizes& sizes);
 
 }  // namespace lookback

@@ -15,6 +15,7 @@ constexpr double kLeastVariance = 1e-5;  // as RevIN
 std::unique_ptr<ForecastNetwork> make_network(const ForecasterOptions& o, const ForecastSizes& sizes) {
   if (o.kind == "seq2seq") return make_encoder_decoder_network(o, sizes);
   if (o.kind == "deepar" || o.autoregressive) return make_autoregressive_network(o, sizes);
+  if (o.kind == "tft") return make_temporal_fusion_network(o, sizes);
   return make_direct_network(o, sizes);
 }
 
@@ -26,6 +27,7 @@ struct OptionOfKinds {
 const std::vector<OptionOfKinds>& options_of_kinds() {
   static const std::vector<OptionOfKinds> kOptions = {{"segment", {"segment"}},
                                                       {"autoregressive", {"lstm"}},
+                                                      {"heads", {"tft"}},
                                                       {"pooling", {"lstm", "segment"}},
                                                       {"decoder", {"seq2seq"}},
                                                       {"score", {"seq2seq"}}};

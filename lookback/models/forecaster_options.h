@@ -17,6 +17,7 @@ struct ForecasterOptions {
   std::string kind = "lstm";
   int64_t segment = 24;
   bool autoregressive = false;
+  int64_t heads = 4;
   bool linear = true;
   std::string normalise = "last";
   EncoderOptions encoder = {.hidden = 64, .bidirectional = false};
@@ -31,10 +32,12 @@ struct ForecasterOptions {
       "lstm: the encoder reads value after value; segment: so many values at once, for long histories (after Lin et "
       "al. 2023, SegRNN); seq2seq: a decoder with attention to the encoder walks the steps of the horizon (after Wen "
       "et al. 2017, MQ-RNN); deepar: each step reads the value before, its own forecast where there is none, and "
-      "samples paths (Salinas et al. 2020)")
-        .choices({"lstm", "segment", "seq2seq", "deepar"});
+      "samples paths (Salinas et al. 2020); tft: variables weighted step by step, the encoder's LSTM on into the "
+      "future, attention (the temporal fusion transformer, Lim et al. 2021), all of it encoder.hidden wide")
+        .choices({"lstm", "segment", "seq2seq", "deepar", "tft"});
     v("segment", segment, "kind = 'segment': values that are read at once").range(1, 65536);
     v("autoregressive", autoregressive, "kind = 'lstm': each step reads the value before, as with deepar");
+    v("heads", heads, "kind = 'tft': heads of its attention, which divide encoder.hidden").range(1, 1024);
     v("linear", linear,
       "a linear map from the history to the forecast is added, and begins as the one of least squared error (the "
       "baseline `linear`): the network learns what that leaves");

@@ -90,6 +90,7 @@ Var scale(const Var& x, double factor) {
 Var tanh(const Var& x) { return unary(kernels::Unary::tanh, x); }
 Var sigmoid(const Var& x) { return unary(kernels::Unary::sigmoid, x); }
 Var relu(const Var& x) { return unary(kernels::Unary::relu, x); }
+Var elu(const Var& x) { return unary(kernels::Unary::elu, x); }
 
 Var maxout(const Var& x) {
   check(x.shape().rank() == 2 && x.dim(1) % 2 == 0, "maxout: x must be [N,2C], got ", x.shape());
@@ -105,6 +106,28 @@ Var maxout(const Var& x) {
       R* dx = node.inputs[0].grad_buffer().data<R>();
       for (int64_t k = 0; k < N * C; ++k) dx[in[2 * k] >= in[2 * k + 1] ? 2 * k : 2 * k + 1] += dy[k];
     });
+  })[0];
+}
+
+Var glu(const Var& x, const Var& addend) {
+  check(x.shape().rank() == 2 && x.dim(1) % 2 == 0, "glu: x must be [N,2C], got ", x.shape());
+  const int64_t N = x.dim(0), C = x.dim(1) / 2;
+  check(!addend || addend.shape() == Shape{N, C}, "glu: addend must be ", Shape{N, C});
+  Tensor y({N, C}, x.dtype());
+  const auto args = [=]<class R>(const Var& in, const R* plus) {
+    return kernels::Glu<R>{N, C, in.value().data<R>(), plus, y.data<R>()};
+  };
+  with_float(x.dtype(),
+             [&]<class R>() { kernels::best<R>().glu(args.template operator()<R>(x, data_or_null<R>(addend))); });
+  return record({y}, {x, addend}, [=](Node& node) {
+    with_float(y.dtype(), [&]<class R>() {
+      if (const auto dx = grad_target<R>(node.inputs[0]); dx.data)
+        kernels::best<R>().glu_backward({.f = args.template operator()<R>(node.inputs[0], nullptr),
+                                         .dy = node.grads[0].data<R>(),
+                                         .dx = dx.data,
+                                         .accumulate = dx.write == Write::accumulate});
+    });
+    if (node.inputs[1]) give_grad(node.inputs[1], node.grads[0]);
   })[0];
 }
 
@@ -188,10 +211,8 @@ Var slice_rows(const Var& x, int64_t begin, int64_t end) {
 
 Var reshape(const Var& x, const Shape& shape) {
   if (x.shape() == shape) return x;
-  return record({x.value().reshape(shape)}, {x}, [](Node& node) {
-    const Tensor& dy = node.grads[0];
-    with_float(dy.dtype(), [&]<class R>() { add_scaled<R>(dy, R{1}, node.inputs[0].grad_buffer().data<R>()); });
-  })[0];
+  return record({x.value().reshape(shape)}, {x},
+                [](Node& node) { give_grad(node.inputs[0], node.grads[0].reshape(node.inputs[0].shape())); })[0];
 }
 
 Var scale_rows(const Var& x, const Tensor& factors) {

@@ -20,9 +20,14 @@ Var scale(const Var& x, double factor);
 Var tanh(const Var& x);
 Var sigmoid(const Var& x);
 Var relu(const Var& x);
+Var elu(const Var& x);  // x, below 0 e^x - 1   (Clevert et al. 2016)
 
 // Bahdanau's readout: y[n,k] = max(x[n,2k], x[n,2k+1]). x [N, 2C] -> [N, C]   (Goodfellow et al. 2013)
 Var maxout(const Var& x);
+
+// y[n,c] = addend[n,c] + x[n,c] * sigmoid(x[n,C+c]). x [N, 2C], addend [N, C] or absent -> [N, C]   (Dauphin et al.
+// 2017)
+Var glu(const Var& x, const Var& addend = {});
 
 // gamma * (x - mean) / sqrt(var + epsilon) + beta over the last dimension. x [N, C], gamma and beta [C].
 Var layer_norm(const Var& x, const Var& gamma, const Var& beta, double epsilon = 1e-5);

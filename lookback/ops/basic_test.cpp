@@ -31,9 +31,9 @@ TEST(Basic, AnInputUsedTwiceGetsBothGradients) {
   check_op(in, [](const Inputs& x) { return uneven(ops::concat_columns({x[0], ops::tanh(x[0]), x[0]})); });
 }
 
-TEST(Basic, TanhSigmoidRelu) {
+TEST(Basic, TanhSigmoidReluElu) {
   for (const Shape& s : kShapes)
-    for (const auto op : {&ops::tanh, &ops::sigmoid, &ops::relu})
+    for (const auto op : {&ops::tanh, &ops::sigmoid, &ops::relu, &ops::elu})
       check_op({random_param(s, 3)}, [op](const Inputs& in) { return uneven(op(in[0])); });
 }
 
@@ -43,6 +43,11 @@ TEST(Basic, KnownValues) {
   EXPECT_NEAR(ops::sigmoid(x).value().data<float>()[0], 0.11920292, 1e-6);
   EXPECT_EQ(ops::relu(x).value().data<float>()[0], 0);
   EXPECT_EQ(ops::relu(x).value().data<float>()[3], 3);
+  EXPECT_NEAR(ops::elu(x).value().data<float>()[0], -0.86466472, 1e-6);
+  EXPECT_EQ(ops::elu(x).value().data<float>()[3], 3);
+  // x, then its gates
+  EXPECT_NEAR(ops::glu(x).value().data<float>()[0], -2 * 0.62245933, 1e-6);
+  EXPECT_EQ(ops::glu(x).value().data<float>()[1], 0);
   EXPECT_EQ(ops::maxout(x).value().data<float>()[0], 0);
   EXPECT_EQ(ops::maxout(x).value().data<float>()[1], 3);
 }
@@ -51,6 +56,19 @@ TEST(Basic, Maxout) {
   for (const Shape& s : {Shape{1, 2}, Shape{4, 10}})
     check_op({random_param(s, 4)}, [](const Inputs& in) { return uneven(ops::maxout(in[0])); });
   EXPECT_THROW(ops::maxout(random_param({2, 3}, 1)), ShapeError);
+}
+
+TEST(Basic, Glu) {
+  for (const Shape& s : {Shape{1, 2}, Shape{7, 40}}) {
+    check_op({random_param(s, 4)}, [](const Inputs& in) { return uneven(ops::glu(in[0])); });
+    // The addend, and x, used elsewhere too.
+    check_op({random_param(s, 4), random_param({s[0], s[1] / 2}, 5)}, [](const Inputs& in) {
+      const Var y = ops::glu(in[0], in[1]);
+      return uneven(ops::add(ops::mul(y, in[1]), ops::maxout(in[0])));
+    });
+  }
+  EXPECT_THROW(ops::glu(random_param({2, 3}, 1)), ShapeError);
+  EXPECT_THROW(ops::glu(random_param({2, 4}, 1), random_param({2, 4}, 1)), ShapeError);
 }
 
 TEST(Basic, LayerNorm) {

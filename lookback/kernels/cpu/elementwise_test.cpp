@@ -97,20 +97,42 @@ Outputs run_unary(const Table<R>& table, Unary kind, int64_t size) {
 }
 
 TEST(ElementwiseKernels, UnaryAgrees) {
-  for (const Unary kind : {Unary::tanh, Unary::sigmoid, Unary::relu})
+  for (const Unary kind : {Unary::tanh, Unary::sigmoid, Unary::relu, Unary::elu})
     for (const int64_t size : {0, 1, 7, 16, 33, 20000})
       expect_agreement([&]<class R>(const Table<R>& t) { return run_unary(t, kind, size); },
                        "unary " + std::to_string(static_cast<int>(kind)) + ", size " + std::to_string(size));
 }
 
 TEST(ElementwiseKernels, UnaryKeepsNotANumber) {
-  for (const Unary kind : {Unary::tanh, Unary::sigmoid, Unary::relu})
+  for (const Unary kind : {Unary::tanh, Unary::sigmoid, Unary::relu, Unary::elu})
     for (const auto* table : {&cpu(), &ref<float>()}) {
       const float x = std::numeric_limits<float>::quiet_NaN();
       float y = 0;
       table->unary({kind, 1, &x, &y});
       EXPECT_TRUE(std::isnan(y)) << table->name << " " << static_cast<int>(kind);
     }
+}
+
+template <class R>
+Outputs run_glu(const Table<R>& table, int64_t N, int64_t C, bool with_addend, bool accumulate) {
+  auto x = numbers<R>(N * 2 * C, 1), dx = numbers<R>(N * 2 * C, 2);
+  const auto addend = numbers<R>(N * C, 3), dy = numbers<R>(N * C, 4);
+  for (size_t k = 0; k < x.size(); k += 3) x[k] *= 20;
+  std::vector<R> y(count(N * C), R{9});
+  const Glu<R> f{N, C, x.data(), with_addend ? addend.data() : nullptr, y.data()};
+  table.glu(f);
+  table.glu_backward({f, dy.data(), dx.data(), accumulate});
+  Outputs out;
+  put(out, "y", y), put(out, "dx", dx);
+  return out;
+}
+
+TEST(ElementwiseKernels, GluAgrees) {
+  for (const int64_t N : {0, 1, 40})
+    for (const int64_t C : {1, 7, 16, 33, 300})
+      for (const int mode : {0, 1, 2, 3})
+        expect_agreement([&]<class R>(const Table<R>& t) { return run_glu(t, N, C, mode & 1, mode & 2); },
+                         "glu, N " + std::to_string(N) + ", C " + std::to_string(C) + ", mode " + std::to_string(mode));
 }
 
 template <class R>

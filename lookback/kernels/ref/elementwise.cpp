@@ -22,10 +22,28 @@ void dropout(const Dropout<R>& a) {
 }
 
 template <class R>
+R sigmoid(R x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+template <class R>
 void unary(const UnaryForward<R>& a) {
   for (int64_t k = 0; k < a.size; ++k) {
     const R x = a.x[k];
-    a.y[k] = a.kind == Unary::tanh ? std::tanh(x) : a.kind == Unary::sigmoid ? 1 / (1 + std::exp(-x)) : x < 0 ? 0 : x;
+    switch (a.kind) {
+      case Unary::tanh:
+        a.y[k] = std::tanh(x);
+        break;
+      case Unary::sigmoid:
+        a.y[k] = sigmoid(x);
+        break;
+      case Unary::relu:
+        a.y[k] = x < 0 ? 0 : x;
+        break;
+      case Unary::elu:
+        a.y[k] = x > 0 ? x : std::expm1(x);
+        break;
+    }
   }
 }
 
@@ -33,8 +51,47 @@ template <class R>
 void unary_backward(const UnaryBackward<R>& a) {
   for (int64_t k = 0; k < a.f.size; ++k) {
     const R y = a.f.y[k];
-    const R slope = a.f.kind == Unary::tanh ? 1 - y * y : a.f.kind == Unary::sigmoid ? y * (1 - y) : y > 0 ? 1 : 0;
+    R slope = 0;
+    switch (a.f.kind) {
+      case Unary::tanh:
+        slope = 1 - y * y;
+        break;
+      case Unary::sigmoid:
+        slope = y * (1 - y);
+        break;
+      case Unary::relu:
+        slope = y > 0 ? 1 : 0;
+        break;
+      case Unary::elu:
+        slope = y > 0 ? 1 : 1 + y;
+        break;  // e^x = 1 + y
+    }
     a.dx[k] += a.dy[k] * slope;
+  }
+}
+
+template <class R>
+void glu(const Glu<R>& a) {
+  for (int64_t n = 0; n < a.N; ++n) {
+    const R *value = a.x + n * 2 * a.C, *gate = value + a.C;
+    for (int64_t c = 0; c < a.C; ++c)
+      a.y[n * a.C + c] = (a.addend ? a.addend[n * a.C + c] : 0) + value[c] * sigmoid(gate[c]);
+  }
+}
+
+template <class R>
+void glu_backward(const GluBackward<R>& a) {
+  const int64_t C = a.f.C;
+  for (int64_t n = 0; n < a.f.N; ++n) {
+    const R *value = a.f.x + n * 2 * C, *gate = value + C;
+    R *dvalue = a.dx + n * 2 * C, *dgate = dvalue + C;
+    for (int64_t c = 0; c < C; ++c) {
+      // forward: y = addend + value * sigmoid(gate)
+      const R dy = a.dy[n * C + c], s = sigmoid(gate[c]);
+      const R dv = dy * s, dg = dy * value[c] * s * (1 - s);
+      dvalue[c] = a.accumulate ? dvalue[c] + dv : dv;
+      dgate[c] = a.accumulate ? dgate[c] + dg : dg;
+    }
   }
 }
 
@@ -66,6 +123,8 @@ void column_sums(const ColumnSums<R>& a) {
 LOOKBACK_REF_INSTANCES(dropout, Dropout)
 LOOKBACK_REF_INSTANCES(unary, UnaryForward)
 LOOKBACK_REF_INSTANCES(unary_backward, UnaryBackward)
+LOOKBACK_REF_INSTANCES(glu, Glu)
+LOOKBACK_REF_INSTANCES(glu_backward, GluBackward)
 LOOKBACK_REF_INSTANCES(gather_rows, GatherRows)
 LOOKBACK_REF_INSTANCES(scatter_rows, ScatterRows)
 LOOKBACK_REF_INSTANCES(axpy, Axpy)
