@@ -203,6 +203,19 @@ class Forecast(p.Case):
                     f"train.max_steps={steps}", *more)
         self.assertEqual(p.sha256(parts / "model.safetensors"), p.sha256(model / "model.safetensors"))
 
+    def test_the_temporal_fusion_transformer(self):
+        words = ["--set", "model.kind=tft", "--set", "model.segment=24", "--set", "model.heads=2", "--set",
+                 "model.pooling.kind=last", "--set", "model.dropout=0.1"]
+        data, model = self.trained(*words, "--threads", "1")
+        self.assertLess(self.scores("evaluate", model)["mase"], 1)
+        again = self.trained(*words, "--threads", "2")[1]
+        self.assertEqual(p.sha256(again / "model.safetensors"), p.sha256(model / "model.safetensors"))
+        self.assertEqual(len(self.ok("predict", model, "--in", data / "table.csv").stdout.splitlines()), 1 + 2 * 12)
+        for says, changed in (("does not divide model.encoder.hidden", "model.heads=3"),
+                              ("LSTM layers in one direction", "model.encoder.bidirectional=true"),
+                              ("pools nothing", "model.pooling.kind=additive")):
+            self.fails(2, "train", data / "recipe.toml", "--out", self.fresh("bad"), *words, "--set", changed, says=says)
+
     def test_wide_tables(self):
         rows = ["date,one,two"] + [f"{START + datetime.timedelta(hours=t)},{value(1, t):.4f},{value(2, t):.4f}"
                                    for t in range(STEPS)]
