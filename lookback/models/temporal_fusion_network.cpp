@@ -30,7 +30,6 @@ void check_options(const ForecasterOptions& o) {
   EncoderOptions plain = ForecasterOptions().encoder;
   plain.hidden = o.encoder.hidden, plain.layers = o.encoder.layers, plain.time = o.encoder.time;
   refuse_changes(o.encoder, plain, "model.encoder", "whose encoder is LSTM layers in one direction");
-  refuse_changes(o.pooling, ForecasterOptions().pooling, "model.pooling", "which pools nothing");
   check<ConfigError>(o.encoder.hidden % o.heads == 0, "model.heads = ", o.heads,
                      " does not divide model.encoder.hidden = ", o.encoder.hidden);
 }

@@ -290,7 +290,7 @@ TEST(TemporalFusion, WhatDoesNotGoTogetherIsNamed) {
   o = options_of(), o.encoder.blocks = {{.kind = "convolution"}};
   EXPECT_TRUE(refused(o).ends_with(encoder)) << refused(o);
   o = options_of(), o.pooling.kind = "additive";
-  EXPECT_EQ(refused(o), "model.pooling.kind = \"additive\" does not go with kind = 'tft', which pools nothing");
+  EXPECT_EQ(refused(o), "model.pooling.kind = \"additive\" is of kind 'lstm' and 'segment'; this is 'tft'");
   o = options_of(), o.segment = 12;
   EXPECT_EQ(refused(o), "model.segment = 12 is of kind 'segment'; this is 'tft'");
   o = options_of(), o.heads = 3;

@@ -213,7 +213,7 @@ class Forecast(p.Case):
         self.assertEqual(len(self.ok("predict", model, "--in", data / "table.csv").stdout.splitlines()), 1 + 2 * 12)
         for says, changed in (("does not divide model.encoder.hidden", "model.heads=3"),
                               ("LSTM layers in one direction", "model.encoder.bidirectional=true"),
-                              ("pools nothing", "model.pooling.kind=additive")):
+                              ("of kind 'lstm' and 'segment'", "model.pooling.kind=additive")):
             self.fails(2, "train", data / "recipe.toml", "--out", self.fresh("bad"), *words, "--set", changed, says=says)
 
     def test_wide_tables(self):
