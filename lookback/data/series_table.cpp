@@ -13,6 +13,7 @@
 #include "lookback/base/line_reader.h"
 #include "lookback/base/parse.h"
 #include "lookback/base/utf8.h"
+#include "lookback/data/covariate_columns.h"
 #include "lookback/data/csv.h"
 #include "lookback/data/find_frequency.h"
 
@@ -22,17 +23,6 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr size_t kExamples = 5;
 constexpr int64_t kLongestGap = 1'000'000;  // beyond, a wrong stamp would cost the memory
-
-std::optional<double> number_of(std::string_view cell) {
-  cell = trimmed(cell);
-  if (cell.starts_with('+') && !cell.starts_with("+-")) cell.remove_prefix(1);
-  return parse_number<double>(cell);
-}
-
-bool says_nothing(std::string_view cell) {
-  static const StringList kWords = {"", "nan", "NaN", "NAN", "NA", "N/A", "null", "NULL", "None"};
-  return std::ranges::find(kWords, trimmed(cell)) != kWords.end();
-}
 
 // One cell of a target, where it stands.
 struct Value {
@@ -49,7 +39,7 @@ struct Raw {
 // What was read, before it is on a grid.
 class Reading {
  public:
-  explicit Reading(const SeriesOptions& options) : options_(options) {}
+  explicit Reading(const SeriesOptions& options) : options_(options), covariates_(options) {}
 
   void read(const std::string& file) {
     LineReader reader(file);
@@ -79,6 +69,7 @@ class Reading {
     give_stamps(out.style);
     out.report.rows = std::ssize(where_);
     find_grid(out);
+    out.past = covariates_.past(), out.future = covariates_.future(), out.fixed = covariates_.fixed();
     for (Raw& raw : raw_) add_series(std::move(raw), out);
     check<FormatError>(!out.series.empty(), "no series has a value");
     out.report.series = std::ssize(out.series);
@@ -120,31 +111,39 @@ class Reading {
     time_ = options_.time.empty() ? none : place(file, "time", options_.time);
     check<ConfigError>(id_ == none || time_ != none, "data.time: a long table needs a column of time stamps");
     check<ConfigError>(!options_.targets.empty(), "data.targets names no column");
+    covariates_.find(file, names_);
     for (const std::string& target : options_.targets) {
       if (target != "*") {
         places_.push_back(place(file, "targets", target));
         continue;
       }
       for (size_t k = 0; k < names_.size(); ++k)
-        if (k != id_ && k != time_) places_.push_back(k);
+        if (k != id_ && k != time_ && !covariates_.has(k)) places_.push_back(k);
     }
     check<ConfigError>(!places_.empty(), file, ": no column is left for data.targets = \"*\"");
     std::set<std::string_view> targets;
-    for (const size_t at : places_)
+    for (const size_t at : places_) {
       check<ConfigError>(targets.insert(names_[at]).second, file, ": column '", names_[at],
                          "' is twice among those of data.targets");
+      check<ConfigError>(!covariates_.has(at), file, ": column '", names_[at],
+                         "' is a target and in data.past, data.future or data.static too");
+    }
   }
 
   void take_row(const std::string& where) {
     const auto row = std::ssize(where_);
     where_.push_back(where);
     if (time_ < cells_.size()) stamps_.push_back(cells_[time_]);
+    covariates_.take_row(cells_, where);
+    has_target_.push_back(0);
     for (const size_t at : places_) {
       std::string id = id_ < cells_.size() ? cells_[id_] : names_[at];
       if (id_ < cells_.size() && places_.size() > 1) id += "/" + names_[at];
       const auto [found, is_new] = number_.emplace(id, raw_.size());
       if (is_new) raw_.push_back({id, {}});
-      raw_[found->second].values.push_back({row, value_of(cells_[at], where, names_[at]), row});
+      const double value = value_of(cells_[at], where, names_[at]);
+      has_target_.back() |= static_cast<char>(!std::isnan(value));
+      raw_[found->second].values.push_back({row, value, row});
     }
   }
 
@@ -222,11 +221,15 @@ class Reading {
   void add_series(Raw raw, SeriesTable& out) const {
     sort(raw, out);
     Series series{.id = raw.id, .start = raw.values[0].stamp, .values = {}, .known = {}};
+    std::vector<int64_t> rows;  // of each step
+    const auto behind = first_ahead(raw);
     for (auto v = raw.values.begin(); v != raw.values.end();) {
       const int64_t at = v->stamp == series.start ? 0 : *steps_between(series.start, v->stamp, *out.frequency);
-      check<FormatError>(at - series.size() <= kLongestGap, where(*v), ": ", at - series.size(),
+      check<FormatError>(at - std::ssize(rows) <= kLongestGap, where(*v), ": ", at - std::ssize(rows),
                          " stamps without a row before it; is its time right?");
-      while (series.size() < at) {
+      while (std::ssize(rows) < at) {
+        rows.push_back(CovariateColumns::kNoRow);
+        if (v >= behind) continue;
         const std::string missing = out.stamp(series, series.size());
         series.known.push_back(settled(
             options_.gaps, "gaps", str_cat(where(*v), ": no row for ", missing, " before it"), out.report.gaps, out));
@@ -237,13 +240,19 @@ class Reading {
         check<FormatError>(options_.duplicates != "error", where(*again),
                            ": a second row of its series and time; "
                            "data.duplicates = \"last\" takes the last one");
-      if (end - v > 1 && options_.duplicates == "mask")
+      const bool masked = end - v > 1 && options_.duplicates == "mask";
+      rows.push_back(masked ? CovariateColumns::kNoRow : end[-1].row);
+      if (masked && v < behind)
         series.values.push_back(kNone), series.known.push_back(0);
-      else
+      else if (v < behind)
         add_value(end[-1], series, out);
       v = end;
     }
     fill(series);
+    std::vector<int64_t> all;
+    for (const Value& v : raw.values) all.push_back(v.row);
+    covariates_.give(rows, all, where_, series, out.report);
+    series.ahead = std::ssize(rows) - series.size();
     const int64_t known = std::ranges::count_if(series.known, [](char k) { return k != 0; });
     if (known == 0) {
       out.report.empty.push_back(series.id);
@@ -251,6 +260,14 @@ class Reading {
     }
     out.report.values += known;
     out.series.push_back(std::move(series));
+  }
+
+  // Rows of steps to come: behind the last one that has any target, where there are columns that are known of them.
+  std::vector<Value>::iterator first_ahead(Raw& raw) const {
+    auto out = raw.values.end();
+    if (options_.future.empty()) return out;
+    while (out != raw.values.begin() && !has_target_[static_cast<size_t>(out[-1].row)]) --out;
+    return out;
   }
 
   void add_value(const Value& v, Series& series, SeriesTable& out) const {
@@ -284,9 +301,11 @@ class Reading {
   bool tab_ = false;
   StringList names_, cells_;
   size_t id_ = 0, time_ = 0;
-  std::vector<size_t> places_;  // of targets
-  StringList where_;            // "path:line" of each row
-  StringList stamps_;           // the cell of each row
+  std::vector<size_t> places_;    // of targets
+  StringList where_;              // "path:line" of each row
+  std::vector<char> has_target_;  // whether any is there, of each row
+  CovariateColumns covariates_;
+  StringList stamps_;  // the cell of each row
   std::map<std::string, size_t> number_;
   std::vector<Raw> raw_;
 };
@@ -295,10 +314,13 @@ class Reading {
 
 std::string describe(const SeriesReport& r) {
   std::string out = str_cat(grouped(r.series), " series, ", grouped(r.values), " values of ", grouped(r.rows), " rows");
-  const std::pair<int64_t, const char*> counts[] = {
-      {r.gaps, "stamps without a row"},          {r.missing, "missing values"},
-      {r.infinite, "infinite values"},           {r.duplicates, "rows of a stamp that there was"},
-      {r.unsorted, "rows that go back in time"}, {std::ssize(r.empty), "series without any value, left out"}};
+  const std::pair<int64_t, const char*> counts[] = {{r.gaps, "stamps without a row"},
+                                                    {r.missing, "missing values"},
+                                                    {r.infinite, "infinite values"},
+                                                    {r.covariates, "cells of other columns without a value"},
+                                                    {r.duplicates, "rows of a stamp that there was"},
+                                                    {r.unsorted, "rows that go back in time"},
+                                                    {std::ssize(r.empty), "series without any value, left out"}};
   for (const auto& [count, what] : counts)
     if (count > 0) out += str_cat("; ", grouped(count), " ", what);
   for (const std::string& example : r.examples) out += "\n  " + example;

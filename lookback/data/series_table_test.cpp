@@ -58,11 +58,6 @@ class SeriesTableTest : public FolderTest {
   std::string refused(const std::string& text, const SeriesOptions& options = kLong) const {
     return local(message_of<E>([&] { table(text, options); }));
   }
-  std::string local(std::string message) const {
-    const std::string before = folder() + "/";
-    for (size_t at; (at = message.find(before)) != message.npos;) message.erase(at, before.size());
-    return message;
-  }
 };
 
 TEST_F(SeriesTableTest, LongTables) {

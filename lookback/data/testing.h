@@ -18,6 +18,12 @@ namespace lookback::data {
 // A folder of its own for each test.
 class FolderTest : public ::testing::Test {
  protected:
+  // A message without the folder.
+  std::string local(std::string message) const {
+    const std::string before = folder() + "/";
+    for (size_t at; (at = message.find(before)) != message.npos;) message.erase(at, before.size());
+    return message;
+  }
   void SetUp() override {
     std::string name = ::testing::TempDir() + "lookback_data_XXXXXX";
     ASSERT_NE(mkdtemp(name.data()), nullptr);
