@@ -38,7 +38,7 @@ std::optional<data::Frequency> frequency_of(const Forecast::Config& c) {
 }
 
 ForecastSizes sizes_of(const Forecast::Config& c) {
-  VariableNames names = names_of_variables(frequency_of(c), c.calendar);
+  VariableNames names = names_of_variables(frequency_of(c), c.variables);
   const auto likelihood = likelihood_of(c.outputs);
   return {.history = c.history,
           .horizon = c.horizon,
@@ -51,14 +51,14 @@ ForecastSizes sizes_of(const Forecast::Config& c) {
           .likelihood = likelihood};
 }
 
-Forecast::Network make(const Forecast::Recipe& recipe, std::string frequency) {
+Forecast::Network make(const Forecast::Recipe& recipe, std::string frequency, ForecastVariables variables) {
   Forecast::Network out{.config = {.history = recipe.data.history,
                                    .horizon = recipe.data.longest_horizon(),
-                                   .calendar = recipe.data.calendar,
                                    .frequency = std::move(frequency),
                                    .scale = recipe.data.scale,
                                    .intervals = recipe.valid.intervals,
                                    .series = recipe.data.series,
+                                   .variables = std::move(variables),
                                    .model = recipe.model},
                         .levels = recipe.loss.level_list(),
                         .margins = {},
@@ -116,12 +116,13 @@ bool Forecast::Network::has_interval(double percent) const {
 
 void Forecast::Network::check_ensemble(const Network& other, const std::string& folder,
                                        const std::string& other_folder) const {
-  const auto same = [](const Config& a, const Config& b) {
+  const auto names_of = [](Config c) { return io::write_json_fields(fields_of(c.variables)); };
+  const auto same = [&](const Config& a, const Config& b) {
     return a.history == b.history && a.horizon == b.horizon && a.levels == b.levels && a.frequency == b.frequency &&
-           a.scale == b.scale && a.calendar == b.calendar;
+           a.scale == b.scale && names_of(a) == names_of(b);
   };
   check<FormatError>(same(config, other.config), other_folder,
-                     ": its history, horizon, levels, frequency, calendar or scaling are not those of ", folder,
+                     ": its history, horizon, levels, frequency, variables or scaling are not those of ", folder,
                      "; an ensemble needs the same");
   check<FormatError>(scales == other.scales, other_folder, ": it learnt other series, or another part of them, than ",
                      folder, "; an ensemble needs the same ", kScalesFile);
@@ -172,12 +173,17 @@ void Forecast::validate(const Recipe& recipe) {
                      " is of kind 'huber'; this is '", recipe.loss.kind, "'");
   check<ConfigError>(recipe.train.batches.batch > 0, "train.batch = 0 counts tokens, and there are none here");
   const auto likelihood = recipe.loss.likelihood();
+  VariableNames names{.past = {{"y", 2}}, .future = {}, .fixed = {}};
+  for (const std::string& name : recipe.data.series.future) names.future.push_back({name});
+  for (const std::string& name : recipe.data.series.fixed) names.fixed.push_back({name});
+  for (const auto& list : {recipe.data.series.past, recipe.data.series.future})
+    for (const std::string& name : list) names.past.push_back({name});
   Forecaster small(recipe.model,
                    {.history = recipe.data.history,
                     .horizon = 1,
-                    .past = {{"y", 2}},
-                    .future = {},
-                    .fixed = {},
+                    .past = std::move(names.past),
+                    .future = std::move(names.future),
+                    .fixed = std::move(names.fixed),
                     .outputs = likelihood ? ops::parameters_of(*likelihood) : std::max<int64_t>(1, std::ssize(levels)),
                     .likelihood = likelihood},
                    Forecaster::kNoInit);
@@ -190,13 +196,14 @@ void Forecast::validate(const Recipe& recipe) {
   train::freeze(params_of(small), recipe.train.options.freeze);
 }
 
-Forecast::Data Forecast::open(const Recipe& recipe, const Network&, Split split, const std::string& root) {
-  return ForecastWindows(read_split(recipe.data, root), recipe.data, split);
+Forecast::Data Forecast::open(const Recipe& recipe, const Network& network, Split split, const std::string& root) {
+  return ForecastWindows(read_split(recipe.data, root), network.config.variables, recipe.data, split);
 }
 
 Forecast::Network Forecast::learn_from_files(const Recipe& recipe, const std::string& root, const LogSink& log) {
   const SplitTable table = read_split(recipe.data, root);
-  Network out = make(recipe, table.frequency ? data::frequency_alias(*table.frequency) : "");
+  Network out = make(recipe, table.frequency ? data::frequency_alias(*table.frequency) : "",
+                     learn_variables(table, recipe.data.calendar));
   log(Severity::info, str_cat("frequency: ", out.config.frequency.empty() ? "none" : out.config.frequency,
                               "; season: ", table.season(), " steps"));
   if (recipe.model.linear) out.model->start_from(linear_map(table, recipe.data, log).weights());
@@ -206,7 +213,15 @@ Forecast::Network Forecast::learn_from_files(const Recipe& recipe, const std::st
 Forecast::Network Forecast::with_assets_of(const io::ModelFolder& folder, const Recipe& recipe, const LogSink&) {
   Config known;
   read_fields(folder.open("config.json"), fields_of(known));
-  return make(recipe, known.frequency);
+  const auto check_same = [&](const char* key, const StringList& now, const StringList& then) {
+    check<ConfigError>(now == then, "data.", key, " = [", joined(now), "], and that of ", folder.path(), " is [",
+                       joined(then), "]");
+  };
+  check_same("past", recipe.data.series.past, known.series.past);
+  check_same("future", recipe.data.series.future, known.series.future);
+  check_same("static", recipe.data.series.fixed, known.series.fixed);
+  check_same("categorical", recipe.data.series.categorical, known.series.categorical);
+  return make(recipe, known.frequency, known.variables);
 }
 
 void Forecast::learn_from(Network& network, const Recipe& recipe, const Data& train) {

@@ -80,7 +80,6 @@ struct Forecast {
     std::string model_type = "lookback-forecaster", task = kName;
     int64_t format = 1;
     int64_t history = 2, horizon = 1;
-    bool calendar = true;
     std::string frequency, scale = "standard";
     std::string outputs =
         "point";           // what the numbers of a value are: a point, "quantiles", or a likelihood's parameters
@@ -88,6 +87,7 @@ struct Forecast {
     StringList intervals;  // that training calibrates
     std::deque<Margins> margins;
     data::SeriesOptions series;
+    ForecastVariables variables;
     ForecasterOptions model;
 
     void fields(FieldVisitor& v) {
@@ -96,14 +96,13 @@ struct Forecast {
       v("format", format, "").range(1, 1);
       v("history", history, "").range(2, 1e6);
       v("horizon", horizon, "").range(1, 1e6);
-      v("calendar", calendar, "");
       v("frequency", frequency, "");
       v("scale", scale, "").choices({"standard", "robust", "mean", "none"});
       v("outputs", outputs, "").choices({"point", "quantiles", "gaussian", "student_t"});
       v("levels", levels, "");
       v("intervals", intervals, "");
       v("margins", margins);
-      v("series", series);
+      v("series", series), v("variables", variables);
       v("model", model);
     }
   };

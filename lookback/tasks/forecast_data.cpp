@@ -130,7 +130,13 @@ Scales read_scales(const io::ModelFolder& folder, const std::string& name) {
 }
 
 SplitTable split_series(data::SeriesTable table, const ForecastData& options, const Scales& scales) {
-  SplitTable out{.series = {}, .frequency = table.frequency, .style = table.style, .report = table.report};
+  SplitTable out{.series = {},
+                 .past = table.past,
+                 .future = table.future,
+                 .fixed = table.fixed,
+                 .frequency = table.frequency,
+                 .style = table.style,
+                 .report = table.report};
   int64_t learnt = 0;
   for (Series& series : table.series) {
     SplitSeries s;
@@ -155,29 +161,139 @@ SplitTable read_split(const ForecastData& options, const std::string& root, cons
   return split_series(data::read_series(options.files(root), options.series), options, scales);
 }
 
-VariableNames names_of_variables(const std::optional<data::Frequency>& frequency, bool calendar) {
+namespace {
+
+constexpr int64_t kMostCategories = 1000;
+
+// Mean and deviation of numbers that come one by one; 0 and 1 where there are none or they are all alike.
+class Moments {
+ public:
+  void add(double x) {
+    ++n_;
+    const double before = x - mean_;
+    mean_ += before / n_;
+    squares_ += before * (x - mean_);
+  }
+  double mean() const { return mean_; }
+  double deviation() const {
+    const double d = n_ > 0 ? std::sqrt(squares_ / n_) : 0;
+    return d > 1e-12 * std::max(1e-300, std::abs(mean_)) ? d : 1;
+  }
+
+ private:
+  double n_ = 0, mean_ = 0, squares_ = 0;
+};
+
+// `values` calls what it is given with each value that training knows.
+template <class Values>
+ForecastColumn learn_column(const data::SeriesColumn& column, Values&& values) {
+  ForecastColumn out{.name = column.name, .categorical = column.categorical, .names = {}};
+  if (!column.categorical) {
+    Moments moments;
+    values([&](double x) { moments.add(x); });
+    check<NumericError>(std::isfinite(moments.mean()) && std::isfinite(moments.deviation()), "column '", column.name,
+                        "': its values are too large to be scaled");
+    out.centre = moments.mean(), out.spread = moments.deviation();
+    return out;
+  }
+  std::vector<char> met(column.names.size());
+  values([&](double x) {
+    if (x >= 0) met[static_cast<size_t>(x)] = 1;
+  });
+  for (size_t k = 0; k < met.size(); ++k)
+    if (met[k]) out.names.push_back(column.names[k]);
+  check<ConfigError>(std::ssize(out.names) <= kMostCategories, "data.categorical: column '", column.name, "' has ",
+                     out.names.size(), " names; ", kMostCategories, " are the most that are read");
+  check<ConfigError>(!out.names.empty(), "data.categorical: column '", column.name, "' has no name in what is learnt");
+  return out;
+}
+
+// Writes values of a column of a table as a model reads them.
+class ColumnWriter {
+ public:
+  ColumnWriter(const ForecastColumn& column, const data::SeriesColumn& of_table) : column_(column) {
+    for (const std::string& name : of_table.names) {
+      const auto at = std::ranges::find(column.names, name);
+      places_.push_back(at == column.names.end() ? -1 : at - column.names.begin());
+    }
+  }
+  void operator()(double x, std::vector<float>& to) const {
+    if (!column_.categorical) return to.push_back(static_cast<float>((x - column_.centre) / column_.spread));
+    const int64_t place = x < 0 ? -1 : places_[static_cast<size_t>(x)];
+    for (int64_t k = 0; k < column_.width(); ++k) to.push_back(k == place ? 1.0f : 0.0f);
+  }
+
+ private:
+  const ForecastColumn& column_;
+  std::vector<int64_t> places_;  // of the table's names among the model's
+};
+
+std::vector<ColumnWriter> writers(const std::deque<ForecastColumn>& columns,
+                                  const std::vector<data::SeriesColumn>& of_table) {
+  check(columns.size() == of_table.size(), "forecast: a table of ", of_table.size(), " columns for a model of ",
+        columns.size());
+  std::vector<ColumnWriter> out;
+  for (size_t k = 0; k < columns.size(); ++k) out.emplace_back(columns[k], of_table[k]);
+  return out;
+}
+
+}  // namespace
+
+ForecastVariables learn_variables(const SplitTable& table, bool calendar) {
+  ForecastVariables out{.calendar = calendar, .past = {}, .future = {}, .fixed = {}};
+  const auto steps = [&](std::vector<std::vector<double>> Series::*columns, size_t k) {
+    return [&table, columns, k](auto&& f) {
+      for (const SplitSeries& s : table.series)
+        for (int64_t t = 0; t < s.valid_from; ++t) f((s.series.*columns)[k][static_cast<size_t>(t)]);
+    };
+  };
+  for (size_t k = 0; k < table.past.size(); ++k)
+    out.past.push_back(learn_column(table.past[k], steps(&Series::past, k)));
+  for (size_t k = 0; k < table.future.size(); ++k)
+    out.future.push_back(learn_column(table.future[k], steps(&Series::future, k)));
+  for (size_t k = 0; k < table.fixed.size(); ++k)
+    out.fixed.push_back(learn_column(table.fixed[k], [&](auto&& f) {
+      for (const SplitSeries& s : table.series)
+        if (s.valid_from > 0) f(s.series.fixed[k]);
+    }));
+  return out;
+}
+
+VariableNames names_of_variables(const std::optional<data::Frequency>& frequency, const ForecastVariables& variables) {
   VariableNames out{.past = {{"y", 2}}, .future = {}, .fixed = {}};
-  if (frequency && calendar)
+  if (frequency && variables.calendar)
     for (const data::CalendarFeature f : data::calendar_features(*frequency))
       out.future.push_back({std::string(data::feature_name(f))});
+  for (const ForecastColumn& c : variables.past) out.past.push_back({c.name, c.width()});
+  for (const ForecastColumn& c : variables.future) out.future.push_back({c.name, c.width()});
+  for (const ForecastColumn& c : variables.fixed) out.fixed.push_back({c.name, c.width()});
   out.past.insert(out.past.end(), out.future.begin(), out.future.end());
   return out;
 }
 
-SeriesVariables variables_of(const Series& series, const std::optional<data::Frequency>& frequency, bool calendar,
-                             int64_t horizon) {
+SeriesVariables variables_of(const SplitTable& table, size_t k, const ForecastVariables& variables, int64_t horizon) {
+  const Series& series = table.series[k].series;
+  const auto past = writers(variables.past, table.past), future = writers(variables.future, table.future),
+             fixed = writers(variables.fixed, table.fixed);
+  const auto features = table.frequency && variables.calendar ? data::calendar_features(*table.frequency)
+                                                              : std::vector<data::CalendarFeature>();
   SeriesVariables out;
-  const auto features =
-      frequency && calendar ? data::calendar_features(*frequency) : std::vector<data::CalendarFeature>();
-  out.P = out.F = std::ssize(features);
-  if (features.empty()) return out;
+  for (size_t c = 0; c < fixed.size(); ++c) fixed[c](series.fixed[c], out.fixed);
   data::Stamp stamp = series.start;
+  const int64_t known = series.size() + series.ahead;
   for (int64_t t = 0; t < series.size() + horizon; ++t) {
-    if (t) stamp = data::advance(stamp, *frequency, 1);
+    if (t && !features.empty()) stamp = data::advance(stamp, *table.frequency, 1);
+    const size_t begin = out.future.size();
     for (const data::CalendarFeature f : features)
       out.future.push_back(static_cast<float>(data::feature_value(f, stamp)));
+    for (size_t c = 0; c < future.size(); ++c)
+      future[c](series.future[c][static_cast<size_t>(std::min(t, known - 1))], out.future);
+    if (t >= series.size()) continue;
+    for (size_t c = 0; c < past.size(); ++c) past[c](series.past[c][static_cast<size_t>(t)], out.past);
+    out.past.insert(out.past.end(), out.future.begin() + static_cast<std::ptrdiff_t>(begin), out.future.end());
   }
-  out.past.assign(out.future.begin(), out.future.begin() + series.size() * out.F);
+  out.P = std::ssize(out.past) / series.size();
+  out.F = std::ssize(out.future) / (series.size() + horizon);
   return out;
 }
 
@@ -213,12 +329,13 @@ ForecastBatch read_windows(std::span<const SplitSeries> series, std::span<const 
   return out;
 }
 
-ForecastWindows::ForecastWindows(SplitTable table, const ForecastData& options, Split split)
+ForecastWindows::ForecastWindows(SplitTable table, const ForecastVariables& variables, const ForecastData& options,
+                                 Split split)
     : table_(std::move(table)), options_(options), split_(split) {
   const int64_t H = options.longest_horizon();
   for (size_t k = 0; k < table_.series.size(); ++k) {
     const SplitSeries& s = table_.series[k];
-    variables_.push_back(variables_of(s.series, table_.frequency, options_.calendar, H));
+    variables_.push_back(variables_of(table_, k, variables, H));
     const int64_t begin = std::max<int64_t>(1, s.begin(split)), end = s.end(split);
     const auto known = [&](int64_t t) { return s.series.known[static_cast<size_t>(t)] != 0; };
     if (split == Split::train) {

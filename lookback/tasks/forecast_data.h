@@ -1,6 +1,7 @@
 // Private to tasks: time series in parts by time, scaled, and cut into windows.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -90,6 +91,7 @@ struct SplitSeries {
 
 struct SplitTable {
   std::vector<SplitSeries> series;
+  std::vector<data::SeriesColumn> past = {}, future = {}, fixed = {};
   std::optional<data::Frequency> frequency;
   data::StampStyle style;
   data::SeriesReport report;
@@ -106,20 +108,49 @@ SplitTable split_series(data::SeriesTable table, const ForecastData& options, co
 // The files of the recipe, relative ones from `root` on, so split.
 SplitTable read_split(const ForecastData& options, const std::string& root, const Scales& scales = {});
 
+// How a model reads a column beside the targets: a number standardised by what training knows of it, or a category as a
+// one among zeros, nothing but zeros for one that training does not know.
+struct ForecastColumn {
+  std::string name;
+  bool categorical = false;
+  double centre = 0, spread = 1;
+  StringList names;  // of categories
+
+  void fields(FieldVisitor& v) {
+    v("name", name, "");
+    v("categorical", categorical, "");
+    v("centre", centre, "").range(-1e308, 1e308);
+    v("spread", spread, "").range(1e-308, 1e308);
+    v("names", names, "");
+  }
+  int64_t width() const { return categorical ? std::ssize(names) : 1; }
+};
+// What a model knows of the variables of series besides their values.
+struct ForecastVariables {
+  bool calendar = true;
+  std::deque<ForecastColumn> past, future, fixed;
+
+  void fields(FieldVisitor& v) {
+    v("calendar", calendar, "");
+    v("past", past), v("future", future), v("static", fixed);
+  }
+};
+// By the training parts. Throws ConfigError for a column of more than 1000 categories.
+ForecastVariables learn_variables(const SplitTable& table, bool calendar);
+
 // What a model reads of a series besides its values.
 struct SeriesVariables {
   int64_t P = 0, F = 0;             // columns; those of the future are the last ones of the past
   std::vector<float> past, future;  // [T, P], [T + horizon, F]
   std::vector<float> fixed;         // [S]
 };
-// With a calendar, `horizon` steps beyond the series' end.
-SeriesVariables variables_of(const data::Series& series, const std::optional<data::Frequency>& frequency, bool calendar,
-                             int64_t horizon);
+// Of series k of a table, `horizon` steps beyond its end: columns of the future stay as they were last.
+SeriesVariables variables_of(const SplitTable& table, size_t k, const ForecastVariables& variables, int64_t horizon);
 // What they are called: past (the series itself first), future, fixed.
 struct VariableNames {
   std::vector<ForecastVariable> past, future, fixed;
 };
-VariableNames names_of_variables(const std::optional<data::Frequency>& frequency, bool calendar);
+VariableNames names_of_variables(const std::optional<data::Frequency>& frequency, const ForecastVariables& variables);
 
 // What a model reads and is to say, cut out of series: forecast k is of series `series[k]` from the value origin[k] on.
 class ForecastWindows {
@@ -131,7 +162,7 @@ class ForecastWindows {
   // All of one part. Training: every step of which one value or more is known, whose history is whole or whose series
   // is too short for one. Validation and test: all horizons of which are in the part, `stride` apart; of a part that is
   // shorter than that one forecast, from its first step.
-  ForecastWindows(SplitTable table, const ForecastData& options, Split split);
+  ForecastWindows(SplitTable table, const ForecastVariables& variables, const ForecastData& options, Split split);
 
   int64_t size() const { return std::ssize(windows_); }
   const data::SeriesReport& report() const { return table_.report; }

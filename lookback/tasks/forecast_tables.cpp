@@ -35,9 +35,8 @@ struct ModelTable {
 
 ModelTable model_table(const Forecast::Network& network, SplitTable table) {
   ModelTable out{std::move(table), {}};
-  for (const SplitSeries& s : out.table.series)
-    out.variables.push_back(
-        variables_of(s.series, out.table.frequency, network.config.calendar, network.config.horizon));
+  for (size_t k = 0; k < out.table.series.size(); ++k)
+    out.variables.push_back(variables_of(out.table, k, network.config.variables, network.config.horizon));
   return out;
 }
 
@@ -160,11 +159,16 @@ std::string Forecast::predict_table(Networks networks, const std::string& file, 
                                     const Options& options) {
   check_format("predict", format);
   const ModelTable all = read_model_table(*networks[0], {file}, "100 %");
+  const int64_t H = options.horizon ? options.horizon : networks[0]->config.horizon;
   std::vector<Window> windows;
-  for (const SplitSeries& s : all.table.series) windows.push_back({std::ssize(windows), s.series.size()});
+  for (const SplitSeries& s : all.table.series) {
+    check<FormatError>(all.table.future.empty() || s.series.ahead >= H, name_of(file), ": series '", s.series.id,
+                       "' has ", s.series.ahead, " of the ", H, " rows behind its last value that say ",
+                       all.table.future.empty() ? "" : all.table.future[0].name, " of the steps to come (data.future)");
+    windows.push_back({std::ssize(windows), s.series.size()});
+  }
   const ForecastRows rows = all.forecast(networks, windows, options);
   RowWriter out(format, {"unique_id", "ds"}, column_names(rows));
-  const int64_t H = options.horizon ? options.horizon : rows.horizon;
   for (int64_t n = 0; n < rows.N(); ++n) {
     const SplitSeries& s = all.table.series[static_cast<size_t>(n)];
     for (int64_t h = 0; h < H; ++h) {

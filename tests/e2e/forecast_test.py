@@ -183,6 +183,42 @@ class Forecast(p.Case):
         self.fails(2, *words[:8], "--refit", "4", says="needs --recipe")
         self.fails(2, *words[:3], "80 %", *words[4:], says="as a time or a number of values")
 
+    def test_covariates_say_what_the_series_does_not(self):
+        """Half of what comes is a price that is known ahead, the level is the shop's."""
+        price = lambda series, step: random.Random(77 * series + step).choice([0.0, 1.0])
+        promo = lambda series, step: random.Random(99 * series + step).choice(["none", "flyer"])
+
+        def rows(last, ahead, target=lambda y: f"{y:.4f}"):
+            out = ["unique_id,ds,y,price,promo,kind"]
+            for series in (1, 2):
+                for step in range(last + ahead):
+                    y = series + 3 * price(series, step) + 2 * (promo(series, step) == "flyer")
+                    out.append(f"s{series},{START + datetime.timedelta(hours=step)},{target(y) if step < last else ''},"
+                               f"{price(series, step)},{promo(series, step)},{'big' if series == 2 else 'small'}")
+            return out
+
+        lists = ["--set", "data.future=price,promo", "--set", "data.static=kind", "--set", "data.categorical=promo,kind"]
+        for kind, *more in (("lstm", "model.segment=24", "model.pooling.kind=last"), ("seq2seq", "model.segment=24", "model.pooling.kind=last"),
+                            ("tft", "model.segment=24", "model.pooling.kind=last"), ("segment",),
+                            ("deepar", "model.segment=24", "model.pooling.kind=last", "model.linear=false", "loss.kind=gaussian", "train.keep=loss")):
+            sets = [w for m in more for w in ("--set", m)]
+            data, model = self.trained("--set", f"model.kind={kind}", "--set", "train.max_steps=400", "--set", "train.optimizer.lr=1e-2",
+                                       "--set", "model.encoder.hidden=16", "--set", "data.horizons=4", *lists, *sets, rows=rows(STEPS, 0))
+            self.assertLess(self.scores("evaluate", model)["mae"], 0.4, kind)  # 1.5 without the variables
+            out = self.ok("predict", model, stdin="\n".join(rows(STEPS, 4)) + "\n").stdout.decode().splitlines()
+            self.assertEqual(len(out), 9)
+            for k, line in enumerate(out[1:]):
+                series, step = 1 + k // 4, STEPS + k % 4
+                want = series + 3 * price(series, step) + 2 * (promo(series, step) == "flyer")
+                self.assertLess(abs(float(line.split(",")[2]) - want), 1.2, (kind, line))
+        self.fails(3, "predict", model, stdin="\n".join(rows(STEPS, 3)) + "\n", says=["has 3 of the 4 rows", "price"])
+        self.fails(2, "train", data / "recipe.toml", "--out", self.fresh("bad"), "--set", "data.past=price", *sets,
+                   "--set", "model.kind=deepar", says="price")
+        self.fails(2, "train", data / "recipe.toml", "--out", self.fresh("bad"), "--set", "data.past=prize", says="no column 'prize'")
+        # What training knows of names it keeps; another one is none of them.
+        other = "\n".join(rows(STEPS, 4)).replace("flyer", "poster") + "\n"
+        self.assertEqual(len(self.ok("predict", model, stdin=other).stdout.decode().splitlines()), 9)
+
     def scores_of_baseline(self, data, *words):
         first = self.ok("baseline", data / "recipe.toml", *words).stdout.decode().split("\n\n")[0]
         return {line.split()[0] for line in first.splitlines()[1:]}
