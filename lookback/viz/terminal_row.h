@@ -50,7 +50,7 @@ class Row {
 };
 
 // Shades for weights from 0, 5 %, 25 %, 50 % and 75 % of the scale.
-constexpr std::array kShades = {"\u00B7", "\u2591", "\u2592", "\u2593", "\u2588"};
+inline constexpr std::array kShades = {"\u00B7", "\u2591", "\u2592", "\u2593", "\u2588"};
 size_t shade_level(double place);
 
 // Styles of a colour of terminal_color or of the 16 to 255.
@@ -64,5 +64,6 @@ std::string dim_line(const std::string& words, const TerminalOptions& options);
 std::string scale_line(double top, int64_t left, const TerminalOptions& options, const std::string& name = "weight");
 
 std::string highlight_on_terminal(const Highlight& highlight, const TerminalOptions& options);
+std::string chart_on_terminal(const Chart& chart, const TerminalOptions& options);
 
 }  // namespace lookback::viz
