@@ -17,12 +17,12 @@ namespace lookback {
 struct ForecastBatch {
   std::vector<int64_t> lengths;  // [B] how many of the L steps are there, the last ones; before its first value a
                                  // series is taken to have been at it
-  Tensor history;  // [B, L]
-  Tensor known;    // [B, L] 1, or 0 where a value is made up
-  Tensor past;     // [B * L, P - 2] the other variables; empty for P = 2
-  Tensor future;   // [B * H, F]; empty for F = 0
-  Tensor fixed;    // [B, S]; empty for S = 0
-  Tensor targets;  // [B, H] NaN where there is none; forecasts do not look at them
+  Tensor history;                // [B, L]
+  Tensor known;                  // [B, L] 1, or 0 where a value is made up
+  Tensor past;                   // [B * L, P - 2] the other variables; empty for P = 2
+  Tensor future;                 // [B * H, F]; empty for F = 0
+  Tensor fixed;                  // [B, S]; empty for S = 0
+  Tensor targets;                // [B, H] NaN where there is none; forecasts do not look at them
 };
 
 class Forecaster {

@@ -13,9 +13,9 @@ namespace lookback::viz {
 namespace {
 
 constexpr double kLargest = std::numeric_limits<double>::max();
-constexpr double kNothing = 1e-305;   // a panel of numbers no larger than this is one of zeros
-constexpr double kConstant = 1e-12;   // a range this much smaller than its numbers is none
-constexpr double kPlain = 1e7;        // numbers from here on are written with an exponent
+constexpr double kNothing = 1e-305;  // a panel of numbers no larger than this is one of zeros
+constexpr double kConstant = 1e-12;  // a range this much smaller than its numbers is none
+constexpr double kPlain = 1e7;       // numbers from here on are written with an exponent
 
 Extent extent_of(const Chart::Panel& panel) {
   Extent e;
@@ -70,6 +70,18 @@ std::optional<int64_t> counts_from(const std::vector<std::string>& labels) {
   return first;
 }
 
+// Of the end of a label that stands for the beginning of a day; 0 if it is none.
+size_t midnight_size(std::string_view label) {
+  for (const std::string_view end : {"00:00", "00:00:00", "00:00Z", "00:00:00Z", "00:00:00.000", "00:00:00.000000"})
+    for (const std::string_view between : {" ", "T"})
+      if (label.size() > end.size() + 1 && label.ends_with(end) &&
+          label.substr(label.size() - end.size() - 1, 1) == between)
+        return end.size() + 1;
+  return 0;
+}
+
+std::string axis_label(const std::string& label) { return shorten(one_line(label), kNameColumns); }
+
 class Labelling {
  public:
   Labelling(const std::vector<std::string>& labels, const LabelRoom& room)
@@ -97,7 +109,7 @@ class Labelling {
     return out;
   }
 
-  double width(int64_t p) const { return room_.width(shorten(one_line(label(p)), kNameColumns)); }
+  double width(int64_t p) const { return room_.width(axis_label(label(p))); }
 
   bool fits(int64_t step, int64_t offset) const {
     double end = -std::numeric_limits<double>::infinity();
@@ -222,14 +234,38 @@ ValueAxis value_axis(const Chart::Panel& panel, int most_ticks) {
   for (auto k = static_cast<int64_t>(std::ceil(low / step)); k <= static_cast<int64_t>(std::floor(high / step)); ++k) {
     const double value = k == 0 ? 0 : decimal(k * digit, exponent);
     if (value < low || value > high) continue;
-    axis.ticks.push_back({value, plain || k == 0 ? fixed(value, plain ? std::max(0, -exponent) : 0) : scientific(value)});
+    axis.ticks.push_back(
+        {value, plain || k == 0 ? fixed(value, plain ? std::max(0, -exponent) : 0) : scientific(value)});
   }
   return axis;
 }
 
-std::vector<int64_t> labelled_positions(const std::vector<std::string>& labels, const LabelRoom& room) {
-  if (labels.empty()) return {};
-  return Labelling(labels, room).run();
+std::vector<AxisLabel> axis_labels(const std::vector<std::string>& labels, const LabelRoom& room) {
+  std::vector<int64_t> days;
+  std::vector<std::string> dates;
+  for (size_t k = 0; k < labels.size(); ++k)
+    if (const size_t end = midnight_size(labels[k]); end > 0)
+      days.push_back(static_cast<int64_t>(k)), dates.push_back(labels[k].substr(0, labels[k].size() - end));
+  const bool even = days.size() >= 2 && std::ranges::adjacent_find(days, [&](int64_t a, int64_t b) {
+                                          return b - a != days[1] - days[0];
+                                        }) == days.end();
+  if (even) {
+    const int64_t between = days[1] - days[0];
+    LabelRoom wide = room;
+    wide.step = room.step * static_cast<double>(between);
+    // Of the first day to half a step of days before it.
+    const double shift = (static_cast<double>(days[0]) + 0.5) * room.step - wide.step / 2;
+    wide.left -= shift, wide.right -= shift;
+    std::vector<AxisLabel> out;
+    for (const int64_t k : Labelling(dates, wide).run())
+      out.push_back({days[static_cast<size_t>(k)], axis_label(dates[static_cast<size_t>(k)])});
+    if (out.size() >= 2) return out;
+  }
+  std::vector<AxisLabel> out;
+  if (!labels.empty())
+    for (const int64_t k : Labelling(labels, room).run())
+      out.push_back({k, axis_label(labels[static_cast<size_t>(k)])});
+  return out;
 }
 
 std::vector<Bucket> buckets(int64_t positions, int64_t most) {
@@ -269,7 +305,7 @@ std::string value_text(double value) {
 }
 
 std::string stamp(const Chart& chart, Bucket bucket) {
-  const auto label = [&](int64_t p) { return shorten(one_line(chart.x.tokens[static_cast<size_t>(p)]), kNameColumns); };
+  const auto label = [&](int64_t p) { return axis_label(chart.x.tokens[static_cast<size_t>(p)]); };
   const std::string first = label(bucket.begin);
   return bucket.end - bucket.begin < 2 ? first : first + " to " + label(bucket.end - 1);
 }

@@ -62,15 +62,19 @@ struct ValueAxis {
 };
 ValueAxis value_axis(const Chart::Panel& panel, int most_ticks);
 
-// Positions whose labels are written: evenly spaced, none nearer to its neighbour than `gap`, each wholly between
-// `left` and `right`; positions are `step` apart, the first at step / 2. Of steps that fit, up to twice the least, one
-// is taken whose labels have the longest end in common ("00:00", "-01"); for labels that count, 1, 2 or 5 times a power
-// of ten.
+// The labels that are written: evenly spaced, none nearer to its neighbour than `gap`, each wholly between `left` and
+// `right`; positions are `step` apart, the first at step / 2. Where some labels are midnights ("2024-06-03 00:00") and
+// evenly spaced, only these, as dates. Of steps that fit, up to twice the least, one is taken whose labels have the
+// longest end in common ("12:00", "-01"); for labels that count, 1, 2 or 5 times a power of ten.
+struct AxisLabel {
+  int64_t position;
+  std::string text;  // fit to be shown
+};
 struct LabelRoom {
   double step, gap, left, right;
   std::function<double(const std::string&)> width;  // of a label as it is shown
 };
-std::vector<int64_t> labelled_positions(const std::vector<std::string>& labels, const LabelRoom& room);
+std::vector<AxisLabel> axis_labels(const std::vector<std::string>& labels, const LabelRoom& room);
 
 // As many neighbouring positions as fall into one column of a picture or a terminal.
 struct Bucket {
@@ -86,8 +90,8 @@ struct Summary {
 std::vector<std::vector<Summary>> summaries(const Chart::Panel& panel, const SeriesOf& series,
                                             const std::vector<Bucket>& buckets, int64_t positions);
 
-std::string stamp(const Chart& chart, Bucket bucket);               // "March", or "March to May"
-std::string value_text(double value);                               // with six digits that count
+std::string stamp(const Chart& chart, Bucket bucket);              // "March", or "March to May"
+std::string value_text(double value);                              // with six digits that count
 std::string summary_text(const Series& series, const Summary& s);  // "forecast 3.1 (80 %: 2.5 to 3.7)", or ""
 
 // Bars of a group, in the order in which groups first come; at most kMostBars in all.
@@ -96,7 +100,7 @@ struct BarGroup {
   std::vector<const Chart::Bar*> bars;
 };
 std::vector<BarGroup> bar_groups(const Chart& chart);
-Extent bar_extent(const Chart& chart);  // of what is drawn, 0 included, never empty
+Extent bar_extent(const Chart& chart);      // of what is drawn, 0 included, never empty
 std::string more_bars(const Chart& chart);  // "… and 12 more", or ""
 
 }  // namespace lookback::viz

@@ -13,7 +13,7 @@ constexpr double kPlot = 680, kPlotGap = 16, kNameLine = 18, kSideGap = 8, kPad 
 constexpr double kHeights[] = {260, 190, 150};  // of one panel, of each of two, of each of more
 constexpr double kLineWidth = 1.75, kThinLine = 1, kDot = 4.5;
 constexpr double kEntryGap = 18, kEntryLine = 18, kSwatch = 22;
-constexpr double kTipWidth = 2;                 // the narrowest place that can be pointed at
+constexpr double kTipWidth = 2;  // the narrowest place that can be pointed at
 constexpr struct { double width = 120, height = 11, line = 17; } kBar;
 // Lines are told apart in print by these, too. The first two are far apart in lightness.
 const std::vector<double> kDashes[] = {{}, {}, {7, 4}, {2, 4}, {10, 4, 2, 4}, {14, 5}, {4, 3}};
@@ -79,14 +79,16 @@ class ChartDrawing {
         sketch_(chart.title, options.theme) {}
 
   Picture run() {
-    for (const Chart::Panel& panel : chart_.panels) axes_.push_back(value_axis(panel, chart_.panels.size() > 1 ? 4 : 6));
+    for (const Chart::Panel& panel : chart_.panels)
+      axes_.push_back(value_axis(panel, chart_.panels.size() > 1 ? 4 : 6));
     lay_out();
     y_ = kMargin + sketch_.head();
     describe();
     legend();
     for (size_t p = 0; p < chart_.panels.size(); ++p) panel(p);
+    if (!chart_.panels.empty()) rules();
     if (!chart_.strips.empty()) strips();
-    if (n_ > 0) rules();
+    if (chart_.panels.empty()) rules();
     if (n_ > 0) x_axis();
     if (!chart_.strips.empty()) {
       sketch_.scale(left_, y_ + 6, top_, chart_.weight_name);
@@ -99,7 +101,9 @@ class ChartDrawing {
   }
 
  private:
-  static std::string shown(const std::string& name) { return name.empty() ? "" : shorten(one_line(name), kNameColumns); }
+  static std::string shown(const std::string& name) {
+    return name.empty() ? "" : shorten(one_line(name), kNameColumns);
+  }
 
   double step() const { return kPlot / static_cast<double>(n_); }
   double x_of(int64_t position) const { return left_ + (static_cast<double>(position) + 0.5) * step(); }
@@ -126,10 +130,12 @@ class ChartDrawing {
       d += names + ".";
     }
     const auto tell = [&](const std::string& words) { d += (d.empty() ? "" : " ") + words; };
-    if (!chart_.strips.empty()) tell(str_cat(chart_.strips.size(), " strips shaded by ", one_line(chart_.weight_name), "."));
+    if (!chart_.strips.empty())
+      tell(str_cat(chart_.strips.size(), " strips shaded by ", one_line(chart_.weight_name), "."));
     if (!chart_.bars.empty()) {
       const auto most = std::ranges::max_element(chart_.bars, {}, &Chart::Bar::value);
-      tell(str_cat(chart_.bars.size(), " bars, the longest that of ", shown(most->name), ": ", value_text(most->value), "."));
+      tell(str_cat(chart_.bars.size(), " bars, the longest that of ", shown(most->name), ": ", value_text(most->value),
+                   "."));
     }
   }
 
@@ -176,8 +182,10 @@ class ChartDrawing {
     const Chart::Panel& panel = chart_.panels[p];
     const double height = kHeights[std::min<size_t>(chart_.panels.size(), 3) - 1];
     if (p > 0) y_ += kPlotGap;
-    if (!panel.name.empty()) sketch_.write(kMargin, y_ + kSmall, shorten(one_line(panel.name), 2 * kNameColumns), kSmall);
-    name_end_ = p == 0 && !panel.name.empty() ? out_.labels.back().x + text_ems(out_.labels.back().spans[0].text) * kSmall : 0;
+    if (!panel.name.empty())
+      sketch_.write(kMargin, y_ + kSmall, shorten(one_line(panel.name), 2 * kNameColumns), kSmall);
+    name_end_ =
+        p == 0 && !panel.name.empty() ? out_.labels.back().x + text_ems(out_.labels.back().spans[0].text) * kSmall : 0;
     if (p == 0) rule_names_ = y_ + kSmall;
     if (!panel.name.empty() || (p == 0 && has_named_rule())) y_ += kNameLine;
     const double foot = y_ + height;
@@ -197,7 +205,7 @@ class ChartDrawing {
     return std::ranges::any_of(chart_.rules, [](const Chart::Rule& r) { return !r.name.empty(); });
   }
 
-  // Bands of all series, then their lines, those that came first on top.
+  // Bands of all series, then their lines, each above those that came before it.
   template <class YOf>
   void series(const Chart::Panel& panel, YOf&& y_of) {
     const auto& all = series_.all();
@@ -206,7 +214,10 @@ class ChartDrawing {
     std::vector<LinePath> into;
     for (size_t s = 0; s < all.size(); ++s) {
       bands[s].assign(all[s].bands.size(), {.runs = {}, .color = color(s), .opacity = kBandOpacity});
-      lines[s] = {.runs = {}, .color = color(s), .width = line_width(all[s].dots), .dashes = all[s].dots ? std::vector<double>() : dashes(s)};
+      lines[s] = {.runs = {},
+                  .color = color(s),
+                  .width = line_width(all[s].dots),
+                  .dashes = all[s].dots ? std::vector<double>() : dashes(s)};
       into.emplace_back(all[s].dots, lines[s]);
     }
     for (const Chart::Line& line : panel.lines) {
@@ -229,13 +240,15 @@ class ChartDrawing {
     for (auto& of_series : bands)
       for (Path& path : of_series)
         if (!path.runs.empty()) out_.paths.push_back(std::move(path));
-    for (size_t s = all.size(); s-- > 0;) {
+    for (size_t s = 0; s < all.size(); ++s) {
       into[s].finish();
       if (!lines[s].runs.empty()) add_line(std::move(lines[s]));
     }
   }
 
-  double line_width(bool dots) const { return dots ? std::clamp(step() * 0.9, 2.5, kDot) : step() < 1 ? kThinLine : kLineWidth; }
+  double line_width(bool dots) const {
+    return dots ? std::clamp(step() * 0.9, 2.5, kDot) : step() < 1 ? kThinLine : kLineWidth;
+  }
 
   // Values between gaps are dots, a little larger than the line is wide.
   void add_line(Path line) {
@@ -315,7 +328,8 @@ class ChartDrawing {
     const bool tips = chart_.strips.size() * all.size() <= static_cast<size_t>(kMostTips);
     for (size_t s = 0; s < chart_.strips.size(); ++s) {
       if (s % label_step == 0)
-        sketch_.write(left_ - kSideGap, y_ + std::max(row - gap, kSmall) / 2 + kSmall * 0.36, shown(chart_.strips[s].name), kSmall, Align::end);
+        sketch_.write(left_ - kSideGap, y_ + std::max(row - gap, kSmall) / 2 + kSmall * 0.36,
+                      shown(chart_.strips[s].name), kSmall, Align::end);
       strip(chart_.strips[s], all, row - gap, tips);
       y_ += row;
     }
@@ -330,7 +344,8 @@ class ChartDrawing {
     for (const Bucket& bucket : all) {
       const int64_t from = std::max(bucket.begin, strip.first), to = std::min(bucket.end, end);
       if (from >= to) continue;
-      const auto weights = std::span(strip.weights).subspan(static_cast<size_t>(from - strip.first), static_cast<size_t>(to - from));
+      const auto weights =
+          std::span(strip.weights).subspan(static_cast<size_t>(from - strip.first), static_cast<size_t>(to - from));
       const double weight = std::ranges::max(weights);
       const Rgb fill = shade(sketch_.palette, place(weight, top_));
       if (!tips && fill == sketch_.palette.background) continue;
@@ -340,7 +355,7 @@ class ChartDrawing {
     }
   }
 
-  // From the top of the first panel to the foot of what stands below it all. Names that would overlap are left out.
+  // Through all panels; through the strips, where there is nothing else. Names that would overlap are left out.
   void rules() {
     double end = name_end_;
     for (const Chart::Rule& rule : chart_.rules) {
@@ -357,11 +372,14 @@ class ChartDrawing {
 
   void x_axis() {
     out_.boxes.push_back({left_, y_, kPlot, 1, sketch_.palette.muted, ""});
-    const LabelRoom room{.step = step(), .gap = 14, .left = kMargin - left_, .right = kPlot + 2 * kMargin - 2,
+    const LabelRoom room{.step = step(),
+                         .gap = 14,
+                         .left = kMargin - left_,
+                         .right = kPlot + 2 * kMargin - 2,
                          .width = [](const std::string& label) { return text_ems(label) * kSmall; }};
-    for (const int64_t p : labelled_positions(chart_.x.tokens, room)) {
-      out_.boxes.push_back({std::round(x_of(p) - 0.5), y_, 1, 4, sketch_.palette.muted, ""});
-      sketch_.write(x_of(p), y_ + 17, shown(chart_.x.tokens[static_cast<size_t>(p)]), kSmall, Align::middle);
+    for (const auto& [position, text] : axis_labels(chart_.x.tokens, room)) {
+      out_.boxes.push_back({std::round(x_of(position) - 0.5), y_, 1, 4, sketch_.palette.muted, ""});
+      sketch_.write(x_of(position), y_ + 17, text, kSmall, Align::middle);
     }
     y_ += 22;
     if (chart_.x.name.empty()) return;
@@ -390,7 +408,8 @@ class ChartDrawing {
       if (!group.name.empty()) {
         sketch_.write(x + side + kPad, y + 12, shown(group.name), kSmall);
         out_.labels.back().bold = true;
-        out_.width = std::max(out_.width, std::ceil(x + side + kPad + text_ems(shown(group.name)) * kSmall * 1.08 + kMargin));
+        out_.width =
+            std::max(out_.width, std::ceil(x + side + kPad + text_ems(shown(group.name)) * kSmall * 1.08 + kMargin));
         y += kBar.line;
       }
       for (const Chart::Bar* bar : group.bars) {
@@ -402,11 +421,14 @@ class ChartDrawing {
       x += block + 2 * kPlotGap;
     }
     y_ = foot;
-    if (const std::string more = more_bars(chart_); !more.empty()) sketch_.write(kMargin, y_ + 4, more, kSmall), y_ += kBar.line;
+    if (const std::string more = more_bars(chart_); !more.empty())
+      sketch_.write(kMargin, y_ + 4, more, kSmall), y_ += kBar.line;
   }
 
   void one_bar(const Chart::Bar& bar, const Extent& extent, double x, double y, const std::string& group) {
-    const auto at = [&](double v) { return kBar.width * ((v / 2 - extent.low / 2) / (extent.high / 2 - extent.low / 2)); };
+    const auto at = [&](double v) {
+      return kBar.width * ((v / 2 - extent.low / 2) / (extent.high / 2 - extent.low / 2));
+    };
     const double from = at(std::min(bar.value, 0.0)), to = at(std::max(bar.value, 0.0)), begin = x + kPad;
     sketch_.write(x, y + kBar.height - 1.5, shown(bar.name), kSmall, Align::end);
     out_.labels.back().spans[0].color = sketch_.palette.text;

@@ -4,7 +4,8 @@
 namespace lookback::viz {
 
 inline constexpr const char* kHint =
-    "<p class=\"hint\">Point at a word, a cell or a place in a chart, or walk there with Tab and the arrow keys; Enter or "
+    "<p class=\"hint\">Point at a word, a cell or a place in a chart, or walk there with Tab and the arrow keys; Enter "
+    "or "
     "a click holds a word, Escape lets go.</p>\n";
 
 inline constexpr const char* kStyle = R"css(

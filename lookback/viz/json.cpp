@@ -99,9 +99,8 @@ std::string objects(const std::vector<T>& all, Object&& object) {
 }
 
 std::string line_of(const Chart::Line& line) {
-  return str_cat("\"name\":", quoted(line.name), ",\"first\":", line.first,
-                 ",\"dots\":", line.dots ? "true" : "false", ",\"values\":", values_of(line.values),
-                 ",\"bands\":", objects(line.bands, [](const Chart::Band& b) {
+  return str_cat("\"name\":", quoted(line.name), ",\"first\":", line.first, ",\"dots\":", line.dots ? "true" : "false",
+                 ",\"values\":", values_of(line.values), ",\"bands\":", objects(line.bands, [](const Chart::Band& b) {
                    return "\"name\":" + quoted(b.name) + ",\"low\":" + values_of(b.low) +
                           ",\"high\":" + values_of(b.high);
                  }));

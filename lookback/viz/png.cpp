@@ -113,7 +113,8 @@ void add(cairo_t* c, const Box& b) {
 void add(cairo_t* c, const Path& p) {
   cairo_set_source_rgba(c, p.color.r / 255.0, p.color.g / 255.0, p.color.b / 255.0, p.opacity);
   for (const std::vector<Point>& run : p.runs) {
-    for (size_t k = 0; k < run.size(); ++k) k ? cairo_line_to(c, run[k].x, run[k].y) : cairo_move_to(c, run[k].x, run[k].y);
+    for (size_t k = 0; k < run.size(); ++k)
+      k ? cairo_line_to(c, run[k].x, run[k].y) : cairo_move_to(c, run[k].x, run[k].y);
     if (p.width == 0)
       cairo_close_path(c);
     else if (run.size() == 1)

@@ -91,8 +91,8 @@ class Writer {
     out_ += "<path d=\"" + path_data(p) + "\" " + kind + "=\"" + ink_(p.color) + "\"";
     if (p.opacity != 1) out_ += std::string(" ") + kind + attribute("-opacity", p.opacity).substr(1);
     if (p.width > 0)
-      out_ += " fill=\"none\"" + attribute("stroke-width", p.width) +
-              " stroke-linejoin=\"round\" stroke-linecap=\"round\"";
+      out_ +=
+          " fill=\"none\"" + attribute("stroke-width", p.width) + " stroke-linejoin=\"round\" stroke-linecap=\"round\"";
     for (size_t k = 0; k < p.dashes.size(); ++k) out_ += (k ? " " : " stroke-dasharray=\"") + coordinate(p.dashes[k]);
     out_ += p.dashes.empty() ? "/>\n" : "\"/>\n";
   }

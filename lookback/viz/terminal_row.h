@@ -53,6 +53,9 @@ class Row {
 inline constexpr std::array kShades = {"\u00B7", "\u2591", "\u2592", "\u2593", "\u2588"};
 size_t shade_level(double place);
 
+std::string repeated(std::string_view words, int64_t times);
+std::string block_bar(double share, int64_t columns);  // so much of so many, to an eighth of a column
+
 // Styles of a colour of terminal_color or of the 16 to 255.
 std::string background_style(int color);
 std::string text_style(int color);
