@@ -23,6 +23,12 @@ constexpr Palette kDark{.background = {17, 20, 27},
                         .muted = {148, 158, 173},
                         .faint = {42, 48, 59}};
 
+// The first is the colour of text.
+constexpr std::array<Rgb, kSeriesColors> kLightSeries = {
+    {{26, 32, 44}, {0, 100, 175}, {208, 84, 0}, {0, 150, 110}, {214, 120, 175}, {232, 168, 30}, {110, 196, 240}}};
+constexpr std::array<Rgb, kSeriesColors> kDarkSeries = {
+    {{232, 236, 241}, {86, 180, 233}, {224, 100, 20}, {0, 158, 115}, {226, 140, 190}, {240, 200, 66}, {40, 110, 190}}};
+
 struct Lab {
   double L, a, b;
 };
@@ -73,6 +79,12 @@ std::span<const float> weights_of(const Highlight& h) {
   return h.parts.empty() ? h.weights.span<float>() : h.part_weights.span<float>();
 }
 
+double strips_top(const Chart& chart) {
+  double top = 0;
+  for (const Chart::Strip& strip : chart.strips) top = std::max(top, std::ranges::max(strip.weights));
+  return top > 0 ? top : 1;
+}
+
 float largest(std::span<const float> weights) { return weights.empty() ? 0 : std::ranges::max(weights); }
 
 }  // namespace
@@ -84,6 +96,27 @@ Rgb shade(const Palette& p, double weight) {
   if (weight >= 1) return p.full;
   const Lab a = to_lab(p.background), b = to_lab(p.full);
   return to_rgb({std::lerp(a.L, b.L, weight), std::lerp(a.a, b.a, weight), std::lerp(a.b, b.b, weight)});
+}
+
+Rgb series_color(const Palette& p, size_t series) {
+  return (&p == &kDark ? kDarkSeries : kLightSeries)[series % kSeriesColors];
+}
+
+Rgb blend(Rgb below, Rgb color, double opacity) {
+  const auto mix = [&](uint8_t a, uint8_t b) { return static_cast<uint8_t>(std::lround(std::lerp(a, b, opacity))); };
+  return {mix(below.r, color.r), mix(below.g, color.g), mix(below.b, color.b)};
+}
+
+int terminal_nearest(Rgb c) {
+  const Lab wanted = to_lab(c);
+  int best = 16;
+  double distance = 10;
+  for (int index = 16; index < 256; ++index) {
+    const Lab lab = to_lab(terminal_rgb(index));
+    const double dL = lab.L - wanted.L, da = lab.a - wanted.a, db = lab.b - wanted.b;
+    if (const double d = dL * dL + da * da + db * db; d < distance) best = index, distance = d;
+  }
+  return best;
 }
 
 double lightness(Rgb c) { return to_lab(c).L; }
@@ -129,6 +162,7 @@ int terminal_color(Theme theme, double weight) {
 
 double scale_top(const Figure& figure, Scale scale) {
   const auto* map = std::get_if<HeatMap>(&figure);
+  if (const auto* chart = std::get_if<Chart>(&figure)) return scale == Scale::unit ? 1 : strips_top(*chart);
   if (scale == Scale::unit || (scale == Scale::automatic && map)) return 1;
   std::span<const float> weights = map ? map->weights.span<float>() : weights_of(std::get<Highlight>(figure));
   if (map && map->totals) weights = weights.first(static_cast<size_t>(map->token_rows()) * map->columns.tokens.size());
@@ -136,7 +170,7 @@ double scale_top(const Figure& figure, Scale scale) {
   return top > 0 ? top : 1;
 }
 
-double place(float weight, double top) { return std::clamp(weight / top, 0.0, 1.0); }
+double place(double weight, double top) { return std::clamp(weight / top, 0.0, 1.0); }
 
 std::vector<double> places(const Highlight& h, Scale scale) {
   const double top = scale_top(h, scale);

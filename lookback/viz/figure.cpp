@@ -88,6 +88,64 @@ void check_parts(const Highlight& h) {
                         "] of '", visible(token(h.words, k % n)).whole(), "' is ", w[k], ", not a finite number");
 }
 
+// NaN is a gap, infinity is none.
+void check_values(const std::vector<double>& values, const std::string& place) {
+  for (size_t k = 0; k < values.size(); ++k)
+    check<NumericError>(!std::isinf(values[k]), "chart: ", place, "[", k, "] is ", values[k], "; a gap is NaN");
+}
+
+void check_positions(int64_t first, size_t size, int64_t n, const std::string& place) {
+  const auto many = static_cast<int64_t>(size);
+  check(many >= 1, "chart: ", place, " has no values");
+  check(first >= 0 && first <= n && many <= n - first, "chart: ", place, " has ", many, " values from position ", first,
+        " on, but the chart has ", n, " positions");
+}
+
+// Whether there is a number to draw.
+bool check_line(const Chart::Line& line, int64_t n, const std::string& place) {
+  const size_t size = line.values.size();
+  check_positions(line.first, size, n, place);
+  check_values(line.values, place + ".values");
+  bool any = std::ranges::any_of(line.values, [](double v) { return std::isfinite(v); });
+  for (size_t b = 0; b < line.bands.size(); ++b) {
+    const Chart::Band& band = line.bands[b];
+    const std::string where = str_cat(place, ".bands[", b, "]");
+    check(band.low.size() == size && band.high.size() == size, "chart: ", where, " '", one_line(band.name), "' has ",
+          band.low.size(), " lower and ", band.high.size(), " upper bounds for ", size, " values");
+    check_values(band.low, where + ".low");
+    check_values(band.high, where + ".high");
+    for (size_t k = 0; k < size; ++k) any = any || (std::isfinite(band.low[k]) && std::isfinite(band.high[k]));
+  }
+  return any;
+}
+
+void check_parts(const Chart& c) {
+  const int64_t n = std::ssize(c.x.tokens);
+  check(!c.panels.empty() || !c.strips.empty() || !c.bars.empty(), "chart: has no panel, no strip and no bar");
+  check(n > 0 || (c.panels.empty() && c.strips.empty() && c.rules.empty()),
+        "chart: its x axis has no positions; give each one a label in x.tokens");
+  for (size_t p = 0; p < c.panels.size(); ++p) {
+    bool any = false;
+    check(!c.panels[p].lines.empty(), "chart: panels[", p, "] has no line");
+    for (size_t k = 0; k < c.panels[p].lines.size(); ++k)
+      if (check_line(c.panels[p].lines[k], n, str_cat("panels[", p, "].lines[", k, "]"))) any = true;
+    check(any, "chart: panels[", p, "] has no number to draw, only gaps");
+  }
+  for (size_t k = 0; k < c.rules.size(); ++k)
+    check(c.rules[k].position >= 0 && c.rules[k].position < n, "chart: rules[", k, "] is at position ",
+          c.rules[k].position, ", but the chart has ", n, " positions");
+  for (size_t k = 0; k < c.strips.size(); ++k) {
+    const std::string place = str_cat("strips[", k, "]");
+    check_positions(c.strips[k].first, c.strips[k].weights.size(), n, place);
+    for (size_t t = 0; t < c.strips[k].weights.size(); ++t)
+      check<NumericError>(std::isfinite(c.strips[k].weights[t]), "chart: ", place, ".weights[", t, "] is ",
+                          c.strips[k].weights[t], ", not a finite number");
+  }
+  for (size_t k = 0; k < c.bars.size(); ++k)
+    check<NumericError>(std::isfinite(c.bars[k].value), "chart: bars[", k, "] '", one_line(c.bars[k].name), "' is ",
+                        c.bars[k].value, ", not a finite number");
+}
+
 }  // namespace
 
 void check_figure(const Figure& figure) {

@@ -1,6 +1,6 @@
 // Pictures of where a model looked, drawn for terminals, documents, web pages
-// and programs: a heat map of one sequence over another, and a highlight of the
-// words of one text.
+// and programs: a heat map of one sequence over another, a highlight of the words
+// of one text, and a chart of series over time.
 #pragma once
 
 #include <algorithm>
@@ -66,14 +66,58 @@ struct Highlight {
   }
 };
 
-using Figure = std::variant<HeatMap, Highlight>;
+// Series over one axis of positions, time for example: a forecast with its bands after the past of its series, a
+// back-test, an error by steps ahead; below them what the model looked at. Panels stand one under another and share the
+// positions, as do strips of shaded cells, one for each hop, head or step ahead; bars follow, the weights of variables
+// for example. Lines of one name are one series: they have one colour and one place in the legend, in all panels.
+struct Chart {
+  // An interval around each value of a line. Of two bounds the lesser is the lower one, whatever quantiles crossed.
+  struct Band {
+    std::string name;               // "80 %"
+    std::vector<double> low, high;  // as many as the line has values; NaN in either is a gap
+  };
+  struct Line {
+    std::string name;
+    std::vector<double> values;  // NaN is a gap
+    int64_t first = 0;           // position of values[0]
+    std::vector<Band> bands;     // in any order; the widest is drawn first
+    bool dots = false;           // drawn as dots, not as a line
+  };
+  struct Panel {
+    std::string name;  // what is up its axis: "load in MW"
+    std::vector<Line> lines;
+  };
+  struct Rule {
+    int64_t position = 0;
+    std::string name;  // "origin"
+  };
+  struct Strip {
+    std::string name;
+    std::vector<double> weights;
+    int64_t first = 0;  // position of weights[0]
+  };
+  struct Bar {
+    std::string group, name;  // bars of one group stand together, in the order given
+    double value = 0;
+  };
+
+  Axis x{"time", {}};  // n positions: the token of each is its label, a time stamp for example, of any bytes
+  std::vector<Panel> panels;
+  std::vector<Rule> rules;  // vertical lines through all panels
+  std::vector<Strip> strips;
+  std::vector<Bar> bars;  // the first hundred are drawn; JSON has all
+  std::string title;
+  std::string weight_name = "weight";  // what the strips are of; not in JSON
+};
+
+using Figure = std::variant<HeatMap, Highlight, Chart>;
 
 enum class Theme { light, dark };
 
 // What the far end of the colour scale stands for: a weight of one, or the
 // largest weight of the figure (for long texts, where no weight comes near one),
 // of its parts where it has them. automatic takes unit for heat maps and peak for
-// highlights.
+// highlights and the strips of charts.
 enum class Scale { automatic, unit, peak };
 
 // How the terminal writes the tokens of columns: each on a line of its own with
@@ -101,9 +145,10 @@ struct HtmlOptions {
 };
 
 // Every function below throws ShapeError when the parts of a figure do not fit
-// together (axes without a name, or two of one name, included), and NumericError,
-// naming the place, when a weight, score or probability is not finite. Weights
-// outside [0, 1] are drawn as the nearest end of the scale.
+// together (axes without a name, or two of one name, included) or a chart has
+// nothing to draw, and NumericError, naming the place, when a weight, score or
+// probability is not finite or a value of a chart infinite. Weights outside
+// [0, 1] are drawn as the nearest end of the scale.
 void check_figure(const Figure& figure);
 
 // Lines of text, each ending in '\n' and no wider than the given width.
@@ -128,6 +173,10 @@ std::string to_html(const Figure& figure, const HtmlOptions& options = {});
 // Highlight, with one row of weights for each hop:
 //   {"generator": "lookback", "title", "words", "weights": [[...], ...], "probabilities": [{"label", "probability"}]}
 //   and, where it has parts, "parts": [{"words": 3, "weight": 0.2}, ...]
+// Chart, with null for NaN:
+//   {"generator": "lookback", "title", "x": {"name", "labels": [...]}, "panels": [{"name", "lines": [{"name", "first",
+//   "dots", "values": [...], "bands": [{"name", "low": [...], "high": [...]}]}]}], "rules": [{"position", "name"}],
+//   "strips": [{"name", "first", "weights": [...]}], "bars": [{"group", "name", "value"}]}
 // Numbers have the fewest digits that read back to the same float or double.
 std::string to_json(const Figure& figure);
 
@@ -138,7 +187,8 @@ std::string to_json(const Figure& figure);
 // subword marks of each axis; punctuation at the edge of a word and tokens like
 // "</s>" stay on their own. An axis without marks stays as it is. Totals are
 // those of the words. No word reaches over the end of a part. A map with text in
-// its cells stays as it is: two texts have no sum, and its tokens are names.
+// its cells stays as it is: two texts have no sum, and its tokens are names. So
+// does a chart.
 HeatMap merge_subwords(const HeatMap& map);
 Highlight merge_subwords(const Highlight& highlight);
 Figure merge_subwords(const Figure& figure);

@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "lookback/base/format_number.h"
-#include "lookback/viz/color.h"
 #include "lookback/viz/html_page.h"
 #include "lookback/viz/marks.h"
+#include "lookback/viz/picture.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::viz {
@@ -54,12 +54,14 @@ class Page {
     if (has_highlights_) page += kHighlightStyle;
     if (has_parts_) page += kPartsStyle;
     if (has_tables_) page += kTableStyle;
+    if (!chart_styles_.empty()) page += kChartStyle + chart_styles_;
     page += "</style>\n</head>\n<body>\n<h1>" + title + "</h1>\n" + kHint + out_ +
             "<div id=\"tip\" role=\"status\" aria-live=\"polite\"></div>\n<script>\n" + kScript;
     if (has_highlights_)
       page += std::string(kHighlightScript) + (has_parts_ ? kTokensOfParts : kTokensOfWords) + kHighlightRest;
     if (has_parts_) page += kPartsScript;
     if (has_tables_) page += kTableScript;
+    if (!chart_styles_.empty()) page += kChartScript;
     return page + "</script>\n</body>\n</html>\n";
   }
 
@@ -82,6 +84,17 @@ class Page {
     if (!is_table) sentences(m);
     table(m, title);
     out_ += "</section>\n";
+  }
+
+  void section(const Chart& c, size_t k) {
+    const std::string title = one_line(c.title.empty() ? str_cat("Chart ", k + 1) : c.title);
+    begin_section("chart", escape_markup(title), k);
+    Chart untitled = c;  // the section has it
+    untitled.title.clear();
+    const auto picture = [&](Theme theme) { return draw(untitled, {.theme = theme, .scale = options_.scale}); };
+    const PageSvg svg = svg_for_page(picture(Theme::light), picture(Theme::dark), str_cat("chart", k), title);
+    out_ += "<div class=\"scroll\">\n" + svg.element + "</div>\n</section>\n";
+    chart_styles_ += svg.style;
   }
 
   void sentences(const HeatMap& m) {
@@ -280,7 +293,8 @@ class Page {
   const HtmlOptions& options_;
   const double light_turns_ = turning_point(palette(Theme::light)), dark_turns_ = turning_point(palette(Theme::dark));
   bool has_totals_ = false, has_highlights_ = false, has_parts_ = false, has_tables_ = false;
-  std::string out_;  // the sections
+  std::string chart_styles_;  // the colours of each chart
+  std::string out_;           // the sections
 };
 
 }  // namespace

@@ -4,8 +4,9 @@
 namespace lookback::viz {
 
 inline constexpr const char* kHint =
-    "<p class=\"hint\">Point at a word or a cell, or walk there with Tab and the arrow keys; Enter or a click holds a "
-    "word, Escape lets go.</p>\n";
+    "<p class=\"hint\">Point at a word, a cell or a place in a chart, or walk there with Tab and the arrow keys; Enter "
+    "or "
+    "a click holds a word, Escape lets go.</p>\n";
 
 inline constexpr const char* kStyle = R"css(
 *{box-sizing:border-box}
@@ -322,6 +323,45 @@ for (const section of document.querySelectorAll('.table')) {
     const clamp = (k, n) => Math.max(0, Math.min(n - 1, k)), [u, t] = places.get(x);
     const to = cells[clamp(u + step[0], cells.length)][clamp(t + step[1], cells[0].length)];
     x.tabIndex = -1; to.tabIndex = 0; to.focus();
+  });
+}
+)js";
+
+inline constexpr const char* kChartStyle = R"css(
+.chart{border-top:1px solid var(--faint);margin-top:1rem;padding-top:1rem}
+.chart svg{display:block;max-width:100%;min-width:34rem;height:auto;forced-color-adjust:none}
+.chart .at{fill:var(--muted);fill-opacity:.25}
+.chart .at[fill]{fill-opacity:1;stroke:var(--text);stroke-width:1.5}
+@media print{.chart svg{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+)css";
+
+// What a title says is told at once, and the same with the arrow keys; without a script, titles do.
+inline constexpr const char* kChartScript = R"js(
+for (const svg of document.querySelectorAll('.chart svg')) {
+  const words = new Map();
+  for (const title of svg.querySelectorAll('rect>title')) {
+    words.set(title.parentElement, title.textContent);
+    title.remove();
+  }
+  const places = [...words.keys()];
+  let at = null;
+  const clear = () => { if (at) at.classList.remove('at'); quiet(); };
+  function show(e) {
+    clear();
+    at = e;
+    at.classList.add('at');
+    tell([[words.get(at), false]], at);
+  }
+  svg.addEventListener('pointerover', e => { if (words.has(e.target)) show(e.target); else clear(); });
+  svg.addEventListener('pointerleave', clear);
+  svg.addEventListener('focusout', clear);
+  window.addEventListener('scroll', quiet, {passive: true});
+  svg.addEventListener('keydown', e => {
+    if (e.key === 'Escape') clear();
+    const step = {ArrowLeft: -1, ArrowRight: 1, Home: -1e9, End: 1e9}[e.key];
+    if (!step || !places.length || e.ctrlKey || e.altKey || e.metaKey) return;
+    e.preventDefault();
+    show(places[Math.max(0, Math.min(places.length - 1, (at ? places.indexOf(at) : step > 0 ? -1 : places.length) + step))]);
   });
 }
 )js";

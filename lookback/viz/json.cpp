@@ -84,6 +84,44 @@ std::string json_of(const Highlight& h) {
          parts_of(h);
 }
 
+std::string values_of(const std::vector<double>& values) {
+  return array(std::ssize(values), [&](int64_t k) {
+    const double value = values[static_cast<size_t>(k)];
+    return std::isnan(value) ? std::string("null") : number(value);
+  });
+}
+
+// An array of objects, each on a line of its own.
+template <class T, class Object>
+std::string objects(const std::vector<T>& all, Object&& object) {
+  return array(std::ssize(all),
+               [&](int64_t k) { return (k ? "\n " : "") + ("{" + object(all[static_cast<size_t>(k)])) + "}"; });
+}
+
+std::string line_of(const Chart::Line& line) {
+  return str_cat("\"name\":", quoted(line.name), ",\"first\":", line.first, ",\"dots\":", line.dots ? "true" : "false",
+                 ",\"values\":", values_of(line.values), ",\"bands\":", objects(line.bands, [](const Chart::Band& b) {
+                   return "\"name\":" + quoted(b.name) + ",\"low\":" + values_of(b.low) +
+                          ",\"high\":" + values_of(b.high);
+                 }));
+}
+
+std::string json_of(const Chart& c) {
+  std::string out = ",\n\"x\":{\"name\":" + quoted(c.x.name) + ",\"labels\":" + array(c.x.tokens) + "}";
+  out += ",\n\"panels\":" + objects(c.panels, [](const Chart::Panel& p) {
+           return "\"name\":" + quoted(p.name) + ",\"lines\":" + objects(p.lines, line_of);
+         });
+  out += ",\n\"rules\":" + objects(c.rules, [](const Chart::Rule& r) {
+           return str_cat("\"position\":", r.position, ",\"name\":", quoted(r.name));
+         });
+  out += ",\n\"strips\":" + objects(c.strips, [](const Chart::Strip& s) {
+           return str_cat("\"name\":", quoted(s.name), ",\"first\":", s.first, ",\"weights\":", values_of(s.weights));
+         });
+  return out + ",\n\"bars\":" + objects(c.bars, [](const Chart::Bar& b) {
+           return "\"group\":" + quoted(b.group) + ",\"name\":" + quoted(b.name) + ",\"value\":" + number(b.value);
+         });
+}
+
 }  // namespace
 
 std::string to_json(const Figure& figure) {

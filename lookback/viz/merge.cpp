@@ -78,7 +78,9 @@ Highlight merge_subwords(const Highlight& highlight) {
 }
 
 Figure merge_subwords(const Figure& figure) {
-  return std::visit([](const auto& f) { return Figure(merge_subwords(f)); }, figure);
+  if (std::holds_alternative<Chart>(figure)) return figure;
+  if (const auto* map = std::get_if<HeatMap>(&figure)) return merge_subwords(*map);
+  return merge_subwords(std::get<Highlight>(figure));
 }
 
 }  // namespace lookback::viz

@@ -36,16 +36,43 @@ struct Label {
   bool bold = false;
 };
 
+struct Point {
+  double x, y;
+};
+
+// Lines or areas drawn as one: where two of its areas lie over each other, it is no darker.
+struct Path {
+  std::vector<std::vector<Point>> runs;  // one point alone is a dot
+  Rgb color;
+  double width = 0;  // of the line; 0 fills each run
+  double opacity = 1;
+  std::vector<double> dashes = {};  // drawn, left out, drawn, ...
+};
+
+// What pointing at a place shows. It is not seen.
+struct Hover {
+  double x, y, width, height;
+  std::string tip;
+};
+
 struct Picture {
   double width = 0, height = 0;
   Rgb background;
   std::string title, description;
   std::vector<Box> boxes;     // drawn in this order,
+  std::vector<Path> paths;    // then these,
   std::vector<Line> lines;    // then dashed lines,
   std::vector<Label> labels;  // then text
+  std::vector<Hover> hovers;
 };
 
 Picture draw(const Figure& figure, const PictureOptions& options);
+
+// A picture as an element of a page, its colours variables that `style` gives for both themes. `name` is its id.
+struct PageSvg {
+  std::string element, style;
+};
+PageSvg svg_for_page(const Picture& light, const Picture& dark, const std::string& name, const std::string& title);
 
 // About how wide a text is in a common sans-serif font, in multiples of its
 // size. Rather too wide than too narrow: the layout must hold with any font.

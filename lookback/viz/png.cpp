@@ -41,6 +41,7 @@ struct Late<R(A...)> {
 
 // Each stands for the function of the same name.
 #define LOOKBACK_LATE(function) constexpr Late<decltype(::function)> function{#function};
+LOOKBACK_LATE(cairo_close_path)
 LOOKBACK_LATE(cairo_create)
 LOOKBACK_LATE(cairo_destroy)
 LOOKBACK_LATE(cairo_fill)
@@ -55,8 +56,11 @@ LOOKBACK_LATE(cairo_save)
 LOOKBACK_LATE(cairo_scale)
 LOOKBACK_LATE(cairo_set_antialias)
 LOOKBACK_LATE(cairo_set_dash)
+LOOKBACK_LATE(cairo_set_line_cap)
+LOOKBACK_LATE(cairo_set_line_join)
 LOOKBACK_LATE(cairo_set_line_width)
 LOOKBACK_LATE(cairo_set_source_rgb)
+LOOKBACK_LATE(cairo_set_source_rgba)
 LOOKBACK_LATE(cairo_status)
 LOOKBACK_LATE(cairo_status_to_string)
 LOOKBACK_LATE(cairo_stroke)
@@ -106,10 +110,29 @@ void add(cairo_t* c, const Box& b) {
   cairo_fill(c);
 }
 
+void add(cairo_t* c, const Path& p) {
+  cairo_set_source_rgba(c, p.color.r / 255.0, p.color.g / 255.0, p.color.b / 255.0, p.opacity);
+  for (const std::vector<Point>& run : p.runs) {
+    for (size_t k = 0; k < run.size(); ++k)
+      k ? cairo_line_to(c, run[k].x, run[k].y) : cairo_move_to(c, run[k].x, run[k].y);
+    if (p.width == 0)
+      cairo_close_path(c);
+    else if (run.size() == 1)
+      cairo_line_to(c, run[0].x, run[0].y);  // round ends make a dot of it
+  }
+  if (p.width == 0) return cairo_fill(c);
+  cairo_set_line_width(c, p.width);
+  cairo_set_line_cap(c, CAIRO_LINE_CAP_ROUND);
+  cairo_set_line_join(c, CAIRO_LINE_JOIN_ROUND);
+  cairo_set_dash(c, p.dashes.data(), static_cast<int>(p.dashes.size()), 0);
+  cairo_stroke(c);
+}
+
 void add(cairo_t* c, const Line& l) {
   constexpr double kDash[] = {4, 4};
   set_color(c, l.color);
   cairo_set_line_width(c, 1);
+  cairo_set_line_cap(c, CAIRO_LINE_CAP_BUTT);
   cairo_set_dash(c, kDash, 2, 0);
   cairo_move_to(c, l.x1, l.y1);
   cairo_line_to(c, l.x2, l.y2);
@@ -194,6 +217,7 @@ std::string to_png(const Figure& figure, const PictureOptions& options) {
   cairo_set_antialias(c, CAIRO_ANTIALIAS_NONE);
   for (const Box& b : p.boxes) add(c, b);
   cairo_set_antialias(c, CAIRO_ANTIALIAS_GRAY);
+  for (const Path& path : p.paths) add(c, path);
   for (const Line& l : p.lines) add(c, l);
   const Layout layout(pango_cairo_create_layout(c));
   pango_layout_set_single_paragraph_mode(layout.get(), TRUE);

@@ -244,6 +244,7 @@ class Terminal {
 std::string to_terminal(const Figure& figure, const TerminalOptions& options) {
   check_figure(figure);
   if (const auto* highlight = std::get_if<Highlight>(&figure)) return highlight_on_terminal(*highlight, options);
+  if (const auto* chart = std::get_if<Chart>(&figure)) return chart_on_terminal(*chart, options);
   return Terminal(std::get<HeatMap>(figure), options).run();
 }
 

@@ -9,13 +9,6 @@ namespace lookback::viz {
 namespace {
 
 constexpr int64_t kMostBar = 24, kNumber = 5, kMostNumber = 6;  // columns
-constexpr std::array kEighths = {"", "\u258F", "\u258E", "\u258D", "\u258C", "\u258B", "\u258A", "\u2589"};
-
-std::string repeated(const char* words, int64_t times) {
-  std::string out;
-  for (int64_t k = 0; k < times; ++k) out += words;
-  return out;
-}
 
 class HighlightText {
  public:
@@ -97,12 +90,11 @@ class HighlightText {
     for (const auto& [label, probability] : highlight_.best()) {
       if (&label == &highlight_.probabilities.front().first) out_ += "\n";
       const std::string name = shorten(one_line(label), side);
-      const auto eighths = static_cast<int64_t>(std::lround(std::clamp(probability, 0.0, 1.0) * 8 * room));
       Row row(options_.color);
       row.to(side - display_width(name));
       row.plain(name);
       row.to(side + 1);
-      const std::string bar = repeated("\u2588", eighths / 8) + kEighths[static_cast<size_t>(eighths % 8)];
+      const std::string bar = block_bar(probability, room);
       if (!bar.empty()) row.styled(bar, text_style(terminal_color(options_.theme, 1)));
       row.to(side + room + 2);
       row.plain(shorten(fixed(probability, 2), kNumber));

@@ -1,6 +1,7 @@
 #include "lookback/viz/terminal_row.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace lookback::viz {
 namespace {
@@ -15,6 +16,19 @@ size_t shade_level(double place) {
   size_t level = kShades.size() - 1;
   while (level > 0 && place < kShadeFrom[level]) --level;
   return level;
+}
+
+std::string repeated(std::string_view words, int64_t times) {
+  std::string out;
+  for (int64_t k = 0; k < times; ++k) out += words;
+  return out;
+}
+
+std::string block_bar(double share, int64_t columns) {
+  constexpr std::array kEighths = {"", "\u258F", "\u258E", "\u258D", "\u258C", "\u258B", "\u258A", "\u2589"};
+  const auto eighths =
+      static_cast<int64_t>(std::lround(std::clamp(share, 0.0, 1.0) * 8 * static_cast<double>(columns)));
+  return repeated("\u2588", eighths / 8) + kEighths[static_cast<size_t>(eighths % 8)];
 }
 
 std::string background_style(int color) { return str_cat("48;5;", color); }

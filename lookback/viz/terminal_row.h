@@ -50,8 +50,11 @@ class Row {
 };
 
 // Shades for weights from 0, 5 %, 25 %, 50 % and 75 % of the scale.
-constexpr std::array kShades = {"\u00B7", "\u2591", "\u2592", "\u2593", "\u2588"};
+inline constexpr std::array kShades = {"\u00B7", "\u2591", "\u2592", "\u2593", "\u2588"};
 size_t shade_level(double place);
+
+std::string repeated(std::string_view words, int64_t times);
+std::string block_bar(double share, int64_t columns);  // so much of so many, to an eighth of a column
 
 // Styles of a colour of terminal_color or of the 16 to 255.
 std::string background_style(int color);
@@ -64,5 +67,6 @@ std::string dim_line(const std::string& words, const TerminalOptions& options);
 std::string scale_line(double top, int64_t left, const TerminalOptions& options, const std::string& name = "weight");
 
 std::string highlight_on_terminal(const Highlight& highlight, const TerminalOptions& options);
+std::string chart_on_terminal(const Chart& chart, const TerminalOptions& options);
 
 }  // namespace lookback::viz

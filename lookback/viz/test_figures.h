@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "lookback/viz/figure.h"
 
@@ -189,6 +190,173 @@ inline HeatMap question_and_context() {
   HeatMap map = german_english();
   map.columns.name = "context", map.rows.name = "the <question>";
   return map;
+}
+
+// A day's load in a week that rises, with noise that is the same each time.
+inline double load_at(int64_t hour) {
+  const double t = static_cast<double>(hour), noise = std::fmod(std::abs(std::sin(t * 12.9898) * 43758.5453), 1.0);
+  return 42000 + 30 * t + 9000 * std::sin((t - 8) * 0.2618) - 2500 * std::cos(t * 0.5236) + 2400 * (noise - 0.5);
+}
+
+// Hours from midnight of the first of June on.
+inline std::string hour_label(int64_t hour) {
+  const auto two = [](int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
+  return "2024-06-" + two(hour / 24 + 1) + " " + two(hour % 24) + ":00";
+}
+
+// The forecast of a line from `first` on, its bands as wide as the root of the steps ahead.
+inline Chart::Line forecast_line(int64_t first, int64_t steps, double miss) {
+  Chart::Line line{.name = "forecast", .values = {}, .first = first, .bands = {{"80 %", {}, {}}, {"95 %", {}, {}}}};
+  for (int64_t k = 0; k < steps; ++k) {
+    const double x = load_at(first + k) * 0.5 + load_at(first + k - 24) * 0.5 + miss * static_cast<double>(k) / 2;
+    const double spread = 1100 * std::sqrt(static_cast<double>(k) + 1);
+    line.values.push_back(x);
+    for (size_t b = 0; b < 2; ++b) {
+      const double z = b == 0 ? 0.8 : 1.4;
+      line.bands[b].low.push_back(x - z * spread), line.bands[b].high.push_back(x + z * spread);
+    }
+  }
+  return line;
+}
+
+// Five days of the past, a day ahead, of which half came true already.
+inline Chart fan_chart() {
+  constexpr int64_t kPast = 120, kAhead = 24;
+  Chart chart{.panels = {{"load in MW",
+                          {{.name = "past", .values = {}},
+                           forecast_line(kPast, kAhead, 60),
+                           {.name = "what came", .values = {}, .first = kPast, .dots = true}}}},
+              .rules = {{kPast - 1, "origin"}}};
+  for (int64_t k = 0; k < kPast + kAhead; ++k) chart.x.tokens.push_back(hour_label(k));
+  auto& lines = chart.panels[0].lines;
+  for (int64_t k = 0; k < kPast; ++k) lines[0].values.push_back(load_at(k));
+  for (int64_t k = 0; k < kAhead; ++k)
+    lines[2].values.push_back(k < kAhead / 2 ? load_at(kPast + k) : std::numeric_limits<double>::quiet_NaN());
+  chart.title = "Load of the next day";
+  return chart;
+}
+
+// Forecasts of a day from every thirtieth hour on, over what came.
+inline Chart back_test() {
+  constexpr int64_t kHours = 480;
+  Chart chart{.panels = {{"load in MW", {{.name = "what came", .values = {}}}}}};
+  for (int64_t k = 0; k < kHours; ++k) {
+    chart.x.tokens.push_back(hour_label(k));
+    chart.panels[0].lines[0].values.push_back(load_at(k));
+  }
+  for (int64_t first = 240; first + 24 <= kHours; first += 30)
+    chart.panels[0].lines.push_back(forecast_line(first, 24, first % 4 ? 80 : -120));
+  chart.title = "Back-test: a day ahead, from every 30th hour on";
+  return chart;
+}
+
+inline Chart error_by_steps() {
+  Chart chart{.x = {"steps ahead", {}}, .panels = {{"mean absolute error in MW", {}}}};
+  const std::vector<std::pair<std::string, double>> models{
+      {"last value", 900}, {"last day", 40}, {"linear map", 210}, {"LSTM with attention", 150}};
+  for (const auto& [name, growth] : models) {
+    Chart::Line& line = chart.panels[0].lines.emplace_back(Chart::Line{.name = name, .values = {}});
+    for (int k = 1; k <= 48; ++k)
+      line.values.push_back((name == "last day" ? 3100 : 500) + growth * std::sqrt(k) + 60 * std::sin(k));
+  }
+  for (int k = 1; k <= 48; ++k) chart.x.tokens.push_back(std::to_string(k));
+  chart.title = "Error by steps ahead";
+  return chart;
+}
+
+// The fan chart, and below it where each of three heads looked; what the variables weigh at two steps ahead.
+inline Chart attention_chart() {
+  Chart chart = fan_chart();
+  for (int64_t head = 0; head < 3; ++head) {
+    Chart::Strip strip{.name = "head " + std::to_string(head + 1), .weights = std::vector<double>(120)};
+    double sum = 0;
+    for (int64_t k = 0; k < 120; ++k) {
+      const double day = head == 0   ? std::cos(static_cast<double>(k % 24) * 0.2618)
+                         : head == 1 ? 0.0
+                                     : std::cos(static_cast<double>(k % 24 - 12) * 0.2618);
+      sum += strip.weights[static_cast<size_t>(k)] =
+          std::exp(3 * day + static_cast<double>(k - 120) / (head == 1 ? 4.0 : 60.0));
+    }
+    for (double& w : strip.weights) w /= sum;
+    chart.strips.push_back(strip);
+  }
+  const std::vector<std::pair<std::string, double>> weights{
+      {"load", 0.52}, {"temperature", 0.23}, {"hour of the day", 0.14}, {"holiday", 0.08}, {"wind", 0.03}};
+  for (const char* group : {"1 hour ahead", "24 hours ahead"})
+    for (const auto& [name, weight] : weights)
+      chart.bars.push_back({group, name, group[1] == ' ' ? weight : 0.2 + (weight - 0.2) * 0.3});
+  chart.title = "Load of the next day, and where the forecast looked";
+  return chart;
+}
+
+inline Chart long_series(int64_t n) {
+  Chart chart{.panels = {{"load",
+                          {{.name = "past", .values = {}},
+                           {.name = "forecast", .values = {}, .bands = {{"80 %", {}, {}}}},
+                           {.name = "dots", .values = {}, .dots = true}}}},
+              .strips = {{"head", std::vector<double>(static_cast<size_t>(n), 0.0)}}};
+  auto& lines = chart.panels[0].lines;
+  for (int64_t k = 0; k < n; ++k) {
+    chart.x.tokens.push_back("step " + std::to_string(k));
+    const double t = static_cast<double>(k), x = load_at(k) - 30 * t + 8000 * std::sin(t * 0.001);
+    lines[0].values.push_back(x), lines[1].values.push_back(x + 500), lines[2].values.push_back(x - 30000);
+    lines[1].bands[0].low.push_back(x - 4000), lines[1].bands[0].high.push_back(x + 4000);
+  }
+  lines[0].values[static_cast<size_t>(n / 3)] = 150000;  // an outlier no reduction may lose
+  chart.strips[0].weights[static_cast<size_t>(n / 2)] = 0.7;
+  chart.title = "A long one";
+  return chart;
+}
+
+// Names of any bytes; numbers of any size; gaps, values alone, bounds that cross.
+inline Chart hostile_chart() {
+  const HeatMap map = hostile();
+  constexpr double kGap = std::numeric_limits<double>::quiet_NaN();
+  Chart chart{
+      .x = {map.rows.tokens[9] + "<b>\xFF\n", map.columns.tokens}, .title = map.title, .weight_name = "</p>\033"};
+  chart.panels.push_back({"</g>\033[31m \xC3 & \"name\"", {}});
+  auto& lines = chart.panels[0].lines;
+  for (const std::string& name : map.columns.tokens)
+    lines.push_back({.name = name, .values = {1e300, kGap, -1e300, kGap, kGap, 1e-300, 0.0, -0.0}, .first = 2});
+  for (const std::string& name : map.rows.tokens)
+    lines.push_back(
+        {.name = name, .values = {kGap, 3}, .bands = {{name, {kGap, 1}, {2, 0}}, {"", {1, 2}, {3, 4}}}, .dots = true});
+  chart.panels.push_back({"", {{.name = "", .values = std::vector<double>(12, 1e-300)}}});
+  chart.panels.push_back({"constant", {{.name = "c", .values = std::vector<double>(12, -7.5)}}});
+  chart.panels.push_back({"",
+                          {{.name = "d",
+                            .values = {std::numeric_limits<double>::max(), std::numeric_limits<double>::lowest(),
+                                       std::numeric_limits<double>::denorm_min()}}}});
+  for (size_t k = 0; k < map.rows.tokens.size(); ++k) {
+    chart.rules.push_back({static_cast<int64_t>(k), map.rows.tokens[k]});
+    chart.strips.push_back({map.rows.tokens[k], {-1e300, 1e300, 0, 0.5}, static_cast<int64_t>(k) % 9});
+    chart.bars.push_back({map.rows.tokens[k / 3], map.columns.tokens[k], k % 2 ? -1e300 : 1e300});
+    chart.bars.push_back({"", map.rows.tokens[k], std::numeric_limits<double>::lowest()});
+  }
+  return chart;
+}
+
+inline std::vector<Chart> all_charts() {
+  std::vector<Chart> out{fan_chart(),       back_test(),     error_by_steps(),
+                         attention_chart(), hostile_chart(), long_series(3000)};
+  const auto one = [](std::vector<double> values) {
+    Chart chart{.panels = {{"", {{.name = "a", .values = values}}}}};
+    for (size_t k = 0; k < values.size(); ++k) chart.x.tokens.push_back(std::to_string(k));
+    return chart;
+  };
+  for (const std::vector<double>& values : std::vector<std::vector<double>>{
+           {1}, {0, 0, 0}, {5, 5}, {1e300, -1e300}, {1e-300, 2e-300}, {1e9, 1e9 + 1}, {1e16, 1e16 + 2}})
+    out.push_back(one(values));
+  out.push_back({.bars = {{"g", "only bars", 0.5}, {"", "b", 0}}});
+  out.push_back({.x = {"", {"a", "b"}}, .rules = {{1, "r"}}, .strips = {{"only a strip", {0, 0}}}});
+  Chart many = attention_chart();
+  for (int k = 0; k < 400; ++k) {
+    many.strips.push_back(many.strips[0]);
+    many.bars.push_back({"g" + std::to_string(k), "b", 0.1});
+    many.panels[0].lines.push_back({.name = "l" + std::to_string(k), .values = {1, 2}});
+  }
+  out.push_back(many);
+  return out;
 }
 
 }  // namespace lookback::viz
