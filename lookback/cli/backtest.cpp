@@ -19,7 +19,7 @@ namespace {
 
 struct BacktestFlags {
   StringList models, set;
-  std::string in, start, refit = "never", recipe, data, out, format = "csv", by, plot, series = "*";
+  std::string in, start, refit = "never", recipe, data, out, format = "csv", by, plot, series;
   int64_t stride = 1;
   MachineFlags machine;
 
@@ -109,7 +109,7 @@ int run_backtest(Args& args) {
   options.declare(parser);
   parser.parse(args.words);
   const int64_t refit_every = refit_of(flags);
-  check<ConfigError>(flags.series == "*" || !flags.plot.empty(), "backtest: --series is of --plot");
+  check<ConfigError>(flags.series.empty() || !flags.plot.empty(), "backtest: --series is of --plot");
   std::optional<Drawing> drawing;
   if (!flags.plot.empty()) drawing.emplace("backtest: --plot", flags.plot);
   const ThreadScope threads = flags.machine.use();
@@ -129,7 +129,8 @@ int run_backtest(Args& args) {
        .format = flags.format,
        .rows = !flags.out.empty(),
        .by = flags.by,
-       .picture = drawing ? flags.series : ""},
+       .figure = drawing.has_value(),
+       .series = flags.series},
       *loaded.options);
   if (drawing) drawing->write({*report.scores.figure});
   std::string lines;

@@ -62,8 +62,11 @@ int run_evaluate(Args& args) {
   if (!flags.plot.empty()) drawing.emplace("evaluate: --plot", flags.plot);
   const ThreadScope threads = flags.machine.use();
   const auto loaded = options.load(flags.models, parser, args.console.sink());
-  const auto report = loaded.model->evaluate(
-      {.files = flags.data, .resamples = flags.confidence ? flags.resamples : 0, .by = flags.by}, *loaded.options);
+  const auto report = loaded.model->evaluate({.files = flags.data,
+                                              .resamples = flags.confidence ? flags.resamples : 0,
+                                              .by = flags.by,
+                                              .figure = drawing.has_value()},
+                                             *loaded.options);
   check<ConfigError>(!drawing || report.figure, "evaluate: --plot: this model of task ", loaded.model->task(),
                      " neither gives each example one label nor forecasts");
   if (drawing) drawing->write({*report.figure});

@@ -13,13 +13,17 @@ namespace {
 
 struct ExplainFlags {
   StringList models, text, target, field;
-  std::string out;
+  std::string out, in, series;
   bool words = false, totals = false, steps = false;
   MachineFlags machine;
 
   void declare(Flags& v) {
     v.words("MODEL...", models, 1, "a model folder, or several: an ensemble");
     v("text", text, "TEXT", "the input; give it several times for several pictures on the terminal or one HTML page");
+    v("in", in, "TABLE",
+      "tasks that read a table: the table, - for standard input; the forecast, what it looked at and how much each "
+      "variable weighs");
+    v("series", series, "ID", "which series of --in; the first one unless given");
     v("target", target, "TEXT", "explain this output instead of the model's own; once for each --text");
     v("out", out, "FILE",
       "where to draw, by its ending: .html, .svg, .png or .json; an earlier drawing there is replaced, no other file; "
@@ -69,16 +73,29 @@ int run_explain(Args& args) {
   flags.declare(parser);
   options.declare(parser);
   parser.parse(args.words);
-  check<ConfigError>(!flags.text.empty(), "explain: --text TEXT is missing: the input to explain");
+  const bool by_table = tasks::task_of_model(flags.models[0]).reads_tables;
+  check<ConfigError>(!by_table || !flags.in.empty(), "explain: --in TABLE is missing: the table to explain");
+  check<ConfigError>(by_table || !flags.text.empty(), "explain: --text TEXT is missing: the input to explain");
+  check<ConfigError>(flags.text.empty() || !by_table,
+                     "explain: --text is of inputs one by one; this model reads a table, --in");
+  check<ConfigError>(by_table || (flags.in.empty() && flags.series.empty()),
+                     "explain: --in and --series are of models that read a table; this one reads --text");
+  check<ConfigError>(!by_table || !(flags.steps || flags.words || flags.totals || !flags.field.empty()),
+                     "explain: --steps, --words, --totals and --field are of texts; this model reads a table");
   check<ConfigError>(flags.target.empty() || flags.target.size() == flags.text.size(), "explain: ", flags.target.size(),
                      " times --target, but ", flags.text.size(), " times --text");
   std::optional<Drawing> picture;
   if (!flags.out.empty()) picture.emplace("explain: --out", flags.out);
-  check<ConfigError>(!picture || picture->holds_several() || flags.text.size() == 1, "explain: --out ", flags.out,
+  check<ConfigError>(!picture || picture->holds_several() || flags.text.size() <= 1, "explain: --out ", flags.out,
                      ": holds one picture; for several texts take .html or the terminal");
   check<ConfigError>(!flags.steps || flags.out.empty(), "explain: --steps prints numbers and draws no --out");
   const ThreadScope threads = flags.machine.use();
   const auto loaded = options.load(flags.models, parser, args.console.sink());
+  if (by_table) {
+    const viz::Figure figure = loaded.model->explain_table(flags.in, flags.series, *loaded.options);
+    if (!picture) return print(on_terminal({figure})), 0;
+    return picture->write({figure}), 0;
+  }
   const auto inputs = inputs_of(flags, *loaded.model);
   if (flags.steps) {
     std::string out;

@@ -299,7 +299,7 @@ std::vector<Prediction> Forecast::predict(Networks, std::span<const Input>, cons
 }
 
 viz::Figure Forecast::explain(Networks, const Input&, const Options&) {
-  throw ConfigError("explain: task forecast has no picture yet");
+  throw ConfigError("explain: a model of task forecast is given a table, --in TABLE, and no --text");
 }
 
 std::string Forecast::steps(Networks, const Input&, const Options&) {

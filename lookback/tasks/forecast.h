@@ -188,6 +188,8 @@ struct Forecast {
   static void check_options(Networks networks, const Options& options, const LogSink& log);
   static std::vector<Prediction> predict(Networks, std::span<const Input>, const Options&, TaskModel::Detail);
   static viz::Figure explain(Networks, const Input&, const Options&);
+  static viz::Figure explain_table(Networks networks, const std::string& file, const std::string& series,
+                                   const Options& options);
   static std::string steps(Networks, const Input&, const Options&);
   // What comes after each series of a table: "unique_id,ds,mean" and a column for both ends of each interval and for
   // each quantile, as CSV or JSONL.
@@ -224,6 +226,13 @@ std::vector<ForecastWindows::Window> windows_to_score(const SplitTable& table, S
 // is that of the longest horizon.
 EvaluationReport score_part(const SplitTable& table, Split split, const ForecastData& options,
                             const ForecastFrom& forecast, const TaskModel::Evaluation& what);
+
+// The mean absolute error of each step of the longest horizon, in the recipe's units.
+std::vector<double> errors_by_step(const SplitTable& table, Split split, const ForecastData& options,
+                                   const ForecastFrom& forecast);
+
+// The last value and, where there is a season, that of a season before.
+std::vector<std::pair<std::string, ForecastFrom>> naive_methods(const SplitTable& table, int64_t horizon);
 
 // The linear map that is a baseline, and where a model with model.linear begins: its ridge by the validation part.
 LinearForecast linear_map(const SplitTable& table, const ForecastData& data, const LogSink& log);

@@ -109,6 +109,16 @@ Baseline linear(const SplitTable& table, const ForecastData& data, const std::ve
 
 }  // namespace
 
+std::vector<std::pair<std::string, ForecastFrom>> naive_methods(const SplitTable& table, int64_t horizon) {
+  const Baseline last = naive("last value", table, {.kind = NaiveKind::last_value}, horizon, {});
+  std::vector<std::pair<std::string, ForecastFrom>> out{{last.name, last.forecast}};
+  if (table.season() == 1) return out;
+  const Baseline season =
+      naive("seasonal naive", table, {.kind = NaiveKind::seasonal, .season = table.season()}, horizon, {});
+  out.emplace_back(season.name, season.forecast);
+  return out;
+}
+
 std::vector<BaselineScores> Forecast::all_baselines(const Recipe& recipe, const std::string& root, const LogSink& log) {
   const SplitTable table = read_split(recipe.data, root);
   log(Severity::info, data::describe(table.report));

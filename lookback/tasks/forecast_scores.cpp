@@ -70,6 +70,22 @@ struct Scored {
   }
 };
 
+Scored scored_of(const SplitTable& table, Split split, const ForecastData& options,
+                 std::span<const ForecastWindows::Window> windows, const ForecastRows& rows) {
+  Scored out{.table = table,
+             .split = split,
+             .windows = windows,
+             .rows = rows,
+             .values = {},
+             .is_scaled = options.units == "scaled"};
+  for (const SplitSeries& s : table.series) {
+    auto& values = out.values.emplace_back(out.is_scaled ? s.scaled : s.series.values);
+    for (size_t t = 0; t < values.size(); ++t)
+      if (!s.series.known[t]) values[t] = kNone;
+  }
+  return out;
+}
+
 std::string signature_of(const ForecastData& options, int64_t horizon, int64_t windows, int64_t season) {
   return str_cat("horizon:", horizon, "|windows:", windows, "|stride:", options.stride, "|units:", options.units,
                  "|season:", season);
@@ -158,18 +174,7 @@ EvaluationReport score_part(const SplitTable& table, Split split, const Forecast
   check<FormatError>(!windows.empty(), "no series has ", horizons.front(), " values in its ",
                      split == Split::test ? "test" : "validation", " part, for data.horizons = ", horizons.front());
   const ForecastRows rows = forecast(windows);
-  Scored scored{.table = table,
-                .split = split,
-                .windows = windows,
-                .rows = rows,
-                .values = {},
-                .is_scaled = options.units == "scaled"};
-  for (const SplitSeries& s : table.series) {
-    auto& values = scored.values.emplace_back(scored.is_scaled ? s.scaled : s.series.values);
-    for (size_t t = 0; t < values.size(); ++t)
-      if (!s.series.known[t]) values[t] = kNone;
-  }
-
+  const Scored scored = scored_of(table, split, options, windows, rows);
   EvaluationReport result;
   std::vector<StringList> rows_by;
   std::vector<EvaluationLine> out;
@@ -208,6 +213,17 @@ EvaluationReport score_part(const SplitTable& table, Split split, const Forecast
   std::ranges::move(out, std::back_inserter(result.lines));
   if (!what.by.empty()) result.table = aligned(rows_by);
   return result;
+}
+
+std::vector<double> errors_by_step(const SplitTable& table, Split split, const ForecastData& options,
+                                   const ForecastFrom& forecast) {
+  const auto windows = windows_to_score(table, split, options);
+  const ForecastRows rows = forecast(windows);
+  const auto chosen = scored_of(table, split, options, windows, rows).of_horizon(options.longest_horizon(), false);
+  const auto report = metrics::score_forecasts(chosen, {.levels = rows.levels, .seasonality = 1});
+  std::vector<double> out;
+  for (const auto& step : report.by_step) out.push_back(step.scores[report.find("mae")].value.value_or(kNone));
+  return out;
 }
 
 }  // namespace lookback::tasks

@@ -9,6 +9,7 @@
 #include "lookback/io/json.h"
 #include "lookback/tasks/csv_input.h"
 #include "lookback/tasks/forecast.h"
+#include "lookback/tasks/forecast_charts.h"
 
 namespace lookback::tasks {
 namespace {
@@ -52,6 +53,21 @@ ModelTable read_model_table(const Forecast::Network& network, const StringList& 
                      " apart, those that the model learnt from ", c.frequency);
   if (!table.frequency && !frequency.empty()) table.frequency = data::parse_frequency(frequency);
   return model_table(network, split_series(std::move(table), data, network.scales));
+}
+
+int64_t horizon_of(const Forecast::Network& network, const Forecast::Options& options) {
+  return options.horizon ? options.horizon : network.config.horizon;
+}
+
+// "": the first one.
+size_t find_series(const SplitTable& table, const std::string& id, const std::string& command) {
+  if (id.empty()) return 0;
+  StringList ids;
+  for (size_t k = 0; k < table.series.size(); ++k) {
+    if (table.series[k].series.id == id) return k;
+    ids.push_back(table.series[k].series.id);
+  }
+  throw ConfigError(command + ": --series " + id + ": the table has no such series" + nearest_match(id, ids));
 }
 
 // "mean", "q0.1", ..., "lo-80", "hi-80", ...
@@ -159,7 +175,7 @@ std::string Forecast::predict_table(Networks networks, const std::string& file, 
                                     const Options& options) {
   check_format("predict", format);
   const ModelTable all = read_model_table(*networks[0], {file}, "100 %");
-  const int64_t H = options.horizon ? options.horizon : networks[0]->config.horizon;
+  const int64_t H = horizon_of(*networks[0], options);
   std::vector<Window> windows;
   for (const SplitSeries& s : all.table.series) {
     check<FormatError>(all.table.future.empty() || s.series.ahead >= H, name_of(file), ": series '", s.series.id,
@@ -180,6 +196,29 @@ std::string Forecast::predict_table(Networks networks, const std::string& file, 
   return out.take();
 }
 
+viz::Figure Forecast::explain_table(Networks networks, const std::string& file, const std::string& series,
+                                    const Options& options) {
+  check<ConfigError>(networks.size() == 1, "explain: an ensemble of forecasters has no attention of its own");
+  const Network& network = *networks[0];
+  const ModelTable all = read_model_table(network, {file}, "100 %");
+  const size_t which = find_series(all.table, series, "explain");
+  const SplitSeries& s = all.table.series[which];
+  const Window window{static_cast<int64_t>(which), s.series.size()};
+  // The intervals that were calibrated, unless others are asked for.
+  Options with_levels = options;
+  if (options.levels.empty())
+    for (const ConformalMargin& m : network.margins) with_levels.levels.push_back(io::json_number(m.percent));
+  const int64_t H = horizon_of(network, options);
+  const ForecastRows rows = all.forecast(networks, {&window, 1}, with_levels);
+  LookedAt looked;
+  if (!network.model->is_autoregressive())
+    looked = network.model
+                 ->forecast(read_windows(all.table.series, all.variables, {&window, 1}, network.config.history,
+                                         network.config.horizon))
+                 .looked;
+  return forecast_chart(all.table, which, rows, H, network.config.history, *network.model, looked);
+}
+
 EvaluationReport Forecast::evaluate(Networks networks, const io::ModelFolder& folder, const TaskModel::Evaluation& what,
                                     const Options& options) {
   auto run = read_data_of_run<ForecastData>(folder);
@@ -187,9 +226,17 @@ EvaluationReport Forecast::evaluate(Networks networks, const io::ModelFolder& fo
   check<ConfigError>(!run.data.train.empty(),
                      "evaluate: --data FILE... is missing, and the model's folder does not say what it learnt from");
   const ModelTable all = model_table(*networks[0], read_split(run.data, run.root, networks[0]->scales));
-  return score_part(
-      all.table, Split::test, run.data,
-      [&](std::span<const Window> windows) { return all.forecast(networks, windows, options); }, what);
+  const ForecastFrom forecast = [&](std::span<const Window> windows) {
+    return all.forecast(networks, windows, options);
+  };
+  EvaluationReport out = score_part(all.table, Split::test, run.data, forecast, what);
+  if (!what.figure) return out;
+  std::vector<std::pair<std::string, std::vector<double>>> errors{
+      {"this model", errors_by_step(all.table, Split::test, run.data, forecast)}};
+  for (const auto& [name, method] : naive_methods(all.table, run.data.longest_horizon()))
+    errors.emplace_back(name, errors_by_step(all.table, Split::test, run.data, method));
+  out.figure = error_chart(run.data.units == "scaled" ? "mean absolute error, scaled" : "mean absolute error", errors);
+  return out;
 }
 
 TaskModel::BacktestReport Forecast::backtest(Networks networks, const io::ModelFolder& folder,
@@ -203,7 +250,7 @@ TaskModel::BacktestReport Forecast::backtest(Networks networks, const io::ModelF
   const std::string start = what.start.empty() ? run.data.test_from : what.start;
   const StringList files = what.file.empty() ? run.data.files(run.root) : StringList{what.file};
   const ModelTable all = read_model_table(*networks[0], files, start);
-  const int64_t H = options.horizon ? options.horizon : networks[0]->config.horizon;
+  const int64_t H = horizon_of(*networks[0], options);
   ForecastData scoring;
   scoring.horizons = {std::to_string(H)}, scoring.stride = what.stride;
   const std::vector<Window> windows = windows_to_score(all.table, Split::test, scoring);
@@ -214,6 +261,8 @@ TaskModel::BacktestReport Forecast::backtest(Networks networks, const io::ModelF
   TaskModel::BacktestReport out;
   out.scores = score_part(all.table, Split::test, scoring, [&](std::span<const Window>) { return rows; },
                           {.files = {}, .by = what.by});
+  if (what.figure)
+    out.scores.figure = backtest_chart(all.table, windows, rows, H, find_series(all.table, what.series, "backtest"));
   if (!what.rows) return out;
   StringList columns = column_names(rows);
   columns.insert(columns.begin(), "y");

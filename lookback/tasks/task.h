@@ -143,6 +143,10 @@ class TaskModel {
                                     const PredictOptions& options) const = 0;
   // What the model looked at for one input, to be drawn. Throws ConfigError for a model without attention.
   virtual viz::Figure explain(const Input& input, const PredictOptions& options) const = 0;
+  // The same for a task whose input is a whole table: of one of its series, "" for the first. Throws ConfigError, also
+  // for an ensemble and for a task that reads inputs one by one, FormatError, IoError.
+  virtual viz::Figure explain_table(const std::string& file, const std::string& series,
+                                    const PredictOptions& options) const = 0;
   // The steps of one prediction in numbers, for people who want to follow how the model computes. Throws ConfigError
   // for an ensemble and for an empty input.
   virtual std::string steps(const Input& input, const PredictOptions& options) const = 0;
@@ -153,6 +157,7 @@ class TaskModel {
     StringList files;
     int64_t resamples = 0;  // for intervals; 0: none
     std::string by;         // what the table goes by: "label", "step", "series"; "": no table
+    bool figure = false;    // whether the picture is wanted
   };
   virtual EvaluationReport evaluate(const Evaluation& what, const PredictOptions& options) const = 0;
 
@@ -167,7 +172,8 @@ class TaskModel {
     std::string format = "csv";  // or "jsonl"
     bool rows = true;            // whether they are wanted
     std::string by;              // as in Evaluation
-    std::string picture;         // the series that is drawn, or "" for none; "*": the first one
+    bool figure = false;         // whether the picture is wanted
+    std::string series;          // that is drawn; "": the first one
   };
   struct BacktestReport {
     std::string rows;         // each forecast beside what came

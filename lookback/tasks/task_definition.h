@@ -25,7 +25,8 @@
 //   options(network, int8), check_options(networks, options, log)
 //   predict(networks, inputs, options, detail), explain(...), steps(...), evaluate(networks, folder, what, options);
 //                            a task whose input is a whole table: predict_table(networks, file, format, options),
-//                            backtest(networks, folder, what, train, options)
+//                            explain_table(networks, file, series, options), backtest(networks, folder, what, train,
+//                            options)
 //   tables()                 what evaluate's table can go by: "label"
 //   all_baselines(recipe, root, log)
 //
@@ -237,6 +238,13 @@ class ModelOf final : public TaskModel {
     check_quietly(options);
     check<ConfigError>(models_[0].network.has_attention(), "explain: this model has no attention to show");
     return T::explain(networks_, input, own(options));
+  }
+
+  viz::Figure explain_table(const std::string& file, const std::string& series,
+                            const PredictOptions& options) const override {
+    check_quietly(options);
+    if constexpr (reads_tables<T>) return T::explain_table(networks_, file, series, own(options));
+    throw ConfigError(str_cat("explain: a model of task ", T::kName, " is given --text, not --in"));
   }
 
   std::string steps(const Input& input, const PredictOptions& options) const override {
