@@ -58,12 +58,13 @@ std::string scientific(double x) {
 
 // The first number where labels count up by one: 1, 2, 3 for example.
 std::optional<int64_t> counts_from(const std::vector<std::string>& labels) {
+  constexpr int64_t kMostCount = 1'000'000'000'000;
   int64_t first = 0;
   for (size_t k = 0; k < labels.size(); ++k) {
     int64_t number = 0;
     const char* const end = labels[k].data() + labels[k].size();
     const auto [read, error] = std::from_chars(labels[k].data(), end, number);
-    if (error != std::errc() || read != end || std::abs(number) > 1'000'000'000'000) return std::nullopt;
+    if (error != std::errc() || read != end || number > kMostCount || number < -kMostCount) return std::nullopt;
     if (k == 0) first = number;
     if (number - first != static_cast<int64_t>(k)) return std::nullopt;
   }
@@ -210,7 +211,7 @@ double ValueAxis::place(double value) const {
   return std::clamp((value / 2 - low / 2) / (high / 2 - low / 2), 0.0, 1.0);
 }
 
-ValueAxis value_axis(const Chart::Panel& panel, int most_ticks) {
+ValueAxis value_axis(const Chart::Panel& panel, int ticks) {
   auto [low, high] = extent_of(panel);
   const double size = std::max(std::abs(low), std::abs(high));
   if (size < kNothing) {
@@ -224,7 +225,7 @@ ValueAxis value_axis(const Chart::Panel& panel, int most_ticks) {
     high = to_zero ? 0 : std::min(high + half * 0.1, kLargest);
   }
   ValueAxis axis{low, high, {}};
-  const double least = (high / 2 - low / 2) / (most_ticks / 2.0);
+  const double least = (high / 2 - low / 2) / ((ticks + 1) / 2.0);
   int exponent = exponent_of(least);
   int64_t digit = 1;
   while (decimal(digit, exponent) < least) digit = digit == 1 ? 2 : digit == 2 ? 5 : 10;

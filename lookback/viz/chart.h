@@ -60,7 +60,7 @@ struct ValueAxis {
 
   double place(double value) const;  // 0 at the foot, 1 at the top
 };
-ValueAxis value_axis(const Chart::Panel& panel, int most_ticks);
+ValueAxis value_axis(const Chart::Panel& panel, int ticks);  // about so many, at most two more
 
 // The labels that are written: evenly spaced, none nearer to its neighbour than `gap`, each wholly between `left` and
 // `right`; positions are `step` apart, the first at step / 2. Where some labels are midnights ("2024-06-03 00:00") and

@@ -348,7 +348,7 @@ class ChartDrawing {
           std::span(strip.weights).subspan(static_cast<size_t>(from - strip.first), static_cast<size_t>(to - from));
       const double weight = std::ranges::max(weights);
       const Rgb fill = shade(sketch_.palette, place(weight, top_));
-      if (!tips && fill == sketch_.palette.background) continue;
+      if (!tips && place(weight, top_) == 0) continue;
       const std::string name = strip.name.empty() ? "" : ", " + shown(strip.name);
       out_.boxes.push_back({left_ + static_cast<double>(from) * step(), y_, static_cast<double>(to - from) * step(),
                             height, fill, tips ? stamp(chart_, {from, to}) + name + ": " + fixed(weight, 4) : ""});

@@ -25,9 +25,9 @@ constexpr Palette kDark{.background = {17, 20, 27},
 
 // The first is the colour of text.
 constexpr std::array<Rgb, kSeriesColors> kLightSeries = {
-    {{26, 32, 44}, {0, 100, 175}, {208, 84, 0}, {0, 150, 110}, {214, 120, 175}, {232, 168, 30}, {110, 196, 240}}};
+    {{26, 32, 44}, {0, 98, 190}, {200, 78, 0}, {0, 160, 118}, {214, 120, 175}, {226, 162, 24}, {130, 205, 245}}};
 constexpr std::array<Rgb, kSeriesColors> kDarkSeries = {
-    {{232, 236, 241}, {86, 180, 233}, {224, 100, 20}, {0, 158, 115}, {226, 140, 190}, {240, 200, 66}, {40, 110, 190}}};
+    {{232, 236, 241}, {110, 195, 245}, {232, 106, 28}, {0, 150, 110}, {220, 130, 185}, {245, 215, 80}, {40, 110, 190}}};
 
 struct Lab {
   double L, a, b;
@@ -108,15 +108,15 @@ Rgb blend(Rgb below, Rgb color, double opacity) {
 }
 
 int terminal_nearest(Rgb c) {
-  const Lab wanted = to_lab(c);
   int best = 16;
-  double distance = 10;
-  for (int index = 16; index < 256; ++index) {
-    const Lab lab = to_lab(terminal_rgb(index));
-    const double dL = lab.L - wanted.L, da = lab.a - wanted.a, db = lab.b - wanted.b;
-    if (const double d = dL * dL + da * da + db * db; d < distance) best = index, distance = d;
-  }
+  for (int index = 17; index < 256; ++index)
+    if (distance(terminal_rgb(index), c) < distance(terminal_rgb(best), c)) best = index;
   return best;
+}
+
+double distance(Rgb a, Rgb b) {
+  const Lab x = to_lab(a), y = to_lab(b);
+  return std::sqrt((x.L - y.L) * (x.L - y.L) + (x.a - y.a) * (x.a - y.a) + (x.b - y.b) * (x.b - y.b));
 }
 
 double lightness(Rgb c) { return to_lab(c).L; }

@@ -26,6 +26,7 @@ const Palette& palette(Theme theme);
 Rgb shade(const Palette& p, double weight);         // weight in [0, 1]
 Rgb readable_on(const Palette& p, Rgb background);  // text colour with the better contrast
 double lightness(Rgb c);                            // L of OKLab, 0 black to 1 white
+double distance(Rgb a, Rgb b);                      // in OKLab
 double luminance(Rgb c);                            // relative luminance, as WCAG defines it
 std::string hex(Rgb c);                             // "#1e3a8a"
 

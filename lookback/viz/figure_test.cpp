@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
 #include <limits>
 
 #include "lookback/base/testing.h"
@@ -144,6 +146,99 @@ TEST(CheckFigure, NamesTheCellThatIsNotFinite) {
   map = german_english();
   map.row_scores[1] = -std::numeric_limits<double>::infinity();
   EXPECT_TRUE(has(message_of<NumericError>([&] { check_figure(map); }), "row_scores[1] of '▁the'"));
+}
+
+TEST(CheckFigure, NamesWhatDoesNotFitInAChart) {
+  for (const Chart& chart : all_charts()) EXPECT_NO_THROW(check_figure(chart));
+  const auto why = [](auto&& change) {
+    Chart chart = attention_chart();
+    change(chart);
+    return message_of<ShapeError>([&] { to_svg(chart); });
+  };
+  EXPECT_TRUE(has(message_of<ShapeError>([&] { to_json(Chart{}); }), "has no panel, no strip and no bar"));
+  EXPECT_TRUE(has(why([](Chart& c) { c.x.tokens.clear(); }), "x axis has no positions"));
+  EXPECT_TRUE(has(why([](Chart& c) { c.x.tokens.pop_back(); }),
+                  "panels[0].lines[1] has 24 values from position 120 on, but the chart has 143 positions"));
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  for (const int64_t first : {int64_t{-1}, int64_t{121}, kMost, -kMost})
+    EXPECT_TRUE(has(why([&](Chart& c) { c.panels[0].lines[1].first = first; }), "panels[0].lines[1] has 24 values"));
+  EXPECT_TRUE(has(why([](Chart& c) { c.panels[0].lines[0].values.clear(); }), "panels[0].lines[0] has no values"));
+  EXPECT_TRUE(has(why([](Chart& c) { c.panels.emplace_back(); }), "panels[1] has no line"));
+  EXPECT_TRUE(has(why([](Chart& c) { c.panels[0].lines[1].bands[1].low.pop_back(); }),
+                  "panels[0].lines[1].bands[1] '95 %' has 23 lower and 24 upper bounds for 24 values"));
+  EXPECT_TRUE(has(why([](Chart& c) {
+                    for (auto& line : c.panels[0].lines) {
+                      line.bands.clear();
+                      std::ranges::fill(line.values, std::numeric_limits<double>::quiet_NaN());
+                    }
+                  }),
+                  "panels[0] has no number to draw"));
+  EXPECT_TRUE(has(why([](Chart& c) { c.rules[0].position = 144; }), "rules[0] is at position 144"));
+  EXPECT_TRUE(has(why([](Chart& c) { c.rules[0].position = -1; }), "rules[0] is at position -1"));
+  EXPECT_TRUE(has(why([](Chart& c) { c.strips[2].first = 100; }), "strips[2] has 120 values from position 100 on"));
+
+  const auto number = [](auto&& change) {
+    Chart chart = attention_chart();
+    change(chart);
+    return message_of<NumericError>([&] { to_terminal(chart); });
+  };
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  EXPECT_TRUE(has(number([](Chart& c) { c.panels[0].lines[0].values[7] = kInfinity; }),
+                  "panels[0].lines[0].values[7] is inf; a gap is NaN"));
+  EXPECT_TRUE(has(number([](Chart& c) { c.panels[0].lines[1].bands[0].high[3] = -kInfinity; }),
+                  "panels[0].lines[1].bands[0].high[3] is -inf"));
+  EXPECT_TRUE(has(number([](Chart& c) { c.strips[1].weights[2] = std::numeric_limits<double>::quiet_NaN(); }),
+                  "strips[1].weights[2] is nan"));
+  EXPECT_TRUE(has(number([](Chart& c) { c.bars[1].value = kInfinity; }), "bars[1] 'temperature' is inf"));
+}
+
+// What the eye without one kind of cone sees (Machado et al. 2009, severity 1), as light.
+using Matrix = std::array<std::array<double, 3>, 3>;
+
+std::array<double, 3> seen(Rgb c, const Matrix& m) {
+  const auto light = [](uint8_t v) {
+    const double x = v / 255.0;
+    return x <= 0.04045 ? x / 12.92 : std::pow((x + 0.055) / 1.055, 2.4);
+  };
+  const std::array<double, 3> in{light(c.r), light(c.g), light(c.b)};
+  std::array<double, 3> out{};
+  for (size_t k = 0; k < 3; ++k) out[k] = m[k][0] * in[0] + m[k][1] * in[1] + m[k][2] * in[2];
+  return out;
+}
+
+Rgb as_rgb(const std::array<double, 3>& light) {
+  const auto byte = [](double x) {
+    x = std::clamp(x, 0.0, 1.0);
+    return static_cast<uint8_t>(std::lround(255 * (x <= 0.0031308 ? 12.92 * x : 1.055 * std::pow(x, 1 / 2.4) - 0.055)));
+  };
+  return {byte(light[0]), byte(light[1]), byte(light[2])};
+}
+
+TEST(Color, SeriesAreToldApart) {
+  constexpr Matrix kProtan = {
+      {{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}}};
+  constexpr Matrix kDeutan = {
+      {{0.367322, 0.860646, -0.227968}, {0.280085, 0.672501, 0.047413}, {-0.011820, 0.042940, 0.968881}}};
+  constexpr Matrix kTritan = {
+      {{1.255528, -0.076749, -0.178779}, {-0.078411, 0.930809, 0.147602}, {0.004733, 0.691367, 0.303900}}};
+  constexpr Matrix kAll = {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+  for (const Theme theme : {Theme::light, Theme::dark}) {
+    const Palette& p = palette(theme);
+    for (size_t a = 0; a < kSeriesColors; ++a) {
+      EXPECT_GT(distance(series_color(p, a), p.background), 0.15) << a;
+      for (size_t b = a + 1; b < kSeriesColors; ++b) {
+        EXPECT_GT(std::abs(lightness(series_color(p, a)) - lightness(series_color(p, b))), 0.045) << a << " " << b;
+        for (const Matrix& eye : {kAll, kProtan, kDeutan, kTritan})
+          EXPECT_GT(distance(as_rgb(seen(series_color(p, a), eye)), as_rgb(seen(series_color(p, b), eye))), 0.06)
+              << a << " " << b;
+      }
+    }
+    EXPECT_EQ(series_color(p, kSeriesColors), p.text);
+    EXPECT_EQ(blend(p.background, p.text, 0), p.background);
+    EXPECT_EQ(blend(p.background, p.text, 1), p.text);
+  }
+  for (int index = 16; index < 256; index += 7)
+    EXPECT_EQ(terminal_rgb(terminal_nearest(terminal_rgb(index))), terminal_rgb(index));
 }
 
 TEST(Color, EqualStepsOfLightness) {

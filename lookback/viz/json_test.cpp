@@ -102,5 +102,37 @@ TEST(Json, PartsAndCellsWhereThereAreAny) {
   EXPECT_FALSE(nlohmann::json::parse(to_json(german_english())).contains("cells"));
 }
 
+TEST(Json, ChartHasAllNumbersAsGiven) {
+  const Chart chart = attention_chart();
+  const auto json = nlohmann::json::parse(to_json(chart));
+  EXPECT_EQ(json["generator"], "lookback");
+  EXPECT_EQ(json["title"], chart.title);
+  EXPECT_EQ(json["x"]["name"], "time");
+  EXPECT_EQ(json["x"]["labels"].get<std::vector<std::string>>(), chart.x.tokens);
+  const auto& lines = json["panels"][0]["lines"];
+  EXPECT_EQ(json["panels"][0]["name"], "load in MW");
+  EXPECT_EQ(lines[0]["values"].get<std::vector<double>>(), chart.panels[0].lines[0].values);
+  EXPECT_EQ(lines[1]["first"], 120);
+  EXPECT_EQ(lines[1]["bands"][1]["name"], "95 %");
+  EXPECT_EQ(lines[1]["bands"][1]["high"].get<std::vector<double>>(), chart.panels[0].lines[1].bands[1].high);
+  EXPECT_EQ(lines[2]["dots"], true);
+  EXPECT_TRUE(lines[2]["values"][23].is_null());  // not known yet
+  EXPECT_EQ(json["rules"].dump(), R"([{"name":"origin","position":119}])");
+  EXPECT_EQ(json["strips"][1]["weights"].get<std::vector<double>>(), chart.strips[1].weights);
+  EXPECT_EQ(json["bars"][7].dump(),
+            nlohmann::json({{"group", "24 hours ahead"}, {"name", "hour of the day"}, {"value", chart.bars[7].value}})
+                .dump());
+  EXPECT_TRUE(is_drawing(to_json(chart)));
+
+  const auto hostile = nlohmann::json::parse(to_json(hostile_chart()));
+  EXPECT_EQ(hostile["panels"][0]["lines"][7]["name"], "\uFFFD\uFFFD");
+  EXPECT_EQ(hostile["panels"][0]["lines"][0]["values"].dump(), "[1e+300,null,-1e+300,null,null,1e-300,0,-0.0]");
+  EXPECT_EQ(hostile["panels"][3]["lines"][0]["values"].get<std::vector<double>>(),
+            hostile_chart().panels[3].lines[0].values);
+  Chart many = attention_chart();
+  many.bars.resize(300, {"", "b", 1});
+  EXPECT_EQ(nlohmann::json::parse(to_json(many))["bars"].size(), 300U);
+}
+
 }  // namespace
 }  // namespace lookback::viz

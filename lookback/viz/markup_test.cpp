@@ -117,6 +117,7 @@ std::vector<Figure> all_figures() {
   }
   figures.emplace_back(confusion_map({}, {}, "t"));
   figures.emplace_back(Highlight{.probabilities = {{"a", 0.5}}});
+  for (const Chart& chart : all_charts()) figures.emplace_back(chart);
   for (uint64_t seed = 0; seed < 60; ++seed) figures.emplace_back(noise(seed));
   return figures;
 }
@@ -185,6 +186,131 @@ TEST(Svg, LabelsStayInsideThePicture) {
       }
     }
   }
+}
+
+TEST(Svg, PathsStayInsideThePicture) {
+  for (const Chart& chart : all_charts()) {
+    const Picture p = draw(chart, {});
+    for (const Path& path : p.paths)
+      for (const auto& run : path.runs) {
+        EXPECT_FALSE(run.empty());
+        for (const Point at : run) {
+          EXPECT_TRUE(at.x >= 0 && at.x <= p.width) << at.x;
+          EXPECT_TRUE(at.y >= 0 && at.y <= p.height) << at.y;
+        }
+      }
+    for (const Line& l : p.lines) EXPECT_TRUE(l.x1 >= 0 && l.x2 <= p.width && l.y1 >= 0 && l.y2 <= p.height);
+    for (const Hover& h : p.hovers) EXPECT_TRUE(h.x >= 0 && h.x + h.width <= p.width && h.y + h.height <= p.height);
+  }
+}
+
+TEST(Svg, ChartHasLegendAxesAndTips) {
+  const Chart chart = fan_chart();
+  const std::string svg = to_svg(chart);
+  for (const char* words : {"past", "forecast", "what came", "80 %", "95 %", "load in MW", "time", "origin", "40000",
+                            "50000", "2024-06-03"})
+    EXPECT_EQ(count(svg, str_cat(">", words, "</text>")), 1) << words;
+  EXPECT_TRUE(has(svg, "<title>Load of the next day</title>"));
+  EXPECT_TRUE(has(svg, "<desc>A chart of 144 positions (time): past, forecast, what came.</desc>"));
+  EXPECT_EQ(count(svg, "<title>2024-06-"), 144);
+  EXPECT_TRUE(has(svg, "<title>2024-06-01 00:00: past "));
+  EXPECT_TRUE(has(svg, ", what came "));
+  EXPECT_TRUE(has(svg, " (95 %: "));
+  EXPECT_EQ(count(svg, "stroke-dasharray=\"4 4\""), 1);  // the rule
+  EXPECT_TRUE(has(svg, "stroke=\"" + hex(series_color(palette(Theme::light), 1)) + "\""));
+  EXPECT_TRUE(has(to_svg(Chart{.bars = {{"", "a", 1}}}), "<title>Chart</title>"));
+  // A line alone with no name needs no legend.
+  EXPECT_EQ(draw(Chart{.x = {"", {"a", "b"}}, .panels = {{"", {{.name = "", .values = {1, 2}}}}}}, {}).paths.size(),
+            1U);
+}
+
+// The runs of the paths of one colour that are drawn as lines.
+std::vector<std::vector<Point>> runs_of(const Picture& p, Rgb color, bool filled) {
+  std::vector<std::vector<Point>> out;
+  for (const Path& path : p.paths)
+    if (path.color == color && (path.width == 0) == filled) out.insert(out.end(), path.runs.begin(), path.runs.end());
+  return out;
+}
+
+TEST(Svg, GapsBreakLinesAndBands) {
+  constexpr double kGap = std::numeric_limits<double>::quiet_NaN();
+  Chart chart{.x = {"", {"a", "b", "c", "d", "e", "f"}},
+              .panels = {{"",
+                          {{.name = "",
+                            .values = {1, 2, kGap, 4, kGap, 3},
+                            .bands = {{"", {0, 1, 1, kGap, 1, 3}, {2, 3, 3, 5, kGap, 1}}}}}}}};
+  const Picture p = draw(chart, {});
+  std::vector<size_t> sizes;
+  for (const auto& run : runs_of(p, palette(Theme::light).text, false)) sizes.push_back(run.size());
+  EXPECT_EQ(sizes, (std::vector<size_t>{2, 1, 1}));
+  const auto bands = runs_of(p, palette(Theme::light).text, true);
+  ASSERT_EQ(bands.size(), 2U);
+  EXPECT_EQ(bands[0].size(), 6U);
+  EXPECT_EQ(bands[1].size(), 4U);  // one step alone is as wide as its cell
+  EXPECT_NEAR(bands[1][1].x - bands[1][0].x, 680.0 / 6, 1e-9);
+  EXPECT_LT(bands[1][0].y, bands[1][3].y);  // bounds that cross: the upper edge is above all the same
+}
+
+TEST(Svg, LinesAreWhereTheirNumbersAre) {
+  Chart chart{.x = {"", {"a", "b", "c"}}, .panels = {{"", {{.name = "", .values = {0, 10, 5}}}}}};
+  const Picture p = draw(chart, {});
+  const auto run = runs_of(p, palette(Theme::light).text, false).at(0);
+  ASSERT_EQ(run.size(), 3U);
+  EXPECT_NEAR(run[2].y, (run[0].y + run[1].y) / 2, 1e-9);
+  EXPECT_NEAR(run[1].x, (run[0].x + run[2].x) / 2, 1e-9);
+  const auto zero = std::ranges::find_if(p.labels, [](const Label& l) { return l.spans[0].text == "0"; });
+  ASSERT_NE(zero, p.labels.end());
+  EXPECT_NEAR(zero->y, run[0].y, 5);  // its tick stands beside it
+}
+
+TEST(Svg, AHundredThousandPointsAreASmallPicture) {
+  const Chart chart = long_series(100'000);
+  const std::string svg = to_svg(chart);
+  EXPECT_LT(svg.size(), 400'000U);
+  EXPECT_LT(to_html(chart).size(), 450'000U);
+  const Picture p = draw(chart, {});
+  double top = p.height;
+  for (const auto& run : runs_of(p, palette(Theme::light).text, false))
+    for (const Point at : run) top = std::min(top, at.y);
+  const auto blue = runs_of(p, series_color(palette(Theme::light), 1), false);
+  EXPECT_LT(top, blue.back().front().y - 80);  // the outlier is there
+  EXPECT_TRUE(has(svg, ", head: 0.7000</title>") || has(svg, "fill=\"" + hex(palette(Theme::light).full) + "\""));
+
+  // Thousands of forecasts, each in one column of pixels or two.
+  Chart many = long_series(50'000);
+  many.panels[0].lines.resize(1);
+  for (int64_t first = 0; first + 24 <= 50'000; first += 24)
+    many.panels[0].lines.push_back(forecast_line(first, 24, 1));
+  EXPECT_LT(to_svg(many).size(), 600'000U);
+}
+
+TEST(Svg, OverlappingBandsOfASeriesAreNoDarker) {
+  Chart chart{.x = {"", {"a", "b", "c", "d"}}, .panels = {{"", {}}}};
+  for (int64_t first : {0, 1, 2})
+    chart.panels[0].lines.push_back(
+        {.name = "f", .values = {1, 1}, .first = first, .bands = {{"80 %", {0, 0}, {2, 2}}}});
+  const Picture p = draw(chart, {});
+  EXPECT_EQ(std::ranges::count_if(p.paths, [](const Path& path) { return path.width == 0 && path.runs.size() == 3; }),
+            1);
+}
+
+TEST(Svg, StripsStandUnderTheirPositions) {
+  const Chart chart = attention_chart();
+  const Picture p = draw(chart, {});
+  double hover_x = -1;
+  for (const Hover& h : p.hovers)
+    if (h.tip.starts_with("2024-06-03 05:00:")) hover_x = h.x;
+  int64_t found = 0;
+  for (const Box& b : p.boxes)
+    if (b.tip.starts_with("2024-06-03 05:00, head ")) {
+      ++found;
+      EXPECT_NEAR(b.x, hover_x, 1e-9);
+    }
+  EXPECT_EQ(found, 3);
+  const std::string svg = to_svg(chart);
+  EXPECT_TRUE(has(svg, "<title>1 hour ahead, temperature: 0.23</title>"));
+  for (const char* words : {"head 2", "24 hours ahead", "holiday", "weight", "0.22"})
+    EXPECT_TRUE(has(svg, str_cat(">", words, "</text>"))) << words;
 }
 
 TEST(Svg, NothingToDraw) {
@@ -381,6 +507,25 @@ TEST(Html, TextInCells) {
   EXPECT_TRUE(has(hostile, "&lt;script&gt;alert(1)&lt;/script&gt;</td>"));
   EXPECT_FALSE(has(hostile, "<script>alert"));
   EXPECT_TRUE(has(to_html(long_table(101)), " data-text=\"7 of 101\"></td>"));
+}
+
+TEST(Html, ChartsAreDrawnInBothThemes) {
+  const std::string html = to_html(std::vector<Figure>{fan_chart(), german_english(), attention_chart()});
+  EXPECT_EQ(count(html, "<section class=\"chart\""), 2);
+  EXPECT_EQ(count(html, "<svg "), 2);
+  EXPECT_TRUE(has(html, "id=\"chart0\"") && has(html, "id=\"chart2\""));
+  EXPECT_EQ(count(html, "@media (prefers-color-scheme:dark){#chart"), 2);
+  for (const Theme theme : {Theme::light, Theme::dark})
+    EXPECT_TRUE(has(html, ":" + hex(series_color(palette(theme), 1)) + ";"));
+  EXPECT_FALSE(has(html, "fill=\"#"));
+  EXPECT_FALSE(has(html, "http:"));
+  EXPECT_EQ(count(html, ">Load of the next day</h2>"), 1);
+  EXPECT_TRUE(has(html, "<title>2024-06-01 00:00: past "));
+  EXPECT_EQ(count(html, "<script>"), 1);
+  EXPECT_FALSE(has(to_html(german_english()), "chart svg"));
+  const std::string hostile = to_html(hostile_chart());
+  EXPECT_FALSE(has(hostile, "<script>alert"));
+  EXPECT_TRUE(has(hostile, "&lt;script&gt;alert(1)&lt;/script&gt;"));
 }
 
 TEST(Html, TheTenBestLabelsAreDrawn) {

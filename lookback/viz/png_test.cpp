@@ -145,6 +145,50 @@ TEST_F(Png, EveryKindOfFigure) {
     EXPECT_GT(decode(to_png(figure, {.theme = Theme::dark, .pixels = 1})).width, 100);
 }
 
+TEST_F(Png, ChartsHaveTheColorsOfTheirSeries) {
+  const Chart chart = fan_chart();
+  for (const Theme theme : {Theme::light, Theme::dark}) {
+    const Palette& colors = palette(theme);
+    const Picture p = draw(chart, {.theme = theme});
+    const Pixels image = decode(to_png(chart, {.theme = theme, .pixels = 4}));
+    const Rgb blue = series_color(colors, 1), outer = blend(colors.background, blue, kBandOpacity),
+              inner = blend(outer, blue, kBandOpacity);
+    const auto near = [](Rgb a, Rgb b) {
+      return std::abs(a.r - b.r) <= 2 && std::abs(a.g - b.g) <= 2 && std::abs(a.b - b.b) <= 2;
+    };
+    int64_t dots = 0, lines = 0;
+    std::vector<const Path*> bands;
+    for (const Path& path : p.paths) {
+      if (path.width == 0 && path.runs[0].size() > 4) bands.push_back(&path);
+      for (const auto& run : path.runs) {
+        if (path.width > 0 && run.size() == 1) {
+          ++dots;
+          EXPECT_EQ(image.at(4 * run[0].x, 4 * run[0].y), path.color);
+        }
+        if (path.width > 0 && run.size() > 2 && path.color == blue) {  // the middle of the last stretch, clear of dots
+          const Point a = run[run.size() - 2], b = run.back();
+          ++lines;
+          EXPECT_TRUE(near(image.at(2 * (a.x + b.x), 2 * (a.y + b.y)), blue));
+        }
+      }
+    }
+    EXPECT_EQ(dots, 13);  // with that of the legend
+    EXPECT_EQ(lines, 1);
+    ASSERT_EQ(bands.size(), 2U);  // the wider one first
+    const Point wide = bands[0]->runs[0][16], narrow = bands[1]->runs[0][16];
+    EXPECT_TRUE(near(image.at(4 * wide.x, 4 * (wide.y * 0.3 + narrow.y * 0.7)), outer));
+    EXPECT_TRUE(near(image.at(4 * narrow.x, 4 * (narrow.y + 4)), inner));
+  }
+}
+
+TEST_F(Png, EveryKindOfChart) {
+  for (const Chart& chart : all_charts())
+    EXPECT_GT(decode(to_png(chart, {.theme = Theme::dark, .pixels = 1})).width, 100);
+  const Picture p = draw(long_series(100'000), {});
+  EXPECT_LT(std::max(p.width, p.height), 900);
+  EXPECT_EQ(to_png(back_test()), to_png(back_test()));
+}
+
 TEST_F(Png, TenThousandWordsFit) {
   const Picture p = draw(long_text(10000), {});
   EXPECT_LT(std::max(p.width, p.height), 8000);

@@ -39,11 +39,11 @@ class Writer {
 
   explicit Writer(Ink ink) : ink_(std::move(ink)) {}
 
-  // The element with what stands before its drawing; `attributes` come after its size.
+  // The element, with `mark` before its drawing.
   std::string run(const Picture& p, const std::string& attributes, std::string_view mark, const std::string& title) {
     const std::string width = coordinate(p.width), height = coordinate(p.height);
-    out_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + width + "\" height=\"" + height +
-           "\" viewBox=\"0 0 " + width + " " + height + "\" role=\"img\"" + attributes +
+    out_ = "<svg width=\"" + width + "\" height=\"" + height + "\" viewBox=\"0 0 " + width + " " + height +
+           "\" role=\"img\"" + attributes +
            " font-family=\"system-ui, 'Segoe UI', 'DejaVu Sans', 'Noto Sans', sans-serif\">\n";
     out_ += mark;
     out_ += "<title>" + escape_markup(title) + "</title>\n<desc>" + escape_markup(p.description) + "</desc>\n";
@@ -123,8 +123,9 @@ class Writer {
 std::string to_svg(const Figure& figure, const PictureOptions& options) {
   const Picture p = draw(figure, options);
   const char* const kind = std::holds_alternative<Chart>(figure) ? "Chart" : "Attention";
-  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" +
-         Writer(hex).run(p, "", std::string(kSvgMark) + "\n", p.title.empty() ? kind : p.title);
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + Writer(hex).run(p, " xmlns=\"http://www.w3.org/2000/svg\"",
+                                                                          std::string(kSvgMark) + "\n",
+                                                                          p.title.empty() ? kind : p.title);
 }
 
 PageSvg svg_for_page(const Picture& light, const Picture& dark, const std::string& name, const std::string& title) {

@@ -83,6 +83,7 @@ class ChartText {
     rows_ = kRows[std::clamp<size_t>(chart_.panels.size(), 1, 3) - 1];
     for (const Chart::Panel& panel : chart_.panels) axes_.push_back(value_axis(panel, static_cast<int>(rows_ / 2)));
     lay_out();
+    choose_styles();
     out_ = title_line(chart_.title, options_);
     legend();
     for (size_t p = 0; p < chart_.panels.size(); ++p) panel(p);
@@ -114,17 +115,24 @@ class ChartText {
   }
   int64_t column_of(int64_t position) const { return x_of(position) / kDotsAcross; }
 
-  std::string series_style(int series) const {
-    if (series % static_cast<int>(kSeriesColors) == 0) return "";  // the terminal's own
-    return text_style(terminal_nearest(series_color(palette(options_.theme), static_cast<size_t>(series))));
+  const std::string& series_style(int series) const { return styles_[static_cast<size_t>(series)].line; }
+  const std::string& band_style(int series, int band) const {
+    return styles_[static_cast<size_t>(series)].bands[static_cast<size_t>(band)];
   }
 
-  std::string band_style(int series, int band) const {
+  void choose_styles() {
     const Palette& colors = palette(options_.theme);
-    Rgb color = colors.background;
-    for (int k = 0; k <= band; ++k)
-      color = blend(color, series_color(colors, static_cast<size_t>(series)), kBandOpacity);
-    return background_style(terminal_nearest(color));
+    for (size_t s = 0; s < series_.all().size(); ++s) {
+      const Rgb color = series_color(colors, s);
+      // The first is the terminal's own.
+      Styles& styles = styles_.emplace_back();
+      if (s % kSeriesColors != 0) styles.line = text_style(terminal_nearest(color));
+      Rgb band = colors.background;
+      for (size_t b = 0; b < series_.all()[s].bands.size(); ++b) {
+        band = blend(band, color, kBandOpacity);
+        styles.bands.push_back(background_style(terminal_nearest(band)));
+      }
+    }
   }
 
   static const char* band_shade(int band) { return kShades[static_cast<size_t>(std::min(band + 1, 3))]; }
@@ -383,6 +391,11 @@ class ChartText {
   const Chart& chart_;
   const TerminalOptions& options_;
   const SeriesOf series_;
+  struct Styles {
+    std::string line;
+    std::vector<std::string> bands;
+  };
+  std::vector<Styles> styles_;  // of the series
   const int64_t width_;
   const double top_;  // of the scale of the strips
   const int64_t n_;

@@ -48,6 +48,7 @@ std::vector<Figure> all_figures() {
   for (const HeatMap& map : {answers(), with_totals(answers()), table, long_table(40)}) figures.emplace_back(map);
   std::swap(table.columns, table.rows);
   figures.emplace_back(table);
+  for (const Chart& chart : all_charts()) figures.emplace_back(chart);
   figures.emplace_back(Highlight{.title = "t", .probabilities = {{"a", 0.5}}});
   return figures;
 }
@@ -93,7 +94,9 @@ TEST(Terminal, WithoutColorNoEscapes) {
 TEST(Terminal, NeverWiderThanAsked) {
   for (const Figure& map : all_figures())
     for (const ColumnLabels labels : {ColumnLabels::automatic, ColumnLabels::staggered, ColumnLabels::vertical})
-      for (int64_t width : {-5, 1, 20, 21, 25, 34, 60, 80, 120, 200})
+      for (int64_t width : std::holds_alternative<Chart>(map) && labels != ColumnLabels::automatic
+                               ? std::vector<int64_t>{}
+                               : std::vector<int64_t>{-5, 1, 20, 21, 25, 34, 60, 80, 120, 200})
         for (const std::string& line : lines_of(without_styles(to_terminal(map, {.width = width, .labels = labels}))))
           EXPECT_LE(display_width(line), std::max<int64_t>(width, 20)) << line << "|" << width;
 }
@@ -259,6 +262,75 @@ TEST(Terminal, HighlightFromRightToLeft) {
   EXPECT_LT(lines[0].find("الفيلم"), lines[0].find("كان"));
   EXPECT_LT(lines[0].find("New"), lines[0].find("York"));
   EXPECT_LT(lines[0].find("York"), lines[0].find("رائعا"));
+}
+
+// Ten steps of a past, three ahead.
+Chart little_chart() {
+  Chart chart{
+      .panels = {{"load",
+                  {{.name = "past", .values = {0, 1, 2, 3, 4, 5, 4, 3, 2, 1}},
+                   {.name = "forecast", .values = {1, 2, 4}, .first = 10, .bands = {{"80 %", {0, 0, 1}, {2, 4, 7}}}}}}},
+      .rules = {{9, "origin"}},
+      .strips = {{"head", {0, 0, 0, 0, 0, 1, 0.5, 0, 0, 0.3}}},
+      .bars = {{"variables", "load", 0.75}, {"variables", "wind", -0.25}},
+      .title = "Next"};
+  for (int k = 1; k <= 13; ++k) chart.x.tokens.push_back(std::to_string(k));
+  return chart;
+}
+
+TEST(Terminal, ChartWithoutColor) {
+  EXPECT_EQ(to_terminal(little_chart(), {.width = 42, .color = false}),
+            "Next\n"
+            "⠒⠒ past  o forecast  ░░ 80 %\n"
+            "load                          origin\n"
+            "   7 ┤                          ┊       ░\n"
+            "     │                          ┊       ░\n"
+            "   6 ┤                          ┊      ░░\n"
+            "     │                          ┊      ░░\n"
+            "   5 ┤              ⢀⢄          ┊     ░░░\n"
+            "     │             ⡰⠁ ⠱⡀        ┊     ░░░\n"
+            "   4 ┤           ⢠⠊    ⠈⢢       ┊    ░░░o\n"
+            "     │          ⡠⠃       ⠱⡀     ┊   ░░░░░\n"
+            "   3 ┤        ⢀⠔⠁         ⠑⢄    ┊   ░░░░░\n"
+            "     │       ⡠⠃             ⠣⡀  ┊  ░░░░░░\n"
+            "   2 ┤     ⢀⠎                ⠈⢆ ┊  ░░o░░░\n"
+            "     │    ⢠⠊                   ⢣┊  ░░░░░░\n"
+            "   1 ┤  ⢀⠔⠁                     ⠁  o░░░░░\n"
+            "   0 ┤ ⡠⠊                       ┊  ░░░░░\n"
+            "head  ··············███▓▓▓·····▒▒▒\n"
+            "     └────────────┬─────────────┬─────────\n"
+            "                  5             10\n"
+            "                      time\n"
+            "\n"
+            "      0 ··░░▒▒▓▓██ 1\n"
+            "\n"
+            "variables\n"
+            "load       ██████████████████ 0.75\n"
+            "wind ██████                   -0.25\n");
+}
+
+TEST(Terminal, ChartInColor) {
+  const std::string out = to_terminal(little_chart(), {.width = 60});
+  const Palette& colors = palette(Theme::dark);
+  const Rgb line = series_color(colors, 1);
+  const int under = terminal_nearest(blend(colors.background, line, kBandOpacity));
+  EXPECT_TRUE(has(out, str_cat("\033[48;5;", under, "m \033[0m")));
+  EXPECT_TRUE(has(out, str_cat("\033[48;5;", under, ";38;5;", terminal_nearest(line), "m")));
+  EXPECT_FALSE(has(without_styles(out), "o forecast\n"));  // a line of its own colour, no marks
+  EXPECT_TRUE(has(without_styles(out), "⠒⠒ past  ⠒⠒ forecast"));
+  EXPECT_TRUE(has(out, str_cat("\033[48;5;", terminal_color(Theme::dark, 1), "m \033[0m")));
+  EXPECT_NE(out, to_terminal(little_chart(), {.width = 60, .theme = Theme::light}));
+  EXPECT_TRUE(has(without_styles(to_terminal(fan_chart())), "\u2022 what came"));
+}
+
+TEST(Terminal, LongChartsKeepWhatStandsOut) {
+  const std::string out = to_terminal(long_series(100'000), {.color = false});
+  EXPECT_EQ(lines_of(out).size(), lines_of(to_terminal(long_series(3000), {.color = false})).size());
+  EXPECT_TRUE(has(out, "head ") && has(out, "\u2588"));
+  const std::string peak = lines_of(out)[4];  // where only the outlier is
+  EXPECT_EQ(std::ranges::count_if(graphemes(peak), [](const std::string& g) { return g >= "\u2801" && g <= "\u28FF"; }),
+            1)
+      << peak;
 }
 
 }  // namespace
