@@ -66,6 +66,25 @@ uint64_t name_of(const ForecastWindows::Window& window, const SplitSeries& serie
   return (out ^ static_cast<uint64_t>(window.origin)) * 1099511628211U;
 }
 
+constexpr double kLeastSpread = 1e-3;  // of scaled values: a history may be constant
+
+// What margins of intervals are multiples of.
+std::vector<double> spreads_of(const ForecastBatch& batch) {
+  const auto B = std::ssize(batch.lengths), L = batch.history.dim(1);
+  std::vector<double> out;
+  for (int64_t b = 0; b < B; ++b) {
+    double n = 0, mean = 0, squares = 0;
+    for (int64_t t = L - batch.lengths[static_cast<size_t>(b)]; t < L; ++t) {
+      if (batch.known.data<float>()[b * L + t] == 0) continue;
+      const double x = batch.history.data<float>()[b * L + t], before = x - mean;
+      mean += before / ++n;
+      squares += before * (x - mean);
+    }
+    out.push_back(kLeastSpread + (n > 0 ? std::sqrt(std::max(0.0, squares / n)) : 0));
+  }
+  return out;
+}
+
 // One network's columns [B, H, columns] of a batch.
 std::vector<double> columns_of(const Forecast::Network& network, const ForecastBatch& batch,
                                std::vector<uint64_t> names, const Columns& columns, const Forecast::Options& options) {
@@ -131,6 +150,7 @@ ForecastRows forecast_rows(Forecast::Networks networks, std::span<const SplitSer
     const ForecastBatch batch = read_windows(series, variables, now, c.history, c.horizon);
     std::vector<uint64_t> names;
     for (const auto& w : now) names.push_back(name_of(w, series[static_cast<size_t>(w.series)]));
+    const std::vector<double> spreads = spreads_of(batch);
     std::vector<double> sum(now.size() * static_cast<size_t>(c.horizon) * width);
     for (const Forecast::Network* const network : networks) {
       std::vector<double> own = columns_of(*network, batch, names, columns, options);
@@ -138,7 +158,7 @@ ForecastRows forecast_rows(Forecast::Networks networks, std::span<const SplitSer
         const auto& margins = network->margin(out.intervals[k])->margins;
         for (size_t i = 0; i < own.size() / width; ++i) {
           double* const ends = own.data() + i * width + 1 + out.levels.size() + 2 * k;
-          const double margin = margins[i % margins.size()];
+          const double margin = margins[i % margins.size()] * spreads[i / margins.size()];
           // Ends never pass each other.
           const double middle = (ends[0] + ends[1]) / 2;
           ends[0] = std::min(ends[0] - margin, middle), ends[1] = std::max(ends[1] + margin, middle);
@@ -160,6 +180,8 @@ std::vector<ConformalMargin> conformal_margins(const Forecast::Network& network,
   for (int64_t k = 0; k < data.size(); ++k) windows.push_back(data.window(k));
   const ForecastRows rows = forecast_rows({&one, 1}, data.table().series, data.variables(), windows, options);
   std::vector<ConformalMargin> out;
+  const std::vector<double> spreads =
+      spreads_of(read_windows(data.table().series, data.variables(), windows, network.config.history, 1));
   for (size_t k = 0; k < rows.intervals.size(); ++k) {
     ConformalMargin& one_margin = out.emplace_back(ConformalMargin{rows.intervals[k], {}});
     for (int64_t h = 0; h < rows.horizon; ++h) {
@@ -167,7 +189,7 @@ std::vector<ConformalMargin> conformal_margins(const Forecast::Network& network,
       for (int64_t n = 0; n < rows.N(); ++n) {
         const auto y = data.value(windows[static_cast<size_t>(n)], h);
         const auto ends = rows.step(n, h).subspan(1 + rows.levels.size() + 2 * k);
-        if (y) misses.push_back(std::max(ends[0] - *y, *y - ends[1]));
+        if (y) misses.push_back(std::max(ends[0] - *y, *y - ends[1]) / spreads[static_cast<size_t>(n)]);
       }
       if (misses.empty()) return {};  // a validation part that is shorter than the horizon
       one_margin.margins.push_back(conformal_margin(std::move(misses), one_margin.percent));
