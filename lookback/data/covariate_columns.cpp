@@ -28,6 +28,12 @@ bool says_nothing(std::string_view cell) {
   return std::ranges::find(kWords, trimmed(cell)) != kWords.end();
 }
 
+std::string RowPlaces::operator[](int64_t row) const {
+  auto file = files_.begin();
+  while (file + 1 != files_.end() && file[1].first <= row) ++file;
+  return str_cat(file->second, ":", lines_.at(static_cast<size_t>(row)));
+}
+
 CovariateColumns::CovariateColumns(const SeriesOptions& options)
     : options_(options),
       past_(columns_of(options.past, "past")),
@@ -98,11 +104,11 @@ std::vector<SeriesColumn> CovariateColumns::described(const std::vector<Column>&
 }
 
 // What a policy makes of a cell: NaN where the last value is to be taken.
-void CovariateColumns::settle(double& cell, const Column& column, const std::string& where,
+void CovariateColumns::settle(double& cell, const Column& column, const RowPlaces& where, int64_t row,
                               SeriesReport& report) const {
   if (std::isfinite(cell)) return;
   const bool infinite = std::isinf(cell);
-  check<FormatError>((infinite ? options_.infinite : options_.missing) != "error", where, ": ",
+  check<FormatError>((infinite ? options_.infinite : options_.missing) != "error", where[row], ": ",
                      infinite ? "an infinite value" : "no value", " in column '", column.name, "'; data.",
                      infinite ? "infinite" : "missing", " = \"fill\" takes the last value");
   cell = kNone;
@@ -110,11 +116,11 @@ void CovariateColumns::settle(double& cell, const Column& column, const std::str
 }
 
 std::vector<double> CovariateColumns::on_grid(const Column& column, const std::vector<int64_t>& rows,
-                                              const StringList& where, SeriesReport& report) const {
+                                              const RowPlaces& where, SeriesReport& report) const {
   std::vector<double> out;
   for (const int64_t row : rows) {
     double& x = out.emplace_back(row == kNoRow ? kNone : column.cells[static_cast<size_t>(row)]);
-    if (row != kNoRow) settle(x, column, where[static_cast<size_t>(row)], report);
+    if (row != kNoRow) settle(x, column, where, row, report);
   }
   const auto first = std::ranges::find_if(out, [](double x) { return !std::isnan(x); });
   const double leading = first != out.end() ? *first : column.categorical ? kNoCategory : 0;
@@ -123,7 +129,7 @@ std::vector<double> CovariateColumns::on_grid(const Column& column, const std::v
   return out;
 }
 
-double CovariateColumns::constant(const Column& column, const std::vector<int64_t>& rows, const StringList& where,
+double CovariateColumns::constant(const Column& column, const std::vector<int64_t>& rows, const RowPlaces& where,
                                   const std::string& id) const {
   double out = kNone;
   const auto text = [&](double x) {
@@ -132,14 +138,15 @@ double CovariateColumns::constant(const Column& column, const std::vector<int64_
   for (const int64_t row : rows) {
     const double x = column.cells[static_cast<size_t>(row)];
     if (!std::isfinite(x)) continue;
-    check<FormatError>(std::isnan(out) || x == out, where[static_cast<size_t>(row)], ": static column '", column.name,
-                       "' of series '", id, "' was ", std::isnan(out) ? "" : text(out), " and is now ", text(x));
+    if (!std::isnan(out) && x != out)
+      throw FormatError(str_cat(where[row], ": static column '", column.name, "' of series '", id, "' was ", text(out),
+                                " and is now ", text(x)));
     out = x;
   }
   return !std::isnan(out) ? out : column.categorical ? kNoCategory : 0;
 }
 
-void CovariateColumns::give(const std::vector<int64_t>& rows, const std::vector<int64_t>& all, const StringList& where,
+void CovariateColumns::give(const std::vector<int64_t>& rows, const std::vector<int64_t>& all, const RowPlaces& where,
                             Series& series, SeriesReport& report) const {
   const std::vector<int64_t> known(rows.begin(), rows.begin() + series.size());
   for (const Column& c : past_) series.past.push_back(on_grid(c, known, where, report));

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lookback/data/series_table.h"
@@ -13,6 +14,19 @@ namespace lookback::data {
 std::optional<double> number_of(std::string_view cell);
 // Whether a cell says that there is no value: "", NaN, NA, null.
 bool says_nothing(std::string_view cell);
+
+// Where the rows of a table are, "path:line", in eight bytes each.
+class RowPlaces {
+ public:
+  void begin_file(const std::string& path) { files_.emplace_back(size(), path); }
+  void add(int64_t line) { lines_.push_back(line); }
+  int64_t size() const { return std::ssize(lines_); }
+  std::string operator[](int64_t row) const;
+
+ private:
+  std::vector<std::pair<int64_t, std::string>> files_;  // the first row of each
+  std::vector<int64_t> lines_;
+};
 
 class CovariateColumns {
  public:
@@ -33,7 +47,7 @@ class CovariateColumns {
   // Fills in what a series has of its columns. `rows`: of each stamp of its grid, those ahead of its last value
   // included, the row there, or kNoRow; `all`: every row of it. `where` names rows. What is missing takes up the last
   // value before it and is counted. Throws FormatError as the options say.
-  void give(const std::vector<int64_t>& rows, const std::vector<int64_t>& all, const StringList& where, Series& series,
+  void give(const std::vector<int64_t>& rows, const std::vector<int64_t>& all, const RowPlaces& where, Series& series,
             SeriesReport& report) const;
 
  private:
@@ -48,10 +62,10 @@ class CovariateColumns {
   };
   std::vector<Column> columns_of(const StringList& names, const char* key) const;
   static std::vector<SeriesColumn> described(const std::vector<Column>& columns);
-  void settle(double& cell, const Column& column, const std::string& where, SeriesReport& report) const;
-  std::vector<double> on_grid(const Column& column, const std::vector<int64_t>& rows, const StringList& where,
+  void settle(double& cell, const Column& column, const RowPlaces& where, int64_t row, SeriesReport& report) const;
+  std::vector<double> on_grid(const Column& column, const std::vector<int64_t>& rows, const RowPlaces& where,
                               SeriesReport& report) const;
-  double constant(const Column& column, const std::vector<int64_t>& rows, const StringList& where,
+  double constant(const Column& column, const std::vector<int64_t>& rows, const RowPlaces& where,
                   const std::string& id) const;
 
   const SeriesOptions& options_;

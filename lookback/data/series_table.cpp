@@ -43,6 +43,7 @@ class Reading {
 
   void read(const std::string& file) {
     LineReader reader(file);
+    where_.begin_file(file);
     std::string line;
     bool first = true;
     const auto next = [&](std::string& out) {
@@ -51,23 +52,24 @@ class Reading {
       return true;
     };
     while (next(line)) {
-      const std::string where = str_cat(file, ":", reader.number());
+      const int64_t number = reader.number();
+      const std::string where = str_cat(file, ":", number);
       if (line.find_first_not_of(' ') == line.npos) continue;  // tabs are cells
       if (first) tab_ = line.find('\t') != line.npos;
       cells_of(line, next, where);
       if (std::exchange(first, false) && take_header(file)) continue;
       check<FormatError>(cells_.size() == names_.size(), where, ": ", cells_.size(), " cells, but there are ",
                          names_.size(), " columns");
-      take_row(where);
+      take_row(where, number);
     }
     check<FormatError>(!first, file, ": is empty");
   }
 
   SeriesTable table() {
-    check<FormatError>(!where_.empty(), "data.train: no rows");
+    check<FormatError>(where_.size() > 0, "data.train: no rows");
     SeriesTable out;
     give_stamps(out.style);
-    out.report.rows = std::ssize(where_);
+    out.report.rows = where_.size();
     find_grid(out);
     out.past = covariates_.past(), out.future = covariates_.future(), out.fixed = covariates_.fixed();
     for (Raw& raw : raw_) add_series(std::move(raw), out);
@@ -130,9 +132,9 @@ class Reading {
     }
   }
 
-  void take_row(const std::string& where) {
-    const auto row = std::ssize(where_);
-    where_.push_back(where);
+  void take_row(const std::string& where, int64_t line) {
+    const int64_t row = where_.size();
+    where_.add(line);
     if (time_ < cells_.size()) stamps_.push_back(cells_[time_]);
     covariates_.take_row(cells_, where);
     has_target_.push_back(0);
@@ -167,8 +169,9 @@ class Reading {
     std::vector<Stamp> of_row;
     for (size_t k = 0; k < cells.size(); ++k) {
       const ParsedStamp parsed = parse_stamp(cells[k], style);
-      check<FormatError>(parsed.why.empty(), where_[k], ": '", cells[k], "' is no time like the others (",
-                         style_pattern(style), "): ", parsed.why);
+      if (!parsed.why.empty())
+        throw FormatError(str_cat(where_[static_cast<int64_t>(k)], ": '", cells[k], "' is no time like the others (",
+                                  style_pattern(style), "): ", parsed.why));
       of_row.push_back(parsed.stamp);
     }
     for (Raw& raw : raw_)
@@ -216,7 +219,7 @@ class Reading {
     std::ranges::stable_sort(raw.values, {}, &Value::stamp);
   }
 
-  const std::string& where(const Value& v) const { return where_[static_cast<size_t>(v.row)]; }
+  std::string where(const Value& v) const { return where_[v.row]; }
 
   void add_series(Raw raw, SeriesTable& out) const {
     sort(raw, out);
@@ -225,8 +228,9 @@ class Reading {
     const auto behind = first_ahead(raw);
     for (auto v = raw.values.begin(); v != raw.values.end();) {
       const int64_t at = v->stamp == series.start ? 0 : *steps_between(series.start, v->stamp, *out.frequency);
-      check<FormatError>(at - std::ssize(rows) <= kLongestGap, where(*v), ": ", at - std::ssize(rows),
-                         " stamps without a row before it; is its time right?");
+      if (at - std::ssize(rows) > kLongestGap)
+        throw FormatError(
+            str_cat(where(*v), ": ", at - std::ssize(rows), " stamps without a row before it; is its time right?"));
       while (std::ssize(rows) < at) {
         rows.push_back(CovariateColumns::kNoRow);
         if (v >= behind) continue;
@@ -301,8 +305,8 @@ class Reading {
   bool tab_ = false;
   StringList names_, cells_;
   size_t id_ = 0, time_ = 0;
-  std::vector<size_t> places_;    // of targets
-  StringList where_;              // "path:line" of each row
+  std::vector<size_t> places_;  // of targets
+  RowPlaces where_;
   std::vector<char> has_target_;  // whether any is there, of each row
   CovariateColumns covariates_;
   StringList stamps_;  // the cell of each row

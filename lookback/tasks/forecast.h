@@ -173,7 +173,8 @@ struct Forecast {
   static std::vector<int32_t> costs(const Data& data) {
     return std::vector<int32_t>(static_cast<size_t>(data.size()), 1);
   }
-  static std::vector<std::vector<int32_t>> keys(const Data& data) { return {costs(data)}; }
+  // How much of its history each window has.
+  static std::vector<std::vector<int32_t>> keys(const Data& data) { return {data.lengths()}; }
   static int64_t units(const Batch& batch) { return batch.targets; }
   static StringList example(const Network&, const Data& data, int64_t k, uint64_t seed);
   static Loss loss(const Network& network, const Recipe& recipe, const Batch& batch, double scale, Noise* noise);

@@ -79,7 +79,8 @@ viz::Chart forecast_chart(const SplitTable& table, size_t series, const Forecast
                           int64_t history, const Forecaster& model, const LookedAt& looked) {
   const SplitSeries& s = table.series[series];
   const int64_t n = std::min(history, s.series.size()), begin = s.series.size() - n;
-  viz::Chart out{.x = {"time", stamps(table, s.series, begin, s.series.size() + horizon)}, .title = s.series.id};
+  viz::Chart out{.x = {"time", stamps(table, s.series, begin, s.series.size() + horizon)},
+                 .title = "Forecast of " + s.series.id};
   viz::Chart::Line forecast = forecast_line(rows, 0, horizon, s.scaling, n);
   out.panels.push_back({.name = s.series.id,
                         .lines = {{.name = "known", .values = values_between(s, begin, s.series.size())}, forecast}});
@@ -112,7 +113,7 @@ viz::Chart backtest_chart(const SplitTable& table, std::span<const ForecastWindo
   check<FormatError>(!shown.empty(), "series '", s.series.id, "' is too short for a forecast to be drawn");
   const int64_t first = windows[shown.back()].origin, end = windows[shown.front()].origin + horizon,
                 begin = std::max<int64_t>(0, first - horizon);
-  viz::Chart out{.x = {"time", stamps(table, s.series, begin, end)}, .title = s.series.id};
+  viz::Chart out{.x = {"time", stamps(table, s.series, begin, end)}, .title = "Back-test of " + s.series.id};
   viz::Chart::Panel& panel = out.panels.emplace_back(viz::Chart::Panel{.name = s.series.id, .lines = {}});
   panel.lines.push_back({.name = "what came", .values = values_between(s, begin, end)});
   for (size_t k = shown.size(); k-- > 0;) {
@@ -125,7 +126,7 @@ viz::Chart backtest_chart(const SplitTable& table, std::span<const ForecastWindo
 
 viz::Chart error_chart(const std::string& measure,
                        const std::vector<std::pair<std::string, std::vector<double>>>& errors) {
-  viz::Chart out{.x = {"steps ahead", {}}, .title = measure + " by steps ahead"};
+  viz::Chart out{.x = {"steps ahead", {}}, .title = "Error by steps ahead"};
   for (size_t h = 0; h < errors.at(0).second.size(); ++h) out.x.tokens.push_back(std::to_string(h + 1));
   viz::Chart::Panel& panel = out.panels.emplace_back(viz::Chart::Panel{.name = measure, .lines = {}});
   for (const auto& [name, values] : errors) panel.lines.push_back({.name = name, .values = values});

@@ -351,6 +351,12 @@ ForecastWindows::ForecastWindows(SplitTable table, const ForecastVariables& vari
   }
 }
 
+std::vector<int32_t> ForecastWindows::lengths() const {
+  std::vector<int32_t> out;
+  for (const Window& w : windows_) out.push_back(static_cast<int32_t>(std::min(options_.history, w.origin)));
+  return out;
+}
+
 std::optional<double> ForecastWindows::value(const Window& window, int64_t h) const {
   const SplitSeries& s = table_.series[static_cast<size_t>(window.series)];
   const int64_t t = window.origin + h;

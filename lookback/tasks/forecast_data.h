@@ -169,6 +169,7 @@ class ForecastWindows {
   const SplitTable& table() const { return table_; }
   const Window& window(int64_t k) const { return windows_.at(static_cast<size_t>(k)); }
   std::span<const SeriesVariables> variables() const { return variables_; }
+  std::vector<int32_t> lengths() const;  // of each window's history
   // What came h steps after a window's origin, scaled; nothing where it is not known or of another part.
   std::optional<double> value(const Window& window, int64_t h) const;
 
