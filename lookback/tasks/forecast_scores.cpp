@@ -219,7 +219,8 @@ std::vector<double> errors_by_step(const SplitTable& table, Split split, const F
                                    const ForecastFrom& forecast) {
   const auto windows = windows_to_score(table, split, options);
   const ForecastRows rows = forecast(windows);
-  const auto chosen = scored_of(table, split, options, windows, rows).of_horizon(options.longest_horizon(), false);
+  const Scored scored = scored_of(table, split, options, windows, rows);  // to which windows point
+  const auto chosen = scored.of_horizon(options.longest_horizon(), false);
   const auto report = metrics::score_forecasts(chosen, {.levels = rows.levels, .seasonality = 1});
   std::vector<double> out;
   for (const auto& step : report.by_step) out.push_back(step.scores[report.find("mae")].value.value_or(kNone));

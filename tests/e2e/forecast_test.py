@@ -183,6 +183,37 @@ class Forecast(p.Case):
         self.fails(2, *words[:8], "--refit", "4", says="needs --recipe")
         self.fails(2, *words[:3], "80 %", *words[4:], says="as a time or a number of values")
 
+    def test_pictures(self):
+        data, model = self.trained()
+        drawn = lambda *words: (self.ok(*words), json.loads((p.WORK / "figure.json").read_text()))[1]
+        fan = drawn("explain", model, "--in", data / "table.csv", "--series", "s2", "--horizon", "4", "--out", p.WORK / "figure.json")
+        known, forecast = fan["panels"][0]["lines"]
+        self.assertEqual((len(known["values"]), len(forecast["values"]), forecast["first"]), (48, 4, 48))
+        self.assertEqual([band["name"] for band in forecast["bands"]], ["80 %", "95 %"])
+        self.assertEqual(fan["x"]["labels"][48], str(START + datetime.timedelta(hours=STEPS)))
+        self.assertAlmostEqual(sum(fan["strips"][0]["weights"]), 1, 4)
+        said = self.ok("predict", model, "--in", data / "table.csv", "--horizon", "4").stdout.decode().splitlines()[5:]
+        self.assertEqual([float(row.split(",")[2]) for row in said], forecast["values"])
+        back = drawn("backtest", model, "--horizon", "6", "--series", "s1", "--plot", p.WORK / "figure.json")
+        self.assertEqual(len(back["panels"][0]["lines"]), 13)  # what came, and the last twelve that do not overlap
+        error = drawn("evaluate", model, "--plot", p.WORK / "figure.json")["panels"][0]["lines"]
+        self.assertEqual([line["name"] for line in error], ["this model", "last value", "seasonal naive"])
+        self.assertTrue(all(len(line["values"]) == 12 and max(line["values"]) < 6 for line in error))
+        for ending in ("svg", "html"):
+            self.ok("explain", model, "--in", data / "table.csv", "--out", p.WORK / f"figure.{ending}")
+        self.assertIn("forecast", self.ok("explain", model, "--in", data / "table.csv").stdout.decode())
+        self.fails(2, "explain", model, "--in", data / "table.csv", "--series", "s3", says="no such series")
+        self.fails(2, "explain", model, "--text", "x", says="--in TABLE is missing")
+        self.fails(2, "backtest", model, "--series", "s1", says="is of --plot")
+
+        lists = ["--set", "model.kind=tft", "--set", "model.segment=24", "--set", "model.pooling.kind=last"]
+        data, model = self.trained(*lists)
+        fan = drawn("explain", model, "--in", data / "table.csv", "--out", p.WORK / "figure.json")
+        self.assertEqual(len(fan["strips"]), 8)
+        past = {bar["name"]: bar["value"] for bar in fan["bars"] if bar["group"] == "past"}
+        self.assertIn("y", past)
+        self.assertAlmostEqual(sum(past.values()), 1, 4)
+
     def test_covariates_say_what_the_series_does_not(self):
         """Half of what comes is a price that is known ahead, the level is the shop's."""
         price = lambda series, step: random.Random(77 * series + step).choice([0.0, 1.0])
