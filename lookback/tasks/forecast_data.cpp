@@ -22,7 +22,11 @@ int64_t place(const Series& series, const data::SeriesTable& table, const char* 
   if (const auto percent = percent_of(text); percent && 0 <= *percent && *percent <= 100)
     return static_cast<int64_t>(std::floor(*percent / 100 * static_cast<double>(series.size())));
   if (const auto count = parse_number<int64_t>(text)) return std::clamp<int64_t>(*count, 0, series.size());
-  const data::ParsedStamp stamp = data::parse_stamp(text, table.style);
+  data::ParsedStamp stamp = data::parse_stamp(text, table.style);
+  // A day alone, where stamps have times, is its midnight.
+  for (const char* midnight : {" 00:00:00", "T00:00:00", " 00:00", "T00:00", "T00:00:00Z"})
+    if (!stamp.why.empty())
+      if (const auto day = data::parse_stamp(text + midnight, table.style); day.why.empty()) stamp = day;
   check<ConfigError>(stamp.why.empty(), key, " = '", text, "' is no number of values, no part (60 %) and no time like ",
                      data::style_pattern(table.style), ": ", stamp.why);
   int64_t low = 0, high = series.size();

@@ -154,6 +154,11 @@ class Forecast(p.Case):
         same = self.ok(*words, "--in", data / "table.csv", "--out", "-", "--format", "jsonl").stdout.decode().splitlines()
         self.assertEqual([json.loads(line)["mean"] for line in same], [float(r[4]) for r in rows[1:]])
 
+        day = START + datetime.timedelta(days=21)
+        by_day = self.fresh("by-day.csv")
+        self.ok("backtest", model, "--start", str(day.date()), "--stride", "24", "--out", by_day)
+        self.assertEqual(by_day.read_text().splitlines()[1].split(",")[2], str(day))
+
         by_step = self.ok(*words, "--by", "step").stdout.decode().split("\n\n")[1].splitlines()
         self.assertEqual([line.split()[0] for line in by_step], ["step"] + [str(h) for h in range(1, 7)])
         by_series = self.ok("evaluate", model, "--by", "series").stdout.decode().split("\n\n")[1].splitlines()
