@@ -6,7 +6,6 @@ import argparse
 import csv
 import json
 import math
-import os
 import pathlib
 import random
 import statistics
@@ -115,15 +114,21 @@ def backtest(program, folder, windows, history=168):
             "largest_difference": far}
 
 
+# A child counts what its parent had when it was started as its own peak; so it is started by a process that is small.
+MEASURE = """import json, os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True)
+out = child.stdout.read()
+_, status, usage = os.wait4(child.pid, 0)
+print(json.dumps([os.waitstatus_to_exitcode(status), out, usage.ru_maxrss * 1024]))"""
+
+
 def run_measured(words):
     """What a command printed, and its peak memory in bytes."""
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
-        out = child.stdout.read()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
+    done = subprocess.run([sys.executable, "-c", MEASURE, *words], check=True, stdout=subprocess.PIPE, text=True)
+    code, out, peak = json.loads(done.stdout)
+    if code:
         raise SystemExit(f"{words[0]} failed")
-    return out, usage.ru_maxrss * 1024
+    return out, peak
 
 
 def ragged_series(count):

@@ -45,9 +45,11 @@ CovariateColumns::CovariateColumns(const SeriesOptions& options)
       const auto [at, is_new] = keys.emplace(c.name, c.key);
       check<ConfigError>(is_new, "data.", c.key, ": column '", c.name, "' is in data.", at->second, " too");
     }
+  StringList names;
+  for (const auto& [name, key] : keys) names.emplace_back(name);
   for (const std::string& name : options.categorical)
     check<ConfigError>(keys.contains(name), "data.categorical: column '", name,
-                       "' is in none of data.past, data.future and data.static");
+                       "' is in none of data.past, data.future and data.static", nearest_match(name, names));
 }
 
 std::vector<CovariateColumns::Column> CovariateColumns::columns_of(const StringList& names, const char* key) const {

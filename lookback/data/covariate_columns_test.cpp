@@ -151,7 +151,7 @@ TEST_F(CovariateColumnsTest, WhatIsWrongIsSaid) {
             "x.csv: column 'y' is a target and in data.past, data.future or data.static too");
   o = kShop, o.categorical = {"y"};
   EXPECT_EQ(refused<ConfigError>(kHeader + row, o),
-            "data.categorical: column 'y' is in none of data.past, data.future and data.static");
+            "data.categorical: column 'y' is in none of data.past, data.future and data.static; did you mean 'day'?");
 }
 
 }  // namespace

@@ -233,8 +233,11 @@ class Reading {
             str_cat(where(*v), ": ", at - std::ssize(rows), " stamps without a row before it; is its time right?"));
       while (std::ssize(rows) < at) {
         rows.push_back(CovariateColumns::kNoRow);
-        if (v >= behind) continue;
-        const std::string missing = out.stamp(series, series.size());
+        const std::string missing = out.stamp(series, std::ssize(rows) - 1);
+        if (v >= behind) {
+          if (options_.gaps == "error") throw FormatError(str_cat(where(*v), ": no row for ", missing, " before it"));
+          continue;
+        }
         series.known.push_back(settled(
             options_.gaps, "gaps", str_cat(where(*v), ": no row for ", missing, " before it"), out.report.gaps, out));
         series.values.push_back(kNone);

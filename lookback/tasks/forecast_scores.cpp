@@ -6,7 +6,6 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/format_number.h"
-#include "lookback/io/json.h"
 #include "lookback/metrics/forecast.h"
 #include "lookback/tasks/forecast.h"
 
@@ -95,12 +94,13 @@ std::string signature_of(const ForecastData& options, int64_t horizon, int64_t w
 StringList names_of(const ForecastData& options, const ForecastRows& rows) {
   StringList out{"mse", "mae"};
   if (options.units == "original")
-    for (const char* name : {"rmse", "smape", "mase", "rmsse"}) out.emplace_back(name);
+    for (const char* name : {"rmse", "mape", "smape", "mase", "rmsse"}) out.emplace_back(name);
   if (rows.levels.empty()) return out;
-  out.emplace_back("wql");
-  for (const double low : rows.levels)
-    if (low < 0.5 && rows.intervals.empty() && find_level(rows.levels, 1 - low) < rows.levels.size())
-      out.push_back(str_cat("coverage[", std::lround(100 - 200 * low), "]"));
+  out.emplace_back("wql"), out.emplace_back("crps_quantiles");
+  for (const char* name : {"coverage", "width"})
+    for (const double low : rows.levels)
+      if (low < 0.5 && rows.intervals.empty() && find_level(rows.levels, 1 - low) < rows.levels.size())
+        out.push_back(str_cat(name, "[", 100 - 200 * low, "]"));
   return out;
 }
 
@@ -149,7 +149,7 @@ void add_columns(const metrics::ForecastReport& report, const SplitTable& table,
 StringList names_of_intervals(const ForecastRows& rows) {
   StringList out;
   for (const char* name : {"coverage", "width"})
-    for (const double percent : rows.intervals) out.push_back(str_cat(name, "[", io::json_number(percent), "]"));
+    for (const double percent : rows.intervals) out.push_back(str_cat(name, "[", percent, "]"));
   return out;
 }
 

@@ -67,7 +67,7 @@ class Forecast(p.Case):
     def test_train_evaluate_predict(self):
         data, model = self.trained()
         scores = self.scores("evaluate", model)
-        names = ["mse", "mae", "rmse", "smape", "mase", "rmsse"]
+        names = ["mse", "mae", "rmse", "mape", "smape", "mase", "rmsse"]
         self.assertEqual(list(scores), names + [f"{n}_{h}" for h in (6, 12) for n in names])
         self.assertAlmostEqual(scores["mse"], (scores["mse_6"] + scores["mse_12"]) / 2, 3)
         self.assertLess(scores["mase"], 1)  # the seasonal naive forecast in training has 1
