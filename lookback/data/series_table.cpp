@@ -41,8 +41,9 @@ class Reading {
  public:
   explicit Reading(const SeriesOptions& options) : options_(options), covariates_(options) {}
 
-  void read(const std::string& file) {
-    LineReader reader(file);
+  void read(const std::string& path) {
+    const std::string file = path == "-" ? "standard input" : path;  // for messages
+    LineReader reader(path);
     where_.begin_file(file);
     std::string line;
     bool first = true;

@@ -129,6 +129,29 @@ class Forecast(p.Case):
             self.assertEqual(cells[6:], [cells[3], cells[5]])  # the interval of 80 % is from q0.1 to q0.9
         self.fails(2, "predict", quantiles, "--in", table, "--levels", "80", says="none was")
 
+    def test_odd_tables_have_a_stated_result_or_one_clear_error(self):
+        _, model = self.trained()
+        at = lambda hours: datetime.datetime(2024, 2, 28) + datetime.timedelta(hours=hours)
+        table = lambda rows: "unique_id,ds,y\n" + "".join(f"{s},{t},{y}\n" for s, t, y in rows)
+        said = lambda rows: [line.split(",") for line in
+                             self.ok("predict", model, "--horizon", "2", stdin=table(rows)).stdout.decode().splitlines()[1:]]
+        # Over a leap day, with a day that is missing.
+        days = said([("a", at(h), h % 24) for h in range(96) if not 30 <= h < 54])
+        self.assertEqual([row[1] for row in days], ["2024-03-03 00:00:00", "2024-03-03 01:00:00"])
+        # The step grows finer: the hours between the days are gaps.
+        self.assertEqual(said([("a", at(24 * d), d) for d in range(5)] + [("a", at(96 + h), 4) for h in range(1, 9)])[0][1],
+                         str(at(105)))
+        # A series that does not change goes on.
+        for row in said([("a", at(h), 7) for h in range(60)]):
+            self.assertLess(abs(float(row[2]) - 7), 0.5)
+        # Without any value a series has no forecast; the others do.
+        self.assertEqual({row[0] for row in said([("a", at(h), h) for h in range(9)] + [("none", at(h), "") for h in range(9)])}, {"a"})
+        self.fails(3, "predict", model, stdin=table([("none", at(h), "NA") for h in range(9)]), says="no series has a value")
+        self.fails(3, "predict", model, stdin=table([("a", at(h - (h > 4)), h) for h in range(9)]),
+                   says=["standard input:7", "a second row of its series and time"])
+        self.fails(5, "predict", model, stdin=table([("a", at(h), "1e300" if h % 2 else "-1e300") for h in range(9)]),
+                   says="too large to be scaled")
+
     def test_a_new_series_and_one_of_a_single_value(self):
         _, model = self.trained()
         out = self.ok("predict", model, stdin="unique_id,ds,y\nnew,2024-01-01 00:00:00,5\n").stdout.decode().splitlines()
