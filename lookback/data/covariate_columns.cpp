@@ -40,8 +40,8 @@ CovariateColumns::CovariateColumns(const SeriesOptions& options)
       future_(columns_of(options.future, "future")),
       fixed_(columns_of(options.fixed, "static")) {
   std::map<std::string_view, const char*> keys;
-  for (const auto& columns : {past_, future_, fixed_})
-    for (const Column& c : columns) {
+  for (const auto* const columns : {&past_, &future_, &fixed_})
+    for (const Column& c : *columns) {
       const auto [at, is_new] = keys.emplace(c.name, c.key);
       check<ConfigError>(is_new, "data.", c.key, ": column '", c.name, "' is in data.", at->second, " too");
     }
