@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <set>
 
 #include "lookback/base/error.h"
 #include "lookback/base/format_number.h"

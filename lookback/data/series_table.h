@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,6 +67,11 @@ struct Series {
   int64_t ahead = 0;                                        // steps to come of which the table has the future columns
 
   int64_t size() const { return std::ssize(values); }
+  // NaN where it does not count.
+  double known_value(int64_t k) const {
+    const auto at = static_cast<size_t>(k);
+    return known[at] ? values[at] : std::numeric_limits<double>::quiet_NaN();
+  }
 };
 
 struct SeriesReport {

@@ -20,16 +20,13 @@ namespace {
 
 using Ids = std::vector<int32_t>;
 
-template <class Group>
-void refuse_changes(Group given, Group plain, const char* where, const char* why) {
-  for (const auto& [option, value] : changed_fields(fields_of(given), fields_of(plain)))
-    throw ConfigError(str_cat(where, ".", option, " = ", value, " does not go with kind = 'tft', ", why));
-}
-
 void check_options(const ForecasterOptions& o) {
   EncoderOptions plain = ForecasterOptions().encoder;
   plain.hidden = o.encoder.hidden, plain.layers = o.encoder.layers, plain.time = o.encoder.time;
-  refuse_changes(o.encoder, plain, "model.encoder", "whose encoder is LSTM layers in one direction");
+  EncoderOptions given = o.encoder;
+  for (const auto& [option, value] : changed_fields(fields_of(given), fields_of(plain)))
+    throw ConfigError(str_cat("model.encoder.", option, " = ", value,
+                              " does not go with kind = 'tft', whose encoder is LSTM layers in one direction"));
   check<ConfigError>(o.encoder.hidden % o.heads == 0, "model.heads = ", o.heads,
                      " does not divide model.encoder.hidden = ", o.encoder.hidden);
 }

@@ -2,7 +2,6 @@
 #include "lookback/tasks/forecast_charts.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "lookback/base/error.h"
 #include "lookback/io/json.h"
@@ -10,18 +9,12 @@
 namespace lookback::tasks {
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t kMostStrips = 8;      // more rows of weights are averaged
 constexpr int64_t kMostForecasts = 12;  // that a back-test's picture shows
 
-double value_at(const SplitSeries& s, int64_t t) {
-  const auto at = static_cast<size_t>(t);
-  return s.series.known[at] ? s.series.values[at] : kNone;
-}
-
 std::vector<double> values_between(const SplitSeries& s, int64_t begin, int64_t end) {
   std::vector<double> out;
-  for (int64_t t = begin; t < end; ++t) out.push_back(value_at(s, t));
+  for (int64_t t = begin; t < end; ++t) out.push_back(s.series.known_value(t));
   return out;
 }
 

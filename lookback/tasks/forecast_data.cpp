@@ -38,14 +38,9 @@ int64_t place(const Series& series, const data::SeriesTable& table, const char* 
   return low;
 }
 
-double quantile_of(std::vector<double>& x, double level) {
-  const double at = level * static_cast<double>(x.size() - 1);
-  const auto low = static_cast<size_t>(std::floor(at));
-  std::ranges::nth_element(x, x.begin() + static_cast<std::ptrdiff_t>(low));
-  const double a = x[low];
-  if (low + 1 == x.size()) return a;
-  const double b = *std::min_element(x.begin() + static_cast<std::ptrdiff_t>(low) + 1, x.end());
-  return a + (at - std::floor(at)) * (b - a);
+// What a spread is that numbers are divided by: 1 where they are all alike.
+double divisor(double spread, double centre) {
+  return spread < 1e-12 * std::max(1e-300, std::abs(centre)) || spread == 0 ? 1 : spread;
 }
 
 }  // namespace
@@ -73,6 +68,20 @@ StringList ForecastData::files(const std::string& root) const {
   return out;
 }
 
+double quantile_of_sorted(std::span<const double> x, double level) {
+  const double at = level * static_cast<double>(x.size() - 1);
+  const auto low = static_cast<size_t>(std::floor(at));
+  return low + 1 < x.size() ? x[low] + (at - std::floor(at)) * (x[low + 1] - x[low]) : x[low];
+}
+
+void Moments::add(double x) {
+  const double before = x - mean;
+  mean += before / ++count;
+  squares += before * (x - mean);
+}
+
+double Moments::deviation() const { return count > 0 ? std::sqrt(std::max(0.0, squares / count)) : 0; }
+
 Scaling scaling_of(const Series& series, int64_t count, const std::string& kind) {
   std::vector<double> x;
   for (int64_t t = 0; t < std::min(count, series.size()); ++t)
@@ -85,8 +94,9 @@ Scaling scaling_of(const Series& series, int64_t count, const std::string& kind)
     for (const double v : x) sum += std::abs(v) / n;
     out.spread = sum;
   } else if (kind == "robust") {
-    out.centre = quantile_of(x, 0.5);
-    out.spread = (quantile_of(x, 0.75) - quantile_of(x, 0.25)) / 1.3489795003921634;
+    std::ranges::sort(x);
+    out.centre = quantile_of_sorted(x, 0.5);
+    out.spread = (quantile_of_sorted(x, 0.75) - quantile_of_sorted(x, 0.25)) / 1.3489795003921634;
   } else {
     double sum = 0, squares = 0;
     for (const double v : x) sum += v / n;
@@ -95,7 +105,7 @@ Scaling scaling_of(const Series& series, int64_t count, const std::string& kind)
   }
   check<NumericError>(std::isfinite(out.centre) && std::isfinite(out.spread), "series '", series.id,
                       "': its values are too large to be scaled");
-  if (out.spread < 1e-12 * std::max(1e-300, std::abs(out.centre)) || out.spread == 0) out.spread = 1;
+  out.spread = divisor(out.spread, out.centre);
   return out;
 }
 
@@ -169,25 +179,6 @@ namespace {
 
 constexpr int64_t kMostCategories = 1000;
 
-// Mean and deviation of numbers that come one by one; 0 and 1 where there are none or they are all alike.
-class Moments {
- public:
-  void add(double x) {
-    ++n_;
-    const double before = x - mean_;
-    mean_ += before / n_;
-    squares_ += before * (x - mean_);
-  }
-  double mean() const { return mean_; }
-  double deviation() const {
-    const double d = n_ > 0 ? std::sqrt(squares_ / n_) : 0;
-    return d > 1e-12 * std::max(1e-300, std::abs(mean_)) ? d : 1;
-  }
-
- private:
-  double n_ = 0, mean_ = 0, squares_ = 0;
-};
-
 // `values` calls what it is given with each value that training knows.
 template <class Values>
 ForecastColumn learn_column(const data::SeriesColumn& column, Values&& values) {
@@ -195,9 +186,9 @@ ForecastColumn learn_column(const data::SeriesColumn& column, Values&& values) {
   if (!column.categorical) {
     Moments moments;
     values([&](double x) { moments.add(x); });
-    check<NumericError>(std::isfinite(moments.mean()) && std::isfinite(moments.deviation()), "column '", column.name,
+    check<NumericError>(std::isfinite(moments.mean) && std::isfinite(moments.deviation()), "column '", column.name,
                         "': its values are too large to be scaled");
-    out.centre = moments.mean(), out.spread = moments.deviation();
+    out.centre = moments.mean, out.spread = divisor(moments.deviation(), moments.mean);
     return out;
   }
   std::vector<char> met(column.names.size());

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,17 @@ struct ForecastData {
   std::vector<int64_t> horizon_list() const;  // ascending
   int64_t longest_horizon() const { return horizon_list().back(); }
   StringList files(const std::string& root) const;
+};
+
+// The level'th quantile of sorted numbers, at least one, between two of them in proportion (numpy's "linear").
+double quantile_of_sorted(std::span<const double> x, double level);
+
+// Mean and deviation of numbers that come one by one (Welford 1962).
+struct Moments {
+  double count = 0, mean = 0, squares = 0;
+
+  void add(double x);
+  double deviation() const;  // 0 without any
 };
 
 // value = centre + spread * scaled

@@ -18,12 +18,6 @@ double conformal_margin(std::vector<double> misses, double percent) {
   return misses[k];
 }
 
-double quantile_of_sorted(std::span<const double> x, double level) {
-  const double at = level * static_cast<double>(x.size() - 1);
-  const auto low = static_cast<size_t>(std::floor(at));
-  return low + 1 < x.size() ? x[low] + (at - std::floor(at)) * (x[low + 1] - x[low]) : x[low];
-}
-
 size_t find_level(std::span<const double> levels, double level) {
   size_t k = 0;
   while (k < levels.size() && std::abs(levels[k] - level) > 1e-9) ++k;
@@ -73,14 +67,10 @@ std::vector<double> spreads_of(const ForecastBatch& batch) {
   const auto B = std::ssize(batch.lengths), L = batch.history.dim(1);
   std::vector<double> out;
   for (int64_t b = 0; b < B; ++b) {
-    double n = 0, mean = 0, squares = 0;
-    for (int64_t t = L - batch.lengths[static_cast<size_t>(b)]; t < L; ++t) {
-      if (batch.known.data<float>()[b * L + t] == 0) continue;
-      const double x = batch.history.data<float>()[b * L + t], before = x - mean;
-      mean += before / ++n;
-      squares += before * (x - mean);
-    }
-    out.push_back(kLeastSpread + (n > 0 ? std::sqrt(std::max(0.0, squares / n)) : 0));
+    Moments moments;
+    for (int64_t t = L - batch.lengths[static_cast<size_t>(b)]; t < L; ++t)
+      if (batch.known.data<float>()[b * L + t] != 0) moments.add(batch.history.data<float>()[b * L + t]);
+    out.push_back(kLeastSpread + moments.deviation());
   }
   return out;
 }
@@ -108,7 +98,9 @@ std::vector<double> columns_of(const Forecast::Network& network, const ForecastB
       }
     return out;
   }
-  const Tensor values = network.model->forecast(batch).values;
+  // Without what is looked at, which a decoder would find in a second pass.
+  const NoGrad off;
+  const Tensor values = (*network.model)(batch, nullptr).value();
   const auto P = static_cast<size_t>(network.model->sizes().outputs);
   std::vector<double> x(P);
   for (int64_t b = 0; b < B; ++b)

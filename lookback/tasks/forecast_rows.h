@@ -37,9 +37,6 @@ struct ConformalMargin {
 // more than there are. `misses` are how far beyond its interval each value lay, negative inside; at least one.
 double conformal_margin(std::vector<double> misses, double percent);
 
-// The level'th quantile of sorted numbers, at least one, between two of them in proportion (numpy's "linear").
-double quantile_of_sorted(std::span<const double> x, double level);
-
 // The two levels between which so many percent lie.
 inline double low_level(double percent) { return (1 - percent / 100) / 2; }
 inline double high_level(double percent) { return (1 + percent / 100) / 2; }

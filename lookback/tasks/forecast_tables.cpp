@@ -1,7 +1,6 @@
 // Forecasts of whole tables: what comes next, what would have been said before, and how good that was.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 
 #include "lookback/base/error.h"
@@ -41,17 +40,22 @@ ModelTable model_table(const Forecast::Network& network, SplitTable table) {
   return out;
 }
 
-// Series that the model does not know are scaled by what they have before `from`.
-ModelTable read_model_table(const Forecast::Network& network, const StringList& files, const std::string& from) {
+// Throws FormatError for another frequency than that of the model.
+data::SeriesTable read_table(const Forecast::Network& network, const StringList& files) {
   const Forecast::Config& c = network.config;
-  ForecastData data;
-  data.series = c.series, data.scale = c.scale;
-  data.valid_from = data.test_from = from;
   data::SeriesTable table = data::read_series(files, c.series);
   const std::string frequency = table.frequency ? data::frequency_alias(*table.frequency) : c.frequency;
   check<FormatError>(frequency == c.frequency, name_of(files[0]), ": its values are ", frequency,
                      " apart, those that the model learnt from ", c.frequency);
   if (!table.frequency && !frequency.empty()) table.frequency = data::parse_frequency(frequency);
+  return table;
+}
+
+// Series that the model does not know are scaled by what they have before `from`.
+ModelTable model_table(const Forecast::Network& network, data::SeriesTable table, const std::string& from) {
+  ForecastData data;
+  data.series = network.config.series, data.scale = network.config.scale;
+  data.valid_from = data.test_from = from;
   return model_table(network, split_series(std::move(table), data, network.scales));
 }
 
@@ -124,8 +128,8 @@ int64_t validation_steps(const DataOfRun<ForecastData>& run) {
   return out;
 }
 
-// Forecasts of windows whose networks were trained anew on the way, scaled as `all` is.
-ForecastRows refitted(const ModelTable& all, std::span<const Window> windows, const StringList& files,
+// Forecasts of windows whose networks were trained anew on the way, scaled as `all` is, which is of `read`.
+ForecastRows refitted(const ModelTable& all, std::span<const Window> windows, const data::SeriesTable& read,
                       const std::string& start, const TaskModel::Backtest& what, int64_t validation,
                       const Forecast::TrainAnew& train, const Forecast::Options& options) {
   const auto& table = all.table;
@@ -150,7 +154,7 @@ ForecastRows refitted(const ModelTable& all, std::span<const Window> windows, co
   for (const auto& [group, members] : groups) {
     const std::string from = place(group * steps);
     const Forecast::Networks networks = train(place(group * steps - validation), from);
-    const ModelTable now = read_model_table(*networks[0], files, from);
+    const ModelTable now = model_table(*networks[0], read, from);
     std::vector<Window> chosen;
     for (const size_t n : members) chosen.push_back(windows[n]);
     const ForecastRows rows = now.forecast(networks, chosen, options);
@@ -174,7 +178,7 @@ ForecastRows refitted(const ModelTable& all, std::span<const Window> windows, co
 std::string Forecast::predict_table(Networks networks, const std::string& file, std::string_view format,
                                     const Options& options) {
   check_format("predict", format);
-  const ModelTable all = read_model_table(*networks[0], {file}, "100 %");
+  const ModelTable all = model_table(*networks[0], read_table(*networks[0], {file}), "100 %");
   const int64_t H = horizon_of(*networks[0], options);
   std::vector<Window> windows;
   for (const SplitSeries& s : all.table.series) {
@@ -200,7 +204,7 @@ viz::Figure Forecast::explain_table(Networks networks, const std::string& file, 
                                     const Options& options) {
   check<ConfigError>(networks.size() == 1, "explain: an ensemble of forecasters has no attention of its own");
   const Network& network = *networks[0];
-  const ModelTable all = read_model_table(network, {file}, "100 %");
+  const ModelTable all = model_table(network, read_table(network, {file}), "100 %");
   const size_t which = find_series(all.table, series, "explain");
   const SplitSeries& s = all.table.series[which];
   const Window window{static_cast<int64_t>(which), s.series.size()};
@@ -226,9 +230,8 @@ EvaluationReport Forecast::evaluate(Networks networks, const io::ModelFolder& fo
   check<ConfigError>(!run.data.train.empty(),
                      "evaluate: --data FILE... is missing, and the model's folder does not say what it learnt from");
   const ModelTable all = model_table(*networks[0], read_split(run.data, run.root, networks[0]->scales));
-  const ForecastFrom forecast = [&](std::span<const Window> windows) {
-    return all.forecast(networks, windows, options);
-  };
+  const ForecastRows rows = all.forecast(networks, windows_to_score(all.table, Split::test, run.data), options);
+  const ForecastFrom forecast = [&](std::span<const Window>) { return rows; };
   EvaluationReport out = score_part(all.table, Split::test, run.data, forecast, what);
   if (!what.figure) return out;
   std::vector<std::pair<std::string, std::vector<double>>> errors{
@@ -249,14 +252,15 @@ TaskModel::BacktestReport Forecast::backtest(Networks networks, const io::ModelF
                      " is missing, and the model's folder does not say what it learnt from");
   const std::string start = what.start.empty() ? run.data.test_from : what.start;
   const StringList files = what.file.empty() ? run.data.files(run.root) : StringList{what.file};
-  const ModelTable all = read_model_table(*networks[0], files, start);
+  const data::SeriesTable read = read_table(*networks[0], files);
+  const ModelTable all = model_table(*networks[0], read, start);
   const int64_t H = horizon_of(*networks[0], options);
   ForecastData scoring;
   scoring.horizons = {std::to_string(H)}, scoring.stride = what.stride;
   const std::vector<Window> windows = windows_to_score(all.table, Split::test, scoring);
   check<FormatError>(!windows.empty(), "backtest: no series has ", H, " values from ", start, " on");
   const ForecastRows rows = what.refit_every
-                                ? refitted(all, windows, files, start, what, validation_steps(run), train, options)
+                                ? refitted(all, windows, read, start, what, validation_steps(run), train, options)
                                 : all.forecast(networks, windows, options);
   TaskModel::BacktestReport out;
   out.scores = score_part(all.table, Split::test, scoring, [&](std::span<const Window>) { return rows; },
@@ -272,8 +276,7 @@ TaskModel::BacktestReport Forecast::backtest(Networks networks, const io::ModelF
     const SplitSeries& s = all.table.series[static_cast<size_t>(which)];
     const std::string cutoff = all.table.stamp(s.series, origin - 1);
     for (int64_t h = 0; h < H; ++h) {
-      const auto at = static_cast<size_t>(origin + h);
-      std::vector<double> values{s.series.known[at] ? s.series.values[at] : std::numeric_limits<double>::quiet_NaN()};
+      std::vector<double> values{s.series.known_value(origin + h)};
       for (const double x : rows.step(n, h)) values.push_back(s.scaling.original(x));
       text.add({s.series.id, cutoff, all.table.stamp(s.series, origin + h)}, values);
     }
