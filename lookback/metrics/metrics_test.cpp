@@ -192,6 +192,28 @@ TEST(Perplexity, OfUniformModelIsItsSize) {
   EXPECT_THROW(sum.add(1.0, -1), ShapeError);
 }
 
+TEST(Perplexity, IsOfWordsAndCharactersWhateverTheTokens) {
+  TextSize text;
+  text.add(" the  cat\u3000sat ");  // 3 words, 14 characters
+  text.add("");
+  text.add("na\u00EFve \U0001F600");  // 2 words, 7 characters
+  EXPECT_EQ(text.lines, 3);
+  EXPECT_EQ(text.words, 5);
+  EXPECT_EQ(text.characters, 21);
+  // 40 tokens, subwords say, of 2 nats each.
+  LikelihoodSum sum;
+  sum.add(80, 40);
+  EXPECT_NEAR(word_perplexity(sum, text), std::exp(80.0 / 8), 1e-9);
+  EXPECT_NEAR(bits_per_character(sum, text), 80 / std::log(2.0) / 24, 1e-12);
+  // Tokens that are words and line ends: the perplexity there is.
+  LikelihoodSum by_word;
+  by_word.add(80, 8);
+  EXPECT_EQ(word_perplexity(by_word, text), perplexity(by_word));
+  EXPECT_THROW(word_perplexity(sum, TextSize{}), ShapeError);
+  EXPECT_THROW(bits_per_character(sum, TextSize{}), ShapeError);
+  EXPECT_THROW(text.add("a\xFF"), FormatError);
+}
+
 // ---- bad input, one test per kind ----
 
 TEST(BadInput, InvalidUtf8NamesItsLine) {
