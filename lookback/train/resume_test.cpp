@@ -45,6 +45,7 @@ std::vector<TrainOptions> configurations() {
 TrainResult run(const TrainOptions& options, const std::string& folder, FolderMode mode,
                 const std::function<int()>& stop = {}, Observer* observer = nullptr) {
   FakeTrainable model;
+  model.carries = options.on_nonfinite == "stop";
   if (options.on_nonfinite == "rollback") {
     // Bad as long as the rate is not cut: what rollback is for.
     model.bad_gradient = [&model](int64_t epoch, int64_t batch) {

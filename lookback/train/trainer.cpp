@@ -115,6 +115,8 @@ void Trainer::restore(const std::string& checkpoint) {
   optimizer_.load_state(read_tensors(checkpoint, optimizer), checkpoint + "/" + optimizer);
   if (average_)
     average_->load_state(read_tensors(checkpoint, average), state_.average_updates, checkpoint + "/" + average);
+  const std::string carried = "carried.safetensors";
+  model_.load_carried(read_tensors_if_any(checkpoint, carried), checkpoint + "/" + carried);
   clear_grads(params_);
   published_step_ = -1;
   history_ = state_.history();

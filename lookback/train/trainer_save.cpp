@@ -44,6 +44,7 @@ void Trainer::save(bool scheduled) {
   save_checkpoint(files_.training(), {.weights = tensors_of(named_),
                                       .optimizer = optimizer_.state(),
                                       .average = average_ ? average_->state() : std::vector<io::NamedTensor>{},
+                                      .carried = model_.carried(),
                                       .state = state_});
   saved_at_ = state_.seconds, saved_step_ = state_.step;
   prune_checkpoints(
