@@ -1,0 +1,123 @@
+// Prompts completed and texts scored by a language model, and how it is shown.
+#include <algorithm>
+#include <numbers>
+
+#include "lookback/base/utf8.h"
+#include "lookback/decode/search.h"
+#include "lookback/ops/precision.h"
+#include "lookback/tasks/input.h"
+#include "lookback/tasks/language_model.h"
+#include "lookback/viz/tokens.h"
+
+namespace lookback::tasks {
+namespace {
+
+using Network = LanguageTask::Network;
+using Options = LanguageTask::Options;
+using data::Ids;
+
+// A text and its end, and what each token had been given.
+struct Scored {
+  Ids ids;
+  std::vector<double> log_probs;
+};
+
+Scored scored(const Network& network, const std::string& text, const Options& options) {
+  Scored out{.ids = network.tokenizer->encode(text)};
+  out.ids.push_back(data::kEos);
+  LanguageSession session(*network.model, options.cache);
+  out.log_probs = session.score(out.ids);
+  return out;
+}
+
+double sum_of(const std::vector<double>& x) {
+  double out = 0;
+  for (const double v : x) out += v;
+  return out;
+}
+
+std::string piece_of(const Network& network, int32_t id) {
+  return id == data::kEos ? "</s>" : network.tokenizer->piece(id);
+}
+
+std::string rounded(double x) {
+  char out[32];
+  std::snprintf(out, sizeof out, "%.4f", x);
+  return out;
+}
+
+io::JsonObject details_of(const Network& network, const Ids& ids, const std::vector<double>& log_probs) {
+  StringList pieces;
+  for (const int32_t id : ids) pieces.push_back(piece_of(network, id));
+  return io::JsonObject()
+      .raw("tokens", io::json_list(pieces, io::json_quote))
+      .raw("token_log_probs", io::json_list(log_probs, [](double x) { return io::json_number(x); }));
+}
+
+// "-12.3456	the:-2.1 cat:-4.0 </s>:-1.2"
+Output score_of(const Network& network, const std::string& text, const Options& options) {
+  const Scored s = scored(network, text, options);
+  const double sum = sum_of(s.log_probs);
+  std::string line = rounded(sum) + "\t";
+  for (size_t k = 0; k < s.ids.size(); ++k)
+    line += (k ? " " : "") + viz::one_line(piece_of(network, s.ids[k])) + ":" + rounded(s.log_probs[k]);
+  return {.text = line, .score = sum, .log_prob = sum, .details = details_of(network, s.ids, s.log_probs)};
+}
+
+std::vector<Output> completions(const Network& network, const Input& input, const Options& options) {
+  const Ids prompt = network.tokenizer->encode(required_text(input, "text"));
+  LanguageSession session(*network.model, options.cache);
+  session.read(prompt);
+  const auto decoder = make_decoder(std::move(session));
+  const auto found = decode::search(*decoder, {{.key = static_cast<uint64_t>(input.line)}}, options.search)[0];
+  std::vector<Output> out;
+  for (const decode::Hypothesis& h : found) {
+    Ids all = prompt;
+    all.insert(all.end(), h.tokens.begin(), h.tokens.end());
+    Ids written = h.tokens;
+    if (h.finished) written.push_back(data::kEos);
+    out.push_back({.text = network.tokenizer->decode(all),
+                   .score = h.score,
+                   .log_prob = h.log_prob,
+                   .details = details_of(network, written, h.token_log_probs)});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<Prediction> LanguageTask::predict(Networks networks, std::span<const Input> inputs, const Options& options,
+                                              TaskModel::Detail) {
+  const PrecisionScope scope(ops::available_precision(options.precision));
+  std::vector<Prediction> out;
+  for (const Input& input : inputs) {
+    out.push_back({.line = input.line});
+    if (options.score)
+      out.back().outputs = {score_of(*networks[0], required_text(input, "text"), options)};
+    else
+      out.back().outputs = completions(*networks[0], input, options);
+  }
+  return out;
+}
+
+// Each token as dark as it was unexpected, in bits.
+viz::Figure LanguageTask::explain(Networks networks, const Input& input, const Options& options) {
+  const PrecisionScope scope(ops::available_precision(options.precision));
+  const Network& network = *networks[0];
+  const std::string text = required_text(input, "text");
+  const Scored s = scored(network, text, options);
+  viz::Axis words{"text", {}};
+  std::vector<float> bits;
+  for (size_t k = 0; k < s.ids.size(); ++k) {
+    words.tokens.push_back(piece_of(network, s.ids[k]));
+    bits.push_back(static_cast<float>(-s.log_probs[k] / std::numbers::ln2));
+  }
+  Tensor weights = Tensor::of<float>({std::ssize(bits)}, bits);
+  return viz::Highlight{.words = std::move(words), .weights = std::move(weights), .title = text};
+}
+
+std::string LanguageTask::steps(Networks, const Input&, const Options&) {
+  throw ConfigError("explain: --steps follows models of sequences into sequences; a language model has --score");
+}
+
+}  // namespace lookback::tasks
