@@ -50,7 +50,9 @@ struct PredictFlags {
         .choices({"auto", "text", "csv", "jsonl", "nbest"});
     v("field", field, "NAME=VALUE", "a field that every input gets; may be given often");
     v("prefix", prefix, "FILE", "line by line what the output must begin with");
-    v("score", score, "FILE", "line by line the output to score instead of searching for one");
+    v("score", score, "FILE",
+      "line by line the output to score instead of searching for one; without --in, for a language model: the texts to "
+      "score");
     machine.declare(v);
     v("quiet", quiet, "", "say nothing but warnings and errors");
   }
@@ -93,7 +95,7 @@ class Predictor {
         loaded_(loaded),
         queue_(queue),
         console_(console),
-        fields_(loaded.model->input_fields()),
+        fields_(fields_of_lines(flags, *loaded.model)),
         format_(tasks::input_format(flags.in_format, flags.in, fields_)),
         out_format_(flags.format != "auto" ? flags.format
                     : format_ == "csv"     ? "csv"
@@ -106,7 +108,7 @@ class Predictor {
     if (format_ == "csv") csv_.emplace(fields_, flags.columns, loaded.model->output_name());
     for (const std::string& f : flags.field) tasks::set_input_field(common_, f, fields_);
     add_aligned("prefix", flags.prefix);
-    add_aligned("score", flags.score);
+    if (flags.in != flags.score) add_aligned("score", flags.score);
   }
 
   void run() {
@@ -119,6 +121,14 @@ class Predictor {
   }
 
  private:
+  // Lines are the first required field of inputs, or what is to be scored where --score says so alone.
+  static tasks::InputFields fields_of_lines(const PredictFlags& flags, const tasks::TaskModel& model) {
+    tasks::InputFields out = model.input_fields();
+    if (flags.score.empty() || flags.in != flags.score) return out;
+    tasks::make_only_required(out, "score");
+    return out;
+  }
+
   // A file that gives one field of each input.
   void add_aligned(const std::string& field, const std::string& path) {
     if (path.empty()) return;
@@ -264,10 +274,14 @@ int run_predict(Args& args) {
   options.declare(parser);
   parser.parse(args.words);
   if (flags.quiet) args.console.set_quiet();
-  const int from_stdin = (flags.in == "-") + (flags.prefix == "-") + (flags.score == "-");
+  const tasks::TaskKind& kind = tasks::task_of_model(flags.models[0]);
+  const auto score_is_all = [](const tasks::InputField& f) { return f.name == "score" && f.alone; };
+  if (!flags.score.empty() && flags.in == "-" && std::ranges::any_of(kind.input_fields(), score_is_all))
+    flags.in = flags.score;
+  const int from_stdin = (flags.in == "-") + (flags.prefix == "-") + (flags.score == "-" && flags.in != flags.score);
   check<ConfigError>(from_stdin <= 1, "predict: only one of --in, --prefix and --score can be standard input (-)");
   const ThreadScope threads = flags.machine.use();
-  if (tasks::task_of_model(flags.models[0]).reads_tables) {
+  if (kind.reads_tables) {
     predict_table(flags, options.load(flags.models, parser, args.console.sink()));
     return 0;
   }

@@ -125,15 +125,13 @@ struct LanguageTask : OverCells<LanguageTask> {
 
   struct Options final : CommonOptions {
     decode::SearchOptions search;
-    bool carry = true, score = false;
+    bool carry = true;
     CacheOptions cache;
     DynamicOptions dynamic;
 
     Fields fields() override { return fields_of(*this); }
     void fields(FieldVisitor& v) {
       search.fields(v);
-      v("score", score,
-        "the log-probability (natural) of each token of the text, and of its end, instead of what may follow");
       v("carry", carry, "evaluate: the state is carried from line to line; otherwise each line is read by itself");
       v("cache", cache), v("dynamic", dynamic);
       common_fields(v);
@@ -147,7 +145,10 @@ struct LanguageTask : OverCells<LanguageTask> {
 
   static StringList columns() { return {"text"}; }
   static std::vector<data::Column> columns(const Network& n) { return {{"text", n.tokenizer.get()}}; }
-  static std::vector<InputField> input_fields() { return {{"text", "the text to go on from, or to score"}}; }
+  static std::vector<InputField> input_fields() {
+    return {{"text", "the text to go on from"},
+            {.name = "score", .help = "what follows it, to be scored", .required = false, .alone = true}};
+  }
   static std::vector<train::ScoreKind> sums() { return {{"accuracy_token", true}}; }
   static std::vector<train::ScoreKind> output_scores(const Recipe&) {
     return {{"perplexity", false}, {"bits_per_character", false}};

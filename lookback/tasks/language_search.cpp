@@ -22,10 +22,17 @@ struct Scored {
   std::vector<double> log_probs;
 };
 
-Scored scored(const Network& network, const std::string& text, const Options& options) {
-  Scored out{.ids = network.tokenizer->encode(text)};
+std::string text_of(const Input& input, const char* field) {
+  const std::string* const text = input.find(field);
+  return text ? with_replacements(*text) : "";
+}
+
+// The field "score", behind the text if there is one.
+Scored scored(const Network& network, const Input& input, const Options& options) {
+  Scored out{.ids = network.tokenizer->encode(text_of(input, "score"))};
   out.ids.push_back(data::kEos);
   LanguageSession session(*network.model, options.cache);
+  session.read(network.tokenizer->encode(text_of(input, "text")));
   out.log_probs = session.score(out.ids);
   return out;
 }
@@ -55,8 +62,8 @@ io::JsonObject details_of(const Network& network, const Ids& ids, const std::vec
 }
 
 // "-12.3456	the:-2.1 cat:-4.0 </s>:-1.2"
-Output score_of(const Network& network, const std::string& text, const Options& options) {
-  const Scored s = scored(network, text, options);
+Output score_of(const Network& network, const Input& input, const Options& options) {
+  const Scored s = scored(network, input, options);
   const double sum = sum_of(s.log_probs);
   std::string line = rounded(sum) + "\t";
   for (size_t k = 0; k < s.ids.size(); ++k)
@@ -92,8 +99,8 @@ std::vector<Prediction> LanguageTask::predict(Networks networks, std::span<const
   std::vector<Prediction> out;
   for (const Input& input : inputs) {
     out.push_back({.line = input.line});
-    if (options.score)
-      out.back().outputs = {score_of(*networks[0], required_text(input, "text"), options)};
+    if (input.find("score"))
+      out.back().outputs = {score_of(*networks[0], input, options)};
     else
       out.back().outputs = completions(*networks[0], input, options);
   }
@@ -104,8 +111,11 @@ std::vector<Prediction> LanguageTask::predict(Networks networks, std::span<const
 viz::Figure LanguageTask::explain(Networks networks, const Input& input, const Options& options) {
   const PrecisionScope scope(ops::available_precision(options.precision));
   const Network& network = *networks[0];
-  const std::string text = required_text(input, "text");
-  const Scored s = scored(network, text, options);
+  // A text alone is scored itself.
+  Input shown = input;
+  if (!shown.find("score")) shown.fields["score"] = std::exchange(shown.fields["text"], "");
+  const std::string text = text_of(shown, "score");
+  const Scored s = scored(network, shown, options);
   viz::Axis words{"text", {}};
   std::vector<float> bits;
   for (size_t k = 0; k < s.ids.size(); ++k) {

@@ -86,6 +86,7 @@ class Task {
 struct InputField {
   std::string name, help;
   bool required = true;
+  bool alone = false;  // an input that has it needs no other
 };
 
 // One input: a text, a question with its context, and what else the model's input_fields name.
@@ -192,6 +193,7 @@ struct TaskKind {
   const char* name;  // "translate"
   const char* summary;
   bool reads_tables;  // whether its input is a table as a whole
+  std::vector<InputField> (*input_fields)();
   std::unique_ptr<Task> (*make)();
   // One model, or an ensemble of several; folders hold what training wrote. Throws FormatError and IoError.
   std::unique_ptr<TaskModel> (*load)(const std::vector<std::string>& folders);

@@ -344,6 +344,7 @@ TaskKind task_kind() {
   return {.name = T::kName,
           .summary = T::kSummary,
           .reads_tables = reads_tables<T>,
+          .input_fields = &T::input_fields,
           .make = []() -> std::unique_ptr<Task> { return std::make_unique<TaskOf<T>>(); },
           .load = [](const std::vector<std::string>& folders) -> std::unique_ptr<TaskModel> {
             return std::make_unique<ModelOf<T>>(folders);
