@@ -126,6 +126,7 @@ struct LanguageTask : OverCells<LanguageTask> {
   struct Options final : CommonOptions {
     decode::SearchOptions search;
     bool carry = true;
+    std::string show = "surprise";
     CacheOptions cache;
     DynamicOptions dynamic;
 
@@ -133,6 +134,10 @@ struct LanguageTask : OverCells<LanguageTask> {
     void fields(FieldVisitor& v) {
       search.fields(v);
       v("carry", carry, "evaluate: the state is carried from line to line; otherwise each line is read by itself");
+      v("show", show,
+        "explain: surprise: each token as dark as it was unexpected, in bits; attention: where the first attention "
+        "block looked before each token, the mean over its heads; cache: where the cache pointed")
+          .choices({"surprise", "attention", "cache"});
       v("cache", cache), v("dynamic", dynamic);
       common_fields(v);
     }

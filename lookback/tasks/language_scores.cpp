@@ -77,7 +77,7 @@ double nats_dynamic(const Network& network, const LanguageText& text, const Dyna
 }
 
 std::string signature_of(const Network& network, const Options& o) {
-  std::string out = str_cat("|unit:", network.tokenizer->kind(), "|state:", o.carry ? "carried" : "by line");
+  std::string out = str_cat("|unit:", network.tokenizer->kind(), "|state:", o.carry ? "carried" : "by_line");
   if (o.cache.size > 0) out += str_cat("|cache:", o.cache.size, ",", o.cache.theta, ",", o.cache.lambda);
   if (o.dynamic.lr > 0) out += str_cat("|dynamic:", o.dynamic.lr, ",", o.dynamic.steps, ",", o.dynamic.decay);
   if (o.precision != "f32") out += "|precision:" + o.precision;

@@ -91,6 +91,79 @@ std::vector<Output> completions(const Network& network, const Input& input, cons
   return out;
 }
 
+// Each token as dark as it was unexpected, in bits.
+viz::Figure surprise_of(const Network& network, const Input& input, const Options& options) {
+  const Scored s = scored(network, input, options);
+  viz::Axis words{"text", {}};
+  std::vector<float> bits;
+  for (size_t k = 0; k < s.ids.size(); ++k) {
+    words.tokens.push_back(piece_of(network, s.ids[k]));
+    bits.push_back(static_cast<float>(-s.log_probs[k] / std::numbers::ln2));
+  }
+  Tensor weights = Tensor::of<float>({std::ssize(bits)}, bits);
+  return viz::Highlight{.words = std::move(words), .weights = std::move(weights), .title = text_of(input, "score")};
+}
+
+// weights[n, k], the mean over heads of what the attention said when position n was the last one read. All positions
+// are read at once.
+Tensor attention_of(const Network& network, const Ids& read) {
+  LanguageSession session(*network.model);
+  session.read(read);
+  const auto& blocks = network.config.model.blocks;
+  const auto block = std::ranges::find(blocks, "self_attention", &BlockOptions::kind);
+  const Tensor& found = session.attention();
+  const int64_t N = std::ssize(read), heads = block->heads;
+  Tensor out = Tensor::zeros({N, N + 1});
+  for (int64_t n = 0; n < N; ++n) {
+    const int64_t position = n + 1, first = std::max<int64_t>(0, position - block->window);
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t u = first; u <= position; ++u)
+        out.data<float>()[n * (N + 1) + u] +=
+            found.data<float>()[(n * heads + h) * found.dim(1) + u - first] / static_cast<float>(heads);
+  }
+  return out;
+}
+
+// The same of the cache, which points at tokens that came next.
+Tensor pointers_of(const Network& network, const Ids& read, const CacheOptions& options) {
+  LanguageSession session(*network.model, options);
+  const int64_t N = std::ssize(read);
+  Tensor out = Tensor::zeros({N, N + 1});
+  for (int64_t n = 0; n < N; ++n) {
+    session.read({&read[static_cast<size_t>(n)], 1});
+    const auto weights = session.cache(0).weights(session.hidden().value().span<float>());
+    const int64_t first = n + 2 - std::ssize(weights);
+    for (size_t k = 0; k < weights.size(); ++k)
+      out.data<float>()[n * (N + 1) + first + static_cast<int64_t>(k)] = static_cast<float>(weights[k]);
+  }
+  return out;
+}
+
+// A row for each token that was scored, and in it where the model looked when it expected that token.
+viz::Figure looked_back(const Network& network, const Input& input, const Options& options) {
+  const bool cache = options.show == "cache";
+  check<ConfigError>(!cache || options.cache.size > 0, "explain: --show cache needs --cache.size, tokens to remember");
+  check<ConfigError>(cache || network.model->has_attention(),
+                     "explain: --show attention: this model has no block of kind 'self_attention'");
+  const Scored s = scored(network, input, options);
+  Ids read = network.tokenizer->encode(text_of(input, "text"));
+  const auto given = std::ssize(read);
+  read.insert(read.end(), s.ids.begin(), s.ids.end() - 1);
+  check<ConfigError>(!read.empty(), "explain: --show ", options.show, " needs a text that is not empty");
+  const Tensor all = cache ? pointers_of(network, read, options.cache) : attention_of(network, read);
+  viz::Axis columns{"read", {"<s>"}}, rows{"text", {}};
+  for (const int32_t id : read) columns.tokens.push_back(piece_of(network, id));
+  // The first token of all is expected from nothing but the beginning.
+  const int64_t first = given > 0 ? 0 : 1;
+  for (size_t k = static_cast<size_t>(first); k < s.ids.size(); ++k) rows.tokens.push_back(piece_of(network, s.ids[k]));
+  std::vector<double> scores(s.log_probs.begin() + first, s.log_probs.end());
+  return viz::HeatMap{.columns = std::move(columns),
+                      .rows = std::move(rows),
+                      .weights = all.rows(given > 0 ? given - 1 : 0, all.dim(0)),
+                      .title = text_of(input, "text") + (given > 0 ? " → " : "") + text_of(input, "score"),
+                      .row_scores = std::move(scores)};
+}
+
 }  // namespace
 
 std::vector<Prediction> LanguageTask::predict(Networks networks, std::span<const Input> inputs, const Options& options,
@@ -107,23 +180,14 @@ std::vector<Prediction> LanguageTask::predict(Networks networks, std::span<const
   return out;
 }
 
-// Each token as dark as it was unexpected, in bits.
 viz::Figure LanguageTask::explain(Networks networks, const Input& input, const Options& options) {
   const PrecisionScope scope(ops::available_precision(options.precision));
   const Network& network = *networks[0];
   // A text alone is scored itself.
   Input shown = input;
   if (!shown.find("score")) shown.fields["score"] = std::exchange(shown.fields["text"], "");
-  const std::string text = text_of(shown, "score");
-  const Scored s = scored(network, shown, options);
-  viz::Axis words{"text", {}};
-  std::vector<float> bits;
-  for (size_t k = 0; k < s.ids.size(); ++k) {
-    words.tokens.push_back(piece_of(network, s.ids[k]));
-    bits.push_back(static_cast<float>(-s.log_probs[k] / std::numbers::ln2));
-  }
-  Tensor weights = Tensor::of<float>({std::ssize(bits)}, bits);
-  return viz::Highlight{.words = std::move(words), .weights = std::move(weights), .title = text};
+  if (options.show == "surprise") return surprise_of(network, shown, options);
+  return looked_back(network, shown, options);
 }
 
 std::string LanguageTask::steps(Networks, const Input&, const Options&) {
