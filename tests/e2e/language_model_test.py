@@ -158,7 +158,7 @@ class LanguageModel(p.Case):
         looking = self.trained(*ATTENTION, name="looking", recipe="blocks.toml")
         self.ok("explain", looking, "--text", text, "--show", "attention", "--out", picture)
         shown = json.loads(picture.read_text())
-        self.assertEqual(shown["source"], ["<s>"] + text.split())
+        self.assertEqual(shown["read"], ["<s>"] + text.split())
         for k, row in enumerate(shown["weights"]):
             self.assertAlmostEqual(sum(row), 1, delta=1e-5)
             self.assertEqual(sum(row[k + 2:]), 0)  # nothing that was not read yet
