@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <optional>
 
@@ -13,6 +14,7 @@
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
+#include "lookback/data/row_reader.h"
 #include "lookback/tasks/csv_input.h"
 #include "lookback/tasks/input.h"
 
@@ -26,9 +28,9 @@ constexpr int64_t kWarnings = 3;
 
 struct PredictFlags {
   StringList models, field, columns;
-  std::string in = "-", out = "-", in_format = "auto", format = "auto", prefix, score;
+  std::string in = "-", out = "-", in_format = "auto", format = "auto", prefix, score, session;
   MachineFlags machine;
-  bool quiet = false;
+  bool stream = false, quiet = false;
 
   void declare(Flags& v) {
     v.words("MODEL...", models, 1, "a model folder, or several: an ensemble");
@@ -53,6 +55,10 @@ struct PredictFlags {
     v("score", score, "FILE",
       "line by line the output to score instead of searching for one; without --in, for a language model: the texts to "
       "score");
+    v("stream", stream, "",
+      "language models: write each token as soon as it is chosen, as on a terminal; each line is a text of its own");
+    v("session", session, "FILE",
+      "the same, and all lines are one text: go on where FILE says, if it is there, and leave there how to go on");
     machine.declare(v);
     v("quiet", quiet, "", "say nothing but warnings and errors");
   }
@@ -264,6 +270,45 @@ void predict_table(const PredictFlags& flags, const PredictionFlags::Loaded& loa
   output.finish();
 }
 
+// Whether texts are written token by token.
+bool streams(const PredictFlags& flags, const tasks::TaskKind& kind, std::vector<Field>& options) {
+  const bool asked = flags.stream || !flags.session.empty();
+  check<ConfigError>(!asked || kind.streams_text, "predict: --stream and --session: a model of task ", kind.name,
+                     " writes no running text");
+  check<ConfigError>(!asked || (flags.score.empty() && flags.prefix.empty() && flags.field.empty()),
+                     "predict: --stream and --session complete the lines of --in; --score, --prefix and --field do not "
+                     "go with them");
+  for (const auto& [flag, value] : {std::pair("--format", flags.format), {"--in-format", flags.in_format}})
+    check<ConfigError>(!asked || value == "auto" || value == (flag == std::string("--format") ? "text" : "lines"),
+                       "predict: --stream and --session write text for lines; ", flag, " ", value,
+                       " does not go with "
+                       "them");
+  if (asked) return true;
+  const auto one = [&](const char* option) {
+    const Field& field = find_field(options, option, "predict");
+    return field.origin == "default" || field_text(field) == "1";
+  };
+  return kind.streams_text && flags.score.empty() && flags.field.empty() && flags.out == "-" &&
+         ::isatty(STDOUT_FILENO) && flags.format == "auto" && flags.in_format == "auto" &&
+         !data::has_ending(flags.in, ".jsonl") && !data::has_ending(flags.in, ".csv") && one("n_best") && one("beam");
+}
+
+void run_stream(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, LineQueue& queue) {
+  std::unique_ptr<tasks::TextStream> stream = loaded.model->stream(*loaded.options);
+  std::error_code error;
+  if (!flags.session.empty() && std::filesystem::exists(flags.session, error)) stream->load(flags.session);
+  Output output(flags.out);
+  bool first = true;
+  for (auto lines = queue.take(); !lines.empty(); lines = queue.take())
+    for (const std::string& line : lines) {
+      if (flags.session.empty() && !std::exchange(first, false)) stream = loaded.model->stream(*loaded.options);
+      stream->complete(with_replacements(line), [&](std::string_view piece) { output.write(piece); });
+      output.write("\n");
+    }
+  output.finish();
+  if (!flags.session.empty()) stream->save(flags.session);
+}
+
 }  // namespace
 
 int run_predict(Args& args) {
@@ -290,6 +335,11 @@ int run_predict(Args& args) {
   const auto batch = std::get<int64_t>(field_value(find_field(fields, "batch", "--batch")));
   LineQueue queue(flags.in, static_cast<size_t>(kBatchesAhead * batch));
   const auto loaded = options.load(flags.models, parser, args.console.sink());
+  if (streams(flags, kind, fields)) {
+    tell_of_terminal(flags.in, args.console);
+    run_stream(flags, loaded, queue);
+    return 0;
+  }
   warn_of_lost_outputs(flags.format, fields, args.console);
   tell_of_terminal(flags.in, args.console);
   Predictor(flags, loaded, queue, args.console).run();

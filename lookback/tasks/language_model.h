@@ -184,6 +184,7 @@ struct LanguageTask : OverCells<LanguageTask> {
   static void check_options(Networks networks, const Options& options, const LogSink& log);
   static std::vector<Prediction> predict(Networks networks, std::span<const Input> inputs, const Options& options,
                                          TaskModel::Detail detail);
+  static std::unique_ptr<TextStream> stream(Networks networks, const Options& options);
   static viz::Figure explain(Networks networks, const Input& input, const Options& options);
   static std::string steps(Networks networks, const Input& input, const Options& options);
   static EvaluationReport evaluate(Networks networks, const io::ModelFolder& folder, const TaskModel::Evaluation& what,

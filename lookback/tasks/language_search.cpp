@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <numbers>
 
+#include "lookback/base/parse.h"
+#include "lookback/base/sha256.h"
 #include "lookback/base/utf8.h"
 #include "lookback/decode/search.h"
 #include "lookback/ops/precision.h"
@@ -91,6 +93,72 @@ std::vector<Output> completions(const Network& network, const Input& input, cons
   return out;
 }
 
+class LanguageStream final : public TextStream {
+ public:
+  LanguageStream(const Network& network, const Options& options)
+      : network_(network), options_(options), session_(*network.model, options.cache) {}
+
+  void complete(const std::string& text, const std::function<void(std::string_view)>& emit) override {
+    const PrecisionScope scope(ops::available_precision(options_.precision));
+    Ids all = network_.tokenizer->encode(text);
+    session_.read(all);
+    std::string written;
+    const auto tell = [&] {
+      // A character may be made of several tokens, and be another one until the last of them is there.
+      std::string now = network_.tokenizer->decode(all);
+      if (!now.starts_with(written) || find_invalid_utf8(now) || now.ends_with("\uFFFD")) return;
+      emit(std::string_view(now).substr(written.size()));
+      written = std::move(now);
+    };
+    tell();
+    const auto decoder = make_decoder(session_);
+    const auto found = decode::search(*decoder, {{.key = ++texts_}}, options_.search)[0][0];
+    all.insert(all.end(), found.tokens.begin(), found.tokens.end());
+    tell();
+    session_.read(found.tokens);
+    if (found.finished) session_.read(Ids{data::kEos});
+  }
+
+  void save(const std::string& path) const override {
+    std::vector<io::NamedTensor> tensors;
+    for (auto& [name, tensor] : session_.tensors()) tensors.push_back({name, tensor});
+    io::write_safetensors(path, tensors, {{"model", identity()}, {"texts", std::to_string(texts_)}});
+  }
+
+  void load(const std::string& path) override {
+    const io::SafetensorsFile file(path);
+    const auto model = file.metadata().find("model"), texts = file.metadata().find("texts");
+    check<FormatError>(model != file.metadata().end() && texts != file.metadata().end(), path,
+                       ": is no session of a language model");
+    check<FormatError>(model->second == identity(), path, ": is a session of another model");
+    LanguageSession::Tensors tensors;
+    for (const io::TensorEntry& entry : file.entries()) tensors.emplace_back(entry.name, file.load(entry));
+    try {
+      session_.load(tensors);
+    } catch (const FormatError& e) {
+      throw FormatError(path + ": " + e.what());
+    }
+    texts_ = parse_number<uint64_t>(texts->second).value_or(0);
+  }
+
+ private:
+  // Of the model's kind and its weights.
+  std::string identity() const {
+    Sha256 sum;
+    sum.update(network_.tokenizer->bytes());
+    for (const NamedVar& p : network_.parameters()) {
+      const Tensor& value = p.var.value();
+      sum.update({reinterpret_cast<const char*>(value.bytes()), static_cast<size_t>(value.byte_size())});
+    }
+    return sum.hex();
+  }
+
+  const Network& network_;
+  const Options options_;
+  LanguageSession session_;
+  uint64_t texts_ = 0;  // completed so far: what draws of a sample depend on besides the seed
+};
+
 // Each token as dark as it was unexpected, in bits.
 viz::Figure surprise_of(const Network& network, const Input& input, const Options& options) {
   const Scored s = scored(network, input, options);
@@ -178,6 +246,13 @@ std::vector<Prediction> LanguageTask::predict(Networks networks, std::span<const
       out.back().outputs = completions(*networks[0], input, options);
   }
   return out;
+}
+
+std::unique_ptr<TextStream> LanguageTask::stream(Networks networks, const Options& options) {
+  check<ConfigError>(options.search.beam == 1 && options.search.n_best == 1,
+                     "a text is written token by token with --beam 1 and --n-best 1; got ", options.search.beam,
+                     " and ", options.search.n_best);
+  return std::make_unique<LanguageStream>(*networks[0], options);
 }
 
 viz::Figure LanguageTask::explain(Networks networks, const Input& input, const Options& options) {

@@ -30,6 +30,7 @@
 //                            a task whose input is a whole table: predict_table(networks, file, format, options),
 //                            explain_table(networks, file, series, options), backtest(networks, folder, what, train,
 //                            options)
+//                            a task that writes running text: stream(networks, options)
 //   tables()                 what evaluate's table can go by: "label"
 //   all_baselines(recipe, root, log)
 //
@@ -248,6 +249,10 @@ template <class T>
 constexpr bool reads_tables = requires {
   &T::predict_table;
 };
+template <class T>
+constexpr bool streams_text = requires {
+  &T::stream;
+};
 
 // One trained network, or an ensemble.
 template <class T>
@@ -282,6 +287,12 @@ class ModelOf final : public TaskModel {
     check_quietly(options);
     if constexpr (reads_tables<T>) return T::predict_table(networks_, file, format, own(options));
     throw ConfigError(str_cat("a model of task ", T::kName, " reads inputs one by one"));
+  }
+
+  std::unique_ptr<TextStream> stream(const PredictOptions& options) const override {
+    check_quietly(options);
+    if constexpr (streams_text<T>) return T::stream(networks_, own(options));
+    throw ConfigError(str_cat("a model of task ", T::kName, " writes no running text"));
   }
 
   viz::Figure explain(const Input& input, const PredictOptions& options) const override {
@@ -344,6 +355,7 @@ TaskKind task_kind() {
   return {.name = T::kName,
           .summary = T::kSummary,
           .reads_tables = reads_tables<T>,
+          .streams_text = streams_text<T>,
           .input_fields = &T::input_fields,
           .make = []() -> std::unique_ptr<Task> { return std::make_unique<TaskOf<T>>(); },
           .load = [](const std::vector<std::string>& folders) -> std::unique_ptr<TaskModel> {
