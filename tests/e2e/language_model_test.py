@@ -140,6 +140,29 @@ class LanguageModel(p.Case):
         short = self.ok("predict", model, "--max-length", "2", stdin="dan\n").stdout.decode().split()
         self.assertEqual(len(short), 3)
 
+    def test_a_session_goes_on_where_it_was_left(self):
+        model, state, moved = self.learnt(), p.WORK / "a.state", p.WORK / "elsewhere.state"
+        words = ("predict", model, "--sample", "--seed", "5", "--cache.size", "20")
+        first, then = "ada sees the\nben likes\n", "cleo takes the maps of\n"
+        straight = self.ok(*words, "--session", p.WORK / "straight.state", stdin=first + then).stdout
+        begun = self.ok(*words, "--session", state, stdin=first).stdout
+        moved.write_bytes(state.read_bytes())
+        gone_on = [self.ok(*words, "--session", f, stdin=then).stdout for f in (state, moved)]
+        self.assertEqual(begun + gone_on[0], straight)
+        self.assertEqual(gone_on[0], gone_on[1])
+        self.assertEqual(state.read_bytes(), moved.read_bytes())
+        self.assertEqual(state.read_bytes(), (p.WORK / "straight.state").read_bytes())
+        # By itself a text begins anew, streamed or not.
+        texts = "ada sees the\nada sees the\n"
+        for more in (("--stream",), ()):
+            self.assertEqual(self.ok("predict", model, *more, stdin=texts).stdout,
+                             2 * self.ok("predict", model, stdin="ada sees the\n").stdout)
+        other = self.trained(name="other")
+        self.fails(3, "predict", other, "--session", state, stdin=then, says="is a session of another model")
+        self.fails(3, "predict", model, "--session", self.data() / "test.txt", stdin=then, says="test.txt")
+        self.fails(2, "predict", model, "--session", state, "--beam", "3", stdin=then, says="--beam 1")
+        self.fails(2, "predict", model, "--stream", "--format", "jsonl", stdin=then, says="--format jsonl")
+
     def test_what_it_looked_at_is_drawn(self):
         model = self.learnt()
         text = "ada sees the bread of ada"
