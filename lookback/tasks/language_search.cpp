@@ -169,7 +169,10 @@ viz::Figure surprise_of(const Network& network, const Input& input, const Option
     bits.push_back(static_cast<float>(-s.log_probs[k] / std::numbers::ln2));
   }
   Tensor weights = Tensor::of<float>({std::ssize(bits)}, bits);
-  return viz::Highlight{.words = std::move(words), .weights = std::move(weights), .title = text_of(input, "score")};
+  return viz::Highlight{.words = std::move(words),
+                        .weights = std::move(weights),
+                        .title = text_of(input, "score"),
+                        .weight_name = "bits of surprise"};
 }
 
 // weights[n, k], the mean over heads of what the attention said when position n was the last one read. All positions
