@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lookback/base/error.h"
+#include "lookback/base/parse.h"
 #include "lookback/nn/recurrent_stack.h"
 #include "lookback/ops/loss.h"
 
@@ -26,6 +27,16 @@ Var drop_whole_words(const Var& embedded, std::span<const int32_t> ids, double r
 }
 
 Var sum_of_squares(const Var& x) { return ops::weighted_sum(ops::mul(x, x), Tensor::full(x.shape(), 1, x.dtype())); }
+
+std::vector<int64_t> numbers_of(const StringList& words) {
+  std::vector<int64_t> out;
+  for (const std::string& word : words) {
+    const auto number = parse_number<int64_t>(word);
+    check<ConfigError>(number.has_value(), "model.cutoffs: '", word, "' is not a whole number");
+    out.push_back(*number);
+  }
+  return out;
+}
 
 // Calls f(name, part) for every tensor that a state may have, absent ones too.
 template <class State, class F>
@@ -113,8 +124,15 @@ LanguageModel::LanguageModel(const LanguageModelOptions& options, int64_t vocabu
   embedding_.weight = Var::parameter(Tensor::zeros({vocabulary, options.embedding}));
   const int64_t last = blocks_.back()->width();
   if (options.tied && last != options.embedding) projection_ = Linear(last, options.embedding, Linear::Bias::yes);
-  output_ = Linear(options.tied ? options.embedding : last, vocabulary, Linear::Bias::yes);
-  if (options.tied) output_.weight = embedding_.weight;
+  width_ = options.tied ? options.embedding : last;
+  if (options.cutoffs.empty()) {
+    output_ = Linear(width_, vocabulary, Linear::Bias::yes);
+    if (options.tied) output_.weight = embedding_.weight;
+  } else {
+    check<ConfigError>(!options.tied,
+                       "model.cutoffs: an adaptive softmax has weights of its own; set model.tied = false");
+    adaptive_.emplace(width_, vocabulary, numbers_of(options.cutoffs), options.div_value, "model.cutoffs");
+  }
   if (seed != kNoInit) initialise(params_of(*this), options.init, seed);
 }
 
@@ -126,8 +144,9 @@ void LanguageModel::params(ParamVisitor& v) {
     for (size_t k = 0; k < blocks_.size(); ++k) v("blocks." + std::to_string(k), *blocks_[k]);
   }
   v("projection", projection_);
-  if (!options_.tied) v("output.weight", output_.weight, Role::weight);
+  if (!options_.tied) v("output.weight", output_.weight, Role::weight);  // absent with an adaptive softmax
   v("output.bias", output_.bias, Role::bias);
+  if (adaptive_) v("output", *adaptive_);
 }
 
 bool LanguageModel::has_attention() const {
@@ -202,7 +221,9 @@ LanguageLoss LanguageModel::loss(const LanguageBatch& batch, const LanguageObjec
   check(batch.ids.size() == batch.targets.size(), "language model: ", batch.ids.size(), " tokens and ",
         batch.targets.size(), " targets");
   const Outputs out = run(batch.ids, batch.texts, state, noise);
-  const auto xent = ops::projected_xent(out.hidden, output_.weight, output_.bias, batch.targets, {.scale = scale});
+  const auto xent =
+      adaptive_ ? adaptive_->loss(out.hidden, batch.targets, {.scale = scale})
+                : ops::projected_xent(out.hidden, output_.weight, output_.bias, batch.targets, {.scale = scale});
   LanguageLoss loss{xent.loss, xent.loss_sum, xent.nll_sum, xent.correct};
   if (!noise) return loss;
   if (const Var more = regularisers(out, batch.texts, objective)) {

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "lookback/nn/adaptive_softmax.h"
 #include "lookback/nn/block.h"
 #include "lookback/nn/init.h"
 #include "lookback/nn/linear.h"
@@ -59,6 +61,8 @@ struct LanguageModelOptions {
   LanguageLayers layers;
   std::deque<BlockOptions> blocks;
   bool tied = true;
+  StringList cutoffs;
+  double div_value = 4;
   LanguageDropout dropout;
   InitOptions init = {.kind = "uniform"};
 
@@ -69,6 +73,10 @@ struct LanguageModelOptions {
     v("tied", tied,
       "the output layer has the embeddings as its weights (Press and Wolf 2017), behind a linear layer where the last "
       "block is of another width");
+    v("cutoffs", cutoffs,
+      "adaptive softmax (Grave et al. 2017), for large vocabularies: tokens from each of these ids on, the rarer ones, "
+      "share a cluster, as [4000, 20000]; needs tied = false; none: one softmax over all");
+    v("div_value", div_value, "cutoffs: each cluster's layer is narrower than the one before by this").range(1, 64);
     v("dropout", dropout), v("init", init);
   }
 };
@@ -130,8 +138,9 @@ class LanguageModel {
   // Reads L more tokens of each of B texts, [L * B] by step, going on from `state`, which is left behind the last one.
   // -> [L * B, width], by step: what the output layer reads. No gradient flows into what was read before.
   Var read(std::span<const int32_t> ids, int64_t texts, LanguageState& state) const;
-  // [N, V] not normalised. hidden [N, width] as `read` gives it.
-  Var logits(const Var& hidden) const { return output_(hidden); }
+  // [N, V] not normalised, or log-probabilities of an adaptive softmax. hidden [N, width] as `read` gives it.
+  Var logits(const Var& hidden) const { return adaptive_ ? Var(adaptive_->log_probs(hidden)) : output_(hidden); }
+  // Absent, with an adaptive softmax.
   const Linear& output() const { return output_; }
 
   // Without noise: no dropout and no regularisers: held-out text.
@@ -139,7 +148,7 @@ class LanguageModel {
                     Noise* noise) const;
 
   int64_t vocabulary() const { return vocabulary_; }
-  int64_t width() const { return output_.weight.dim(1); }  // of what the output layer reads
+  int64_t width() const { return width_; }  // of what the output layer reads
   bool has_attention() const;
   // A state as LanguageState::tensors gave it. Throws FormatError saying what does not fit; the message names no file.
   LanguageState state_of(const std::vector<std::pair<std::string, Tensor>>& tensors) const;
@@ -159,7 +168,9 @@ class LanguageModel {
   Embedding embedding_;
   std::vector<std::unique_ptr<Block>> blocks_;
   Linear projection_;  // [E, width of the last block] or absent
-  Linear output_;      // [V, width]
+  int64_t width_;
+  Linear output_;                            // [V, width]
+  std::optional<AdaptiveSoftmax> adaptive_;  // instead
 };
 
 }  // namespace lookback

@@ -38,7 +38,9 @@ std::vector<LanguageModelOptions> kinds() {
                       {.kind = "self_attention", .heads = 2, .feed_forward = 5, .causal = true, .window = 4},
                       {.kind = "gru", .hidden = 6, .residual = true},
                       {.kind = "self_attention", .heads = 3, .norm = "after", .causal = true, .window = 1}};
-  return {lstm, gru, wide, attention};
+  LanguageModelOptions adaptive = gru;
+  adaptive.cutoffs = {"6", "14"}, adaptive.div_value = 2;
+  return {lstm, gru, wide, attention, adaptive};
 }
 
 Ids random_ids(int64_t count, uint64_t seed) {
@@ -150,8 +152,10 @@ TEST(LanguageModel, SelfAttentionBlocksSeeTheirWindow) {
   const BlockOptions options{.kind = "self_attention", .heads = 2, .feed_forward = 7, .causal = true, .window = 3};
   const auto block = make_block(options, 6, "b");
   uint64_t seed = 100;
-  for (const NamedVar& p : params_of(*block)) p.var.set_value(testing::random_tensor(p.var.shape(), seed++).to(Dtype::f32));
-  const Sequence x{Var(testing::random_tensor({8, 6}, 1).to(Dtype::f32)), Ragged(std::vector<int64_t>{8}), RowOrder::by_sequence};
+  for (const NamedVar& p : params_of(*block))
+    p.var.set_value(testing::random_tensor(p.var.shape(), seed++).to(Dtype::f32));
+  const Sequence x{Var(testing::random_tensor({8, 6}, 1).to(Dtype::f32)), Ragged(std::vector<int64_t>{8}),
+                   RowOrder::by_sequence};
   const BlockRun run{RowOrder::by_sequence, {}, nullptr, false};
   BlockState state;
   const Tensor pieces = values(block->continued(x, run, state));
@@ -179,6 +183,14 @@ TEST(LanguageModel, WhatCannotLookBackOnlyIsRefused) {
             std::string::npos);
   EXPECT_NE(of({.kind = "convolution", .hidden = 4}).find("looks ahead"), std::string::npos);
   EXPECT_NE(refused({.layers = {.hidden = 7}, .blocks = {{.kind = "lstm"}}}).find("model.hidden"), std::string::npos);
+}
+
+TEST(LanguageModel, AnAdaptiveSoftmaxNeedsWeightsOfItsOwn) {
+  LanguageModelOptions options = kinds()[4];
+  options.tied = true;
+  EXPECT_THROW(LanguageModel(options, kVocabulary, 1), ConfigError);
+  options.tied = false, options.cutoffs = {"6", "x"};
+  EXPECT_THROW(LanguageModel(options, kVocabulary, 1), ConfigError);
 }
 
 TEST(LanguageSession, ScoresAreTheModels) {

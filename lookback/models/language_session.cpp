@@ -231,9 +231,9 @@ class LanguageDecoder final : public decode::StepDecoder {
           " rows");
     if (begun_) session_.read(tokens);
     begun_ = true;
-    if (best != kAll && few_decide_ && !session_.has_cache()) {
+    const Linear& output = session_.model().output();
+    if (best != kAll && few_decide_ && !session_.has_cache() && output.weight) {
       const NoGrad off;
-      const Linear& output = session_.model().output();
       if (auto few = ops::top_k(session_.hidden(), output.weight, output.bias, best)) {
         likeliest_ = std::move(few->columns);
         return {few->values, {}, {likeliest_.begin(), likeliest_.end()}};

@@ -92,7 +92,8 @@ void LanguageTask::validate(const Recipe& recipe) {
                      " compares two texts; there is one here");
   check_vectors(recipe.vectors, recipe.tokenizer, "vectors");
   // Built small and thrown away: names the options that do not go together before any data is read.
-  LanguageModel small(recipe.model, data::kSpecials, LanguageModel::kNoInit);
+  LanguageModel small(recipe.model, recipe.model.cutoffs.empty() ? data::kSpecials : recipe.tokenizer.size,
+                      LanguageModel::kNoInit);
   train::freeze(params_of(small), recipe.train.options.freeze);
 }
 

@@ -206,6 +206,16 @@ class LanguageModel(p.Case):
             self.assertEqual(len(self.ok("predict", model, stdin="ada\n").stdout.decode().splitlines()), 1)
             self.assertIn("perplexity", self.scores(model, "--data", rows))
 
+    def test_adaptive_softmax(self):
+        words = ("--set", "model.tied=false", "--set", "model.cutoffs=[6,10]", "--set", "model.div_value=2")
+        model = self.trained(*words, name="adaptive")
+        plain = self.trained("--set", "model.tied=false", name="plain")
+        a, b = (self.scores(m)["perplexity"][0] for m in (model, plain))
+        self.assertLess(a, 1.3 * b)
+        for more in ((), ("--beam", "3"), ("--sample",), ("--precision", "int8"), ("--cache.size", "5")):
+            self.assertEqual(len(self.ok("predict", model, *more, stdin="ada sees\n").stdout.decode().splitlines()), 1)
+        self.fails(2, *self.words(*words, "--set", "model.tied=true"), "--out", self.fresh("bad"), says="tied = false")
+
     def test_int8_and_export(self):
         model, small = self.learnt(), self.fresh("small")
         self.ok("export", model, "--quantize", "int8", "--out", small)
