@@ -14,7 +14,6 @@
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
-#include "lookback/data/row_reader.h"
 #include "lookback/tasks/csv_input.h"
 #include "lookback/tasks/input.h"
 
@@ -289,8 +288,8 @@ bool streams(const PredictFlags& flags, const tasks::TaskKind& kind, std::vector
     return field.origin == "default" || field_text(field) == "1";
   };
   return kind.streams_text && flags.score.empty() && flags.field.empty() && flags.out == "-" &&
-         ::isatty(STDOUT_FILENO) && flags.format == "auto" && flags.in_format == "auto" &&
-         !data::has_ending(flags.in, ".jsonl") && !data::has_ending(flags.in, ".csv") && one("n_best") && one("beam");
+         ::isatty(STDOUT_FILENO) && flags.format == "auto" &&
+         tasks::input_format(flags.in_format, flags.in, kind.input_fields()) == "lines" && one("n_best") && one("beam");
 }
 
 void run_stream(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, LineQueue& queue) {

@@ -207,7 +207,7 @@ class LanguageModel(p.Case):
             self.assertIn("perplexity", self.scores(model, "--data", rows))
 
     def test_adaptive_softmax(self):
-        words = ("--set", "model.tied=false", "--set", "model.cutoffs=[6,10]", "--set", "model.div_value=2")
+        words = ("--set", "model.tied=false", "--set", "model.cutoffs=6,10", "--set", "model.div_value=2")
         model = self.trained(*words, name="adaptive")
         plain = self.trained("--set", "model.tied=false", name="plain")
         a, b = (self.scores(m)["perplexity"][0] for m in (model, plain))
