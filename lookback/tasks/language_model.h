@@ -189,6 +189,7 @@ struct LanguageTask : OverCells<LanguageTask> {
   static std::string steps(Networks networks, const Input& input, const Options& options);
   static EvaluationReport evaluate(Networks networks, const io::ModelFolder& folder, const TaskModel::Evaluation& what,
                                    const Options& options);
+  // n-grams with modified Kneser-Ney smoothing, of several orders.
   static std::vector<BaselineScores> baselines(const Recipe& recipe, const data::RowSource& train,
                                                const std::vector<std::pair<std::string, data::RowSource>>& sets,
                                                const LogSink& log);

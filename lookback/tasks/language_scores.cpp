@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "lookback/metrics/corpus_metric.h"
+#include "lookback/models/ngram.h"
 #include "lookback/ops/precision.h"
 #include "lookback/tasks/language_model.h"
 #include "lookback/train/parameters.h"
@@ -76,6 +77,12 @@ double nats_dynamic(const Network& network, const LanguageText& text, const Dyna
   return nats;
 }
 
+Sentences sentences_of(const data::Table& table) {
+  Sentences out;
+  for (int64_t k = 0; k < table.size(); ++k) out.push_back(table.ids(0, k));
+  return out;
+}
+
 std::string signature_of(const Network& network, const Options& o) {
   std::string out = str_cat("|unit:", network.tokenizer->kind(), "|state:", o.carry ? "carried" : "by_line");
   if (o.cache.size > 0) out += str_cat("|cache:", o.cache.size, ",", o.cache.theta, ",", o.cache.lambda);
@@ -105,10 +112,29 @@ EvaluationReport LanguageTask::evaluate(Networks networks, const io::ModelFolder
   return {language_scores(nats, text.counts, signature_of(network, options))};
 }
 
-std::vector<BaselineScores> LanguageTask::baselines(const Recipe&, const data::RowSource&,
-                                                    const std::vector<std::pair<std::string, data::RowSource>>&,
-                                                    const LogSink&) {
-  return {};
+std::vector<BaselineScores> LanguageTask::baselines(const Recipe& recipe, const data::RowSource& train,
+                                                    const std::vector<std::pair<std::string, data::RowSource>>& sets,
+                                                    const LogSink& log) {
+  const auto lines = data::column_lines(train, columns(), {0}, recipe.data.table);
+  const auto tokenizer = data::train_tokenizer(recipe.tokenizer, lines, log);
+  const auto table_of = [&](const data::RowSource& rows) {
+    return data::Table(rows, {{"text", tokenizer.get()}}, recipe.data.table, data::Keep::tokens_and_text);
+  };
+  const Sentences learnt = sentences_of(table_of(train));
+  const bool characters = tokenizer->kind() == "char";
+  std::vector<std::pair<std::string, NgramModel>> models;
+  for (const int64_t order : characters ? std::vector<int64_t>{1, 5, 8} : std::vector<int64_t>{1, 3, 5})
+    models.emplace_back(order == 1 ? "unigram" : str_cat(order, "-gram"),
+                        NgramModel::fit(learnt, tokenizer->size(), {.order = order}));
+  std::vector<BaselineScores> out;
+  for (const auto& [name, rows] : sets) {
+    const data::Table table = table_of(rows);
+    const TextCounts counts = LanguageText(table).counts;
+    const Sentences text = sentences_of(table);
+    for (const auto& [method, model] : models)
+      out.push_back({method, name, language_scores(model.score(text).nats, counts, "|smoothing:modified-kneser-ney")});
+  }
+  return out;
 }
 
 }  // namespace lookback::tasks

@@ -206,6 +206,15 @@ class LanguageModel(p.Case):
             self.assertEqual(len(self.ok("predict", model, stdin="ada\n").stdout.decode().splitlines()), 1)
             self.assertIn("perplexity", self.scores(model, "--data", rows))
 
+    def test_baselines_are_n_grams(self):
+        blocks = [b.splitlines() for b in
+                  self.ok("baseline", self.data() / "recipe.toml").stdout.decode().split("\n\n")]
+        self.assertEqual([b[0] for b in blocks], [f"{name}, data.{part}" for part in ("valid", "test")
+                                                  for name in ("unigram", "3-gram", "5-gram")])
+        unigram, three, five = (float(b[1].split()[1]) for b in blocks[3:])
+        self.assertLess(five, three)
+        self.assertLess(three, unigram)
+
     def test_adaptive_softmax(self):
         words = ("--set", "model.tied=false", "--set", "model.cutoffs=6,10", "--set", "model.div_value=2")
         model = self.trained(*words, name="adaptive")
