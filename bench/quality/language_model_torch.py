@@ -65,9 +65,9 @@ class Dropout(nn.Module):
         self.share, self.locked = share, locked
 
     def forward(self, x):  # [T, B, N]
-        if not self.training or not self.share:
-            return x
-        mask = torch.empty(1 if self.locked else x.shape[0], *x.shape[1:]).bernoulli_(1 - self.share)
+        if not self.locked or not self.training or not self.share:
+            return nn.functional.dropout(x, self.share, self.training)
+        mask = torch.empty(1, *x.shape[1:]).bernoulli_(1 - self.share)
         return x * (mask / (1 - self.share))
 
 
