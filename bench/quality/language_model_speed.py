@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed of the Penn Treebank's word model beside PyTorch's and ONNX Runtime's: training, and one stream of words.
 
-    language_model_speed.py [--program FILE] [--rounds N] [--threads N] [--only WORD...] [--json FILE]
+    ./x bench quality-language-model [--rounds N] [--threads N] [--only WORD...] [--json FILE]
 
 The model is two LSTM layers of 650, 10,000 words, the output's weights those of the embedding. Training is forward,
 backward, clipping to norm 0.25 and SGD on windows of 35 steps of 20 columns, with dropout of 0.5 and states that go on.
@@ -38,8 +38,12 @@ from side_by_side import NO_BF16, NO_INT8, ONE_CORE, ROOT, Row, Theirs, onnxrunt
 VOCABULARY, STEPS, BATCH, CLIP = 10_000, 35, 20, 0.25
 WORDS = 32  # of one run of a stream
 OPTIONS = dataclasses.replace(language_model_torch.OPTIONS["word"], locked=False)
-TRAIN_FLAGS = ("--vocabulary", str(VOCABULARY), "--batch", str(BATCH), "--target", str(STEPS))
-STREAM_FLAGS = ("--vocabulary", str(VOCABULARY), "--batch", "1", "--target", str(WORDS))
+SIZES = ("--vocabulary", str(VOCABULARY), "--language.layers", str(OPTIONS.layers), "--language.hidden", str(OPTIONS.hidden),
+         "--language.embedding", str(OPTIONS.embedding))
+DROPOUT = [word for place in ("embedding", "hidden", "output")
+           for word in (f"--language.dropout.{place}", str(OPTIONS.dropout))]
+TRAIN_FLAGS = (*SIZES, *DROPOUT, "--no-language.dropout.locked", "--batch", str(BATCH), "--target", str(STEPS))
+STREAM_FLAGS = (*SIZES, "--batch", "1", "--target", str(WORDS))
 
 
 def new_model():
