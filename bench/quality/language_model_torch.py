@@ -39,6 +39,8 @@ class Options:
     dropout: float = 0.5  # of embeddings, between the layers and of the last states
     locked: bool = True  # one mask for all steps of a window (variational dropout), or a new one each step
     forget_bias: float = 1.0
+    unigram: bool = True  # the output's bias begins as the log frequencies of the symbols
+    reset: float = 0.01  # share of the columns whose state begins anew at a window, so that the model knows beginnings
     batch: int = 20
     bptt: int = 35
     optimizer: str = "sgd"
@@ -72,7 +74,7 @@ class Dropout(nn.Module):
 
 
 class LanguageModel(nn.Module):
-    def __init__(self, vocabulary, options=OPTIONS["word"]):
+    def __init__(self, vocabulary, options=OPTIONS["word"], counts=None):
         super().__init__()
         o = options
         widths = [o.embedding] + [o.hidden] * (o.layers - 1) + [o.embedding if o.tied else o.hidden]
@@ -82,6 +84,8 @@ class LanguageModel(nn.Module):
         self.dropout = Dropout(o.dropout, o.locked)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         nn.init.zeros_(self.output.bias)
+        if counts is not None:
+            self.output.bias.data.copy_((counts / counts.sum()).log())
         if o.tied:
             self.output.weight = self.embedding.weight
         for layer in self.layers:
@@ -105,6 +109,14 @@ class LanguageModel(nn.Module):
 
 def detached(states):
     return [(h.detach(), c.detach()) for h, c in states]
+
+
+def some_anew(states, share):
+    """The states, those of this share of the columns zero."""
+    if not share:
+        return states
+    keep = torch.empty(1, states[0][0].shape[1], 1).bernoulli_(1 - share)
+    return [(h * keep, c * keep) for h, c in states]
 
 
 def symbols(path, unit):
@@ -188,7 +200,8 @@ def windows(part, options, rng):
 def train(data, options, seed, progress_of, log):
     """The best model by validation, and (progress, nats of training since the last, of validation). progress_of: symbols -> share."""
     torch.manual_seed(seed)
-    model = LanguageModel(len(data.vocabulary), options)
+    counts = torch.bincount(data.train, minlength=len(data.vocabulary)) if options.unigram else None
+    model = LanguageModel(len(data.vocabulary), options, counts)
     optimizer = make_optimizer(model, options)
     valid = data.valid[:options.valid_symbols or None]
     best, kept, history, pending = math.inf, None, [], list(VALIDATE_AT)
@@ -210,7 +223,8 @@ def train(data, options, seed, progress_of, log):
         # Short windows make small steps, so that each symbol counts alike.
         for group in optimizer.param_groups if options.optimizer == "sgd" else ():
             group["lr"] *= len(ids) / options.bptt
-        loss, states = step(model, optimizer, ids, targets, model.start(options.batch) if first else states, options.clip)
+        states = model.start(options.batch) if first else some_anew(states, options.reset)
+        loss, states = step(model, optimizer, ids, targets, states, options.clip)
         seen, nats, count = seen + ids.numel(), nats + loss.item(), count + 1
     model.load_state_dict(kept)
     return model, history
