@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lookback/base/elementary.h"
 #include "lookback/base/error.h"
 #include "lookback/base/parse.h"
 #include "lookback/nn/recurrent_stack.h"
@@ -134,6 +135,18 @@ LanguageModel::LanguageModel(const LanguageModelOptions& options, int64_t vocabu
     adaptive_.emplace(width_, vocabulary, numbers_of(options.cutoffs), options.div_value, "model.cutoffs");
   }
   if (seed != kNoInit) initialise(params_of(*this), options.init, seed);
+}
+
+void LanguageModel::start_from_frequencies(const std::vector<int64_t>& counts) {
+  if (!output_.bias) return;
+  check(std::ssize(counts) == vocabulary_, "language model: ", counts.size(), " counts for a vocabulary of ",
+        vocabulary_);
+  double total = 0;
+  for (const int64_t n : counts) total += static_cast<double>(n) + 1;
+  for (size_t v = 0; v < counts.size(); ++v)
+    output_.bias.value().data<float>()[v] =
+        static_cast<float>(elementary::log((static_cast<double>(counts[v]) + 1) / total));
+  output_.bias.touch();
 }
 
 void LanguageModel::params(ParamVisitor& v) {

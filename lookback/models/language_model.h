@@ -153,6 +153,9 @@ class LanguageModel {
   // A state as LanguageState::tensors gave it. Throws FormatError saying what does not fit; the message names no file.
   LanguageState state_of(const std::vector<std::pair<std::string, Tensor>>& tensors) const;
   const Var& embeddings() const { return embedding_.weight; }
+  // The output's bias begins at the logarithms of how frequent tokens are, so that states need not learn it: with Adam
+  // they otherwise grow large. Does nothing with an adaptive softmax, which has no bias. counts [V].
+  void start_from_frequencies(const std::vector<int64_t>& counts);
   // Tables that stay as they are where weights are stored as int8.
   StringList kept_from_int8() const;
   void params(ParamVisitor& v);

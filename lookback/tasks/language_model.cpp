@@ -124,6 +124,12 @@ LanguageTask::Network LanguageTask::with_assets_of(const io::ModelFolder& folder
   return make(recipe, load_tokenizer(folder));
 }
 
+void LanguageTask::learn_from(Network& network, const Recipe&, const Data& data) {
+  std::vector<int64_t> counts(static_cast<size_t>(network.tokenizer->size()));
+  for (const int32_t id : data.ids()) ++counts[static_cast<size_t>(id)];
+  network.model->start_from_frequencies(counts);
+}
+
 StringList LanguageTask::test_report(const Recipe& recipe, const std::string& root) {
   if (!recipe.data.has_test()) return {};
   data::RowReader reader(recipe.data.rows(Split::test, columns(), root), columns(), recipe.data.table);

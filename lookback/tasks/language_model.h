@@ -168,7 +168,7 @@ struct LanguageTask : OverCells<LanguageTask> {
   static Data open(const Recipe& recipe, const Network& network, Split split, const std::string& root);
   static Network learn(const Recipe& recipe, const data::RowSource& rows, const std::string& root, const LogSink& log);
   static Network with_assets_of(const io::ModelFolder& folder, const Recipe& recipe, const LogSink& log);
-  static void learn_from(Network&, const Recipe&, const Data&) {}
+  static void learn_from(Network& network, const Recipe& recipe, const Data& data);
   static StringList test_report(const Recipe& recipe, const std::string& root);
   static std::vector<int32_t> costs(const Data& data) {
     return std::vector<int32_t>(static_cast<size_t>(data.size()), 1);
