@@ -7,6 +7,8 @@ import re
 def say(row):
     if "skipped" in row:
         return print(f"{row['name']:<24} skipped: {row['skipped']}", flush=True)
+    if "ours" not in row:
+        return print(f"{row['name']:<24} {row['peer_name']} {row['peer']:9.1f} {row['unit']}", flush=True)
     print(f"{row['name']:<24} ours {row['ours']:9.1f}  {row['peer_name']} {row['peer']:9.1f} {row['unit']}  "
           f"ratio {row['ratio']:.2f} ({row['ratio_min']:.2f} to {row['ratio_max']:.2f})", flush=True)
 

@@ -43,7 +43,7 @@ class Theirs:
 
 
 class Row:
-    """One comparison. Contenders are (name, function that makes one)."""
+    """One comparison. Contenders are (name, function that makes one); without any of ours the peers are measured alone."""
 
     def __init__(self, name, unit, ours, theirs, skipped=None):
         self.name, self.unit, self.ours, self.theirs, self.skipped = name, unit, ours, theirs, skipped
@@ -64,7 +64,10 @@ class Row:
             for contender in side.values():
                 contender.close()
         medians = [{name: statistics.median(v) for name, v in values.items()} for values in speeds]
-        best = [max(m, key=m.get) for m in medians]
+        peer_name = max(medians[1], key=medians[1].get)
+        if not sides[0]:
+            return head | {"peer": medians[1][peer_name], "peer_name": peer_name, "all": medians[1]}
+        best = [max(medians[0], key=medians[0].get), peer_name]
         ratios = [a / b for a, b in zip(speeds[0][best[0]], speeds[1][best[1]])]
         mine, peer = medians[0][best[0]], medians[1][best[1]]
         return head | {
@@ -90,23 +93,31 @@ def ours(args, work, repeat, *flags, precisions=("f32",), threads=THREADS):
             for p in precisions if {"bf16": HAS_BF16, "int8": HAS_INT8}.get(p, True) for n in threads]
 
 
+def torch_name(how, precision, threads):
+    return f"PyTorch {torch.__version__.split('+')[0]} {how} {precision}, {threads} threads"
+
+
+def onnxruntime_name(how, precision, threads):
+    import onnxruntime  # slow to load, and only some rows need it
+    return " ".join(f"ONNX Runtime {onnxruntime.__version__} {how} {precision}, {threads} threads".split())
+
+
 def torch_peers(peer, repeat, precisions=("f32",), threads=THREADS, compiled=(False, True), **options):
-    version = torch.__version__.split("+")[0]
     out = []
     for p in precisions:
         for c in compiled:
             if p == "int8" and c:
                 continue  # quantised modules do not compile
             for n in threads:
-                name = f"PyTorch {version} {'compiled' if c else 'eager'} {p}, {n} threads"
+                name = torch_name("compiled" if c else "eager", p, n)
                 make = lambda p=p, c=c: peer(precision=p, compiled=c, **options)
                 out.append((name, lambda make=make, n=n: Theirs(make, repeat, n)))
     return out
 
 
 def onnx_peers(peer, repeat, folder, precisions=("f32",), **options):
-    import peers_onnx  # slow to load, and only some rows need it
-    return [(f"ONNX Runtime {peers_onnx.onnxruntime.__version__} {p}, {n} threads",
+    import peers_onnx  # slow to load
+    return [(onnxruntime_name("", p, n),
              lambda p=p, n=n: Theirs(lambda: getattr(peers_onnx, peer)(folder, precision=p, threads=n, **options),
                                      repeat, n))
             for p in precisions for n in THREADS]

@@ -18,14 +18,19 @@ def version_of(package):
         return None
 
 
-def environment(program):
-    said = subprocess.run([program, "version"], check=True, capture_output=True, text=True).stdout
-    packages = {name: version_of(name) for name in ("torch", "numpy", "scikit-learn")}
-    return {"cpu": cpu(), "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
-            "python": platform.python_version(), **{k: v for k, v in packages.items() if v},
-            "lookback": said.strip().splitlines()}
+PACKAGES = ("torch", "onnxruntime", "numpy", "scikit-learn")
+
+
+def environment(program=None):
+    packages = {name: version_of(name) for name in PACKAGES}
+    out = {"cpu": cpu(), "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
+           "python": platform.python_version(), **{k: v for k, v in packages.items() if v}}
+    if program:
+        said = subprocess.run([program, "version"], check=True, capture_output=True, text=True).stdout
+        out["lookback"] = said.strip().splitlines()
+    return out
 
 
 def in_words(env):
-    parts = [env["cpu"], f"{env['cores']} cores", env["lookback"][0], f"Python {env['python']}"]
-    return ", ".join(parts + [f"{name} {env[name]}" for name in ("torch", "numpy", "scikit-learn") if name in env])
+    parts = [env["cpu"], f"{env['cores']} cores", *env.get("lookback", [])[:1], f"Python {env['python']}"]
+    return ", ".join(parts + [f"{name} {env[name]}" for name in PACKAGES if name in env])

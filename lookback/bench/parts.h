@@ -47,6 +47,8 @@ std::vector<Case> one_case(const Options& o) {
 
 std::vector<Case> training(const Options& o);
 std::vector<Case> decoding(const Options& o);
+std::vector<Case> language_training(const Options& o);
+std::vector<Case> language_writing(const Options& o);
 std::vector<Case> loading(const Options& o);
 std::vector<Case> kernels(const Options& o);
 std::vector<Case> fused(const Options& o);

@@ -10,12 +10,14 @@
 #include <vector>
 
 #include "lookback/base/fields.h"
+#include "lookback/models/language_model.h"
 #include "lookback/models/seq2seq.h"
 
 namespace lookback::bench {
 
 struct Options {
   Seq2SeqOptions model;
+  LanguageModelOptions language;
   BlockOptions block;
   int64_t vocabulary = 8000;
   int64_t batch = 64;
@@ -41,6 +43,7 @@ struct Options {
     v("folder", folder, "load: the model folder");
     v("block", block);
     v("model", model);
+    v("language", language);
   }
 };
 

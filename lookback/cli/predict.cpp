@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <optional>
 
@@ -26,9 +27,9 @@ constexpr int64_t kWarnings = 3;
 
 struct PredictFlags {
   StringList models, field, columns;
-  std::string in = "-", out = "-", in_format = "auto", format = "auto", prefix, score;
+  std::string in = "-", out = "-", in_format = "auto", format = "auto", prefix, score, session;
   MachineFlags machine;
-  bool quiet = false;
+  bool stream = false, quiet = false;
 
   void declare(Flags& v) {
     v.words("MODEL...", models, 1, "a model folder, or several: an ensemble");
@@ -50,7 +51,13 @@ struct PredictFlags {
         .choices({"auto", "text", "csv", "jsonl", "nbest"});
     v("field", field, "NAME=VALUE", "a field that every input gets; may be given often");
     v("prefix", prefix, "FILE", "line by line what the output must begin with");
-    v("score", score, "FILE", "line by line the output to score instead of searching for one");
+    v("score", score, "FILE",
+      "line by line the output to score instead of searching for one; without --in, for a language model: the texts to "
+      "score");
+    v("stream", stream, "",
+      "language models: write each token as soon as it is chosen, as on a terminal; each line is a text of its own");
+    v("session", session, "FILE",
+      "the same, and all lines are one text: go on where FILE says, if it is there, and leave there how to go on");
     machine.declare(v);
     v("quiet", quiet, "", "say nothing but warnings and errors");
   }
@@ -93,7 +100,7 @@ class Predictor {
         loaded_(loaded),
         queue_(queue),
         console_(console),
-        fields_(loaded.model->input_fields()),
+        fields_(fields_of_lines(flags, *loaded.model)),
         format_(tasks::input_format(flags.in_format, flags.in, fields_)),
         out_format_(flags.format != "auto" ? flags.format
                     : format_ == "csv"     ? "csv"
@@ -106,7 +113,7 @@ class Predictor {
     if (format_ == "csv") csv_.emplace(fields_, flags.columns, loaded.model->output_name());
     for (const std::string& f : flags.field) tasks::set_input_field(common_, f, fields_);
     add_aligned("prefix", flags.prefix);
-    add_aligned("score", flags.score);
+    if (flags.in != flags.score) add_aligned("score", flags.score);
   }
 
   void run() {
@@ -119,6 +126,14 @@ class Predictor {
   }
 
  private:
+  // Lines are the first required field of inputs, or what is to be scored where --score says so alone.
+  static tasks::InputFields fields_of_lines(const PredictFlags& flags, const tasks::TaskModel& model) {
+    tasks::InputFields out = model.input_fields();
+    if (flags.score.empty() || flags.in != flags.score) return out;
+    tasks::make_only_required(out, "score");
+    return out;
+  }
+
   // A file that gives one field of each input.
   void add_aligned(const std::string& field, const std::string& path) {
     if (path.empty()) return;
@@ -254,6 +269,45 @@ void predict_table(const PredictFlags& flags, const PredictionFlags::Loaded& loa
   output.finish();
 }
 
+// Whether texts are written token by token.
+bool streams(const PredictFlags& flags, const tasks::TaskKind& kind, std::vector<Field>& options) {
+  const bool asked = flags.stream || !flags.session.empty();
+  check<ConfigError>(!asked || kind.streams_text, "predict: --stream and --session: a model of task ", kind.name,
+                     " writes no running text");
+  check<ConfigError>(!asked || (flags.score.empty() && flags.prefix.empty() && flags.field.empty()),
+                     "predict: --stream and --session complete the lines of --in; --score, --prefix and --field do not "
+                     "go with them");
+  for (const auto& [flag, value] : {std::pair("--format", flags.format), {"--in-format", flags.in_format}})
+    check<ConfigError>(!asked || value == "auto" || value == (flag == std::string("--format") ? "text" : "lines"),
+                       "predict: --stream and --session write text for lines; ", flag, " ", value,
+                       " does not go with "
+                       "them");
+  if (asked) return true;
+  const auto one = [&](const char* option) {
+    const Field& field = find_field(options, option, "predict");
+    return field.origin == "default" || field_text(field) == "1";
+  };
+  return kind.streams_text && flags.score.empty() && flags.field.empty() && flags.out == "-" &&
+         ::isatty(STDOUT_FILENO) && flags.format == "auto" &&
+         tasks::input_format(flags.in_format, flags.in, kind.input_fields()) == "lines" && one("n_best") && one("beam");
+}
+
+void run_stream(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, LineQueue& queue) {
+  std::unique_ptr<tasks::TextStream> stream = loaded.model->stream(*loaded.options);
+  std::error_code error;
+  if (!flags.session.empty() && std::filesystem::exists(flags.session, error)) stream->load(flags.session);
+  Output output(flags.out);
+  bool first = true;
+  for (auto lines = queue.take(); !lines.empty(); lines = queue.take())
+    for (const std::string& line : lines) {
+      if (flags.session.empty() && !std::exchange(first, false)) stream = loaded.model->stream(*loaded.options);
+      stream->complete(with_replacements(line), [&](std::string_view piece) { output.write(piece); });
+      output.write("\n");
+    }
+  output.finish();
+  if (!flags.session.empty()) stream->save(flags.session);
+}
+
 }  // namespace
 
 int run_predict(Args& args) {
@@ -264,10 +318,14 @@ int run_predict(Args& args) {
   options.declare(parser);
   parser.parse(args.words);
   if (flags.quiet) args.console.set_quiet();
-  const int from_stdin = (flags.in == "-") + (flags.prefix == "-") + (flags.score == "-");
+  const tasks::TaskKind& kind = tasks::task_of_model(flags.models[0]);
+  const auto score_is_all = [](const tasks::InputField& f) { return f.name == "score" && f.alone; };
+  if (!flags.score.empty() && flags.in == "-" && std::ranges::any_of(kind.input_fields(), score_is_all))
+    flags.in = flags.score;
+  const int from_stdin = (flags.in == "-") + (flags.prefix == "-") + (flags.score == "-" && flags.in != flags.score);
   check<ConfigError>(from_stdin <= 1, "predict: only one of --in, --prefix and --score can be standard input (-)");
   const ThreadScope threads = flags.machine.use();
-  if (tasks::task_of_model(flags.models[0]).reads_tables) {
+  if (kind.reads_tables) {
     predict_table(flags, options.load(flags.models, parser, args.console.sink()));
     return 0;
   }
@@ -276,6 +334,11 @@ int run_predict(Args& args) {
   const auto batch = std::get<int64_t>(field_value(find_field(fields, "batch", "--batch")));
   LineQueue queue(flags.in, static_cast<size_t>(kBatchesAhead * batch));
   const auto loaded = options.load(flags.models, parser, args.console.sink());
+  if (streams(flags, kind, fields)) {
+    tell_of_terminal(flags.in, args.console);
+    run_stream(flags, loaded, queue);
+    return 0;
+  }
   warn_of_lost_outputs(flags.format, fields, args.console);
   tell_of_terminal(flags.in, args.console);
   Predictor(flags, loaded, queue, args.console).run();

@@ -1,9 +1,11 @@
 #include "lookback/nn/block.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "lookback/base/error.h"
 #include "lookback/nn/recurrent_stack.h"
+#include "lookback/ops/attention.h"
 #include "lookback/ops/multi_head.h"
 
 namespace lookback {
@@ -96,23 +98,24 @@ class SelfAttention final : public Block {
 
   Encoded operator()(const Sequence& x, const BlockRun& run) const override {
     const MemoryLayout& memory = x.shape.memory();
-    const auto sequences = ops::row_ids(memory.sentence_of_rows());
-    const auto added = [&](const Var& before, const LayerNorm& norm, auto&& part) {
-      const auto normed = [&](const Var& rows) { return ops::layer_norm(rows, norm.gamma, norm.beta); };
-      const DropoutSite site(run.dropout, run.noise);
-      if (options_.norm == "before") return ops::add(before, site.sequence(part(normed(before)), sequences));
-      return normed(ops::add(before, site.sequence(part(before), sequences)));
-    };
-    Var y = added(rows_in(x, reads()), norm_, [&](const Var& rows) {
-      return output_(ops::multi_head_attention(query_(rows), key_(rows), value_(rows), relative_, memory,
-                                               {.heads = options_.heads,
-                                                .causal = options_.causal,
-                                                .window = options_.window,
-                                                .relative = options_.relative}));
+    const Var y = layer(rows_in(x, reads()), memory.sentence_of_rows(), run, [&](const Var& rows) {
+      return ops::multi_head_attention(query_(rows), key_(rows), value_(rows), relative_, memory,
+                                       {.heads = options_.heads,
+                                        .causal = options_.causal,
+                                        .window = options_.window,
+                                        .relative = options_.relative});
     });
-    if (options_.feed_forward > 0)
-      y = added(y, feed_norm_, [&](const Var& rows) { return down_(ops::relu(up_(rows))); });
     return {{rows_in({y, x.shape, reads()}, run.out), x.shape, run.out}, {}};
+  }
+  std::string cannot_continue() const override {
+    if (!options_.causal) return "looks ahead; set causal = true";
+    if (options_.window == 0) return "would remember everything; set window to the positions it looks back";
+    return options_.relative == 0 ? "" : "cannot go on with relative > 0; set it to 0";
+  }
+  Var continued(const Sequence& x, const BlockRun& run, BlockState& state) const override {
+    return layer(rows_in(x, RowOrder::by_step), x.shape.steps().sequence_of_rows(), run, [&](const Var& rows) {
+      return attend_back(query_(rows), key_(rows), value_(rows), x.shape.sequences(), state);
+    });
   }
   RowOrder reads() const override { return RowOrder::by_sequence; }
   int64_t width() const override { return output_.weight.dim(0); }
@@ -124,6 +127,71 @@ class SelfAttention final : public Block {
   }
 
  private:
+  // The whole layer, of which attention(rows) makes what the heads attended to.
+  template <class F>
+  Var layer(const Var& x, std::vector<int32_t> sequence_of_rows, const BlockRun& run, F&& attention) const {
+    const auto sequences = ops::row_ids(std::move(sequence_of_rows));
+    const auto added = [&](const Var& before, const LayerNorm& norm, auto&& part) {
+      const auto normed = [&](const Var& rows) { return ops::layer_norm(rows, norm.gamma, norm.beta); };
+      const DropoutSite site(run.dropout, run.noise);
+      if (options_.norm == "before") return ops::add(before, site.sequence(part(normed(before)), sequences));
+      return normed(ops::add(before, site.sequence(part(before), sequences)));
+    };
+    const Var y = added(x, norm_, [&](const Var& rows) { return output_(attention(rows)); });
+    if (options_.feed_forward == 0) return y;
+    return added(y, feed_norm_, [&](const Var& rows) { return down_(ops::relu(up_(rows))); });
+  }
+
+  // What the heads attend to of a window that reaches back into what was read before. All [L * B, C], by step.
+  Var attend_back(const Var& query, const Var& key, const Var& value, int64_t B, BlockState& state) const {
+    const int64_t L = query.dim(0) / B, C = width(), heads = options_.heads, W = options_.window;
+    if (state.known.empty()) {
+      state.known.assign(static_cast<size_t>(B), 0);
+      state.keys = state.values = Var(Tensor::zeros({B, W * C}, query.dtype()));
+    }
+    // A sentence of the memory is what one head sees of one sequence: rows [C / heads], known ones and then new ones.
+    std::vector<int64_t> lengths;
+    std::vector<int32_t> rows, kept;
+    const auto row = [&](int64_t b, int64_t position) {  // of the past, then of the new ones; in units of C
+      const int64_t known = state.known[static_cast<size_t>(b)];
+      return static_cast<int32_t>(position < known ? b * W + W - known + position : B * W + (position - known) * B + b);
+    };
+    for (int64_t b = 0; b < B; ++b) {
+      const int64_t all = state.known[static_cast<size_t>(b)] + L;
+      for (int64_t h = 0; h < heads; ++h) {
+        lengths.push_back(all);
+        for (int64_t p = 0; p < all; ++p) rows.push_back(static_cast<int32_t>(row(b, p) * heads + h));
+      }
+      for (int64_t p = all - W; p < all; ++p) kept.push_back(p < 0 ? -1 : row(b, p));
+    }
+    std::vector<int32_t> sentence, begin, end;
+    for (int64_t l = 0; l < L; ++l)
+      for (int64_t b = 0; b < B; ++b)
+        for (int64_t h = 0; h < heads; ++h) {
+          const int64_t position = state.known[static_cast<size_t>(b)] + l;
+          sentence.push_back(static_cast<int32_t>(b * heads + h));
+          begin.push_back(static_cast<int32_t>(std::max<int64_t>(0, position - W)));
+          end.push_back(static_cast<int32_t>(position + 1));
+        }
+    const ops::Visible visible{MemoryLayout(lengths), ops::row_ids(std::move(sentence)), ops::row_ids(std::move(begin)),
+                               ops::row_ids(std::move(end))};
+    const ops::RowIds read = ops::row_ids(std::move(rows)), kept_rows = ops::row_ids(std::move(kept));
+    const auto memory_of = [&](Var& past, const Var& now) {
+      const Var all = ops::concat_rows({ops::reshape(past, {B * W, C}), now});
+      const Var memory = ops::gather_rows(ops::reshape(all, {all.dim(0) * heads, C / heads}), read);
+      const NoGrad off;
+      past = ops::reshape(ops::gather_rows(Var(all.value()), kept_rows), {B, W * C});
+      return memory;
+    };
+    const Var keys = memory_of(state.keys, key), values = memory_of(state.values, value);
+    const double scale = 1 / std::sqrt(static_cast<double>(C / heads));
+    const Var energies = ops::score_dot(ops::reshape(query, {query.dim(0) * heads, C / heads}), keys, visible, scale);
+    const ops::Attended seen = ops::attend(energies, values, visible);
+    for (int32_t& n : state.known) n = static_cast<int32_t>(std::min<int64_t>(W, n + L));
+    state.weights = seen.weights.value();
+    return ops::reshape(seen.context, {query.dim(0), C});
+  }
+
   BlockOptions options_;
   Linear query_, key_, value_, output_, up_, down_;
   Var relative_;  // [heads, 2 * relative + 1]
@@ -214,6 +282,10 @@ std::unique_ptr<Block> make_block(const BlockOptions& options, int64_t input_wid
   check<ConfigError>(options.kind != "self_attention" || input_width % options.heads == 0, where,
                      ".heads = ", options.heads, " does not divide the input's width of ", input_width);
   return kind->make(options, input_width);
+}
+
+Var Block::continued(const Sequence&, const BlockRun&, BlockState&) const {
+  throw Error("a block that " + cannot_continue() + " cannot read a sequence piece by piece");
 }
 
 Var block_input(const Sequence& x, RowOrder order, const BlockRun& run) {

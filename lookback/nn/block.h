@@ -28,10 +28,33 @@ struct BlockRun {
   bool drop_input;  // whether the input is still to be dropped; what a residual adds stays whole
 };
 
+// What a block remembers of B sequences that it has read so far, to go on from there. Empty: nothing was read yet.
+struct BlockState {
+  std::vector<CellState> layers;  // recurrent layers: [B, width] each
+  Var keys, values;               // self-attention: [B, window * C] of the last positions, the newest at the end
+  std::vector<int32_t> known;     // [B] how many of these there are
+  // Of the rows last read, for pictures: [L * B * heads, span], row (l * B + b) * heads + h. Column k of row l stands
+  // for position first + k of what was read since the state was empty, with first = max(0, position - window).
+  Tensor weights;
+
+  // Calls v(Var&) for every part that has a row for each sequence, absent ones too.
+  template <class V>
+  void rows(V&& v) {
+    for (CellState& s : layers) v(s.h), v(s.c);
+    v(keys), v(values);
+  }
+};
+
 class Block {
  public:
   virtual ~Block() = default;
   virtual Encoded operator()(const Sequence& x, const BlockRun& run) const = 0;
+  // Why a block cannot read a sequence piece by piece: "looks ahead; set causal = true". "": it can.
+  virtual std::string cannot_continue() const { return "looks ahead"; }
+  // Reads L more rows of each of B sequences: x by_step, all of one length -> [L * B, width], by step. It goes on from
+  // `state` and leaves it behind the last row. No gradient flows into what was read before. The pieces that a sequence
+  // was cut into change no result but by rounding. Throws Error for a block that cannot.
+  virtual Var continued(const Sequence& x, const BlockRun& run, BlockState& state) const;
   virtual RowOrder reads() const = 0;
   virtual int64_t width() const = 0;                                // of its output
   virtual std::vector<int64_t> final_widths() const { return {}; }  // of the states it gives

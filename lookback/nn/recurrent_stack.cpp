@@ -33,16 +33,16 @@ ops::RecurrentOut RecurrentStack::run(const Var& x, const Steps& steps, Place at
   return ops::lstm(x, steps, w, options, {before.h, before.c});
 }
 
-ops::RecurrentOut RecurrentStack::run(const Var& table, const ops::RowIds& ids, const Steps& steps,
-                                      size_t direction) const {
+ops::RecurrentOut RecurrentStack::run(const Var& table, const ops::RowIds& ids, const Steps& steps, size_t direction,
+                                      const CellState& before) const {
   const ops::RecurrentWeights& w = layers_[0].directions[direction];
   const bool gru = cell_kind(options_.cell) == CellKind::gru;
   const auto parts = (*input_parts_)[direction](table, ids, {w.w_ih, w.b_ih, w.b_hh}, [&](const Var& x) {
     return gru ? ops::gru_input_part(x, w) : ops::lstm_input_part(x, w);
   });
   const auto options = options_.time.along(kDirections[direction]);
-  if (gru) return ops::gru_from_parts({parts.x, parts.ids}, steps, w, options);
-  return ops::lstm_from_parts({parts.x, parts.ids}, steps, w, options);
+  if (gru) return ops::gru_from_parts({parts.x, parts.ids}, steps, w, options, {before.h, {}});
+  return ops::lstm_from_parts({parts.x, parts.ids}, steps, w, options, {before.h, before.c});
 }
 
 Encoded RecurrentStack::operator()(const Sequence& input, const BlockRun& block,
@@ -52,7 +52,7 @@ Encoded RecurrentStack::operator()(const Sequence& input, const BlockRun& block,
   const Ragged& shape = input.shape;
   const Steps& steps = shape.steps();
   Encoded out{.memory = {Var(), shape, block.out}, .final = {}};
-  const bool by_word = input.rows && !grad_enabled() && !block.noise && before.empty();
+  const bool by_word = input.rows && !grad_enabled() && !block.noise;
   const auto adds_input = [&](size_t k) { return options_.residual && (k ? width() : input_width_) == width(); };
   Var x = by_word && !adds_input(0) ? Var() : rows_in(input, RowOrder::by_step);
   for (size_t k = 0; k < layers_.size(); ++k) {
@@ -63,9 +63,9 @@ Encoded RecurrentStack::operator()(const Sequence& input, const BlockRun& block,
     const Var in = words ? input.x : block_input({x, shape, RowOrder::by_step}, RowOrder::by_step, between);
     const ops::RowIds ids = words ? row_ids_in(input, RowOrder::by_step) : nullptr;
     std::vector<Var> h, last_h, last_c;
+    const CellState start = before.empty() ? CellState() : before[k];
     for (size_t d = 0; d < layer.directions.size(); ++d) {
-      const auto one =
-          words ? run(in, ids, steps, d) : run(in, steps, {k, d}, before.empty() ? CellState() : before[k], block);
+      const auto one = words ? run(in, ids, steps, d, start) : run(in, steps, {k, d}, start, block);
       h.push_back(one.h), last_h.push_back(one.last_h);
       if (one.last_c) last_c.push_back(one.last_c);
     }
@@ -83,6 +83,13 @@ Encoded RecurrentStack::operator()(const Sequence& input, const BlockRun& block,
   }
   out.memory.x = rows_in({x, shape, RowOrder::by_step}, block.out);
   return out;
+}
+
+Var RecurrentStack::continued(const Sequence& x, const BlockRun& run, BlockState& state) const {
+  Encoded out = (*this)(x, {RowOrder::by_step, run.dropout, run.noise, run.drop_input}, state.layers);
+  state.layers.clear();
+  for (const CellState& s : out.final) state.layers.push_back({Var(s.h.value()), s.c ? Var(s.c.value()) : Var()});
+  return out.memory.x;
 }
 
 void RecurrentStack::params(ParamVisitor& v) {

@@ -20,6 +20,8 @@ class RecurrentStack final : public Block {
   // The same going on from the states `before`, as Encoded::final gives them; for layers of one direction. Empty:
   // from zeros.
   Encoded operator()(const Sequence& x, const BlockRun& run, const std::vector<CellState>& before) const;
+  std::string cannot_continue() const override { return options_.bidirectional ? "looks ahead" : ""; }
+  Var continued(const Sequence& x, const BlockRun& run, BlockState& state) const override;
   RowOrder reads() const override { return RowOrder::by_step; }
   int64_t width() const override { return options_.bidirectional ? 2 * options_.hidden : options_.hidden; }
   std::vector<int64_t> final_widths() const override {
@@ -36,7 +38,8 @@ class RecurrentStack final : public Block {
   ops::RecurrentOut run(const Var& x, const Steps& steps, Place at, const CellState& before,
                         const BlockRun& block) const;
   // The same for embeddings of which no gradient is wanted: a word meets the weights once.
-  ops::RecurrentOut run(const Var& table, const ops::RowIds& ids, const Steps& steps, size_t direction) const;
+  ops::RecurrentOut run(const Var& table, const ops::RowIds& ids, const Steps& steps, size_t direction,
+                        const CellState& before) const;
 
   struct Layer {
     std::vector<ops::RecurrentWeights> directions;  // forward, then reverse

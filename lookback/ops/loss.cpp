@@ -92,6 +92,7 @@ XentOut projected_xent(const Var& hidden, const Var& w, const Var& bias, const s
   for (size_t n = 0; n < losses.size(); ++n)
     out.loss_sum += (options.weights.empty() ? 1 : options.weights[n]) * losses[n], out.nll_sum += nlls[n],
         out.correct += correct[n];
+  out.is_correct = std::move(correct);
   with_float(d, [&]<class R>() { loss.data<R>()[0] = static_cast<R>(options.scale * out.loss_sum); });
   out.loss = record({loss}, {hidden, w, bias}, [grads](Node& node) {
     with_float(node.grads[0].dtype(), [&]<class R>() {

@@ -18,6 +18,7 @@ struct XentOut {
   double loss_sum = 0;  // sum of the rows' losses, with smoothing
   double nll_sum = 0;   // sum of -log p[target]
   int64_t correct = 0;  // rows whose target has the largest logit
+  std::vector<int8_t> is_correct;  // [N] which these are
 };
 
 // Output projection and softmax cross-entropy in one: logits = hidden w^T + bias.

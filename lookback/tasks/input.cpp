@@ -17,6 +17,11 @@ StringList names_of(const InputFields& fields, bool only_required) {
   return out;
 }
 
+// Whether a required field may be left out of this input.
+bool stands_alone(const Input& input, const InputFields& fields) {
+  return std::ranges::any_of(fields, [&](const InputField& f) { return f.alone && input.find(f.name); });
+}
+
 }  // namespace
 
 std::string input_format(const std::string& format, const std::string& file, const InputFields& fields) {
@@ -51,7 +56,8 @@ Input parse_input(std::string line, std::string_view format, const InputFields& 
     for (size_t k = 0; k < all.size(); ++k)
       if (members[k]) out.fields[all[k]] = *members[k];
     for (const InputField& f : fields)
-      check<FormatError>(!f.required || out.find(f.name), "has no '", f.name, "'; an input has ", joined(all));
+      check<FormatError>(!f.required || out.find(f.name) || stands_alone(out, fields), "has no '", f.name,
+                         "'; an input has ", joined(all));
   }
   return out;
 }
@@ -68,14 +74,18 @@ void set_input_field(Input& input, const std::string& assignment, const InputFie
 
 void check_input(const Input& input, const InputFields& fields, const std::string& where) {
   for (const InputField& f : fields)
-    check<ConfigError>(!f.required || input.find(f.name), where, ": the field '", f.name, "' is missing (", f.help,
-                       "); give it with --field ", f.name, "=VALUE");
+    check<ConfigError>(!f.required || input.find(f.name) || stands_alone(input, fields), where, ": the field '", f.name,
+                       "' is missing (", f.help, "); give it with --field ", f.name, "=VALUE");
 }
 
 std::string required_text(const Input& input, const std::string& field) {
   const std::string* const text = input.find(field);
   check<ConfigError>(text, "input ", input.line, ": has no field '", field, "'");
   return with_replacements(*text);
+}
+
+void make_only_required(InputFields& fields, std::string_view name) {
+  for (InputField& f : fields) f.required = f.name == name;
 }
 
 bool has_field(const InputFields& fields, std::string_view name) {

@@ -28,6 +28,9 @@ void check_input(const Input& input, const InputFields& fields, const std::strin
 // where it is missing.
 std::string required_text(const Input& input, const std::string& field);
 
+// Lines are then this field of each input, and the others optional.
+void make_only_required(InputFields& fields, std::string_view name);
+
 // Whether inputs have a field of that name.
 bool has_field(const InputFields& fields, std::string_view name);
 

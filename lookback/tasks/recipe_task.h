@@ -63,7 +63,8 @@ struct TrainGroup {
     batches.fields(v);
   }
 };
-inline uint64_t seed_of(const TrainGroup& train) { return static_cast<uint64_t>(train.options.seed); }
+// Of this or another [train].
+inline uint64_t seed_of(const auto& train) { return static_cast<uint64_t>(train.options.seed); }
 
 // What every [valid] has.
 struct ValidGroup {

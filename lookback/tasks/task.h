@@ -86,6 +86,7 @@ class Task {
 struct InputField {
   std::string name, help;
   bool required = true;
+  bool alone = false;  // an input that has it needs no other
 };
 
 // One input: a text, a question with its context, and what else the model's input_fields name.
@@ -117,6 +118,20 @@ struct Prediction {
   std::vector<std::pair<std::string, std::string>> warnings;
 };
 
+// A text that is read and written piece by piece: what the model remembers of it, beside the model, which stays const.
+// Not for two threads at once.
+class TextStream {
+ public:
+  virtual ~TextStream() = default;
+  // Reads a text and writes what may follow it, which it then has read too. `emit` is given the text read, and each
+  // piece of what follows as soon as it is chosen; together they are what predict gives.
+  virtual void complete(const std::string& text, const std::function<void(std::string_view)>& emit) = 0;
+  // The state as a file, from which another stream of the same model goes on to the same bits. Throws IoError; load
+  // also FormatError for a file of another model.
+  virtual void save(const std::string& path) const = 0;
+  virtual void load(const std::string& path) = 0;
+};
+
 // A trained model in memory. Const and safe to use from several threads at once.
 class TaskModel {
  public:
@@ -141,6 +156,9 @@ class TaskModel {
   // reads inputs one by one, FormatError, IoError.
   virtual std::string predict_table(const std::string& file, std::string_view format,
                                     const PredictOptions& options) const = 0;
+  // A text from its beginning. The model has to outlive it. Throws ConfigError for a task that writes no running text
+  // (TaskKind::streams_text), and for options that give more than one output.
+  virtual std::unique_ptr<TextStream> stream(const PredictOptions& options) const = 0;
   // What the model looked at for one input, to be drawn. Throws ConfigError for a model without attention.
   virtual viz::Figure explain(const Input& input, const PredictOptions& options) const = 0;
   // The same for a task whose input is a whole table: of one of its series, "" for the first. Throws ConfigError, also
@@ -192,6 +210,8 @@ struct TaskKind {
   const char* name;  // "translate"
   const char* summary;
   bool reads_tables;  // whether its input is a table as a whole
+  bool streams_text;  // whether it has TaskModel::stream
+  std::vector<InputField> (*input_fields)();
   std::unique_ptr<Task> (*make)();
   // One model, or an ensemble of several; folders hold what training wrote. Throws FormatError and IoError.
   std::unique_ptr<TaskModel> (*load)(const std::vector<std::string>& folders);

@@ -18,6 +18,9 @@
 //   learn_from(network, recipe, data)    what is learnt from training data as it is read: a shortlist
 //   costs(data), keys(data), units(batch), example(network, data, k, seed)   see Batcher, Trainable, TrainedModel
 //   loss(network, recipe, batch, scale, noise)   a Loss; without noise: held-out examples
+//   Carried                  instead, where a batch goes on from the one before it: loss(network, recipe, batch,
+//   carried,
+//                            scale, noise). Empty at first; tensors() and Network::model->state_of(tensors) keep it
 //   sums()                   which of the sums are scores of validation; "nll" is always one, as "ppl"
 //   output_scores(recipe), score_outputs(network, recipe, valid, out)   scores that need predictions
 //   finish(network, valid, log)   what is learnt of held-out examples after training
@@ -27,6 +30,7 @@
 //                            a task whose input is a whole table: predict_table(networks, file, format, options),
 //                            explain_table(networks, file, series, options), backtest(networks, folder, what, train,
 //                            options)
+//                            a task that writes running text: stream(networks, options)
 //   tables()                 what evaluate's table can go by: "label"
 //   all_baselines(recipe, root, log)
 //
@@ -50,6 +54,21 @@
 #include "lookback/train/parameters.h"
 
 namespace lookback::tasks {
+
+template <class T>
+struct CarriedOf {
+  struct Nothing {};
+  using Type = Nothing;
+};
+template <class T>
+requires requires { typename T::Carried; }
+struct CarriedOf<T> {
+  using Type = typename T::Carried;
+};
+template <class T>
+constexpr bool carries_state = requires {
+  typename T::Carried;
+};
 
 // A network while it is trained.
 template <class T>
@@ -78,16 +97,38 @@ class TrainedOf final : public TrainedModel {
   int64_t units(int64_t epoch, int64_t batch) override { return T::units(batches_.peek({epoch, batch})); }
 
   train::BatchResult run(int64_t epoch, int64_t batch, double scale, Noise& noise) override {
-    auto loss = T::loss(network_, recipe_, batches_.take({epoch, batch}), scale, &noise);
+    if (batch == 0) carried_ = {};
+    auto loss = loss_of(batches_.take({epoch, batch}), carried_, scale, &noise);
     backward(loss.loss);
     return loss.sums;
+  }
+
+  std::vector<io::NamedTensor> carried() override {
+    std::vector<io::NamedTensor> out;
+    if constexpr (carries_state<T>)
+      for (auto& [name, tensor] : carried_.tensors()) out.push_back({name, tensor});
+    return out;
+  }
+  void load_carried(const std::vector<io::NamedTensor>& tensors, const std::string& origin) override {
+    if constexpr (carries_state<T>) {
+      std::vector<std::pair<std::string, Tensor>> found;
+      for (const io::NamedTensor& t : tensors) found.emplace_back(t.name, t.value);
+      try {
+        carried_ = network_.model->state_of(found);
+      } catch (const FormatError& e) {
+        throw FormatError(origin + ": " + e.what());
+      }
+    } else {
+      Trainable::load_carried(tensors, origin);
+    }
   }
 
   train::Validation validate() override {
     const NoGrad off;
     train::BatchResult sum;
+    Carried carried;
     for (const auto& index : data::costliest_first(T::costs(valid_), recipe_.valid.batch))
-      sum.add(T::loss(network_, recipe_, valid_.batch(index), 1, nullptr).sums);
+      sum.add(loss_of(valid_.batch(index), carried, 1, nullptr).sums);
     const double n = static_cast<double>(sum.units);
     train::Validation out{.scores = {{"loss", sum.loss / n}}};
     for (const auto& [name, x] : sum.sums)
@@ -122,10 +163,20 @@ class TrainedOf final : public TrainedModel {
   }
 
  private:
+  using Carried = typename CarriedOf<T>::Type;
+
+  Loss loss_of(typename T::Batch batch, [[maybe_unused]] Carried& carried, double scale, Noise* noise) const {
+    if constexpr (carries_state<T>)
+      return T::loss(network_, recipe_, std::move(batch), carried, scale, noise);
+    else
+      return T::loss(network_, recipe_, std::move(batch), scale, noise);
+  }
+
   const Recipe& recipe_;
   const std::string root_;
   Network network_;
   typename T::Data train_, valid_;
+  Carried carried_;
   data::Prefetcher<typename T::Batch> batches_;
 };
 
@@ -198,6 +249,10 @@ template <class T>
 constexpr bool reads_tables = requires {
   &T::predict_table;
 };
+template <class T>
+constexpr bool streams_text = requires {
+  &T::stream;
+};
 
 // One trained network, or an ensemble.
 template <class T>
@@ -232,6 +287,12 @@ class ModelOf final : public TaskModel {
     check_quietly(options);
     if constexpr (reads_tables<T>) return T::predict_table(networks_, file, format, own(options));
     throw ConfigError(str_cat("a model of task ", T::kName, " reads inputs one by one"));
+  }
+
+  std::unique_ptr<TextStream> stream(const PredictOptions& options) const override {
+    check_quietly(options);
+    if constexpr (streams_text<T>) return T::stream(networks_, own(options));
+    throw ConfigError(str_cat("a model of task ", T::kName, " writes no running text"));
   }
 
   viz::Figure explain(const Input& input, const PredictOptions& options) const override {
@@ -294,6 +355,8 @@ TaskKind task_kind() {
   return {.name = T::kName,
           .summary = T::kSummary,
           .reads_tables = reads_tables<T>,
+          .streams_text = streams_text<T>,
+          .input_fields = &T::input_fields,
           .make = []() -> std::unique_ptr<Task> { return std::make_unique<TaskOf<T>>(); },
           .load = [](const std::vector<std::string>& folders) -> std::unique_ptr<TaskModel> {
             return std::make_unique<ModelOf<T>>(folders);

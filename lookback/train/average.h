@@ -18,6 +18,11 @@ class WeightAverage {
   // that the weights themselves. torch.optim.ASGD(lambd=0, t0=T) is start = T + 2.
   static WeightAverage mean(int64_t start, const std::vector<NamedVar>& params);
 
+  // A mean that begins when begin_mean says so; until then the weights themselves.
+  static WeightAverage mean_later(const std::vector<NamedVar>& params) { return mean(kLater, params); }
+  // The next update is the first in the mean, as if `updates` had been seen before it.
+  void begin_mean(int64_t updates) { start_ = updates + 1; }
+
   // Takes in the weights after one more update.
   void update();
   // Exchanges weights and average, without copying. Twice is nothing.
@@ -29,6 +34,8 @@ class WeightAverage {
   void load_state(const std::vector<io::NamedTensor>& state, int64_t updates, const std::string& origin);
 
  private:
+  static constexpr int64_t kLater = int64_t{1} << 62;
+
   WeightAverage(double decay, int64_t start, const std::vector<NamedVar>& params);
 
   double decay_;   // above 0: exponential

@@ -59,6 +59,7 @@ void save_checkpoint(const std::string& training, const Checkpoint& c) {
   io::write_safetensors(folder.path() + "/weights.safetensors", c.weights);
   io::write_safetensors(folder.path() + "/optimizer.safetensors", c.optimizer);
   if (!c.average.empty()) io::write_safetensors(folder.path() + "/average.safetensors", c.average);
+  if (!c.carried.empty()) io::write_safetensors(folder.path() + "/carried.safetensors", c.carried);
   write_state(folder.path() + "/state.json", c.state);
   folder.commit();
 }
@@ -126,6 +127,10 @@ std::vector<io::NamedTensor> read_tensors(const std::string& folder, const std::
   std::vector<io::NamedTensor> out;
   for (const io::TensorEntry& entry : file.entries()) out.push_back({entry.name, file.load(entry)});
   return out;
+}
+
+std::vector<io::NamedTensor> read_tensors_if_any(const std::string& folder, const std::string& name) {
+  return open_training(folder).has(name) ? read_tensors(folder, name) : std::vector<io::NamedTensor>{};
 }
 
 std::optional<RunState> newest_state(const std::string& training) {

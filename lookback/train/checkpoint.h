@@ -1,5 +1,6 @@
 // Checkpoints: training/checkpoint-STEP/ with weights.safetensors, optimizer.safetensors,
-// average.safetensors (if there is an average) and state.json, all or nothing, with SHA-256.
+// average.safetensors (if there is an average), carried.safetensors (if the model carries anything from batch to
+// batch) and state.json, all or nothing, with SHA-256.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@
 namespace lookback::train {
 
 struct Checkpoint {
-  std::vector<io::NamedTensor> weights, optimizer, average;  // handles; an empty average is not written
+  std::vector<io::NamedTensor> weights, optimizer, average, carried;  // handles; the last two are not written if empty
   RunState state;
 };
 
@@ -44,6 +45,8 @@ RunState read_checkpoint_state(const std::string& folder);
 io::SafetensorsFile open_tensors(const std::string& folder, const std::string& name);
 // Every tensor of such a file, in the order of its header.
 std::vector<io::NamedTensor> read_tensors(const std::string& folder, const std::string& name);
+// The same; none where there is no such file.
+std::vector<io::NamedTensor> read_tensors_if_any(const std::string& folder, const std::string& name);
 // What the newest checkpoint that can be read says, or nothing.
 std::optional<RunState> newest_state(const std::string& training);
 

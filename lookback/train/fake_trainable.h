@@ -32,6 +32,8 @@ struct FakeTrainable final : Trainable {
   float input_noise = 0.1f;
   int64_t runs = 0, validations = 0;
   bool larger = false;
+  bool carries = false;  // whether what a batch is trained on depends on the batch before it
+  float carry = 0;
   // Hooks: a value to put in the place of the loss or the first gradient; a score in place of the real one.
   std::function<double(int64_t epoch, int64_t batch)> bad_loss, bad_gradient;
   std::function<double(int64_t validation)> scripted;
@@ -61,10 +63,21 @@ struct FakeTrainable final : Trainable {
   BatchResult run(int64_t epoch, int64_t batch, double scale, Noise& noise) override {
     ++runs;
     const int64_t at = place(epoch, batch);
+    if (batch == 0) carry = 0;
     BatchResult out = pass(at, rows(at), scale, &noise);
+    if (carries) carry = 0.5f * carry + static_cast<float>(out.loss);
     if (bad_gradient) w.grad_buffer().data<float>()[0] += static_cast<float>(bad_gradient(epoch, batch));
     if (bad_loss) out.loss += bad_loss(epoch, batch);
     return out;
+  }
+
+  std::vector<io::NamedTensor> carried() override {
+    if (!carries) return {};
+    return {{"carry", Tensor::full({1}, carry)}};
+  }
+  void load_carried(const std::vector<io::NamedTensor>& tensors, const std::string& origin) override {
+    if (!carries) return Trainable::load_carried(tensors, origin);
+    carry = tensors.at(0).value.data<float>()[0];
   }
 
   Validation validate() override {
@@ -93,7 +106,7 @@ struct FakeTrainable final : Trainable {
     for (int64_t n = 0; n < count; ++n) {
       float x[kIn], clean[kIn];
       for (int64_t i = 0; i < kIn; ++i) {
-        clean[i] = data.uniform() * 2 - 1;
+        clean[i] = data.uniform() * 2 - 1 + (noise ? 0.01f * carry : 0);
         const uint32_t word = jitter.words(static_cast<uint64_t>(n))[static_cast<size_t>(i)];
         x[i] = clean[i] + (noise ? input_noise * (static_cast<float>(word) * 0x1p-32f - 0.5f) : 0);
       }

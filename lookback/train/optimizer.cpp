@@ -85,6 +85,11 @@ void OptimizerOptions::fields(FieldVisitor& v) {
   v("averaged", averaged,
     "validate and save the mean of the weights after each update since average_start (Polyak and Juditsky 1992; "
     "torch.optim.ASGD with lambd 0)");
+  v("average_trigger", average_trigger,
+    "averaged: the mean begins once a validation's `keep` is worse than the best of all but the last so many "
+    "before "
+    "it (NT-ASGD, Merity et al. 2018: 5); 0: with average_start")
+      .range(0, 1e9);
   v("average_start", average_start, "averaged: the first update whose weights are in the mean").range(1, 1e15);
   v("beta1", beta1, "adam, adamw, radam: decay of the mean of gradients").range(0, 0.9999999);
   v("beta2", beta2, "adam, adamw, radam: decay of the mean of squared gradients").range(0, 0.9999999);
@@ -114,6 +119,10 @@ OptimizerOptions resolved(OptimizerOptions o) {
                      "optimizer.nesterov needs optimizer.momentum above 0, for example 0.9");
   check<ConfigError>(o.averaged || o.average_start == usual.average_start,
                      "optimizer.average_start has no meaning without optimizer.averaged = true");
+  check<ConfigError>(o.averaged || o.average_trigger == 0,
+                     "optimizer.average_trigger has no meaning without optimizer.averaged = true");
+  check<ConfigError>(o.average_trigger == 0 || o.average_start == usual.average_start,
+                     "optimizer.average_start and average_trigger both say when the mean begins: choose one");
   if (o.lr == 0) o.lr = rule.usual_lr;
   if (o.epsilon == 0) o.epsilon = rule.usual_epsilon;
   return o;

@@ -18,6 +18,7 @@ struct OptimizerOptions {
   bool nesterov = false;
   bool averaged = false;
   int64_t average_start = 1;
+  int64_t average_trigger = 0;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 0;

@@ -28,7 +28,7 @@ struct Crash {};  // not an Error: nobody catches it
 // Configurations that between them have everything a resume has to bring back.
 std::vector<TrainOptions> configurations() {
   TrainOptions base{.max_steps = 26, .validate_every = 6, .log_every = 4, .samples = 1};
-  TrainOptions a = base, b = base, c = base, d = base;
+  TrainOptions a = base, b = base, c = base, d = base, e = base;
   a.optimizer = {.kind = "adam", .lr = 0.2, .clip = 0.5};
   a.schedule = {.kind = "plateau", .warmup = 3, .factor = 0.5, .patience = 1};
   a.ema = 0.8, a.accumulate = 3, a.validate_every_epochs = 2, a.average_best = 3;
@@ -39,12 +39,16 @@ std::vector<TrainOptions> configurations() {
   c.schedule = {.kind = "exponential", .decay = 0.7};
   c.patience = 2, c.max_steps = 60, c.validate_every = 3;
   d.on_nonfinite = "rollback", d.save_every = 4, d.optimizer = {.kind = "sgd", .lr = 0.3};
-  return {a, b, c, d};
+  // By this score the model gets worse as it learns, so that the mean begins in the middle.
+  e.optimizer = {.kind = "sgd", .lr = 0.1, .averaged = true, .average_trigger = 2}, e.validate_every = 2;
+  e.keep = "score";
+  return {a, b, c, d, e};
 }
 
 TrainResult run(const TrainOptions& options, const std::string& folder, FolderMode mode,
                 const std::function<int()>& stop = {}, Observer* observer = nullptr) {
   FakeTrainable model;
+  model.carries = options.on_nonfinite == "stop";
   if (options.on_nonfinite == "rollback") {
     // Bad as long as the rate is not cut: what rollback is for.
     model.bad_gradient = [&model](int64_t epoch, int64_t batch) {
@@ -60,6 +64,9 @@ TEST(Resume, StoppedAfterAnyStepItEndsWithTheSameBits) {
     const TemporaryFolder folder;
     const TrainResult straight = run(options, folder / "straight", FolderMode::create);
     EXPECT_EQ(straight.rollbacks, options.on_nonfinite == "rollback" ? 1 : 0);
+    const RunState last = read_checkpoint_state(folder / str_cat("straight/training/checkpoint-", straight.steps));
+    EXPECT_EQ(last.average_begun > 0, options.optimizer.average_trigger > 0);
+    EXPECT_LT(last.average_begun, straight.steps - 4);
     for (const int64_t n : stops(c, straight.steps)) {
       const std::string here = folder / str_cat("stopped-", n);
       int64_t steps = 0;

@@ -52,6 +52,7 @@ void RunState::fields(FieldVisitor& v) {
   v("scheduled", scheduled, "made by steps and validations, not by the clock or a stop");
   v("log_bytes", log_bytes, "how far log.jsonl belongs to this checkpoint").range(0, 1e18);
   v("average_updates", average_updates, "updates in the average").range(0, 1e18);
+  v("average_begun", average_begun, "updates before the mean that a validation began; -1: none has").range(-1, 1e18);
   v("skipped", skipped, "updates skipped").range(0, 1e18);
   v("skipped_in_row", skipped_in_row, "of these, the last ones").range(0, 1e18);
   v("rollbacks", rollbacks, "times gone back").range(0, 1e9);

@@ -41,6 +41,7 @@ struct RunState {
   bool scheduled = false;  // whether it is a checkpoint of every run with these options, not of the clock or a stop
   int64_t log_bytes = 0;
   int64_t average_updates = 0;
+  int64_t average_begun = -1;  // updates before the mean that a validation began; -1: none has
   int64_t skipped = 0, skipped_in_row = 0, rollbacks = 0;
   double lr_scale = 1;  // what rollbacks have left of the learning rate
   RunningSums since_log;

@@ -86,6 +86,16 @@ int64_t plateau_reductions(const std::vector<double>& scores, int64_t patience, 
   return reductions;
 }
 
+int64_t nonmonotone_trigger(const std::vector<double>& scores, int64_t interval, bool larger_is_better) {
+  double best = std::numeric_limits<double>::quiet_NaN();
+  for (int64_t k = interval + 1; k < std::ssize(scores); ++k) {
+    const double before = scores[static_cast<size_t>(k - interval - 1)];
+    if (is_better_score(before, best, larger_is_better)) best = before;
+    if (is_better_score(best, scores[static_cast<size_t>(k)], larger_is_better)) return k;
+  }
+  return -1;
+}
+
 int64_t scores_since_best(const std::vector<double>& scores, bool larger_is_better) {
   int64_t waited = 0;
   for_each_score(scores, larger_is_better, [&](bool is_best) { waited = is_best ? 0 : waited + 1; });

@@ -47,6 +47,10 @@ double learning_rate(const ScheduleOptions& options, double lr, const ScheduleTi
 // torch.optim.lr_scheduler.ReduceLROnPlateau(patience = p) bears one more: it is p + 1 here.
 int64_t plateau_reductions(const std::vector<double>& scores, int64_t patience, bool larger_is_better);
 
+// Of the first score that is worse than the best of all but the last `interval` before it, its number from 0; -1 if
+// there is none (the trigger of NT-ASGD: Merity et al. 2018, algorithm 1, with t > n for the scores before it).
+int64_t nonmonotone_trigger(const std::vector<double>& scores, int64_t interval, bool larger_is_better);
+
 // Scores since the best one; the first of equal ones is the best, NaN never is.
 int64_t scores_since_best(const std::vector<double>& scores, bool larger_is_better);
 

@@ -90,5 +90,18 @@ TEST(Schedule, RefusesWhatCannotBe) {
   EXPECT_THROW(learning_rate({.kind = "step"}, 1, {}), ConfigError);
 }
 
+// AWD-LSTM: len(before) > n and v > min(before[:-n]).
+TEST(Schedule, NonMonotoneTrigger) {
+  const std::vector<double> falling{9, 8, 7, 6, 5, 4, 3};
+  EXPECT_EQ(nonmonotone_trigger(falling, 2, false), -1);
+  EXPECT_EQ(nonmonotone_trigger({9, 5, 6, 7, 8, 4}, 2, false), 4);  // 8 is worse than the best of 9 and 5
+  EXPECT_EQ(nonmonotone_trigger({5, 6, 7, 8}, 2, false), 3);
+  EXPECT_EQ(nonmonotone_trigger({5, 6, 7}, 2, false), -1);  // too few before it
+  EXPECT_EQ(nonmonotone_trigger({5, 4, 4, 4, 4}, 1, false), -1);
+  EXPECT_EQ(nonmonotone_trigger({1, 2, 3, 2, 1}, 1, true), 4);  // 2 is as good as 2
+  EXPECT_EQ(nonmonotone_trigger({NAN, 5, NAN, 6, 7}, 1, false), 3);
+  EXPECT_EQ(nonmonotone_trigger({}, 3, false), -1);
+}
+
 }  // namespace
 }  // namespace lookback::train

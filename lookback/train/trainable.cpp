@@ -9,6 +9,10 @@ void BatchResult::add(const BatchResult& other) {
   for (const auto& [name, sum] : other.sums) sums[name] += sum;
 }
 
+void Trainable::load_carried(const std::vector<io::NamedTensor>& tensors, const std::string& origin) {
+  check<FormatError>(tensors.empty(), origin, ": this model carries nothing from batch to batch");
+}
+
 const ScoreKind& find_score(const std::vector<ScoreKind>& scores, const std::string& keep) {
   StringList known;
   for (const ScoreKind& s : scores) {

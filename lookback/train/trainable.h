@@ -8,6 +8,7 @@
 
 #include "lookback/base/fields.h"
 #include "lookback/base/rng.h"
+#include "lookback/io/safetensors.h"
 #include "lookback/nn/module.h"
 #include "lookback/tensor/tensor.h"
 
@@ -51,6 +52,11 @@ struct Trainable {
   // Runs one batch forward and backward. The loss that is differentiated is
   // (summed loss) * scale; gradients are added to those already there.
   virtual BatchResult run(int64_t epoch, int64_t batch, double scale, Noise& noise) = 0;
+  // Tensors, besides the parameters, that a batch takes over from the batch before it: the state of a language model.
+  // They are in every checkpoint. An epoch begins without any.
+  virtual std::vector<io::NamedTensor> carried() { return {}; }
+  // The same read back. Throws FormatError "origin: ..." for tensors that do not fit.
+  virtual void load_carried(const std::vector<io::NamedTensor>& tensors, const std::string& origin);
   // Scores on held-out data with the current parameters.
   virtual Validation validate() = 0;
   virtual std::vector<ScoreKind> scores() const = 0;

@@ -30,6 +30,7 @@ RunContext with_defaults(RunContext c) {
 
 std::unique_ptr<WeightAverage> make_average(const TrainOptions& o, const std::vector<NamedVar>& params) {
   if (o.ema > 0) return std::make_unique<WeightAverage>(WeightAverage::exponential(o.ema, params));
+  if (o.optimizer.average_trigger > 0) return std::make_unique<WeightAverage>(WeightAverage::mean_later(params));
   if (o.optimizer.averaged)
     return std::make_unique<WeightAverage>(WeightAverage::mean(o.optimizer.average_start, params));
   return nullptr;
@@ -115,6 +116,9 @@ void Trainer::restore(const std::string& checkpoint) {
   optimizer_.load_state(read_tensors(checkpoint, optimizer), checkpoint + "/" + optimizer);
   if (average_)
     average_->load_state(read_tensors(checkpoint, average), state_.average_updates, checkpoint + "/" + average);
+  if (state_.average_begun >= 0) average_->begin_mean(state_.average_begun);
+  const std::string carried = "carried.safetensors";
+  model_.load_carried(read_tensors_if_any(checkpoint, carried), checkpoint + "/" + carried);
   clear_grads(params_);
   published_step_ = -1;
   history_ = state_.history();

@@ -41,6 +41,7 @@ class Trainer {
   bool save_scheduled() const;
   bool save_timed() const;
   ValidationRecord validate();
+  void begin_average_if_due();
   ValidationRecord score(std::vector<Sample>& samples);
   // `scheduled`: every run with these options has this checkpoint.
   void save(bool scheduled);

@@ -18,11 +18,22 @@ ValidationRecord Trainer::validate() {
     save_best(files_.training(), record.step, tensors_of(named_));
   const bool is_best = !best.empty() && best[0] == record.step;
   reductions_ = plateau_reductions(scores_of(history_, options_.keep), options_.schedule.patience, larger_is_better_);
+  begin_average_if_due();
   log_->validated(record,
                   {samples.begin(), samples.begin() + std::min<std::ptrdiff_t>(std::ssize(samples), options_.samples)},
                   is_best);
   if (context_.observer) context_.observer->validated(record, samples, is_best);
   return record;
+}
+
+void Trainer::begin_average_if_due() {
+  const int64_t interval = options_.optimizer.average_trigger;
+  if (interval == 0 || state_.average_begun >= 0) return;
+  const auto scores = scores_of(history_, options_.keep);
+  if (nonmonotone_trigger(scores, interval, larger_is_better_) < 0) return;
+  state_.average_begun = average_->updates();
+  average_->begin_mean(state_.average_begun);
+  log(Severity::info, str_cat("step ", state_.step, ": the weights are averaged from here on"));
 }
 
 ValidationRecord Trainer::score(std::vector<Sample>& samples) {
@@ -44,6 +55,7 @@ void Trainer::save(bool scheduled) {
   save_checkpoint(files_.training(), {.weights = tensors_of(named_),
                                       .optimizer = optimizer_.state(),
                                       .average = average_ ? average_->state() : std::vector<io::NamedTensor>{},
+                                      .carried = model_.carried(),
                                       .state = state_});
   saved_at_ = state_.seconds, saved_step_ = state_.step;
   prune_checkpoints(

@@ -57,7 +57,8 @@ struct Highlight {
   // The words in parts, sentences for example, each of which has a weight of its own: how many words each has, at
   // least one, in order, together n; or nothing. They are drawn for each hop.
   std::vector<int64_t> parts;
-  Tensor part_weights;  // f32 [parts]; weights of words are then shares within their part
+  Tensor part_weights;                 // f32 [parts]; weights of words are then shares within their part
+  std::string weight_name = "weight";  // what the scale is of; not in JSON
 
   int64_t hops() const { return weights.shape().rank() == 2 ? weights.dim(0) : 1; }
   // What is drawn of the probabilities: the first ten. JSON has all.

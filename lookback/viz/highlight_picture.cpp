@@ -127,7 +127,7 @@ class HighlightDrawing {
   }
 
   void legend() {
-    sketch_.scale(kMargin + 2, y_ + 4, top_);
+    sketch_.scale(kMargin + 2, y_ + 4, top_, highlight_.weight_name);
     if (highlight_.parts.empty()) return;
     const double x = kMargin + kLegend + 24;
     sketch_.write(x, y_ + 13, kPartsMean, kSmall);

@@ -238,7 +238,7 @@ class Page {
     for (int64_t hop = 0; hop < h.hops() && !empty; ++hop)
       words(h, hop, std::span(at).subspan(static_cast<size_t>(hop) * h.words.tokens.size()), top);
     labels(h);
-    if (!empty) legend(top, "weight", parts ? str_cat("<span class=\"means\">", kPartsMean, "</span>") : "");
+    if (!empty) legend(top, h.weight_name, parts ? str_cat("<span class=\"means\">", kPartsMean, "</span>") : "");
     out_ += "</section>\n";
   }
 

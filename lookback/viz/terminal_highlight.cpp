@@ -39,7 +39,7 @@ class HighlightText {
       for (int64_t h = 0; h < highlight_.hops(); ++h) hop(flow, h);
     }
     labels();
-    if (n_ > 0) out_ += "\n" + scale_line(top_, 0, options_);
+    if (n_ > 0) out_ += "\n" + scale_line(top_, 0, options_, highlight_.weight_name);
     if (!numbers_.empty()) out_ += dim_line(kPartsMean, options_);
     return std::move(out_);
   }

@@ -121,6 +121,7 @@ inline Highlight hostile_highlight() {
   for (int64_t k = 0; k < h.weights.size(); ++k) h.weights.data<float>()[k] = static_cast<float>(k % 7) * 0.4f - 0.6f;
   h.title = map.title;
   h.probabilities = {{"<b>\xFF\n", 1.5}, {"", -0.25}, {"\033[31mred", 1e300}};
+  h.weight_name = "</p>\033 a name of a scale";
   return h;
 }
 
