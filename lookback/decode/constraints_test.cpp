@@ -218,6 +218,145 @@ TEST(Search, CoveragePenaltyPrefersOutputsThatLookEverywhere) {
   EXPECT_NEAR(found.score, found.log_prob / 2, 1e-12);  // both positions fully covered
 }
 
+TEST(Search, RepetitionPenaltyDividesWhatIsPositiveAndMultipliesWhatIsNegative) {
+  FakeModel model;
+  model.edit = [](uint64_t, const std::vector<int32_t>&, std::vector<float>& logits) {
+    logits = {-2.0f, 0, -9.0f, 0, 1.0f, 0.9f};  // by itself: 4 4 4 4 ...
+  };
+  SearchOptions o = beam_of(1);
+  o.max_length = 5;
+  EXPECT_EQ(search_one(model, {3, 9}, o)[0].tokens, (std::vector<int32_t>{4, 4, 4, 4, 4}));
+  o.repetition_penalty = 1.2;  // 1 / 1.2 < 0.9, and 0.9 / 1.2 less still
+  const Hypothesis h = search_one(model, {3, 9}, o)[0];
+  EXPECT_EQ(h.tokens, (std::vector<int32_t>{4, 5, 4, 4, 4}));
+  const auto own = log_softmax({-2.0f, 0, -9.0f, 0, 1.0f, 0.9f});
+  EXPECT_NEAR(h.token_log_probs[0], own[4], 1e-6);
+  EXPECT_NEAR(h.token_log_probs[1], own[5], 1e-6);
+  double total = 0;
+  for (const auto& seen : {std::vector<int32_t>{}, {4}, {4, 5}, {4, 5}, {4, 5}}) {
+    const auto p = log_softmax(penalised({-2.0f, 0, -9.0f, 0, 1.0f, 0.9f}, seen, 1.2));
+    total += p[seen.size() == 1 ? 5 : 4];
+  }
+  EXPECT_NEAR(h.score, total / 5, 1e-6);
+  o.repetition_penalty = 100;  // 0.01 and 0.009 are still more than -2
+  EXPECT_EQ(search_one(model, {3, 9}, o)[0].tokens[2], 4);
+  // Prefix and context count as well.
+  o.repetition_penalty = 1.2;
+  EXPECT_EQ(search_one(model, {3, 9}, o, {4})[0].tokens, (std::vector<int32_t>{4, 5, 4, 4, 4}));
+  EXPECT_EQ(search_with(model, {3, 9}, o, {.context = {4}})[0].tokens, (std::vector<int32_t>{5, 4, 4, 4, 4}));
+  EXPECT_EQ(search_with(model, {3, 9}, o, {.context = {4, 4, 5}})[0].tokens, (std::vector<int32_t>{4, 4, 4, 4, 4}));
+  // A context that holds eos puts the end off, as Hugging Face does.
+  model.edit = [](uint64_t, const std::vector<int32_t>& history, std::vector<float>& logits) {
+    logits = {0.84f, 0, history.size() < 3 ? 0.0f : 1.0f, 0, 0.85f, 0.9f};
+  };
+  EXPECT_EQ(search_with(model, {3, 9}, o, {})[0].tokens, (std::vector<int32_t>{5, 4}));
+  EXPECT_EQ(search_with(model, {3, 9}, o, {.context = {2}})[0].tokens, (std::vector<int32_t>{5, 4, 0}));
+}
+
+TEST(Search, ContextCountsForNgrams) {
+  FakeModel model;
+  model.edit = [](uint64_t, const std::vector<int32_t>&, std::vector<float>& logits) {
+    logits = {-3.0f, 0, -9.0f, 0, 2.0f, 1.0f};
+  };
+  for (const int64_t beam : {1, 3}) {
+    SearchOptions o = beam_of(beam);
+    o.no_repeat_ngram = 2, o.max_length = o.min_length = 1;
+    EXPECT_EQ(search_with(model, {3, 9}, o, {.context = {4, 5, 0}})[0].tokens, (std::vector<int32_t>{4}));
+    EXPECT_EQ(search_with(model, {3, 9}, o, {.context = {4, 4}})[0].tokens, (std::vector<int32_t>{5}));
+    EXPECT_EQ(search_with(model, {3, 9}, o, {.context = {5, 4, 0, 5}})[0].tokens, (std::vector<int32_t>{5}));
+  }
+}
+
+TEST(Search, OutputsEndWithoutEos) {
+  FakeModel model;
+  model.edit = [](uint64_t, const std::vector<int32_t>& history, std::vector<float>& logits) {
+    logits[2] = -30, logits[4] = history.size() % 3 == 2 ? -8.0f : 9.0f, logits[5] = 3;  // 4 5 4 4 5 4 ...
+  };
+  std::vector<std::vector<int32_t>> asked;
+  const auto ends = [&](std::span<const int32_t> tokens) {
+    asked.emplace_back(tokens.begin(), tokens.end());
+    return tokens.size() > 1 && tokens.back() == 5;
+  };
+  for (const bool sample : {false, true})
+    for (const bool scores : {false, true}) {
+      SearchOptions o = beam_of(1);
+      o.sample = sample, o.scores = scores;
+      if (sample) o.top_k = 1;
+      asked.clear();
+      Hypothesis h = search_with(model, {3, 9}, o, {.ends = ends})[0];
+      EXPECT_EQ(asked, (std::vector<std::vector<int32_t>>{{4}, {4, 5}}));
+      EXPECT_EQ(h.tokens, (std::vector<int32_t>{4, 5}));
+      EXPECT_TRUE(h.finished && h.stopped);
+      EXPECT_EQ(h.token_log_probs.size(), scores || sample ? 2u : 0u);
+      EXPECT_EQ(h.alignment.shape(), (Shape{2, 9}));
+      // Not before min_length, and not in the prefix.
+      o.min_length = 3;
+      EXPECT_EQ(search_with(model, {3, 9}, o, {.ends = ends})[0].tokens, (std::vector<int32_t>{4, 5, 4, 4, 5}));
+      o.min_length = 0;
+      asked.clear();
+      h = search_with(model, {3, 9}, o, {.prefix = {4, 5, 4}, .ends = ends})[0];
+      EXPECT_EQ(h.tokens, (std::vector<int32_t>{4, 5, 4, 4, 5}));
+      EXPECT_EQ(asked.size(), 2u);
+      // At the limit it is the limit that ends it, unless the last token does.
+      o.max_length = 4, o.min_length = 3;
+      h = search_with(model, {3, 9}, o, {.ends = ends})[0];
+      EXPECT_FALSE(h.finished || h.stopped);
+      o.max_length = 5;
+      EXPECT_TRUE(search_with(model, {3, 9}, o, {.ends = ends})[0].stopped);
+    }
+}
+
+TEST(Search, ModelsWithoutEosEndWhereTheyAreSaidTo) {
+  for (const int64_t beam : {1, 3}) {
+    SearchOptions o = beam_of(beam, beam);
+    o.specials = {.unk = -1, .bos = 1, .eos = -1, .pad = -1};
+    const auto found = search_with({}, {3, 9}, o, {.ends = [](auto tokens) { return tokens.size() == 3; }});
+    ASSERT_EQ(std::ssize(found), beam);
+    for (const Hypothesis& h : found) {
+      EXPECT_TRUE(h.finished && h.stopped);
+      EXPECT_EQ(h.tokens.size(), 3u);
+    }
+  }
+}
+
+TEST(Search, TokensAreToldAsTheyAreChosen) {
+  FakeModel model;
+  model.V = 20;
+  for (const bool sample : {false, true})
+    for (const bool stop : {false, true})
+      for (uint64_t key = 1; key < 30; ++key) {
+        SearchOptions o = beam_of(1);
+        o.sample = sample, o.scores = key % 2 == 0, o.max_length = 6;
+        SourceInfo info;
+        if (stop) info.ends = [](auto tokens) { return tokens.size() == 4; };
+        if (key % 3 == 0) info.prefix = {5, 4};
+        std::vector<int32_t> told = info.prefix;
+        info.on_token = [&](int32_t token) { told.push_back(token); };
+        EXPECT_EQ(search_with(model, {key, 9}, o, info)[0].tokens, told);
+      }
+}
+
+TEST(Search, WhatOneSentenceIsToldIsNothingToTheOthers) {
+  const std::vector<FakeSentence> sentences = {{11, 3}, {12, 7}, {13, 1}, {14, 5}, {15, 2}};
+  FakeModel model;
+  model.V = 20;
+  for (const int64_t beam : {1, 3}) {
+    SearchOptions o = beam_of(beam, beam);
+    o.repetition_penalty = 1.3, o.no_repeat_ngram = 2;
+    auto infos = sources_of(sentences);
+    infos[1].context = {5, 6, 7, 5};
+    infos[2].ends = [](auto tokens) { return tokens.size() == 2; };
+    infos[3].prefix = {9}, infos[3].ends = [](auto tokens) { return tokens.back() % 4 == 0; };
+    FakeDecoder decoder(model, sentences, true, 2);
+    const auto found = search(decoder, infos, o);
+    for (size_t b = 0; b < sentences.size(); ++b) {
+      const auto alone = search_with(model, sentences[b], o, infos[b]);
+      ASSERT_EQ(found[b].size(), alone.size());
+      for (size_t k = 0; k < alone.size(); ++k) expect_same_bits(found[b][k], alone[k]);
+    }
+  }
+}
+
 TEST(Search, ModelsWithoutAnEndOfSentence) {
   SearchOptions o = beam_of(2, 2);
   o.specials = {.unk = -1, .bos = 1, .eos = -1, .pad = -1};

@@ -62,6 +62,15 @@ double keep_top_p(std::vector<uint64_t>& kept, double p, double total) {
   return sum;
 }
 
+// Keeps those at least p times as heavy as the heaviest; returns their sum.
+double keep_min_p(std::vector<uint64_t>& kept, double p) {
+  const double least = p * weight_of(*std::max_element(kept.begin(), kept.end()));
+  std::erase_if(kept, [&](uint64_t packed) { return weight_of(packed) < least; });
+  double sum = 0;
+  for (const uint64_t packed : kept) sum += weight_of(packed);
+  return sum;
+}
+
 }  // namespace
 
 int32_t draw(std::span<const float> logits, std::span<const int32_t> excluded, const Shaping& shaping, double u,
@@ -74,7 +83,7 @@ int32_t draw(std::span<const float> logits, std::span<const int32_t> excluded, c
   const int64_t V = static_cast<int64_t>(p.size());
   double total = exponentials(p, highest, static_cast<float>(1 / shaping.temperature), p.data());
 
-  if (shaping.top_k == 0 && shaping.top_p >= 1)
+  if (shaping.top_k == 0 && shaping.top_p >= 1 && shaping.min_p <= 0)
     return static_cast<int32_t>(
         place_of(u * total, V, [&](int64_t k) { return static_cast<double>(p[static_cast<size_t>(k)]); }));
 
@@ -94,6 +103,7 @@ int32_t draw(std::span<const float> logits, std::span<const int32_t> excluded, c
     for (const uint64_t packed : kept) total += weight_of(packed);
   }
   if (shaping.top_p < 1) total = keep_top_p(kept, shaping.top_p, total);
+  if (shaping.min_p > 0) total = keep_min_p(kept, shaping.min_p);
   const int64_t at = place_of(u * total, static_cast<int64_t>(kept.size()),
                               [&](int64_t k) { return weight_of(kept[static_cast<size_t>(k)]); });
   return token_of(kept[static_cast<size_t>(at)]);

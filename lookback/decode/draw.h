@@ -7,11 +7,12 @@
 
 namespace lookback::decode {
 
-// How the distribution is shaped, in this order: temperature, top_k, top_p.
+// How the distribution is shaped, in this order, as Hugging Face has it: temperature, top_k, top_p, min_p.
 struct Shaping {
   double temperature = 1;
   int64_t top_k = 0;  // 0: all; of equal logits the smaller tokens are kept
   double top_p = 1;   // the fewest likeliest tokens whose probabilities, after top_k, sum to at least this
+  double min_p = 0;   // those at least this times as likely as the likeliest
 };
 
 // Reused from call to call.

@@ -118,11 +118,27 @@ inline std::vector<SourceInfo> sources_of(const std::vector<FakeSentence>& sente
   return out;
 }
 
-// One sentence alone.
+// One sentence alone, told what `info` says beside its length and key.
+inline std::vector<Hypothesis> search_with(const FakeModel& model, FakeSentence sentence, const SearchOptions& options,
+                                           SourceInfo info) {
+  FakeDecoder decoder(model, {sentence});
+  info.source_length = sentence.T, info.key = sentence.key;
+  return search(decoder, {std::move(info)}, options)[0];
+}
 inline std::vector<Hypothesis> search_one(const FakeModel& model, FakeSentence sentence, const SearchOptions& options,
                                           std::vector<int32_t> prefix = {}) {
-  FakeDecoder decoder(model, {sentence});
-  return search(decoder, {{.source_length = sentence.T, .prefix = std::move(prefix), .key = sentence.key}}, options)[0];
+  return search_with(model, sentence, options, SourceInfo{.prefix = std::move(prefix)});
+}
+
+// Hugging Face's RepetitionPenaltyLogitsProcessor, by the book.
+inline std::vector<float> penalised(std::vector<float> logits, const std::vector<int32_t>& seen, double penalty) {
+  std::vector<bool> done(logits.size(), false);
+  for (const int32_t token : seen) {
+    const auto k = static_cast<size_t>(token);
+    if (!done[k]) logits[k] = static_cast<float>(logits[k] < 0 ? logits[k] * penalty : logits[k] / penalty);
+    done[k] = true;
+  }
+  return logits;
 }
 
 inline SearchOptions beam_of(int64_t beam, int64_t n_best = 1) {
@@ -147,6 +163,7 @@ inline void expect_same_bits(const Hypothesis& a, const Hypothesis& b) {
   EXPECT_EQ(a.log_prob, b.log_prob);
   EXPECT_EQ(a.token_log_probs, b.token_log_probs);
   EXPECT_EQ(a.finished, b.finished);
+  EXPECT_EQ(a.stopped, b.stopped);
   ASSERT_EQ(a.alignment.shape(), b.alignment.shape());
   EXPECT_TRUE(std::equal(a.alignment.span<float>().begin(), a.alignment.span<float>().end(),
                          b.alignment.span<float>().begin()));

@@ -79,6 +79,12 @@ TEST(Search, RefusesWhatCannotWork) {
   refuse([](auto& o) { o.temperature = 0.5; }, {"temperature", "sample = true"});
   refuse([](auto& o) { o.top_k = 5; }, {"top_k", "sample = true"});
   refuse([](auto& o) { o.top_p = 0.5; }, {"top_p", "sample = true"});
+  refuse([](auto& o) { o.min_p = 0.5; }, {"min_p", "sample = true"});
+  refuse([](auto& o) { o.sample = true, o.beam = 1, o.min_p = 1.5; }, {"min_p", "1.5"});
+  refuse([](auto& o) { o.sample = true, o.beam = 1, o.min_p = -0.1; }, {"min_p", "-0.1"});
+  refuse([](auto& o) { o.repetition_penalty = 0; }, {"repetition_penalty", "0"});
+  refuse([](auto& o) { o.repetition_penalty = -1; }, {"repetition_penalty", "-1"});
+  refuse([](auto& o) { o.repetition_penalty = std::nan(""); }, {"repetition_penalty"});
   refuse([](auto& o) { o.top_p = 0; }, {"top_p"});
   refuse([](auto& o) { o.min_length = 300; }, {"min_length = 300", "max_length = 200"});
   refuse([](auto& o) { o.length_penalty = -0.5; }, {"length_penalty", "-0.5"});
@@ -99,6 +105,18 @@ TEST(Search, RefusesSourcesThatDoNotFit) {
             {"sentence 0", "prefix[1]", "77"});
   expect_in(message_of<ConfigError>([&] { search_one({}, {3, 9}, plain, {-1}); }), {"prefix[0]"});
   expect_in(message_of<ConfigError>([&] { search_one({}, {3, 9}, plain, {4, 2}); }), {"prefix[1]", "eos"});
+  for (const int32_t token : {6, -1})
+    expect_in(message_of<ConfigError>([&] {
+                search_with({}, {3, 9}, plain, {.context = {4, token}});
+              }),
+              {"sentence 0", "context[1]", std::to_string(token), "vocabulary of 6"});
+  SearchOptions two = plain;
+  two.beam = 1, two.sample = true, two.n_best = 2;
+  for (const SearchOptions& o : {plain, two})
+    expect_in(message_of<ConfigError>([&] {
+                search_with({}, {3, 9}, o, {.on_token = [](int32_t) {}});
+              }),
+              {"sentence 0", "on_token", "beam = 1", "n_best = 1"});
   FakeDecoder narrow({}, {{3, 4}});
   expect_in(message_of<ShapeError>([&] { search(narrow, {{.source_length = 5}}, plain); }), {"sentence 0", "5", "4"});
 

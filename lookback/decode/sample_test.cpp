@@ -82,6 +82,28 @@ TEST(Draw, TopPOverALargeVocabulary) {
   EXPECT_EQ(scratch.kept.size(), 2500u + 5750u);
 }
 
+TEST(Draw, MinPKeepsWhatIsLikelyEnoughBesideTheLikeliest) {
+  const auto logits = logs({0.1, 0.2, 0.05, 0.4, 0.25});
+  expect_distribution(distribution(logits, {.min_p = 0.45}), {{3, 0.4 / 0.85}, {4, 0.25 / 0.85}, {1, 0.2 / 0.85}});
+  expect_distribution(distribution(logits, {.min_p = 0.55}), {{3, 0.4 / 0.65}, {4, 0.25 / 0.65}});
+  expect_distribution(distribution(logits, {.min_p = 1}), {{3, 1.0}});
+  expect_distribution(distribution(logs({0.4, 0.2, 0.4}), {.min_p = 1}), {{0, 0.5}, {2, 0.5}});
+  // Relative to what may be drawn: without token 3, token 1 has 0.8 of the likeliest.
+  expect_distribution(distribution(logits, {.min_p = 0.7}, {3}), {{4, 0.25 / 0.45}, {1, 0.2 / 0.45}});
+}
+
+TEST(Draw, MinPComesLast) {
+  const auto logits = logs({0.1, 0.2, 0.05, 0.4, 0.25});
+  // Squared, tokens 4 and 1 have 0.39 and 0.25 of token 3.
+  expect_distribution(distribution(logits, {.temperature = 0.5, .min_p = 0.3}),
+                      {{3, 0.16 / 0.2225}, {4, 0.0625 / 0.2225}});
+  expect_distribution(distribution(logits, {.top_k = 2, .min_p = 0.45}), {{3, 0.4 / 0.65}, {4, 0.25 / 0.65}});
+  expect_distribution(distribution(logits, {.top_k = 4, .min_p = 0.55}), {{3, 0.4 / 0.65}, {4, 0.25 / 0.65}});
+  // top_p = 0.7 of all needs three; of the three that min_p leaves it would need two.
+  expect_distribution(distribution(logits, {.top_p = 0.7, .min_p = 0.45}),
+                      {{3, 0.4 / 0.85}, {4, 0.25 / 0.85}, {1, 0.2 / 0.85}});
+}
+
 TEST(Draw, ExcludedTokensAreTakenOutFirst) {
   const auto logits = logs({0.1, 0.2, 0.05, 0.4, 0.25});
   expect_distribution(distribution(logits, {}, {3}), {{0, 1 / 6.}, {1, 2 / 6.}, {2, 0.5 / 6}, {4, 2.5 / 6}});
@@ -93,7 +115,7 @@ TEST(Draw, ExcludedTokensAreTakenOutFirst) {
 TEST(Draw, EdgesOfTheUnitInterval) {
   std::vector<float> logits = {-kInfinity, 0.0f, 1.0f, -200.0f, -kInfinity};
   DrawScratch scratch;
-  for (const Shaping& s : {Shaping{}, Shaping{.top_k = 3}, Shaping{.top_p = 0.999}}) {
+  for (const Shaping& s : {Shaping{}, Shaping{.top_k = 3}, Shaping{.top_p = 0.999}, Shaping{.min_p = 0.001}}) {
     const int32_t first = draw(logits, {}, s, 0.0, scratch), last = draw(logits, {}, s, 0x1.fffffffffffffp-1, scratch);
     EXPECT_TRUE((first == 1 || first == 2) && (last == 1 || last == 2)) << first << " " << last;
   }
@@ -145,6 +167,29 @@ TEST(Sample, FrequenciesFollowTheModel) {
   EXPECT_LT(chi_square, 32.9);  // 12 degrees of freedom, p = 0.001
 }
 
+// The second token, where the first was drawn from the penalised distribution too.
+TEST(Sample, RepetitionPenaltyShapesTheDistribution) {
+  FakeModel model;
+  model.edit = [](uint64_t, const std::vector<int32_t>&, std::vector<float>& logits) {
+    logits = {1.0f, 0, -1.0f, 0, 2.0f, -0.5f};
+  };
+  SearchOptions o = sampling(4000);
+  o.repetition_penalty = 2, o.max_length = 1;
+  const SourceInfo info{.context = {4, 5, 4}};
+  auto logits = penalised({1.0f, -kInfinity, -1.0f, -kInfinity, 2.0f, -0.5f}, info.context, 2);
+  EXPECT_EQ(logits[4], 1.0f);
+  EXPECT_EQ(logits[5], -1.0f);
+  const auto p = log_softmax(logits);
+  std::map<int32_t, double> counted;
+  for (const Hypothesis& h : search_with(model, {3, 9}, o, info)) counted[h.tokens.empty() ? 2 : h.tokens[0]] += 1;
+  double chi_square = 0;
+  for (const int32_t token : {0, 2, 4, 5}) {
+    const double e = 4000 * std::exp(p[static_cast<size_t>(token)]);
+    chi_square += (counted[token] - e) * (counted[token] - e) / e;
+  }
+  EXPECT_LT(chi_square, 16.3);  // 3 degrees of freedom, p = 0.001
+}
+
 TEST(Sample, SameSeedAndKeySameDraws) {
   const FakeModel model;
   const auto a = search_one(model, {3, 9}, sampling(20)), b = search_one(model, {3, 9}, sampling(20));
@@ -170,11 +215,17 @@ TEST(Sample, MoreDrawsBeginWithTheSameOnes) {
 TEST(Sample, LogProbabilitiesAreTheModelsOwn) {
   const FakeModel model;
   SearchOptions o = sampling(5);
-  o.temperature = 0.7, o.top_k = 3;
-  for (const Hypothesis& h : search_one(model, {3, 9}, o)) {
-    if (!h.finished) continue;
-    FakeDecoder decoder(model, {{3, 9}});
-    expect_same_bits(h, force_score(decoder, {{.source_length = 9}}, {h.tokens})[0]);
+  o.temperature = 0.7, o.top_k = 3, o.min_p = 0.1;
+  for (const double penalty : {1.0, 1.5}) {
+    o.repetition_penalty = penalty;
+    for (Hypothesis& h : search_one(model, {3, 9}, o)) {
+      if (!h.finished) continue;
+      FakeDecoder decoder(model, {{3, 9}});
+      const Hypothesis scored = force_score(decoder, {{.source_length = 9}}, {h.tokens})[0];
+      EXPECT_EQ(h.score == scored.score, penalty == 1 || h.tokens.empty());
+      h.score = scored.score;
+      expect_same_bits(h, scored);
+    }
   }
 }
 

@@ -24,6 +24,18 @@ void check_prefix(const SourceInfo& source, const Specials& specials, int64_t vo
   }
 }
 
+void check_context(const SourceInfo& source, int64_t vocabulary, int64_t sentence) {
+  for (size_t k = 0; k < source.context.size(); ++k)
+    check<ConfigError>(source.context[k] >= 0 && source.context[k] < vocabulary, "search: sentence ", sentence,
+                       ": context[", k, "] = ", source.context[k], " is outside the vocabulary of ", vocabulary);
+}
+
+void check_callback(const SourceInfo& source, const SearchOptions& options, int64_t sentence) {
+  check<ConfigError>(!source.on_token || (options.beam == 1 && options.n_best == 1), "search: sentence ", sentence,
+                     ": on_token needs beam = 1 and n_best = 1, got beam = ", options.beam,
+                     " and n_best = ", options.n_best);
+}
+
 void check_specials(const Specials& specials, int64_t vocabulary) {
   for (const int32_t token : {specials.bos, specials.eos})
     check<ConfigError>(token < vocabulary, "search: special token ", token, " is outside the vocabulary of ",
@@ -58,8 +70,12 @@ class Batch {
     check(together_ > 0 || sources.empty(), "search: ", decoder.waiting(), " of ", sources.size(),
           " sentences wait, so that none can start");
     check_specials(options.specials, vocabulary_);
-    for (size_t b = 0; b < sources.size(); ++b)
-      check_prefix(sources[b], options.specials, vocabulary_, static_cast<int64_t>(b));
+    for (size_t b = 0; b < sources.size(); ++b) {
+      const auto sentence = static_cast<int64_t>(b);
+      check_prefix(sources[b], options.specials, vocabulary_, sentence);
+      check_context(sources[b], vocabulary_, sentence);
+      check_callback(sources[b], options, sentence);
+    }
   }
 
   std::vector<std::vector<Hypothesis>> run() {

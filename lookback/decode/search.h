@@ -22,12 +22,16 @@ namespace lookback::decode {
 //
 // Rules for all of them. Log-probabilities are the model's own: nothing that
 // constraints forbid is renormalised away, so a score is comparable with
-// force_score. The prefix comes first whatever it holds or costs; n-gram blocking
-// spares it but counts it. Where constraints forbid every token, eos is allowed
-// even before min_length. At the length limit one more step may still choose eos;
-// an output that does not is unfinished. A beam returns unfinished outputs
-// (finished = false) only if no output of that sentence finished. Of equal
-// scores the smaller token, then the earlier row, then the earlier end wins.
+// force_score. A repetition penalty is different: choices and scores are then
+// those of the softmax of the penalised logits, while log-probabilities of
+// outputs and tokens stay the model's own. It comes first, then what is forbidden,
+// then temperature, top_k, top_p and min_p. The prefix comes first whatever it
+// holds or costs; n-gram blocking spares it but counts it, and the context before
+// it. An output that SourceInfo::ends accepts is finished; in a beam it takes,
+// for that step, the place of the open hypothesis it would have been. Where constraints forbid every token, eos is
+// allowed even before min_length. At the length limit one more step may still choose eos; an output that does not is
+// unfinished. A beam returns unfinished outputs (finished = false) only if no output of that sentence finished. Of
+// equal scores the smaller token, then the earlier row, then the earlier end wins.
 //
 // A sentence's result does not depend, in any bit, on the other sentences or on
 // threads, if the decoder's rows do not. Finished sentences leave the batch, and

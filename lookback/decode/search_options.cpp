@@ -30,8 +30,8 @@ void SearchOptions::validate() const {
   } else {
     check<ConfigError>(n_best <= beam, "search: n_best = ", n_best,
                        " needs a beam at least as large, got beam = ", beam);
-    check<ConfigError>(temperature == 1 && top_k == 0 && top_p == 1,
-                       "search: temperature, top_k and top_p need sample = true");
+    check<ConfigError>(temperature == 1 && top_k == 0 && top_p == 1 && min_p == 0,
+                       "search: temperature, top_k, top_p and min_p need sample = true");
   }
   check<ConfigError>(specials.bos >= 0, "search: specials.bos = ", specials.bos, " cannot be fed to the first step");
 }

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,12 +30,14 @@ struct SearchOptions {
   double length_penalty = 1.0;
   double coverage_penalty = 0.0;
   int64_t no_repeat_ngram = 0;
+  double repetition_penalty = 1.0;
   std::string stop = "exact";
   bool allow_unk = true;
   bool sample = false;
   double temperature = 1.0;
   int64_t top_k = 0;
   double top_p = 1.0;
+  double min_p = 0.0;
   int64_t seed = 1;
 
   Specials specials;  // set by whoever knows the vocabulary, not by the user
@@ -58,6 +62,10 @@ struct SearchOptions {
     v("coverage_penalty", coverage_penalty, "weight of the GNMT penalty for source positions never attended to")
         .range(0, 1000);
     v("no_repeat_ngram", no_repeat_ngram, "no n-gram of this size occurs twice; 0: off").range(0, 1000);
+    v("repetition_penalty", repetition_penalty,
+      "logits of tokens the output (or its context) already holds are divided by this where positive and multiplied "
+      "where negative (Keskar et al. 2019); 1: off")
+        .range(0.01, 100);
     v("stop", stop,
       "when a beam ends: exact (nothing open can still win), count (`beam` outputs have ended; faster) or never (only "
       "at the length limit)")
@@ -67,6 +75,10 @@ struct SearchOptions {
     v("temperature", temperature, "sampling: logits are divided by this").range(1e-3, 1000);
     v("top_k", top_k, "sampling: only the k likeliest tokens; 0: all").range(0, 1e9);
     v("top_p", top_p, "sampling: only the fewest tokens whose probabilities sum to p (after top_k)").range(0, 1);
+    v("min_p", min_p,
+      "sampling: only tokens at least min_p times as likely as the likeliest one (after temperature, top_k and top_p; "
+      "Nguyen et al. 2024); 0: off")
+        .range(0, 1);
     v("seed", seed, "sampling: seed of the random numbers");
   }
 
@@ -83,6 +95,18 @@ struct SourceInfo {
   int64_t source_length = -1;   // source positions the attention runs over; -1: no source, or unknown
   std::vector<int32_t> prefix;  // tokens the output begins with; may be longer than any length limit
   uint64_t key = 0;             // sampling: a sentence's draws depend on (seed, key, draw) alone; its index, say
+
+  // Tokens before the output that are no part of it: a text the decoder has read already, say. They count for
+  // repetition_penalty and no_repeat_ngram, as if the output began with them, and for nothing else. Any of the
+  // vocabulary, special ones too: an eos among them makes the end itself less likely, as in Hugging Face's `generate`.
+  std::vector<int32_t> context = {};
+  // Says whether an output has ended after these tokens (prefix included, context not): such an output is finished
+  // without an eos, and the last token belongs to it. Asked after every token past the prefix, once there are
+  // min_length of them. Has to be a pure function. Empty: only eos ends.
+  std::function<bool(std::span<const int32_t> tokens)> ends = {};
+  // Called with each token of the output as it is chosen, neither for those of the prefix nor for eos. Only where no
+  // choice is taken back: ConfigError unless beam = 1 and n_best = 1.
+  std::function<void(int32_t token)> on_token = {};
 };
 
 // The most tokens an output of this sentence may have, eos not counted:

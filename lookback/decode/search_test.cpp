@@ -43,6 +43,7 @@ class BestOnly final : public StepDecoder {
   StepOutput step(std::span<const int32_t> tokens, int64_t best) override {
     asked.push_back(best);
     const StepOutput all = all_.step(tokens, best);
+    if (best == kAll) return all;
     const int64_t N = all.logits.dim(0), V = all.logits.dim(1);
     StepOutput out{Tensor({N, best}), all.weights, {}};
     kept_.assign(static_cast<size_t>(N), {});
@@ -71,18 +72,22 @@ class BestOnly final : public StepDecoder {
 TEST(Search, GreedyWithoutScoresFindsTheSameOutputsFromTheLikeliestTokensAlone) {
   FakeModel model;
   model.V = 40;
-  std::vector<SearchOptions> kinds(6, beam_of(1));
+  std::vector<SearchOptions> kinds(9, beam_of(1));
   kinds[1].min_length = 4;
   kinds[2].no_repeat_ngram = 2, kinds[2].allow_unk = false;
   kinds[3].no_repeat_ngram = 1;
   kinds[4].coverage_penalty = 0.3, kinds[4].length_norm = "gnmt";
   kinds[5].max_length = 3, kinds[5].max_length_factor = 0;
+  kinds[6].repetition_penalty = 1.5, kinds[6].min_length = 6;
+  kinds[7].repetition_penalty = 3, kinds[7].no_repeat_ngram = 2;
+  kinds[8].repetition_penalty = 0.6;
   for (const bool prefixed : {false, true})
     for (SearchOptions& o : kinds) {
       std::vector<FakeSentence> sentences;
       for (uint64_t key = 1; key < 12; ++key) sentences.push_back({key, 4});
       auto infos = sources_of(sentences);
       if (prefixed) infos[2].prefix = {9, 9, 30}, infos[5].prefix = {8};
+      if (prefixed) infos[3].context = {7, 9}, infos[4].ends = [](auto tokens) { return tokens.size() == 3; };
       FakeDecoder whole(model, sentences), again(model, sentences);
       BestOnly few(model, sentences);
       o.scores = true;
@@ -98,8 +103,9 @@ TEST(Search, GreedyWithoutScoresFindsTheSameOutputsFromTheLikeliestTokensAlone) 
           EXPECT_TRUE(std::equal(a.begin(), a.end(), w.begin(), w.end()));
           EXPECT_TRUE(std::isnan(h->score) && std::isnan(h->log_prob) && h->token_log_probs.empty());
         }
-      EXPECT_EQ(few.asked[0], 5);
-      EXPECT_EQ(few.asked.back() > 5, o.no_repeat_ngram > 0 && few.asked.size() > 1);
+      const bool looks_back = o.no_repeat_ngram > 0 || o.repetition_penalty > 1;
+      EXPECT_EQ(few.asked[0], o.repetition_penalty < 1 ? StepDecoder::kAll : looks_back && prefixed ? 7 : 5);
+      EXPECT_EQ(few.asked.back() > 5, looks_back && (few.asked.size() > 1 || prefixed));
     }
 }
 

@@ -72,6 +72,8 @@ std::vector<SearchOptions> options() {
   SearchOptions sample = beam_of(1, 4);
   sample.sample = true, sample.top_k = 9;
   out.push_back(sample);
+  for (size_t k = 0; k < 4; ++k) out.push_back(out[k]), out.back().repetition_penalty = 1.7;
+  out.back().min_p = 0.05, out.back().top_k = 0;
   return out;
 }
 
@@ -79,7 +81,9 @@ TEST(CandidatesOnly, TheOthersAreImpossible) {
   for (const SearchOptions& o : options()) {
     Shortened some(model_of(false), kSentences);
     FakeDecoder all(model_of(true), kSentences);
-    const auto found = search(some, sources_of(kSentences), o), want = search(all, sources_of(kSentences), o);
+    auto infos = sources_of(kSentences);
+    infos[1].context = {4, 5, 6, 7};  // not all of them are candidates
+    const auto found = search(some, infos, o), want = search(all, infos, o);
     for (size_t b = 0; b < want.size(); ++b) {
       ASSERT_EQ(found[b].size(), want[b].size());
       for (size_t k = 0; k < want[b].size(); ++k) {
