@@ -18,7 +18,7 @@ struct TrainFlags {
   StringList recipe, set;
   std::string out, data, from, precision, log_format = "text";
   bool resume = false, overwrite = false, check = false, print_config = false, quiet = false;
-  int64_t seed = -1;
+  int64_t seed = -1, seeds = 0;
   MachineFlags machine;
 
   void declare(Flags& v) {
@@ -35,6 +35,12 @@ struct TrainFlags {
     v("overwrite", overwrite, "",
       "replace the run that is in MODEL, once there is something to save; refused if anything else is there too");
     v("seed", seed, "N", "train.seed: names the random numbers of the run; the recipe's unless given").range(0, 9e15);
+    v("seeds", seeds, "N",
+      "train the recipe so many times, from train.seed on with one seed after the other, each into a folder of its "
+      "own, "
+      "MODEL/seed-1, MODEL/seed-2, ...; together they are an ensemble: lookback evaluate MODEL/seed-*; with --resume "
+      "finished ones stay, stopped ones go on, and missing ones are trained")
+        .range(1, 1000);
     machine.declare(v);
     v("precision", precision, "NAME", "train.precision: f32, bf16 or auto; the recipe's unless given");
     v("check", check, "",
@@ -53,6 +59,29 @@ Recipe resolved_recipe(const TrainFlags& flags) {
   set_from_environment(recipe.fields);
   set_keys(recipe, flags.set);
   return recipe;
+}
+
+// The recipe from several seeds. Every folder is looked at before the first is trained.
+int train_seeds(Recipe& recipe, const TrainPlan& plan, int64_t seeds, Console& console) {
+  Field& seed = find_field(recipe.fields, "train.seed", "--seeds");
+  const int64_t first = std::get<int64_t>(field_value(seed));
+  std::vector<TrainPlan> plans(static_cast<size_t>(seeds), plan);
+  std::error_code error;
+  check<ConfigError>(!fs::exists(plan.folder + "/training", error), "train: --seeds writes folders into ", plan.folder,
+                     ", and that is the folder of one model; choose another");
+  for (size_t k = 0; k < plans.size(); ++k) {
+    plans[k].folder = str_cat(plan.folder, "/seed-", first + static_cast<int64_t>(k));
+    if (plan.mode == train::FolderMode::resume && !fs::exists(plans[k].folder, error))
+      plans[k].mode = train::FolderMode::create;
+    train::check_model_folder(plans[k].folder, plans[k].mode);
+  }
+  for (size_t k = 0; k < plans.size(); ++k) {
+    set_field(seed, first + static_cast<int64_t>(k), "--seeds");
+    console.log(Severity::info, str_cat(plans[k].folder, ": model ", k + 1, " of ", seeds));
+    if (const int code = train_model(recipe, plans[k], console); code != 0) return code;
+  }
+  console.log(Severity::info, str_cat(seeds, " models; together: lookback evaluate ", plan.folder, "/seed-*"));
+  return 0;
 }
 
 }  // namespace
@@ -116,7 +145,8 @@ int run_train(Args& args) {
                        .mode = flags.resume      ? train::FolderMode::resume
                                : flags.overwrite ? train::FolderMode::overwrite
                                                  : train::FolderMode::create};
-  return train_model(recipe, plan, args.console);
+  return flags.seeds > 0 ? train_seeds(recipe, plan, flags.seeds, args.console)
+                         : train_model(recipe, plan, args.console);
 }
 
 std::vector<HelpSection> help_train() {

@@ -24,6 +24,8 @@ constexpr MetricEntry kMetrics[] = {
     {"wer", [](const MetricOptions& o) { return make_wer(o.wer); }},
     {"cer", [](const MetricOptions& o) { return make_cer(o.cer); }},
     {"accuracy", [](const MetricOptions& o) { return make_accuracy(o.accuracy); }},
+    {"word_error_rate", [](const MetricOptions& o) { return make_word_error_rate(o.symbol); }},
+    {"symbol_error_rate", [](const MetricOptions& o) { return make_symbol_error_rate(o.symbol); }},
     {"macro_f1", [](const MetricOptions& o) { return make_macro_f1(o.label); }, true},
     {"micro_f1", [](const MetricOptions& o) { return make_micro_f1(o.label); }, true},
     {"mcc", [](const MetricOptions& o) { return make_mcc(o.label); }, true},
@@ -44,6 +46,7 @@ void MetricOptions::fields(FieldVisitor& v) {
   v("wer", wer);
   v("cer", cer);
   v("accuracy", accuracy);
+  v("symbol", symbol);
   v("label", label);
 }
 

@@ -14,6 +14,7 @@
 #include "lookback/metrics/edit_distance.h"
 #include "lookback/metrics/label_metrics.h"
 #include "lookback/metrics/ter.h"
+#include "lookback/metrics/transduction.h"
 
 namespace lookback::metrics {
 
@@ -23,12 +24,14 @@ struct MetricOptions {
   TerOptions ter;
   ErrorRateOptions wer, cer;
   AccuracyOptions accuracy;
-  LabelLines label;  // of macro_f1, micro_f1 and mcc; its labels are what learn_lines found
+  SymbolOptions symbol;  // of word_error_rate and symbol_error_rate
+  LabelLines label;      // of macro_f1, micro_f1 and mcc; its labels are what learn_lines found
 
   void fields(FieldVisitor& v);
 };
 
-// "bleu", "chrf", "chrf++", "ter", "wer", "cer", "accuracy", "macro_f1", "micro_f1", "mcc".
+// "bleu", "chrf", "chrf++", "ter", "wer", "cer", "accuracy", "word_error_rate", "symbol_error_rate", "macro_f1",
+// "micro_f1", "mcc".
 std::vector<std::string> metric_names();
 
 // "chrf++" is chrf with word_order 2, whatever options.chrf.word_order says.

@@ -119,7 +119,11 @@ Interval bootstrap_interval(int64_t n, const std::function<double(std::span<cons
 
 Score corpus_score_with_interval(const CorpusMetric& metric, const Lines& hypotheses, const References& references,
                                  const BootstrapOptions& options) {
-  const SegmentReferences by_line = by_segment(references);
+  return corpus_score_with_interval(metric, hypotheses, by_segment(references), options);
+}
+
+Score corpus_score_with_interval(const CorpusMetric& metric, const Lines& hypotheses, const SegmentReferences& by_line,
+                                 const BootstrapOptions& options) {
   const std::vector<Stats> stats = segment_stats(metric, hypotheses, by_line);
   Score score = score_of(metric, sum_stats(stats), by_line);
   const Interval interval = bootstrap_interval(metric, stats, options);

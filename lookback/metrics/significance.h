@@ -42,6 +42,9 @@ Interval bootstrap_interval(int64_t n, const std::function<double(std::span<cons
 Score corpus_score_with_interval(const CorpusMetric& metric, const Lines& hypotheses, const References& references,
                                  const BootstrapOptions& options = {});
 
+Score corpus_score_with_interval(const CorpusMetric& metric, const Lines& hypotheses,
+                                 const SegmentReferences& references, const BootstrapOptions& options = {});
+
 struct System {
   std::string name;
   Lines hypotheses;

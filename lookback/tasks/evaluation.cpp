@@ -14,12 +14,11 @@ Examples examples_of(const data::Table& table, int64_t count, const StringList& 
   return out;
 }
 
-data::RowSource rows_to_evaluate(const StringList& files, const StringList& columns,
-                                 const DataOfRun<DataOptions>& data) {
-  if (!files.empty()) return rows_of(files, "evaluate --data", columns, data.data.table, "");
-  check<ConfigError>(data.data.has_test(),
-                     "evaluate: --data FILE... is missing, and the model's recipe names no data.test");
-  return data.data.rows(Split::test, columns, data.root);
+data::RowSource rows_to_evaluate(const StringList& files, const StringList& columns, const DataOptions& data,
+                                 const std::string& root) {
+  if (!files.empty()) return rows_of(files, "evaluate --data", columns, data.table, "");
+  check<ConfigError>(data.has_test(), "evaluate: --data FILE... is missing, and the model's recipe names no data.test");
+  return data.rows(Split::test, columns, root);
 }
 
 Examples read_examples(const data::RowSource& rows, const StringList& columns, const data::TableOptions& options) {
@@ -47,16 +46,23 @@ metrics::Lines texts_of(const std::vector<Prediction>& predictions) {
 std::vector<EvaluationLine> scored(const StringList& names, const metrics::Lines& hypotheses,
                                    const metrics::Lines& references, int64_t resamples,
                                    metrics::MetricOptions options) {
+  return scored(names, hypotheses, metrics::by_segment({references}), resamples, std::move(options));
+}
+
+std::vector<EvaluationLine> scored(const StringList& names, const metrics::Lines& hypotheses,
+                                   const metrics::SegmentReferences& references, int64_t resamples,
+                                   metrics::MetricOptions options) {
   std::vector<EvaluationLine> out;
   for (const std::string& name : names) {
-    for (const metrics::Lines* lines : {&hypotheses, &references}) metrics::learn_lines(name, *lines, options);
+    metrics::learn_lines(name, hypotheses, options);
+    for (const metrics::Lines& lines : references.lines) metrics::learn_lines(name, lines, options);
     const auto metric = metrics::make_metric(name, options);
     if (resamples == 0) {
-      const auto score = metrics::corpus_score(*metric, hypotheses, {references});
+      const auto score = metrics::corpus_score(*metric, hypotheses, references);
       out.push_back({name, score.value, score.signature});
       continue;
     }
-    const auto score = metrics::corpus_score_with_interval(*metric, hypotheses, {references}, {.samples = resamples});
+    const auto score = metrics::corpus_score_with_interval(*metric, hypotheses, references, {.samples = resamples});
     out.push_back({name, score.value, score.signature, metrics::Interval{.mean = score.mean, .ci = score.ci}});
   }
   return out;

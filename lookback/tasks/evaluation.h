@@ -24,8 +24,8 @@ struct Examples {
 Examples examples_of(const data::Table& table, int64_t count, const StringList& columns);
 
 // The rows of these files or, without any, those of data.test. Throws ConfigError where there are none either.
-data::RowSource rows_to_evaluate(const StringList& files, const StringList& columns,
-                                 const DataOfRun<DataOptions>& data);
+data::RowSource rows_to_evaluate(const StringList& files, const StringList& columns, const DataOptions& data,
+                                 const std::string& root);
 
 // Every line, also empty ones; one that is no row is a FormatError.
 Examples read_examples(const data::RowSource& rows, const StringList& columns, const data::TableOptions& options);
@@ -35,6 +35,11 @@ metrics::Lines texts_of(const std::vector<Prediction>& predictions);
 // A line for each metric; with resamples also its interval. `options`: those of the metrics.
 std::vector<EvaluationLine> scored(const StringList& names, const metrics::Lines& hypotheses,
                                    const metrics::Lines& references, int64_t resamples = 0,
+                                   metrics::MetricOptions options = {});
+
+// The same where each segment has references of its own.
+std::vector<EvaluationLine> scored(const StringList& names, const metrics::Lines& hypotheses,
+                                   const metrics::SegmentReferences& references, int64_t resamples = 0,
                                    metrics::MetricOptions options = {});
 
 // Plain methods by name, each from an input to its output, scored on each set.

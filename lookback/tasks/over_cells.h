@@ -18,6 +18,7 @@ namespace lookback::tasks {
 // The base of a definition T, which besides has
 //
 //   columns()                names of a table's columns: the fields of an input, and last what its output should be
+//   columns_of(recipe), columns_of(network)   the same, where they depend on the recipe
 //   columns(network)         the same with what makes ids of their cells
 //   learn(recipe, rows, root, log)   a network with fresh parameters, and the tokenizers and labels that training rows
 //                            give it; further files that the recipe names start at `root`
@@ -33,35 +34,36 @@ struct OverCells {
 
   static StringList tables() { return {}; }
   static std::string output_name() { return T::columns().back(); }
+  static StringList columns_of(const auto&) { return T::columns(); }
 
-  static void validate_data(const auto& recipe) { recipe.data.validate(T::columns()); }
+  static void validate_data(const auto& recipe) { recipe.data.validate(T::columns_of(recipe)); }
 
   static Data open(const auto& recipe, const auto& network, Split split, const std::string& root) {
-    return Data(recipe.data.rows(split, T::columns(), root), T::columns(network), recipe.data.table,
+    return Data(recipe.data.rows(split, T::columns_of(recipe), root), T::columns(network), recipe.data.table,
                 split == Split::train ? data::Keep::tokens : data::Keep::tokens_and_text);
   }
 
   static auto learn_from_files(const auto& recipe, const std::string& root, const LogSink& log) {
-    return T::learn(recipe, recipe.data.rows(Split::train, T::columns(), root), root, log);
+    return T::learn(recipe, recipe.data.rows(Split::train, T::columns_of(recipe), root), root, log);
   }
 
   static void check_test_files(const auto& recipe, const std::string& root) {
-    if (recipe.data.has_test()) check_files(recipe.data.rows(Split::test, T::columns(), root), "data.test");
+    if (recipe.data.has_test()) check_files(recipe.data.rows(Split::test, T::columns_of(recipe), root), "data.test");
   }
 
   static StringList test_report(const auto& recipe, const std::string& root) {
     if (!recipe.data.has_test()) return {};
-    const Examples examples =
-        read_examples(recipe.data.rows(Split::test, T::columns(), root), T::columns(), recipe.data.table);
+    const Examples examples = read_examples(recipe.data.rows(Split::test, T::columns_of(recipe), root),
+                                            T::columns_of(recipe), recipe.data.table);
     return {str_cat("test data: ", examples.inputs.size(), " examples")};
   }
 
   static StringList data_digests(const auto& recipe, const std::string& root) {
     StringList out;
     for (const auto& [name, split] : {std::pair("data.train", Split::train), {"data.valid", Split::valid}})
-      out.push_back(
-          str_cat(name, "'s SHA-256 = ",
-                  data::rows_sha256(recipe.data.rows(split, T::columns(), root), T::columns(), recipe.data.table)));
+      out.push_back(str_cat(name, "'s SHA-256 = ",
+                            data::rows_sha256(recipe.data.rows(split, T::columns_of(recipe), root),
+                                              T::columns_of(recipe), recipe.data.table)));
     return out;
   }
 
@@ -70,7 +72,7 @@ struct OverCells {
   }
 
   static std::vector<BaselineScores> all_baselines(const auto& recipe, const std::string& root, const LogSink& log) {
-    const auto rows = [&](Split split) { return recipe.data.rows(split, T::columns(), root); };
+    const auto rows = [&](Split split) { return recipe.data.rows(split, T::columns_of(recipe), root); };
     std::vector<std::pair<std::string, data::RowSource>> sets{{"data.valid", rows(Split::valid)}};
     if (recipe.data.has_test()) sets.emplace_back("data.test", rows(Split::test));
     return T::baselines(recipe, rows(Split::train), sets, log);
@@ -86,30 +88,39 @@ struct OverCells {
   static void score_outputs(const auto& network, const auto& recipe, const Data& valid, train::Validation& out) {
     if (recipe.valid.metric == "none") return;
     const int64_t lines = recipe.valid.lines ? std::min(recipe.valid.lines, valid.size()) : valid.size();
-    const Examples examples = examples_of(valid, lines, T::columns());
+    const Examples examples = examples_of(valid, lines, T::columns_of(network));
     const auto* const one = &network;
     const auto options = T::validation_options(recipe);
     const auto found = T::predict({&one, 1}, examples.inputs, options, TaskModel::Detail::text_only);
     const metrics::Lines hypotheses = texts_of(found);
     out.scores[recipe.valid.metric] =
         T::scores(network, {recipe.valid.metric}, hypotheses, examples.references, 0)[0].value;
-    for (size_t k = 0; k < static_cast<size_t>(std::min(lines, recipe.train.options.samples)); ++k) {
+    add_samples(network, recipe, examples, hypotheses, out);
+  }
+
+  static void add_samples(const auto& network, const auto& recipe, const Examples& examples,
+                          const metrics::Lines& hypotheses, train::Validation& out) {
+    const auto* const one = &network;
+    const auto count = std::min(std::ssize(hypotheses), recipe.train.options.samples);
+    for (size_t k = 0; k < static_cast<size_t>(count); ++k) {
       train::Sample& sample = out.samples.emplace_back();
-      for (const std::string& name : T::columns()) {
+      for (const std::string& name : T::columns_of(network)) {
         const std::string* const input = examples.inputs[k].find(name);
         sample.texts.emplace_back(name, input ? *input : examples.references[k]);
       }
       sample.texts.emplace_back("output", hypotheses[k]);
       if (viz::can_draw_png() && network.has_attention())
-        sample.image_png = viz::to_png(T::explain({&one, 1}, examples.inputs[k], options), {.pixels = 1.0});
+        sample.image_png =
+            viz::to_png(T::explain({&one, 1}, examples.inputs[k], T::validation_options(recipe)), {.pixels = 1.0});
     }
   }
 
   static EvaluationReport evaluate(auto networks, const io::ModelFolder& folder, const TaskModel::Evaluation& what,
                                    const auto& options) {
-    const auto data = read_data_of_run<DataOptions>(folder);
+    const auto data = read_data_of_run<decltype(T::Recipe::data)>(folder);
+    const StringList columns = T::columns_of(*networks[0]);
     const Examples examples =
-        read_examples(rows_to_evaluate(what.files, T::columns(), data), T::columns(), data.data.table);
+        read_examples(rows_to_evaluate(what.files, columns, data.data, data.root), columns, data.data.table);
     if constexpr (requires { &T::report; }) {
       return T::report(networks, examples, options, what.resamples);
     } else {

@@ -10,7 +10,7 @@
 //   Options                  of prediction, a PredictOptions
 //   Data, Batch              examples of one part of the data, and some of them: size(), report(), batch(index, seed,
 //                            epoch), batch(index)
-//   input_fields(), output_name()   see TaskModel
+//   input_fields(), output_name()   see TaskModel; input_fields(network) where inputs depend on the recipe
 //   validate(recipe), validate_data(recipe)   throw ConfigError for options that do not go together
 //   open(recipe, network, split, root)   the Data of a part; files start at `root`
 //   learn_from_files(recipe, root, log)   a network with fresh parameters, and what it needs to know of training data
@@ -267,7 +267,12 @@ class ModelOf final : public TaskModel {
   }
 
   std::string task() const override { return T::kName; }
-  std::vector<InputField> input_fields() const override { return T::input_fields(); }
+  std::vector<InputField> input_fields() const override {
+    if constexpr (requires { T::input_fields(models_[0].network); })
+      return T::input_fields(models_[0].network);
+    else
+      return T::input_fields();
+  }
   std::string output_name() const override { return T::output_name(); }
   std::unique_ptr<PredictOptions> options() const override {
     return std::make_unique<typename T::Options>(T::options(models_[0].network, models_[0].int8));

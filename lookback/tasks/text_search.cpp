@@ -31,7 +31,8 @@ std::string text_of(const Input& input, const char* field) {
 Job job_of(const TextToText& network, const Input& input) {
   const Tokenizers& tokenizers = network.tokenizers;
   const std::string source = required_text(input, "source");
-  Job out{.source = tokenizers.source->encode(source),
+  Job out{.source = network.features ? network.features->encode(required_text(input, "features"), source)
+                                     : tokenizers.source->encode(source),
           .prefix = tokenizers.target->encode(text_of(input, "prefix")),
           .key = static_cast<uint64_t>(input.line)};
   if (network.spelling) out.spelling = network.spelling->encode(source);
@@ -121,12 +122,14 @@ Found search(Networks networks, const std::vector<Job>& jobs, const TextOptions&
 }
 
 // The text with each unknown word as the text of the source token it looked at.
-std::string with_unknowns_replaced(const Tokenizers& tokenizers, const decode::Hypothesis& h,
-                                   const std::string& source) {
+std::string with_unknowns_replaced(const TextToText& network, const decode::Hypothesis& h, const Input& input) {
+  const Tokenizers& tokenizers = network.tokenizers;
   std::string out = tokenizers.target->decode(h.tokens);
   const auto unknowns = decode::unknown_sources(h, data::kUnk);
   if (unknowns.empty()) return out;
-  const auto words = tokenizers.source->surfaces(source);
+  const std::string source = text_of(input, "source");
+  const auto words = network.features ? network.features->surfaces(text_of(input, "features"), source)
+                                      : tokenizers.source->surfaces(source);
   size_t at = 0;
   for (const auto& [position, from] : unknowns) {
     at = out.find(data::kUnkSurface, at);
@@ -147,10 +150,9 @@ io::JsonObject details_of(const Tokenizers& tokenizers, const decode::Hypothesis
       .raw("alignment", io::json_matrix(h.alignment));
 }
 
-std::string text_of(const Tokenizers& tokenizers, const decode::Hypothesis& h, const Input& input,
+std::string text_of(const TextToText& network, const decode::Hypothesis& h, const Input& input,
                     const TextOptions& options) {
-  return options.replace_unk ? with_unknowns_replaced(tokenizers, h, text_of(input, "source"))
-                             : tokenizers.target->decode(h.tokens);
+  return options.replace_unk ? with_unknowns_replaced(network, h, input) : network.tokenizers.target->decode(h.tokens);
 }
 
 // What of the prefix, which has these ids, the vocabulary lacks; "" if nothing.
@@ -164,6 +166,13 @@ std::string unknown_in_prefix(const Tokenizers& tokenizers, const std::vector<in
     if (ids[k] == data::kUnk && ++unknown <= kShown) words += (words.empty() ? "'" : ", '") + surfaces.at(k) + "'";
   return str_cat("the model does not know ", words, unknown > kShown ? str_cat(" and ", unknown - kShown, " more") : "",
                  "; what it does not know becomes <unk>, which is written ", data::kUnkSurface);
+}
+
+// What the model does not know of an input's features; "" if nothing.
+std::string unknown_features(const TextToText& network, const Input& input) {
+  if (!network.features) return "";
+  const StringList unknown = network.features->features().unknown(text_of(input, "features"));
+  return unknown.empty() ? "" : "the model does not know the feature '" + joined(unknown, "', '") + "'";
 }
 
 }  // namespace
@@ -199,9 +208,11 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
     out[k].line = inputs[k].line;
     if (std::string unknown = unknown_in_prefix(tokenizers, jobs[k].prefix, inputs[k]); !unknown.empty())
       out[k].warnings.emplace_back("prefix", std::move(unknown));
+    if (std::string unknown = unknown_features(*networks[0], inputs[k]); !unknown.empty())
+      out[k].warnings.emplace_back("features", std::move(unknown));
     if (full) out[k].details.raw("source", io::json_list(tokenizers.source->pieces(jobs[k].source), io::json_quote));
     for (const decode::Hypothesis& h : found[k])
-      out[k].outputs.push_back({.text = text_of(tokenizers, h, inputs[k], options),
+      out[k].outputs.push_back({.text = text_of(*networks[0], h, inputs[k], options),
                                 .score = h.score,
                                 .log_prob = h.log_prob,
                                 .details = full ? details_of(tokenizers, h) : io::JsonObject()});
@@ -216,7 +227,7 @@ viz::Figure TextToTextTask::explain(Networks networks, const Input& input, const
   viz::HeatMap map{.columns = {"source", tokenizers.source->pieces(job.source)},
                    .rows = {"target", tokenizers.target->pieces(h.tokens)},
                    .weights = h.alignment,
-                   .title = text_of(input, "source") + " → " + text_of(tokenizers, h, input, options),
+                   .title = text_of(input, "source") + " → " + text_of(*networks[0], h, input, options),
                    .row_scores = h.token_log_probs};
   // The step that ended the output has a row of its own.
   if (!h.alignment.empty() && h.alignment.dim(0) == std::ssize(h.tokens) + 1) map.rows.tokens.push_back("</s>");

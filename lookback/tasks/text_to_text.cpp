@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "lookback/data/removal.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
 #include "lookback/tasks/folder_parts.h"
@@ -46,8 +47,22 @@ void TextToText::check_ensemble(const TextToText& other, const std::string& fold
                                 const std::string& other_folder) const {
   check<FormatError>(tokenizers.source->bytes() == other.tokenizers.source->bytes() &&
                          tokenizers.target->bytes() == other.tokenizers.target->bytes() &&
-                         config.characters == other.config.characters,
+                         config.characters == other.config.characters && config.features == other.config.features &&
+                         config.feature_separator == other.config.feature_separator &&
+                         config.target_remove == other.config.target_remove,
                      other_folder, ": its tokenizer is not that of ", folder, "; an ensemble needs one tokenizer");
+}
+
+void TextToText::wrap_tokenizers(const std::string& file) {
+  const bool wraps = !config.features.empty() || !config.target_remove.empty();
+  check<FormatError>(!wraps || !tokenizers.joint(), file,
+                     ": features and target_remove are of two vocabularies, and joint = true has one");
+  if (!config.features.empty())
+    tokenizers.source = features =
+        std::make_shared<data::FeatureTokenizer>(tokenizers.source, config.features, config.feature_separator, file);
+  if (!config.target_remove.empty())
+    tokenizers.target = std::make_shared<data::RemovingTokenizer>(
+        tokenizers.target, data::Removal(config.target_remove, file + ": target_remove"));
 }
 
 StringList TextToText::save(const std::string& folder) const {
@@ -66,6 +81,11 @@ StringList TextToText::save(const std::string& folder) const {
 TextToText TextToText::open(const io::ModelFolder& folder) {
   TextToText out{.config = read_config(folder)};
   out.tokenizers = Tokenizers::load(folder, out.config.joint);
+  try {
+    out.wrap_tokenizers(folder.path() + "/config.json");
+  } catch (const ConfigError& e) {
+    throw FormatError(e.what());
+  }
   auto sizes = out.tokenizers.vocabularies();
   check<FormatError>(sizes.source == out.config.source_vocabulary && sizes.target == out.config.target_vocabulary,
                      folder.path(), "/config.json: vocabularies of ", out.config.source_vocabulary, " and ",

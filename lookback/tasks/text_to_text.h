@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/data/feature_tokenizer.h"
 #include "lookback/data/spelling.h"
 #include "lookback/data/table.h"
 #include "lookback/decode/search_options.h"
@@ -46,6 +47,9 @@ struct TextToTextConfig {
   bool joint = true;
   int64_t source_vocabulary = 0, target_vocabulary = 0;
   StringList characters;  // those that sources of training have, of a model that reads them
+  StringList features;    // those that training has, of a model that reads them
+  std::string feature_separator = ",";
+  std::string target_remove;  // a regular expression: what of targets is no part of them
   Seq2SeqOptions model;
 
   void fields(FieldVisitor& v) {
@@ -56,6 +60,9 @@ struct TextToTextConfig {
     v("source_vocabulary", source_vocabulary, "").range(1, 1e9);
     v("target_vocabulary", target_vocabulary, "").range(1, 1e9);
     v("characters", characters, "");
+    v("features", features, "");
+    v("feature_separator", feature_separator, "");
+    v("target_remove", target_remove, "");
     v("model", model);
   }
 };
@@ -85,7 +92,8 @@ struct TextOptions final : CommonOptions {
 struct TextToText {
   TextToTextConfig config;
   Tokenizers tokenizers;
-  std::shared_ptr<data::Spelling> spelling;  // of sources; null unless the model reads it
+  std::shared_ptr<data::Spelling> spelling;          // of sources; null unless the model reads it
+  std::shared_ptr<data::FeatureTokenizer> features;  // tokenizers.source; null unless the model reads features
   std::unique_ptr<Seq2Seq> model;
   decode::SearchOptions search;  // generation_config.json: how it is asked unless told otherwise
   std::optional<Shortlist> shortlist;
@@ -94,6 +102,9 @@ struct TextToText {
   // Tables whose rows are added to something as they are, and not only multiplied with weights (which would round them
   // to the same int8): not stored as int8, so that predictions stay those of the trained model in int8.
   StringList kept_from_int8() const { return model->kept_from_int8(); }
+  // Sets what config says of features and targets around the tokenizers, which are those of its files. Throws
+  // FormatError for what cannot be; `file` is where it stands.
+  void wrap_tokenizers(const std::string& file);
   bool has_attention() const { return config.model.score != "none"; }
   // Throws FormatError for models that make no ensemble.
   void check_ensemble(const TextToText& other, const std::string& folder, const std::string& other_folder) const;
