@@ -125,6 +125,7 @@ struct LanguageTask : OverCells<LanguageTask> {
 
   struct Options final : CommonOptions {
     decode::SearchOptions search;
+    StringList stop_strings;
     bool carry = true;
     std::string show = "surprise";
     CacheOptions cache;
@@ -133,6 +134,8 @@ struct LanguageTask : OverCells<LanguageTask> {
     Fields fields() override { return fields_of(*this); }
     void fields(FieldVisitor& v) {
       search.fields(v);
+      v("stop_strings", stop_strings,
+        "a continuation ends once its text holds one of these, which is then part of it, as it ends at a line's end");
       v("carry", carry, "evaluate: the state is carried from line to line; otherwise each line is read by itself");
       v("show", show,
         "explain: surprise: each token as dark as it was unexpected, in bits; attention: where the first attention "

@@ -102,7 +102,7 @@ EvaluationReport LanguageTask::evaluate(Networks networks, const io::ModelFolder
   strict.bad_lines = "stop";
   const Network& network = *networks[0];
   const PrecisionScope scope(ops::available_precision(options.precision));
-  const data::Table table(rows_to_evaluate(what.files, columns(), data), columns(network), strict,
+  const data::Table table(rows_to_evaluate(what.files, columns(), data.data, data.root), columns(network), strict,
                           data::Keep::tokens_and_text);
   const LanguageText text(table);
   check<FormatError>(text.counts.lines > 0, "evaluate: the text has no lines");

@@ -73,18 +73,35 @@ Output score_of(const Network& network, const Input& input, const Options& optio
   return {.text = line, .score = sum, .log_prob = sum, .details = details_of(network, s.ids, s.log_probs)};
 }
 
+// What search has to know of a prompt that was read.
+decode::SourceInfo info_of(const Network& network, const Ids& prompt, const Options& options, uint64_t key) {
+  decode::SourceInfo out{.key = key, .context = prompt};
+  if (options.stop_strings.empty()) return out;
+  const size_t begin = network.tokenizer->decode(prompt).size();
+  out.ends = [&network, prompt, begin, stops = options.stop_strings](std::span<const int32_t> tokens) {
+    Ids all = prompt;
+    all.insert(all.end(), tokens.begin(), tokens.end());
+    const std::string text = network.tokenizer->decode(all);
+    return std::ranges::any_of(stops, [&](const std::string& stop) {
+      return text.find(stop, std::min(begin, text.size())) != std::string::npos;
+    });
+  };
+  return out;
+}
+
 std::vector<Output> completions(const Network& network, const Input& input, const Options& options) {
   const Ids prompt = network.tokenizer->encode(required_text(input, "text"));
   LanguageSession session(*network.model, options.cache);
   session.read(prompt);
   const auto decoder = make_decoder(std::move(session));
-  const auto found = decode::search(*decoder, {{.key = static_cast<uint64_t>(input.line)}}, options.search)[0];
+  const auto info = info_of(network, prompt, options, static_cast<uint64_t>(input.line));
+  const auto found = decode::search(*decoder, {info}, options.search)[0];
   std::vector<Output> out;
   for (const decode::Hypothesis& h : found) {
     Ids all = prompt;
     all.insert(all.end(), h.tokens.begin(), h.tokens.end());
     Ids written = h.tokens;
-    if (h.finished) written.push_back(data::kEos);
+    if (std::ssize(h.token_log_probs) > std::ssize(h.tokens)) written.push_back(data::kEos);
     out.push_back({.text = network.tokenizer->decode(all),
                    .score = h.score,
                    .log_prob = h.log_prob,
@@ -103,20 +120,25 @@ class LanguageStream final : public TextStream {
     Ids all = network_.tokenizer->encode(text);
     session_.read(all);
     std::string written;
-    const auto tell = [&] {
+    const auto tell = [&](bool is_all) {
       // A character may be made of several tokens, and be another one until the last of them is there.
       std::string now = network_.tokenizer->decode(all);
-      if (!now.starts_with(written) || find_invalid_utf8(now) || now.ends_with("\uFFFD")) return;
+      const bool is_part = find_invalid_utf8(now) || now.ends_with("\uFFFD");
+      if (!now.starts_with(written) || (is_part && !is_all)) return;
       emit(std::string_view(now).substr(written.size()));
       written = std::move(now);
     };
-    tell();
+    tell(false);
     const auto decoder = make_decoder(session_);
-    const auto found = decode::search(*decoder, {{.key = ++texts_}}, options_.search)[0][0];
-    all.insert(all.end(), found.tokens.begin(), found.tokens.end());
-    tell();
+    decode::SourceInfo info = info_of(network_, all, options_, ++texts_);
+    info.on_token = [&](int32_t token) {
+      all.push_back(token);
+      tell(false);
+    };
+    const auto found = decode::search(*decoder, {info}, options_.search)[0][0];
+    tell(true);
     session_.read(found.tokens);
-    if (found.finished) session_.read(Ids{data::kEos});
+    session_.read(Ids{data::kEos});
   }
 
   void save(const std::string& path) const override {

@@ -137,6 +137,11 @@ class LanguageModel(p.Case):
             self.assertTrue(o["text"].startswith("cleo takes the "), o)
             self.assertAlmostEqual(sum(o["token_log_probs"]), o["log_prob"], delta=1e-4)
             self.assertEqual(o["tokens"][-1], "</s>")
+        stopped = self.ok("predict", model, "--stop-strings", "the,of", stdin="ada sees the bread\nben\n").stdout.decode()
+        self.assertEqual([line.split()[-1] for line in stopped.splitlines()], ["of", "the"])
+        for more in (("--sample", "--min-p", "0.5"), ("--repetition-penalty", "2"), ("--top-k", "2", "--sample")):
+            self.assertEqual(len(self.ok("predict", model, *more, stdin=prompts).stdout.decode().splitlines()), 3)
+        self.fails(2, "predict", model, "--min-p", "0.5", stdin=prompts, says="min_p")
         short = self.ok("predict", model, "--max-length", "2", stdin="dan\n").stdout.decode().split()
         self.assertEqual(len(short), 3)
 
