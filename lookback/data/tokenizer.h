@@ -48,7 +48,10 @@ struct TokenizerOptions {
     v("byte_fallback", byte_fallback, "unigram, bpe: unknown characters as bytes, so that nothing is unknown");
     v("split", split, "word: at white space only, or before and after each punctuation mark too")
         .choices({"space", "punctuation"});
-    v("unit", unit, "char: what one character is").choices({"codepoint", "grapheme"});
+    v("unit", unit,
+      "char: what one character is; byte: each of the 256 bytes of UTF-8, all of them, so that nothing is unknown "
+      "(without size and min_count)")
+        .choices({"codepoint", "grapheme", "byte"});
     v("max_lines", max_lines, "unigram, bpe: learn from that many lines, drawn evenly (101 or more); 0 is all")
         .range(0, 1e9);
   }
@@ -67,15 +70,18 @@ class Tokenizer : public CellEncoder {
   std::vector<int32_t> encode_sampled(std::string_view text, Rng& rng) const override;
 
   // What of a text each id of encode(text) stands for, without white space around it: for kUnk the words
-  // or characters that the vocabulary lacks. word and char: in the case it is written in. Throws as encode does.
+  // or characters that the vocabulary lacks. word and char: in the case it is written in; bytes are their pieces.
+  // Throws as encode does.
   virtual std::vector<std::string> surfaces(std::string_view text) const = 0;
 
   // The text of ids. kBos, kEos, kPad and ids outside [0, size()) are left out; kUnk is U+2047.
   // Gives back what was encoded, for text in its normal form, without runs of white space and
-  // without unknown characters. `word` sets spaces around punctuation by rule, so there it is a guess.
+  // without unknown characters. `word` sets spaces around punctuation by rule, so there it is a guess. Of unit byte it
+  // is the bytes as they are: those that a model has written need not be UTF-8.
   virtual std::string decode(std::span<const int32_t> ids) const = 0;
 
-  // One piece as it stands in the vocabulary, U+2581 for a space. Throws ShapeError outside [0, size()).
+  // One piece as it stands in the vocabulary, U+2581 for a space, of unit byte <0xE2> for a byte that is no printable
+  // ASCII. Throws ShapeError outside [0, size()).
   virtual std::string piece(int32_t id) const = 0;
 
   std::vector<std::string> pieces(std::span<const int32_t> ids) const;

@@ -1,7 +1,9 @@
 #include "lookback/data/word_tokenizer.h"
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unordered_set>
 
 #include "lookback/base/error.h"
@@ -15,10 +17,48 @@ namespace {
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;  // for writing; finding a key in it is a linear search
 
+// The name of a byte, as SentencePiece has it; of printable ASCII the character.
+std::string byte_piece(uint8_t byte) {
+  constexpr const char* kDigits = "0123456789ABCDEF";
+  if (byte == ' ') return std::string(kSpaceMark);
+  if (byte > ' ' && byte < 0x7F) return {static_cast<char>(byte)};
+  return {'<', '0', 'x', kDigits[byte >> 4], kDigits[byte & 15], '>'};
+}
+
+// The byte itself, nothing for what names none.
+std::optional<char> byte_of(std::string_view piece) {
+  if (piece == kSpaceMark) return ' ';
+  if (piece.size() == 1) return piece[0];
+  unsigned byte = 0;
+  if (piece.size() != 6 || std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16).ec != std::errc{}) return {};
+  return static_cast<char>(byte);
+}
+
+std::vector<std::string> byte_pieces() {
+  std::vector<std::string> out;
+  for (int byte = 0; byte < 256; ++byte) out.push_back(byte_piece(static_cast<uint8_t>(byte)));
+  return out;
+}
+
+// The same in the file: the tokenizers library writes a byte as a character that can be seen, itself in Latin-1 where
+// this is one, and the others as those from U+0100 on.
+std::vector<std::string> library_byte_pieces() {
+  std::vector<std::string> out;
+  uint32_t unseen = 0x100;
+  for (uint32_t byte = 0; byte < 256; ++byte) {
+    const bool seen = (byte > 0x20 && byte < 0x7F) || (byte > 0xA0 && byte != 0xAD);
+    const uint32_t c = seen ? byte : unseen++;
+    if (c < 0x80) out.emplace_back(1, static_cast<char>(c));
+    if (c >= 0x80) out.push_back({static_cast<char>(0xC0 | c >> 6), static_cast<char>(0x80 | (c & 0x3F))});
+  }
+  return out;
+}
+
 // How text is cut: everything about these tokenizers but the vocabulary.
 struct Rules {
   bool characters = false;
   bool graphemes = false;    // char
+  bool bytes = false;        // char
   bool punctuation = false;  // word
   bool lowercase = false;
   bool nfkc = false;
@@ -32,6 +72,10 @@ struct Rules {
     if (lowercase) text = normal = lowercased(text);
     if (!characters) {
       for (const std::string_view word : punctuation ? split_punctuation(text) : split_spaces(text)) f(word);
+      return;
+    }
+    if (bytes) {
+      for (const char c : text) f(byte_piece(static_cast<uint8_t>(c)));
       return;
     }
     for (const std::string_view c : graphemes ? data::graphemes(text) : codepoints(text)) f(c == " " ? kSpaceMark : c);
@@ -65,15 +109,23 @@ OrderedJson library_normalizer(const Rules& r) {
   if (r.nfkc) steps.push_back(part("NFKC"));
   if (r.nmt) steps.push_back(replace("String", "\U0010FFFE", "\uFF5E"));
   if (r.lowercase) steps.push_back(part("Lowercase"));
-  if (r.characters) steps.push_back(part("Replace", {{"pattern", {{"String", " "}}}, {"content", kSpaceMark}}));
+  if (r.characters && !r.bytes)
+    steps.push_back(part("Replace", {{"pattern", {{"String", " "}}}, {"content", kSpaceMark}}));
   return steps.empty() ? OrderedJson() : part("Sequence", {{"normalizers", steps}});
 }
 
+// Of pre-tokenizer and decoder: bytes as characters (library_byte_pieces), and back.
+OrderedJson library_bytes() {
+  return part("ByteLevel", {{"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}});
+}
+
 OrderedJson library_splitter(const Rules& r) {
-  if (r.characters)
-    return part(
-        "Split",
-        {{"pattern", {{"Regex", r.graphemes ? "\\X" : "(?m:.)"}}}, {"behavior", "Isolated"}, {"invert", false}});
+  if (r.characters) {
+    const OrderedJson split =
+        part("Split",
+             {{"pattern", {{"Regex", r.graphemes ? "\\X" : "(?m:.)"}}}, {"behavior", "Isolated"}, {"invert", false}});
+    return r.bytes ? part("Sequence", {{"pretokenizers", OrderedJson::array({library_bytes(), split})}}) : split;
+  }
   OrderedJson steps = OrderedJson::array({part("WhitespaceSplit")});
   if (r.punctuation) steps.push_back(part("Punctuation", {{"behavior", "Isolated"}}));
   return part("Sequence", {{"pretokenizers", steps}});
@@ -81,6 +133,7 @@ OrderedJson library_splitter(const Rules& r) {
 
 OrderedJson library_decoder(const Rules& r) {
   if (!r.characters) return OrderedJson();
+  if (r.bytes) return library_bytes();
   return part(
       "Sequence",
       {{"decoders", {part("Fuse"), part("Replace", {{"pattern", {{"String", kSpaceMark}}}, {"content", " "}})}}});
@@ -109,7 +162,8 @@ class WordTokenizer final : public Tokenizer {
     check_utf8(text);
     std::vector<std::string> out;
     Rules as_written = rules_;
-    as_written.lowercase = false;  // which is one code point for one, and moves no cut
+    // Lower case is one code point for one, and moves no cut, except of bytes.
+    as_written.lowercase = rules_.lowercase && rules_.bytes;
     as_written.cut(text, [&](std::string_view piece) { out.emplace_back(piece == kSpaceMark ? "" : piece); });
     return out;
   }
@@ -123,7 +177,9 @@ class WordTokenizer final : public Tokenizer {
     if (rules_.punctuation) return join_punctuation(pieces);
     std::string out;
     for (const std::string_view p : pieces) {
-      if (rules_.characters)
+      if (const auto byte = rules_.bytes ? byte_of(p) : std::nullopt)
+        out += *byte;
+      else if (rules_.characters)
         out += p == kSpaceMark ? " " : p;
       else
         out.append(out.empty() ? "" : " ").append(p);
@@ -146,7 +202,10 @@ class WordTokenizer final : public Tokenizer {
   std::string bytes() const override {
     OrderedJson vocab = OrderedJson::object(), added = OrderedJson::array();
     auto& entries = vocab.get_ref<OrderedJson::object_t&>();
-    for (int32_t id = 0; id < size(); ++id) entries.emplace_back(vocab_.piece(id), id);
+    const auto names = library_byte_pieces();
+    for (int32_t id = 0; id < size(); ++id)
+      entries.emplace_back(rules_.bytes && id >= kSpecials ? names[static_cast<size_t>(id - kSpecials)] : piece(id),
+                           id);
     for (int32_t id = 0; id < kSpecials; ++id)
       added.push_back({{"id", id},
                        {"content", kSpecialNames[static_cast<size_t>(id)]},
@@ -171,10 +230,11 @@ class WordTokenizer final : public Tokenizer {
 Rules parse_rules(const Json& file) {
   check<FormatError>(file.is_object(), "is no object");
   check<FormatError>(file.at("version") == "1.0", "version must be 1.0, not ", file.at("version").dump());
-  for (int bits = 0; bits < 32; ++bits) {
+  for (int bits = 0; bits < 64; ++bits) {
     const bool characters = bits & 1, second = bits & 2;
     const Rules r = {.characters = characters,
                      .graphemes = characters && second,
+                     .bytes = characters && !second && (bits & 32) != 0,
                      .punctuation = !characters && second,
                      .lowercase = (bits & 4) != 0,
                      .nfkc = (bits & 8) != 0,
@@ -224,20 +284,31 @@ Json parse_strictly(std::string_view json) {
   return Json::parse(json, watch);
 }
 
+void check_byte_options(const TokenizerOptions& options) {
+  constexpr int64_t kEntries = kSpecials + 256;
+  check<ConfigError>(options.size >= kEntries, "tokenizer: size = ", options.size, ": unit = \"byte\" always has ",
+                     kEntries, " entries, all bytes and the specials; leave size out");
+  check<ConfigError>(options.min_count == 1, "tokenizer: min_count = ", options.min_count,
+                     ": unit = \"byte\" has all bytes, however often they were seen; leave min_count out");
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> train_word_or_char(const TokenizerOptions& options, LineSource lines) {
   const Rules rules = {.characters = options.kind == "char",
                        .graphemes = options.kind == "char" && options.unit == "grapheme",
+                       .bytes = options.kind == "char" && options.unit == "byte",
                        .punctuation = options.kind == "word" && options.split == "punctuation",
                        .lowercase = options.lowercase,
                        .nfkc = options.normalization != "identity",
                        .nmt = options.normalization == "nmt_nfkc"};
+  if (rules.bytes) check_byte_options(options);
   PieceCounts counts;
   for (std::string line; lines(line);)
     if (valid_utf8(line)) rules.cut(line, [&](std::string_view piece) { ++counts[std::string(piece)]; });
   check<FormatError>(!counts.empty(), "tokenizer: there is no text to learn from");
-  return std::make_unique<WordTokenizer>(rules, most_frequent(counts, options.size, options.min_count));
+  return std::make_unique<WordTokenizer>(
+      rules, rules.bytes ? byte_pieces() : most_frequent(counts, options.size, options.min_count));
 }
 
 std::unique_ptr<Tokenizer> with_words(const Tokenizer& tokenizer, std::span<const std::string> words) {
@@ -258,7 +329,12 @@ std::unique_ptr<Tokenizer> parse_word_or_char(std::string_view json, const std::
   try {
     const Json all = parse_strictly(json);
     const Rules rules = parse_rules(all);
-    return std::make_unique<WordTokenizer>(rules, parse_pieces(all.at("model")));
+    std::vector<std::string> pieces = parse_pieces(all.at("model"));
+    if (rules.bytes) {
+      check<FormatError>(pieces == library_byte_pieces(), "model.vocab must be the 256 bytes in their order");
+      pieces = byte_pieces();
+    }
+    return std::make_unique<WordTokenizer>(rules, pieces);
   } catch (const nlohmann::json::exception& e) {
     throw FormatError(where + ": " + e.what());
   } catch (const FormatError& e) {

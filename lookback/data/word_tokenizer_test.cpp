@@ -78,6 +78,90 @@ struct Damage {
   const char *from, *to, *told;
 };
 
+TokenizerOptions of_bytes() { return {.kind = "char", .unit = "byte"}; }
+
+std::vector<int32_t> ids_of(std::string_view bytes) {
+  std::vector<int32_t> out;
+  for (const char c : bytes) out.push_back(kSpecials + static_cast<uint8_t>(c));
+  return out;
+}
+
+TEST(ByteTokenizer, EachByteIsATokenWhateverWasSeen) {
+  const auto t = train_tokenizer(of_bytes(), from({"a"}));
+  EXPECT_EQ(t->size(), kSpecials + 256);
+  EXPECT_EQ(t->kind(), "char");
+  for (const std::string s : {"Der Hund", "漢字 und \U0001F469", "\x01\x7F~", "</s><0x41>", "  a  ", ""}) {
+    const auto plain = train_tokenizer({.kind = "char", .normalization = "identity", .unit = "byte"}, from({"x"}));
+    EXPECT_EQ(plain->encode(s), ids_of(s));
+    EXPECT_EQ(plain->decode(plain->encode(s)), s);
+  }
+  EXPECT_EQ(t->encode("ﬁ\u200Bé"), ids_of("fi é")) << "normalised before it is cut";
+  EXPECT_EQ(t->bytes(), train_tokenizer(of_bytes(), from({"other text", "b"}))->bytes());
+  EXPECT_THROW(t->encode("a\xFF"), FormatError);
+}
+
+TEST(ByteTokenizer, PiecesAndSurfacesCanBeRead) {
+  const auto t = train_tokenizer(of_bytes(), from({"a"}));
+  EXPECT_EQ(t->pieces(t->encode("a €~")), (Strings{"a", std::string(kSpaceMark), "<0xE2>", "<0x82>", "<0xAC>", "~"}));
+  EXPECT_EQ(t->piece(kSpecials), "<0x00>");
+  EXPECT_EQ(t->piece(kSpecials + 0x7F), "<0x7F>");
+  EXPECT_EQ(t->piece(kSpecials + 0xFF), "<0xFF>");
+  EXPECT_EQ(t->surfaces("a ü"), (Strings{"a", "", "<0xC3>", "<0xBC>"}));
+}
+
+TEST(ByteTokenizer, LowerCaseMayHaveFewerBytes) {
+  TokenizerOptions options = of_bytes();
+  options.lowercase = true, options.normalization = "identity";
+  const auto t = train_tokenizer(options, from({"a"}));
+  EXPECT_EQ(t->decode(t->encode("AÄ \u212A\u1E9E")), "aä kß");
+  EXPECT_EQ(t->surfaces("A\u212A\u1E9E").size(), t->encode("A\u212A\u1E9E").size());
+}
+
+TEST(ByteTokenizer, DecodeGivesBytesThatNeedNotBeText) {
+  const auto t = train_tokenizer(of_bytes(), from({"a"}));
+  EXPECT_EQ(t->decode(ids_of("\xE2\x82")), "\xE2\x82");
+  EXPECT_EQ(t->decode(ids_of("\xFF\n\x80")), "\xFF\n\x80");
+  std::vector<int32_t> ids = {kBos, kSpecials + 'a', kUnk, kEos, kPad, -1, kSpecials + 256};
+  EXPECT_EQ(t->decode(ids), "a" + std::string(kUnkSurface));
+}
+
+TEST(ByteTokenizer, FilesReadBackAndHaveOneReading) {
+  for (const bool lowercase : {false, true})
+    for (const char* const form : {"nmt_nfkc", "nfkc", "identity"}) {
+      TokenizerOptions options = of_bytes();
+      options.lowercase = lowercase, options.normalization = form;
+      const auto t = train_tokenizer(options, from({"a"})), again = parse_tokenizer(t->bytes(), "x");
+      EXPECT_EQ(again->bytes(), t->bytes());
+      EXPECT_EQ(again->encode("Ａ ﬁ Ü\u200B漢"), t->encode("Ａ ﬁ Ü\u200B漢"));
+      EXPECT_EQ(again->piece(kSpecials + 0xE2), "<0xE2>");
+    }
+  const std::string good = train_tokenizer(of_bytes(), from({"a"}))->bytes();
+  const Damage damages[] = {
+      {"\"a\": 101", "\"\u4444\": 101", "256 bytes"},
+      {"\"a\": 101", "\"b\": 101", "there twice"},
+      {",\n      \"\u00FF\": 259", "", "256 bytes"},
+      {"\"ByteLevel\"", "\"ByteFallback\"", "cuts text"},
+  };
+  for (const Damage& d : damages) {
+    std::string bad = good;
+    ASSERT_NE(bad.find(d.from), std::string::npos) << d.from;
+    bad.replace(bad.find(d.from), std::string(d.from).size(), d.to);
+    const std::string m = message_of<FormatError>([&] { parse_tokenizer(bad, "file.json"); });
+    EXPECT_NE(m.find(d.told), std::string::npos) << d.from << ": " << m;
+  }
+}
+
+TEST(ByteTokenizer, OptionsThatCannotApplyAreRefused) {
+  TokenizerOptions small = of_bytes(), rare = of_bytes();
+  small.size = 259, rare.min_count = 2;
+  EXPECT_NE(message_of<ConfigError>([&] { train_tokenizer(small, from({"a"})); }).find("260 entries"),
+            std::string::npos);
+  EXPECT_NE(message_of<ConfigError>([&] { train_tokenizer(rare, from({"a"})); }).find("min_count"), std::string::npos);
+  EXPECT_THROW(train_tokenizer(of_bytes(), from({})), FormatError);
+  small.size = 260;
+  EXPECT_EQ(train_tokenizer(small, from({"a"}))->size(), 260);
+}
+
 TEST(WordTokenizer, DamagedFiles) {
   const std::string good = train_tokenizer({.kind = "word"}, from({"a a b"}))->bytes();
   EXPECT_EQ(parse_tokenizer(good, "x")->bytes(), good);

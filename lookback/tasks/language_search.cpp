@@ -102,7 +102,7 @@ std::vector<Output> completions(const Network& network, const Input& input, cons
     all.insert(all.end(), h.tokens.begin(), h.tokens.end());
     Ids written = h.tokens;
     if (std::ssize(h.token_log_probs) > std::ssize(h.tokens)) written.push_back(data::kEos);
-    out.push_back({.text = network.tokenizer->decode(all),
+    out.push_back({.text = with_replacements(network.tokenizer->decode(all)),
                    .score = h.score,
                    .log_prob = h.log_prob,
                    .details = details_of(network, written, h.token_log_probs)});
@@ -122,9 +122,8 @@ class LanguageStream final : public TextStream {
     std::string written;
     const auto tell = [&](bool is_all) {
       // A character may be made of several tokens, and be another one until the last of them is there.
-      std::string now = network_.tokenizer->decode(all);
-      const bool is_part = find_invalid_utf8(now) || now.ends_with("\uFFFD");
-      if (!now.starts_with(written) || (is_part && !is_all)) return;
+      std::string now = with_replacements(network_.tokenizer->decode(all));
+      if (!now.starts_with(written) || (now.ends_with("\uFFFD") && !is_all)) return;
       emit(std::string_view(now).substr(written.size()));
       written = std::move(now);
     };

@@ -152,7 +152,9 @@ io::JsonObject details_of(const Tokenizers& tokenizers, const decode::Hypothesis
 
 std::string text_of(const TextToText& network, const decode::Hypothesis& h, const Input& input,
                     const TextOptions& options) {
-  return options.replace_unk ? with_unknowns_replaced(network, h, input) : network.tokenizers.target->decode(h.tokens);
+  // Bytes that a model puts together need not be UTF-8.
+  return with_replacements(options.replace_unk ? with_unknowns_replaced(network, h, input)
+                                               : network.tokenizers.target->decode(h.tokens));
 }
 
 // What of the prefix, which has these ids, the vocabulary lacks; "" if nothing.

@@ -53,7 +53,9 @@ TokenizerOptions options_of(const uint8_t* head) {
           .normalization = kForms[head[3] % 3],
           .byte_fallback = (head[2] & 8) != 0,
           .split = head[2] & 16 ? "space" : "punctuation",
-          .unit = head[2] & 32 ? "grapheme" : "codepoint"};
+          .unit = head[2] & 64   ? "byte"
+                  : head[2] & 32 ? "grapheme"
+                                 : "codepoint"};
 }
 
 }  // namespace
