@@ -93,12 +93,12 @@ struct ConvolveWeightsBackward {
 };
 
 // weights = softmax of energies over the positions that the row sees; context = weights . values
-// A row that sees none gets zeros.
+// A row that sees none gets zeros. Without energies the weights are there already, and stay as they are.
 template <class R>
 struct Attend {
   Memory memory;
   int64_t M;
-  const R* energies;  // [N, T]
+  const R* energies;  // [N, T] or null
   const R* values;    // [S, M]
   R* weights;         // [N, T]
   R* context;         // [N, M]
@@ -107,9 +107,9 @@ struct Attend {
 template <class R>
 struct AttendBackward {
   Attend<R> f;
-  const R* dcontext;  // [N, M] or null
-  const R* dweights;  // [N, T] or null
-  R *denergies, *dvalues;
+  const R* dcontext;       // [N, M] or null
+  const R* dweights;       // [N, T] or null
+  R *denergies, *dvalues;  // denergies: that of the weights where there are no energies
 };
 
 // Self-attention of several heads (Vaswani et al. 2017). Sentence s owns rows begin[s] .. begin[s+1]; head h owns

@@ -32,9 +32,11 @@ std::vector<Seq2SeqOptions> kinds() {
         o.score = std::string(attention) == "luong" ? "general" : "additive";
         out.push_back(o);
       }
-  for (const char* score : {"location", "coverage"}) {
-    Seq2SeqOptions o = out[out.size() - 2];  // with bahdanau
+  const Seq2SeqOptions bahdanau = out[out.size() - 2];
+  for (const char* score : {"location", "coverage", "monotonic"}) {
+    Seq2SeqOptions o = bahdanau;
     o.score = score;
+    o.monotonic.bias = 0;  // so that untrained models look at something
     out.push_back(o);
     o.decoder.attention = "luong", o.decoder.cell = o.encoder.cell = "lstm", o.decoder.input_feeding = true;
     out.push_back(o);

@@ -61,7 +61,7 @@ std::vector<ForecasterOptions> kinds() {
                      .encoder = {.hidden = 4, .bidirectional = false},
                      .dropout = {.rate = 0.3}});
   for (const bool linear : {true, false})
-    for (const char* score : {"additive", "location", "none"})
+    for (const char* score : {"additive", "location", "monotonic", "none"})
       out.push_back({.kind = "seq2seq",
                      .linear = linear,
                      .encoder = {.hidden = 4, .bidirectional = linear},

@@ -69,7 +69,8 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint6
                       .memory = encoder_.width(),
                       .attention = options.attention ? options.attention : H,
                       .readout = R,
-                      .location = options.location});
+                      .location = options.location,
+                      .monotonic = options.monotonic});
   output_ = Linear(R, vocabularies.target, Linear::Bias::yes);
   if (tied) output_.weight = target_embedding_.weight;
   if (seed != kNoInit) initialise(params_of(*this), options.init, seed);

@@ -23,6 +23,7 @@ struct Seq2SeqOptions {
   std::string score = "general";
   int64_t attention = 0;
   LocationOptions location;
+  MonotonicOptions monotonic;
   int64_t embedding = 256;
   SpellingOptions spelling = {};
   int64_t readout = 0;
@@ -35,12 +36,14 @@ struct Seq2SeqOptions {
     v("decoder", decoder);
     v("score", score,
       "how a decoder state is compared with each source position; location also knows the weights of the step before "
-      "(Chorowski et al. 2015), coverage the sum of all weights before (See et al. 2017); none: no attention, the "
-      "decoder starts from the encoder's last state and sees nothing else")
+      "(Chorowski et al. 2015), coverage the sum of all weights before (See et al. 2017); monotonic walks along the "
+      "source, one position at a time and never back (Raffel et al. 2017); none: no attention, the decoder starts from "
+      "the encoder's last state and sees nothing else")
         .choices(score_choices());
-    v("attention", attention, "width of the scores concat, additive, location and coverage; 0: as wide as the decoder")
+    v("attention", attention,
+      "width of the scores concat, additive, location, coverage and monotonic; 0: as wide as the decoder")
         .range(0, 65536);
-    v("location", location);
+    v("location", location), v("monotonic", monotonic);
     v("embedding", embedding, "width of the token embeddings").range(1, 65536);
     spelling.fields(v);
     v("readout", readout,

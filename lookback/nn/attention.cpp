@@ -5,6 +5,7 @@
 
 #include "lookback/nn/linear.h"
 #include "lookback/ops/basic.h"
+#include "lookback/ops/monotonic.h"
 
 namespace lookback {
 namespace {
@@ -19,7 +20,7 @@ struct SoftmaxAttention : Attention {
 
   Prepared prepare(const Var& memory) const final { return {keys(memory), memory}; }
   ops::Attended attend(const Var& query, const Prepared& source, const ops::Visible& visible,
-                       const AttentionState& before) const final {
+                       const AttentionState& before, Noise*) const final {
     return ops::attend(energies(query, source.keys, visible, before), source.values, visible);
   }
 };
@@ -128,6 +129,38 @@ struct Coverage final : Additive {
   }
 };
 
+// e = g v / |v| . tanh(W q + U k + b) + r, then no softmax: a walk along the source   (Raffel et al. 2017)
+struct Monotonic final : Attention {
+  MonotonicOptions options;
+  Linear query_weight, memory_weight;  // [A, Q], [A, M]
+  Var v;                               // [A]
+  Var gain, bias;                      // g, r: [1]
+  explicit Monotonic(const AttentionSizes& n)
+      : options(n.monotonic),
+        query_weight(n.query, n.attention, Linear::Bias::no, Role::score_weight),
+        memory_weight(n.memory, n.attention, Linear::Bias::yes, Role::score_weight),
+        v(Var::parameter(Tensor::zeros({n.attention}))),
+        gain(Var::parameter(Tensor::full({1}, 1 / std::sqrt(static_cast<double>(n.attention))))),
+        bias(Var::parameter(Tensor::full({1}, n.monotonic.bias))) {}
+
+  Prepared prepare(const Var& memory) const override { return {memory_weight(memory), memory}; }
+  ops::Attended attend(const Var& query, const Prepared& source, const ops::Visible& visible,
+                       const AttentionState& before, Noise* noise) const override {
+    const Var e = ops::score_additive(query_weight(query), source.keys, ops::weight_norm(v, gain), visible);
+    const ops::Alignment found =
+        noise ? ops::expected_alignment(e, bias, before.weights, visible, {options.noise, noise->next()})
+              : ops::hard_alignment(e, bias, before.weights, visible);
+    return {ops::weigh(found.weights, source.values, visible), found.weights, Var(found.energies)};
+  }
+  Remembers remembers() const override { return {.weights = true, .starts_at_first = true}; }
+  void params(ParamVisitor& p) override {
+    p("query", query_weight), p("memory", memory_weight);
+    // Only its direction counts: with zeros there would be none.
+    p("v", v, Role::score_filter);
+    p("gain", gain, Role::preset), p("bias", bias, Role::preset);
+  }
+};
+
 template <class A>
 std::unique_ptr<Attention> make(const AttentionSizes& n) {
   return std::make_unique<A>(n);
@@ -142,14 +175,21 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"dot", &make<Dot>},           {"scaled_dot", &make<ScaledDot>}, {"general", &make<General>},
     {"concat", &make<Concat>},     {"additive", &make<Additive>},    {"location", &make<Location>},
-    {"coverage", &make<Coverage>},
+    {"coverage", &make<Coverage>}, {"monotonic", &make<Monotonic>},
 };
 
 }  // namespace
 
-AttentionState first_state(const Remembers& remembers, int64_t N, int64_t T, Dtype dtype) {
+AttentionState first_state(const Remembers& remembers, const MemoryLayout& memory, Dtype dtype) {
+  const int64_t N = memory.sentences(), T = memory.longest();
   const auto zeros = [&](bool wanted) { return wanted ? Var(Tensor::zeros({N, T}, dtype)) : Var(); };
-  return {.weights = zeros(remembers.weights), .coverage = zeros(remembers.coverage)};
+  const AttentionState out{.weights = zeros(remembers.weights), .coverage = zeros(remembers.coverage)};
+  if (remembers.weights && remembers.starts_at_first)
+    with_float(dtype, [&]<class R>() {
+      for (int64_t n = 0; n < N; ++n)
+        if (memory.length(n) > 0) out.weights.value().data<R>()[n * T] = 1;
+    });
+  return out;
 }
 
 AttentionState next_state(const Remembers& remembers, const AttentionState& before, const Var& weights) {

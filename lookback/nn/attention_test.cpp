@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "lookback/nn/init.h"
 #include "lookback/ops/testing.h"
 
 namespace lookback {
@@ -77,17 +78,23 @@ struct Formula {
   }
 };
 
+StringList of_a_softmax() {
+  StringList out = attention_names();
+  std::erase(out, "monotonic");
+  return out;
+}
+
 TEST(Attention, EveryKindIsItsFormula) {
   const ops::Visible visible{MemoryLayout(std::vector<int64_t>{3, 0, 2}), ops::row_ids({0, 2, 1, 2})};
   const AttentionState state = before(4, 3);
-  for (const std::string& name : attention_names()) {
+  for (const std::string& name : of_a_softmax()) {
     const bool same = name.ends_with("dot");
     const AttentionSizes n{.query = 4, .memory = same ? 4 : 6, .attention = 5, .location = {.filters = 2, .width = 3}};
     const auto attention = drawn(name, n);
     Formula formula{name, n, {}};
     for (const NamedVar& p : params_of(*attention)) formula.w[p.name] = p.var.value();
     const Var q(random_tensor({4, n.query}, 1).to(Dtype::f32)), m(random_tensor({5, n.memory}, 2).to(Dtype::f32));
-    const auto got = attention->attend(q, attention->prepare(m), visible, state);
+    const auto got = attention->attend(q, attention->prepare(m), visible, state, nullptr);
     ASSERT_EQ(got.weights.shape(), (Shape{4, 3}));
     ASSERT_EQ(got.context.shape(), (Shape{4, n.memory}));
     for (int64_t row = 0; row < 4; ++row) {
@@ -114,14 +121,15 @@ TEST(Attention, EveryParameterGetsAGradient) {
   for (const std::string& name : attention_names()) {
     const auto attention = drawn(name, {.query = 4, .memory = 4, .attention = 5});
     const Var q(random_tensor({2, 4}, 1).to(Dtype::f32)), m(random_tensor({5, 4}, 2).to(Dtype::f32));
-    backward(testing::uneven(attention->attend(q, attention->prepare(m), visible, before(2, 3)).weights));
+    Noise noise{1, 1};
+    backward(testing::uneven(attention->attend(q, attention->prepare(m), visible, before(2, 3), &noise).weights));
     for (const NamedVar& p : params_of(*attention)) EXPECT_FALSE(p.var.grad().empty()) << name << ' ' << p.name;
   }
 }
 
 TEST(Attention, StateHoldsTheLastWeightsAndTheirSum) {
   const Remembers both{.weights = true, .coverage = true};
-  const AttentionState zeros = first_state(both, 1, 2);
+  const AttentionState zeros = first_state(both, MemoryLayout(std::vector<int64_t>{2}));
   const Var a(Tensor::of<float>({1, 2}, {0.25F, 0.75F})), b(Tensor::of<float>({1, 2}, {0.5F, 0.5F}));
   const AttentionState one = next_state(both, zeros, a), two = next_state(both, one, b);
   EXPECT_TRUE(testing::same_bits(one.coverage.value(), a.value()));
@@ -130,6 +138,48 @@ TEST(Attention, StateHoldsTheLastWeightsAndTheirSum) {
   EXPECT_FALSE(next_state({.weights = true}, one, b).coverage);
   EXPECT_TRUE(testing::same_bits(with_columns(two, 3).coverage.value(), Tensor::of<float>({1, 3}, {0.75F, 1.25F, 0})));
   EXPECT_TRUE(testing::same_bits(with_columns(two, 1).coverage.value(), Tensor::of<float>({1, 1}, {0.75F})));
+}
+
+// Energies are the paper's formula; without noise they lead to one position, with noise to several.
+TEST(Attention, MonotonicWalksInPredictionAndIsSpreadInTraining) {
+  const ops::Visible visible{MemoryLayout(std::vector<int64_t>{3, 0, 2}), ops::row_ids({0, 1, 2})};
+  const AttentionSizes n{.query = 4, .memory = 6, .attention = 5, .monotonic = {.bias = -0.5, .noise = 0}};
+  const auto fresh = make_attention("monotonic", n);
+  const auto params = params_of(*fresh);
+  initialise(params, {.kind = "bahdanau"}, 1);
+  std::map<std::string, Tensor> w;
+  for (const NamedVar& p : params) w[p.name] = p.var.value();
+  EXPECT_EQ(w.at("bias").data<float>()[0], -0.5F);
+  EXPECT_NEAR(w.at("gain").data<float>()[0], 1 / std::sqrt(5.0), 1e-7);
+
+  const auto attention = drawn("monotonic", n);
+  for (const NamedVar& p : params_of(*attention)) w[p.name] = p.var.value();
+  const Var q(random_tensor({3, 4}, 1).to(Dtype::f32)), m(random_tensor({5, 6}, 2).to(Dtype::f32));
+  const AttentionState start = first_state(attention->remembers(), visible.memory);
+  EXPECT_TRUE(testing::same_bits(start.weights.value(), Tensor::of<float>({3, 3}, {1, 0, 0, 0, 0, 0, 1, 0, 0})));
+  const auto hard = attention->attend(q, attention->prepare(m), visible, start, nullptr);
+  Noise noise{1, 1};
+  const auto soft = attention->attend(q, attention->prepare(m), visible, start, &noise);
+  double length = 0;
+  for (const float x : w.at("v").span<float>()) length += double{x} * x;
+  Formula formula{"additive", n, w};
+  for (int64_t row = 0; row < 3; ++row) {
+    double left = 1;  // of the weight
+    bool walks = true;
+    for (int64_t t = 0; t < visible.memory.length(row); ++t) {
+      const double e = w.at("gain").data<float>()[0] / std::sqrt(length) *
+                           formula.energy(q.value().data<float>() + row * 4,
+                                          m.value().data<float>() + (visible.memory.begin(row) + t) * 6, {}) +
+                       w.at("bias").data<float>()[0];
+      const double p = 1 / (1 + std::exp(-e));
+      EXPECT_NEAR(hard.energies.value().data<float>()[row * 3 + t], e, 1e-5);
+      EXPECT_NEAR(soft.weights.value().data<float>()[row * 3 + t], left * p, 1e-5);
+      EXPECT_EQ(hard.weights.value().data<float>()[row * 3 + t], walks && p >= 0.5 ? 1 : 0);
+      left *= 1 - p, walks = walks && p < 0.5;
+    }
+  }
+  EXPECT_LT(distance(hard.context.value(), ops::weigh(hard.weights, m, visible).value()), 1e-6);
+  EXPECT_LT(distance(soft.context.value(), ops::weigh(soft.weights, m, visible).value()), 1e-6);
 }
 
 TEST(Attention, DotNeedsEqualWidths) {

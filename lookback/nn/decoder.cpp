@@ -49,9 +49,11 @@ Decoder::Decoder(const DecoderOptions& options, const std::vector<int64_t>& enco
                        "decoder knows of the source by its first state alone");
     sizes_.memory = 0;
   } else {
-    attention_ = make_attention(
-        score,
-        {.query = options.hidden, .memory = sizes.memory, .attention = sizes.attention, .location = sizes.location});
+    attention_ = make_attention(score, {.query = options.hidden,
+                                        .memory = sizes.memory,
+                                        .attention = sizes.attention,
+                                        .location = sizes.location,
+                                        .monotonic = sizes.monotonic});
   }
   check<ConfigError>(options.time.checkpoint == 0 || at_once(), "model.decoder.checkpoint = ", options.time.checkpoint,
                      " needs decoder.attention = 'luong', decoder.input_feeding = false and a score that remembers "
@@ -105,6 +107,7 @@ DecoderPass::DecoderPass(const Decoder& decoder, const Encoded& source, const Dr
     : decoder_(decoder),
       memory_(source.memory.shape.memory()),
       coverage_loss_(coverage_loss),
+      noise_(noise),
       layers_(decoder.layers_) {
   if (const Attention* attention = decoder.attention_.get()) {
     source_ = attention->prepare(rows_in(source.memory, RowOrder::by_sequence));
@@ -138,7 +141,7 @@ DecoderState DecoderPass::start(const Encoded& source) const {
     out.layers.push_back(s);
   }
   if (o.input_feeding) out.feed = zeros(B, decoder_.sizes_.readout, dtype);
-  out.attention = first_state(remembers_, B, memory_.longest(), dtype);
+  out.attention = first_state(remembers_, memory_, dtype);
   return out;
 }
 
@@ -154,7 +157,7 @@ Var DecoderPass::input_part(const Var& table, const ops::RowIds& ids) const {
 ops::Attended DecoderPass::attend(const Var& query, const ops::RowIds& sentence_of_row,
                                   const AttentionState& before) const {
   if (!decoder_.attention_) return {};
-  return decoder_.attention_->attend(query, source_, {memory_, sentence_of_row}, before);
+  return decoder_.attention_->attend(query, source_, {memory_, sentence_of_row}, before, noise_);
 }
 
 Var DecoderPass::read_out(const Var& top, const Var& context, const Var& embedded) const {

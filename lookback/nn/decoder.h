@@ -55,6 +55,7 @@ struct DecoderSizes {
   int64_t attention;  // A: width of additive and concat scores
   int64_t readout;    // R: what the output layer reads
   LocationOptions location = {};
+  MonotonicOptions monotonic = {};
 };
 
 // Where a decoder stands, row by row.
@@ -99,7 +100,7 @@ class Decoder;
 // it keeps. The same code serves training and search.
 class DecoderPass {
  public:
-  // Without noise: no dropout. With the coverage loss the decoder runs step by step.
+  // Without noise: no dropout, and attention as in prediction. With the coverage loss the decoder runs step by step.
   DecoderPass(const Decoder& decoder, const Encoded& source, const DropoutOptions& dropout, Noise* noise,
               CoverageLoss coverage_loss = CoverageLoss::no);
 
@@ -142,6 +143,7 @@ class DecoderPass {
   Attention::Prepared source_;
   Remembers remembers_;
   CoverageLoss coverage_loss_;
+  Noise* noise_;
   std::vector<ops::RecurrentWeights> layers_;  // recurrent weights perhaps dropped
   std::vector<DropoutSite> between_;
   DropoutSite after_readout_;

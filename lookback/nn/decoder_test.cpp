@@ -254,12 +254,13 @@ TEST(Decoder, TruncatedGradientsAreThoseOfStatesCutByHand) {
 }
 
 TEST(Decoder, AttentionThatRemembersGoesStepByStepEverywhere) {
-  for (const char* score : {"location", "coverage", "none"})
+  for (const char* score : {"location", "coverage", "monotonic", "none"})
     for (const char* attention : {"luong", "bahdanau"})
       for (const bool feeding : {false, true}) {
         SCOPED_TRACE(str_cat(score, " ", attention, " feeding ", feeding));
         Pair s({.hidden = 3}, {.layers = 2, .hidden = 6, .attention = attention, .input_feeding = feeding}, score);
         expect_teach_equals_unroll(s, {});
+        expect_teach_equals_unroll(s, {.rate = 0.3, .locked = true});
       }
   EXPECT_THROW(Pair({.hidden = 3}, {.hidden = 6, .input_feeding = false, .time = {.checkpoint = 2}}, "location"),
                ConfigError);
@@ -291,6 +292,24 @@ TEST(Decoder, CoverageLossIsWhatTwoStepsShare) {
     EXPECT_GT(shared, 0.1);
     EXPECT_NEAR(with.coverage_loss.value().data<float>()[0], shared, 1e-5) << score;
     backward(with.coverage_loss);
+  }
+}
+
+// In training the attention is an expectation, which gives all of it gradients; outside it is one walk.
+TEST(Decoder, NoiseTellsMonotonicAttentionToTrain) {
+  Pair s({.hidden = 3}, {.hidden = 6}, "monotonic");
+  const auto largest = [&](const std::string& name, Noise* noise) {
+    const auto gradients = parameter_gradients(s, Pair::How::unroll, {}, noise);
+    const auto names = s.params();
+    for (size_t k = 0; k < names.size(); ++k)
+      if (names[k].name == "decoder.score." + name) return distance(gradients[k], Tensor::zeros(names[k].var.shape()));
+    ADD_FAILURE() << name;
+    return 0.0;
+  };
+  Noise noise{7, 3};
+  for (const char* name : {"query.weight", "memory.weight", "memory.bias", "v", "gain", "bias"}) {
+    EXPECT_GT(largest(name, &noise), 0) << name;
+    EXPECT_EQ(largest(name, nullptr), 0) << name;
   }
 }
 

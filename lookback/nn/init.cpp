@@ -125,6 +125,7 @@ void fill(Values& x, std::span<const NamedVar> all, const NamedVar& p, const Ini
 
 void initialise(std::span<const NamedVar> parameters, const InitOptions& options, uint64_t seed) {
   for (const NamedVar& p : parameters) {
+    if (p.role == Role::preset) continue;
     Rng rng(seed, stream_of(p.name));
     Values x(static_cast<size_t>(p.var.value().size()));
     fill(x, parameters, p, options, rng);

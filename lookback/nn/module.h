@@ -24,6 +24,7 @@ enum class Role {
   score_weight,  // the same inside of an attention score
   score_vector,  // [A] what an additive score multiplies its tanh with
   score_filter,  // any other table of a score, which no product of a linear layer reads
+  preset,        // begins as its module made it
   bias,
   embedding,  // [V, E]
   norm_gain,

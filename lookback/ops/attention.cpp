@@ -8,34 +8,10 @@
 namespace lookback::ops {
 namespace {
 
-kernels::Memory view(const Visible& visible) {
-  return {.sentences = visible.memory.sentences(),
-          .begin = visible.memory.data(),
-          .N = visible.N(),
-          .sentence_of_row = visible.sentence_of_row->data(),
-          .T = visible.T(),
-          .begin_of_row = visible.begin ? visible.begin->data() : nullptr,
-          .end_of_row = visible.end ? visible.end->data() : nullptr};
-}
-
 void check_bound_counts(const char* name, const Visible& visible) {
   check(visible.begin && visible.end && std::ssize(*visible.begin) == visible.N() &&
             std::ssize(*visible.end) == visible.N(),
         name, ": each of ", visible.N(), " rows needs a begin and an end");
-}
-
-// Every row sees positions that there are, of a sentence that there is.
-void check_rows(const char* name, const Visible& visible) {
-  const int64_t S = visible.memory.sentences();
-  for (const int32_t s : *visible.sentence_of_row) check(0 <= s && s < S, name, ": no sentence ", s, " among ", S);
-  if (!visible.begin && !visible.end) return;
-  check_bound_counts(name, visible);
-  for (size_t n = 0; n < visible.sentence_of_row->size(); ++n) {
-    const int32_t begin = (*visible.begin)[n], end = (*visible.end)[n];
-    const int64_t length = visible.memory.length((*visible.sentence_of_row)[n]);
-    check(0 <= begin && begin <= end && end <= length, name, ": row ", n, " cannot see positions ", begin, " to ", end,
-          " of a sentence of ", length);
-  }
 }
 
 void check_layout(const char* name, const Visible& visible, const Var& rows, const char* what) {
@@ -55,6 +31,29 @@ Tensor transposed(const Tensor& x) {
 }
 
 }  // namespace
+
+kernels::Memory view(const Visible& visible) {
+  return {.sentences = visible.memory.sentences(),
+          .begin = visible.memory.data(),
+          .N = visible.N(),
+          .sentence_of_row = visible.sentence_of_row->data(),
+          .T = visible.T(),
+          .begin_of_row = visible.begin ? visible.begin->data() : nullptr,
+          .end_of_row = visible.end ? visible.end->data() : nullptr};
+}
+
+void check_rows(const char* name, const Visible& visible) {
+  const int64_t S = visible.memory.sentences();
+  for (const int32_t s : *visible.sentence_of_row) check(0 <= s && s < S, name, ": no sentence ", s, " among ", S);
+  if (!visible.begin && !visible.end) return;
+  check_bound_counts(name, visible);
+  for (size_t n = 0; n < visible.sentence_of_row->size(); ++n) {
+    const int32_t begin = (*visible.begin)[n], end = (*visible.end)[n];
+    const int64_t length = visible.memory.length((*visible.sentence_of_row)[n]);
+    check(0 <= begin && begin <= end && end <= length, name, ": row ", n, " cannot see positions ", begin, " to ", end,
+          " of a sentence of ", length);
+  }
+}
 
 int64_t Visible::longest_span() const {
   check_bound_counts("visible", *this);
@@ -232,6 +231,29 @@ Attended attend(const Var& energies, const Var& values, const Visible& visible) 
     });
   });
   return {out[0], out[1], energies};
+}
+
+Var weigh(const Var& weights, const Var& values, const Visible& visible) {
+  check_layout("weigh", visible, values, "values");
+  const int64_t M = values.dim(1);
+  check(weights.shape() == Shape{visible.N(), visible.T()}, "weigh: weights must be ", Shape{visible.N(), visible.T()},
+        ", got ", weights.shape());
+  Tensor context({visible.N(), M}, values.dtype());
+  auto args = [=]<class R>(const Var& w, const Var& v) {
+    return kernels::Attend<R>{view(visible), M, nullptr, v.value().data<R>(), w.value().data<R>(), context.data<R>()};
+  };
+  with_float(values.dtype(),
+             [&]<class R>() { kernels::best<R>().attend(args.template operator()<R>(weights, values)); });
+  return record({context}, {weights, values}, [=](Node& node) {
+    const auto& in = node.inputs;
+    with_float(context.dtype(), [&]<class R>() {
+      kernels::best<R>().attend_backward({.f = args.template operator()<R>(in[0], in[1]),
+                                          .dcontext = node.grads[0].data<R>(),
+                                          .dweights = nullptr,
+                                          .denergies = grad_or_null<R>(in[0]),
+                                          .dvalues = grad_or_null<R>(in[1])});
+    });
+  })[0];
 }
 
 }  // namespace lookback::ops

@@ -55,11 +55,14 @@ Var coverage_loss(const Var& weights, const Var& coverage);
 
 struct Attended {
   Var context;        // [N, M]
-  Var weights;        // [N, T] each row sums to 1 over its own span; an empty one gives zeros
-  Var energies = {};  // [N, T] what the weights are the softmax of, where that is how they came about
+  Var weights;        // [N, T] over each row's own span; of a softmax they sum to 1, an empty span gives zeros
+  Var energies = {};  // [N, T] what the weights came about from, such as by a softmax; perhaps absent
 };
 
 // Softmax over each row's own span, then the weighted sum of its values. values [S, M].
 Attended attend(const Var& energies, const Var& values, const Visible& visible);
+
+// The weighted sum alone: context[n] = sum_t weights[n,t] values[t]. weights [N, T], values [S, M] -> [N, M].
+Var weigh(const Var& weights, const Var& values, const Visible& visible);
 
 }  // namespace lookback::ops

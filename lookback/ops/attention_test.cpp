@@ -120,6 +120,19 @@ TEST(Attention, AttendThroughContextWeightsAndBoth) {
   }
 }
 
+TEST(Attention, WeighIsTheContextOfWeightsThatAreGiven) {
+  for (const Case& c : cases()) {
+    const auto visible = attention(c);
+    const Inputs in = {random_param({visible.N(), visible.T()}, 1), random_param({visible.memory.rows(), c.width}, 2)};
+    check_op(in, [&](const Inputs& x) { return uneven(ops::weigh(x[0], x[1], visible)); });
+    const auto attended = ops::attend(in[0], in[1], visible);
+    EXPECT_TRUE(testing::same_bits(ops::weigh(attended.weights, in[1], visible).value(), attended.context.value()));
+  }
+  const auto visible = attention({{4, 2}, {0, 1}, 3});
+  EXPECT_THROW(ops::weigh(random_param({2, 3}, 1), random_param({6, 3}, 2), visible), ShapeError);
+  EXPECT_THROW(ops::weigh(random_param({2, 4}, 1), random_param({5, 3}, 2), visible), ShapeError);
+}
+
 TEST(Attention, ValuesThatAreAlsoKeys) {
   const auto visible = attention({{4, 0, 2}, {0, 1, 2, 2}, 3});
   check_op({random_param({4, 3}, 1), random_param({6, 3}, 2)}, [&](const Inputs& in) {

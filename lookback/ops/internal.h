@@ -6,6 +6,7 @@
 
 #include "lookback/autograd/var.h"
 #include "lookback/kernels/kernels.h"
+#include "lookback/ops/attention.h"
 #include "lookback/ops/basic.h"
 
 namespace lookback::ops {
@@ -32,6 +33,11 @@ template <class R>
 R* grad_or_null(const Var& in) {
   return in.needs_grad() ? in.grad_buffer().data<R>() : nullptr;
 }
+
+// What kernels of attention ask about its rows.
+kernels::Memory view(const Visible& visible);
+// Throws ShapeError unless every row sees positions that there are, of a sentence that there is.
+void check_rows(const char* name, const Visible& visible);
 
 // Whether a product replaces what stands where it goes, or is added to it.
 enum class Write { overwrite, accumulate };

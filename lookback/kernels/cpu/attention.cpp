@@ -90,19 +90,23 @@ void ScoreAdditiveRowBackward(const ScoreAdditiveBackward<float>& a, int64_t n, 
   }
 }
 
+void SoftmaxRow(const float* e, float* w, int64_t length, int64_t T) {
+  float top = length ? e[0] : 0, sum = 0;
+  for (int64_t t = 1; t < length; ++t) top = std::max(top, e[t]);
+  for (int64_t t = 0; t < length; t += lanes())
+    store(exp(hn::Sub(load(e + t, length - t), hn::Set(D(), top))), w + t, length - t);
+  for (int64_t t = 0; t < length; ++t) sum += w[t];
+  for (int64_t t = 0; t < length; ++t) w[t] /= sum;
+  std::fill(w + length, w + T, 0.0f);
+}
+
 void AttendRow(const Attend<float>& a, int64_t n) {
   const Memory& m = a.memory;
   const D d;
   const auto [first, length] = m.seen_by(n);
-  const float *e = a.energies + n * m.T, *values = a.values + first * a.M;
+  const float* values = a.values + first * a.M;
   float *w = a.weights + n * m.T, *out = a.context + n * a.M;
-  float top = length ? e[0] : 0, sum = 0;
-  for (int64_t t = 1; t < length; ++t) top = std::max(top, e[t]);
-  for (int64_t t = 0; t < length; t += lanes())
-    store(exp(hn::Sub(load(e + t, length - t), hn::Set(d, top))), w + t, length - t);
-  for (int64_t t = 0; t < length; ++t) sum += w[t];
-  for (int64_t t = 0; t < length; ++t) w[t] /= sum;
-  std::fill(w + length, w + m.T, 0.0f);
+  if (a.energies) SoftmaxRow(a.energies + n * m.T, w, length, m.T);
   for (int64_t k = 0; k < a.M; k += lanes()) {
     V c = hn::Zero(d);
     for (int64_t t = 0; t < length; ++t) c = hn::MulAdd(hn::Set(d, w[t]), load(values + t * a.M + k, a.M - k), c);
@@ -124,9 +128,9 @@ void AttendRowBackward(const AttendBackward<float>& a, int64_t n, float* scratch
     if (dc && a.dvalues) axpy_row(w[t], dc, a.dvalues + (first + t) * M, M);
     mean += w[t] * scratch[t];
   }
-  // forward: w = softmax(e)
-  if (a.denergies)
-    for (int64_t t = 0; t < length; ++t) a.denergies[n * m.T + t] += w[t] * (scratch[t] - mean);
+  // forward: w = softmax(e), or given
+  for (int64_t t = 0; a.denergies && t < length; ++t)
+    a.denergies[n * m.T + t] += a.f.energies ? w[t] * (scratch[t] - mean) : scratch[t];
 }
 
 }  // namespace lookback::kernels::HWY_NAMESPACE

@@ -184,6 +184,24 @@ Outputs run_attend(const Table<R>& table, const Case& c, int wanted, bool dconte
   return out;
 }
 
+// Weights that are given, with anything in the columns that a row does not see.
+template <class R>
+Outputs run_attend_with_weights(const Table<R>& table, const Case& c, int wanted) {
+  const Layout l(c);
+  auto weights = numbers<R>(l.rows() * l.T, 1), values = numbers<R>(l.positions() * c.width, 2);
+  const auto dcontext = numbers<R>(l.rows() * c.width, 3), given = weights;
+  auto dweights = numbers<R>(l.rows() * l.T, 5), dvalues = numbers<R>(l.positions() * c.width, 6);
+  std::vector<R> context(dcontext.size(), R{9});
+  const Attend<R> f{l.memory(), c.width, nullptr, values.data(), weights.data(), context.data()};
+  table.attend(f);
+  table.attend_backward({f, dcontext.data(), nullptr, wanted & kFirst ? dweights.data() : nullptr,
+                         wanted & kSecond ? dvalues.data() : nullptr});
+  EXPECT_EQ(weights, given);
+  Outputs out;
+  put(out, "context", context), put(out, "dweights", dweights), put(out, "dvalues", dvalues);
+  return out;
+}
+
 TEST(AttentionKernels, ScoreDotAgrees) {
   for (const Case& c : awkward_cases())
     for (const int wanted : {1, 2, 3})
@@ -212,6 +230,9 @@ TEST(AttentionKernels, AttendAgrees) {
                        "attend, " + c.name() + ", wanted " + std::to_string(wanted));
     expect_agreement([&]<class R>(const Table<R>& t) { return run_attend(t, c, 3, true, false); }, "only dcontext");
     expect_agreement([&]<class R>(const Table<R>& t) { return run_attend(t, c, 3, false, true); }, "only dweights");
+    for (const int wanted : {1, 2, 3})
+      expect_agreement([&]<class R>(const Table<R>& t) { return run_attend_with_weights(t, c, wanted); },
+                       "attend with weights, " + c.name() + ", wanted " + std::to_string(wanted));
   }
 }
 
