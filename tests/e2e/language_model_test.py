@@ -204,12 +204,13 @@ class LanguageModel(p.Case):
     def test_every_unit_and_shape_of_file(self):
         rows = self.data() / "rows.csv"
         rows.write_text("id,body\n" + "".join(f'{k},"{s}, and so on"\n' for k, s in enumerate(sentences(100, 4))))
-        for kind in ("word", "bpe", "char"):
-            model = self.trained("--set", "data.train=rows.csv", "--set", "data.valid=30 %", "--set",
+        for kind, more in (("word", ()), ("bpe", ()), ("char", ()), ("char", ("--set", "tokenizer.unit=byte"))):
+            model = self.trained(*more, "--set", "data.train=rows.csv", "--set", "data.valid=30 %", "--set",
                                  "data.columns=body", "--set", f"tokenizer.kind={kind}", "--set", "tokenizer.size=60",
                                  "--set", "train.max_steps=4", "--set", "data.test=", name=kind)
             self.assertEqual(len(self.ok("predict", model, stdin="ada\n").stdout.decode().splitlines()), 1)
-            self.assertIn("perplexity", self.scores(model, "--data", rows))
+            scores = self.scores(model, "--data", rows)
+            self.assertIn("words:900|lines:100|", scores["perplexity"][1])
 
     def test_baselines_are_n_grams(self):
         blocks = [b.splitlines() for b in
