@@ -93,15 +93,16 @@ struct ConvolveWeightsBackward {
 };
 
 // weights = softmax of energies over the positions that the row sees; context = weights . values
-// A row that sees none gets zeros. Without energies the weights are there already, and stay as they are.
+// A row that sees none gets zeros. Without softmax the weights are there already, and nothing reads the energies.
 template <class R>
 struct Attend {
   Memory memory;
   int64_t M;
-  const R* energies;  // [N, T] or null
+  const R* energies;  // [N, T]
   const R* values;    // [S, M]
   R* weights;         // [N, T]
   R* context;         // [N, M]
+  bool softmax = true;
 };
 
 template <class R>
@@ -109,7 +110,7 @@ struct AttendBackward {
   Attend<R> f;
   const R* dcontext;       // [N, M] or null
   const R* dweights;       // [N, T] or null
-  R *denergies, *dvalues;  // denergies: that of the weights where there are no energies
+  R *denergies, *dvalues;  // without softmax denergies is the gradient of the weights
 };
 
 // Self-attention of several heads (Vaswani et al. 2017). Sentence s owns rows begin[s] .. begin[s+1]; head h owns

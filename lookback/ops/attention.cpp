@@ -240,7 +240,13 @@ Var weigh(const Var& weights, const Var& values, const Visible& visible) {
         ", got ", weights.shape());
   Tensor context({visible.N(), M}, values.dtype());
   auto args = [=]<class R>(const Var& w, const Var& v) {
-    return kernels::Attend<R>{view(visible), M, nullptr, v.value().data<R>(), w.value().data<R>(), context.data<R>()};
+    return kernels::Attend<R>{.memory = view(visible),
+                              .M = M,
+                              .energies = nullptr,
+                              .values = v.value().data<R>(),
+                              .weights = w.value().data<R>(),
+                              .context = context.data<R>(),
+                              .softmax = false};
   };
   with_float(values.dtype(),
              [&]<class R>() { kernels::best<R>().attend(args.template operator()<R>(weights, values)); });

@@ -9,6 +9,8 @@ KINDS = {
     "location": ["--set", "model.score=location", "--set", "model.location.filters=4", "--set", "model.location.width=5"],
     "coverage": ["--set", "model.score=coverage", "--set", "model.decoder.attention=bahdanau", "--set",
                  "loss.coverage=0.3"],
+    # A bias of 0, so that the little that is learnt here is enough for walks along the source.
+    "monotonic": ["--set", "model.score=monotonic", "--set", "model.monotonic.bias=0"],
     "covered general": ["--set", "loss.coverage=0.3"],
     "none": ["--set", "model.score=none"],
     # An encoder of blocks, two tokens to a row of the memory.
@@ -70,6 +72,27 @@ class Attention(p.Case):
         self.assertEqual(json.loads(self.outputs(model).splitlines()[0])["outputs"][0]["alignment"], [])
         self.fails(2, "explain", model, "--text", "abc", says="no attention")
 
+    def test_monotonic_attention_looks_at_one_position_and_never_goes_back(self):
+        model = self.trained("monotonic", "monotonic", "--set", "train.max_steps=400", "--set",
+                             "train.validate_every=100")
+        looked = 0
+        for beam in ("1", "4"):
+            for line in self.outputs(model, "--beam", beam, "--n-best", "1").splitlines():
+                for output in json.loads(line)["outputs"]:
+                    last, ended = 0, False
+                    for row in output["alignment"]:
+                        at = [t for t, weight in enumerate(row) if weight != 0]
+                        self.assertLessEqual(len(at), 1)
+                        self.assertTrue(not at or (not ended and row[at[0]] == 1 and at[0] >= last))
+                        last, ended = (at[0] if at else last), not at
+                        looked += len(at)
+        self.assertGreater(looked, 60)
+        page = self.ok("explain", model, "--text", "abc").stdout.decode()
+        self.assertIn("a", page)
+        two = self.trained("monotonic", "another", "--seed", "2", "--set", "train.max_steps=400")
+        both = json.loads(self.ok("predict", model, two, "--format", "jsonl", stdin="abc\n").stdout)
+        self.assertEqual({len(row) for row in both["outputs"][0]["alignment"]}, {3})
+
     def test_vectors_of_either_side(self):
         data = p.WORK / "data"
         p.write_data(data)
@@ -127,16 +150,16 @@ encoder = { blocks = [{ kind = "bilstm", hidden = 12 }, { kind = "pyramid" },
                    says="model.encoder.blocks.1.hidden = 3: a block of kind 'pyramid' has no such option")
 
     def test_steps_tell_what_predict_said(self):
-        for kind in ("location", "none"):
+        for kind in ("location", "monotonic", "none"):
             model = self.trained(kind, f"steps-{kind}", "--set", "train.max_steps=200", "--set", "train.validate_every=100")
             said = json.loads(self.ok("predict", model, "--format", "jsonl", "--beam", "1", stdin="abc\n").stdout)["outputs"][0]
             out = self.ok("explain", model, "--text", "abc", "--steps", "--beam", "1").stdout.decode()
             written = [line.rpartition(" ")[2] for line in out.splitlines() if line.startswith("step ")]
             self.assertEqual(written, said["tokens"] + ["</s>"])
             self.assertEqual(out.count("  forget gate"), len(written))
-            self.assertEqual("weight\n" in out, kind == "location")
+            self.assertEqual("weight\n" in out, kind != "none")
             weights = [float(line.split()[-1]) for line in out.splitlines() if line.split()[:1] in (["a"], ["b"], ["c"])]
-            if kind == "location":
+            if kind != "none":
                 for k, row in enumerate(said["alignment"]):
                     for shown, weight in zip(weights[3 * k:], row):
                         self.assertAlmostEqual(shown, weight, places=3)
@@ -149,8 +172,9 @@ encoder = { blocks = [{ kind = "bilstm", hidden = 12 }, { kind = "pyramid" },
         never = p.WORK / "never"
         for settings, says in ((["model.score=none", "model.decoder.bridge=zeros"], "model.decoder.bridge"),
                                (["model.score=none", "loss.coverage=1"], "loss.coverage"),
-                               (["model.score=location", "model.decoder.input_feeding=false", "model.decoder.checkpoint=2"],
-                                "model.decoder.checkpoint"),
+                               *((["model.score=" + score, "model.decoder.input_feeding=false",
+                                   "model.decoder.checkpoint=2"], "model.decoder.checkpoint")
+                                 for score in ("location", "monotonic")),
                                (["loss.coverage=1", "model.decoder.input_feeding=false", "model.decoder.checkpoint=2"],
                                 "loss.coverage")):
             words = [word for s in settings for word in ("--set", s)]

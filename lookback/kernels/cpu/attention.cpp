@@ -106,7 +106,7 @@ void AttendRow(const Attend<float>& a, int64_t n) {
   const auto [first, length] = m.seen_by(n);
   const float* values = a.values + first * a.M;
   float *w = a.weights + n * m.T, *out = a.context + n * a.M;
-  if (a.energies) SoftmaxRow(a.energies + n * m.T, w, length, m.T);
+  if (a.softmax) SoftmaxRow(a.energies + n * m.T, w, length, m.T);
   for (int64_t k = 0; k < a.M; k += lanes()) {
     V c = hn::Zero(d);
     for (int64_t t = 0; t < length; ++t) c = hn::MulAdd(hn::Set(d, w[t]), load(values + t * a.M + k, a.M - k), c);
@@ -130,7 +130,7 @@ void AttendRowBackward(const AttendBackward<float>& a, int64_t n, float* scratch
   }
   // forward: w = softmax(e), or given
   for (int64_t t = 0; a.denergies && t < length; ++t)
-    a.denergies[n * m.T + t] += a.f.energies ? w[t] * (scratch[t] - mean) : scratch[t];
+    a.denergies[n * m.T + t] += a.f.softmax ? w[t] * (scratch[t] - mean) : scratch[t];
 }
 
 }  // namespace lookback::kernels::HWY_NAMESPACE

@@ -192,7 +192,7 @@ Outputs run_attend_with_weights(const Table<R>& table, const Case& c, int wanted
   const auto dcontext = numbers<R>(l.rows() * c.width, 3), given = weights;
   auto dweights = numbers<R>(l.rows() * l.T, 5), dvalues = numbers<R>(l.positions() * c.width, 6);
   std::vector<R> context(dcontext.size(), R{9});
-  const Attend<R> f{l.memory(), c.width, nullptr, values.data(), weights.data(), context.data()};
+  const Attend<R> f{l.memory(), c.width, nullptr, values.data(), weights.data(), context.data(), false};
   table.attend(f);
   table.attend_backward({f, dcontext.data(), nullptr, wanted & kFirst ? dweights.data() : nullptr,
                          wanted & kSecond ? dvalues.data() : nullptr});

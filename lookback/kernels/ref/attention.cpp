@@ -123,7 +123,7 @@ void attend(const Attend<R>& a) {
     const R* e = a.energies + n * m.T;
     R *w = a.weights + n * m.T, *out = a.context + n * a.M;
     std::fill_n(out, a.M, R{0});
-    if (a.energies) {
+    if (a.softmax) {
       std::fill_n(w, m.T, R{0});
       const R top = seen.length ? *std::max_element(e, e + seen.length) : 0;
       R sum = 0;
@@ -153,7 +153,7 @@ void attend_backward(const AttendBackward<R>& a) {
     for (int64_t t = 0; t < seen.length; ++t) mean += w[t] * dw(t);
     for (int64_t t = 0; t < seen.length; ++t) {
       // forward: w = softmax(e)
-      if (a.denergies) a.denergies[n * m.T + t] += a.f.energies ? w[t] * (dw(t) - mean) : dw(t);
+      if (a.denergies) a.denergies[n * m.T + t] += a.f.softmax ? w[t] * (dw(t) - mean) : dw(t);
       if (a.dvalues && a.dcontext)
         for (int64_t k = 0; k < M; ++k) a.dvalues[(seen.first + t) * M + k] += w[t] * a.dcontext[n * M + k];
     }
