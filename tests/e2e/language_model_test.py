@@ -204,10 +204,11 @@ class LanguageModel(p.Case):
     def test_every_unit_and_shape_of_file(self):
         rows = self.data() / "rows.csv"
         rows.write_text("id,body\n" + "".join(f'{k},"{s}, and so on"\n' for k, s in enumerate(sentences(100, 4))))
-        for kind, more in (("word", ()), ("bpe", ()), ("char", ()), ("char", ("--set", "tokenizer.unit=byte"))):
+        size = ("--set", "tokenizer.size=60")
+        for kind, more in (("word", size), ("bpe", size), ("char", size), ("char", ("--set", "tokenizer.unit=byte"))):
             model = self.trained(*more, "--set", "data.train=rows.csv", "--set", "data.valid=30 %", "--set",
-                                 "data.columns=body", "--set", f"tokenizer.kind={kind}", "--set", "tokenizer.size=60",
-                                 "--set", "train.max_steps=4", "--set", "data.test=", name=kind)
+                                 "data.columns=body", "--set", f"tokenizer.kind={kind}", "--set",
+                                 "train.max_steps=4", "--set", "data.test=", name=kind)
             self.assertEqual(len(self.ok("predict", model, stdin="ada\n").stdout.decode().splitlines()), 1)
             scores = self.scores(model, "--data", rows)
             self.assertIn("words:900|lines:100|", scores["perplexity"][1])
