@@ -276,8 +276,8 @@ TEST(CorpusMetric, ThreadsDoNotChangeAScore) {
 }
 
 TEST(CorpusMetric, RegistryKnowsItsMetrics) {
-  const std::string want[] = {"BLEU", "chrF2",    "chrF2++",  "TER",      "WER",
-                              "CER",  "accuracy", "macro_f1", "micro_f1", "mcc"};
+  const std::string want[] = {"BLEU",     "chrF2",           "chrF2++",           "TER",      "WER",      "CER",
+                              "accuracy", "word_error_rate", "symbol_error_rate", "macro_f1", "micro_f1", "mcc"};
   size_t k = 0;
   for (const std::string& name : metric_names()) EXPECT_EQ(make_metric(name)->name(), want[k++]);
   EXPECT_EQ(k, std::size(want));
