@@ -1,5 +1,7 @@
 #include "lookback/data/removal.h"
 
+#include <regex>
+
 #include "lookback/base/error.h"
 #include "lookback/base/utf8.h"
 #include "lookback/data/unicode.h"
@@ -31,8 +33,12 @@ std::wregex compiled(const std::string& pattern, const std::string& key) {
 
 }  // namespace
 
+struct Removal::Regex {
+  std::wregex compiled;
+};
+
 Removal::Removal(const std::string& pattern, const std::string& key)
-    : pattern_(pattern), regex_(compiled(pattern, key)) {}
+    : pattern_(pattern), regex_(std::make_shared<Regex>(Regex{compiled(pattern, key)})) {}
 
 std::string Removal::operator()(std::string_view text) const {
   check_utf8(text);
@@ -44,7 +50,7 @@ std::string Removal::operator()(std::string_view text) const {
   const auto keep = [&](size_t end) {
     for (; at < end; ++at) out += characters[at];
   };
-  for (std::wsregex_iterator match(subject.begin(), subject.end(), regex_), end; match != end; ++match) {
+  for (std::wsregex_iterator match(subject.begin(), subject.end(), regex_->compiled), end; match != end; ++match) {
     keep(static_cast<size_t>(match->position()));
     at += static_cast<size_t>(match->length());
   }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <regex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,8 +23,9 @@ class Removal {
   const std::string& pattern() const { return pattern_; }
 
  private:
+  struct Regex;
   std::string pattern_;
-  std::wregex regex_;
+  std::shared_ptr<const Regex> regex_;
 };
 
 // A tokenizer of what is left of a text.

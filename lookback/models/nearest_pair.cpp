@@ -1,6 +1,7 @@
 #include "lookback/models/nearest_pair.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <numeric>
 #include <span>

@@ -1,6 +1,7 @@
 #include "lookback/tasks/transduce.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "lookback/base/utf8.h"
 #include "lookback/tasks/input.h"

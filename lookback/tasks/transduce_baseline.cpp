@@ -1,4 +1,6 @@
 // What a sceptic would try first.
+#include <functional>
+#include <map>
 #include <unordered_map>
 
 #include "lookback/base/parallel.h"
