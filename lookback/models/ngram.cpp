@@ -241,8 +241,8 @@ const NgramDiscounts& NgramModel::discounts(int64_t n) const {
 
 void NgramModel::check_word(int32_t word, const char* where) const {
   check(word >= 0 && word < vocabulary_, "n-grams: word ", word, " is not in a vocabulary of ", vocabulary_);
-  check(word != data::kBos && word != data::kEos && word != data::kPad,
-        "n-grams: ", data::kSpecialNames[static_cast<size_t>(word)], " stands ", where);
+  if (word == data::kBos || word == data::kEos || word == data::kPad)
+    throw ShapeError(str_cat("n-grams: ", data::kSpecialNames[static_cast<size_t>(word)], " stands ", where));
 }
 
 }  // namespace lookback

@@ -27,7 +27,8 @@ struct NgramDiscounts {
   bool fallback = false;
 };
 
-// -log p of a text, in nats, over its words and the end of each sentence.
+// -log p of a text, in nats, over its words and the end of each sentence: with and without the parts of unknown words
+// what metrics::LikelihoodSum adds up.
 struct NgramScore {
   double nats = 0;
   int64_t tokens = 0;

@@ -272,6 +272,18 @@ TEST(Ngram, ASentenceIsTheSumOfItsWords) {
   EXPECT_DOUBLE_EQ(all.unknown_nats, -model.log_prob(Ids{data::kBos, 4, 5}, 0) - model.log_prob(Ids{data::kBos}, 19));
 }
 
+TEST(Ngram, OfOneWordByHand) {
+  // Counts 2 and 1 of 4 and </s>; the discounts are 1 and 0.5, and the 1.5 of 3 that they free go to 4, </s>, <unk> and
+  // 5 in equal parts.
+  const NgramModel model = NgramModel::fit({{4, 4}}, 6, {.order = 1});
+  const double freed = 1.5 / 3 / 4, of_4 = 1.0 / 3 + freed, of_end = 0.5 / 3 + freed;
+  const NgramScore text = model.score(Sentences{{4, 5}, {4}});
+  EXPECT_EQ(text.tokens, 5);
+  EXPECT_EQ(text.unknown, 1);
+  EXPECT_NEAR(text.nats, -2 * std::log(of_4) - 2 * std::log(of_end) - std::log(freed), 1e-12);
+  EXPECT_NEAR(text.unknown_nats, -std::log(freed), 1e-12);
+}
+
 TEST(Ngram, UnknownWordsShareTheUniformPart) {
   const NgramModel model = NgramModel::fit(drawn(8, 80, 10), 20, {.order = 3});
   EXPECT_FALSE(model.known(data::kUnk));

@@ -169,12 +169,12 @@ void LanguageTask::score_outputs(const Network&, const Recipe&, const Data& vali
 
 std::vector<EvaluationLine> language_scores(double nats, const TextCounts& counts, const std::string& signature) {
   metrics::LikelihoodSum sum;
-  sum.add(nats, counts.words + counts.lines);
+  sum.add(nats, counts.tokens);
   const std::string text = str_cat("tokens:", counts.tokens, "|words:", counts.words, "|lines:", counts.lines,
                                    "|characters:", counts.characters, signature, "|version:", metrics::kVersion);
-  return {{"perplexity", metrics::perplexity(sum), text},
+  return {{"perplexity", metrics::word_perplexity(sum, counts), text},
           {.name = "bits_per_character",
-           .value = metrics::bits_per(sum, counts.characters + counts.lines),
+           .value = metrics::bits_per_character(sum, counts),
            .signature = text,
            .digits = 4}};
 }

@@ -5,37 +5,16 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/rng.h"
-#include "lookback/base/utf8.h"
 #include "lookback/data/vocab.h"
 
 namespace lookback::tasks {
-namespace {
-
-int64_t words_of(std::string_view line) {
-  int64_t words = 0;
-  bool inside = false;
-  for (const char c : line) {
-    const bool space = c == ' ' || ('\t' <= c && c <= '\r');
-    words += !space && !inside;
-    inside = !space;
-  }
-  return words;
-}
-
-int64_t characters_of(std::string_view line) {
-  return std::ranges::count_if(line, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-}
-
-}  // namespace
 
 LanguageText::LanguageText(const data::Table& table) : report(table.report()) {
   for (int64_t k = 0; k < table.size(); ++k) {
     const data::Ids line = table.ids(0, k);
     ids.insert(ids.end(), line.begin(), line.end());
     ids.push_back(data::kEos);
-    ++counts.lines;
-    counts.words += words_of(table.text(0, k));
-    counts.characters += characters_of(table.text(0, k));
+    counts.add(table.text(0, k));
   }
   counts.tokens = std::ssize(ids);
 }

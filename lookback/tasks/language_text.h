@@ -5,16 +5,14 @@
 #include <vector>
 
 #include "lookback/data/table.h"
+#include "lookback/metrics/perplexity.h"
 #include "lookback/models/language_model.h"
 
 namespace lookback::tasks {
 
-// How much text a score is about.
-struct TextCounts {
-  int64_t lines = 0;
-  int64_t words = 0;       // between white space
-  int64_t characters = 0;  // code points of the lines as they are in the file
-  int64_t tokens = 0;      // of the tokenizer, with a line end each
+// How much text a score is about: lines, words and characters as they are in the file, and the tokenizer's tokens.
+struct TextCounts : metrics::TextSize {
+  int64_t tokens = 0;  // with a line end each
 };
 
 // Lines as one run of tokens, each line ended by kEos.
