@@ -26,7 +26,8 @@ struct InitOptions {
 };
 
 // Gives every parameter its first value, a pure function of (seed, name, shape, options), and
-// with kind = torch of its weight's shape for a bias; one that is preset keeps the one it has. The order of the parameters does not matter.
+// with kind = torch of its weight's shape for a bias; one that is preset keeps the one it has. The order of the
+// parameters does not matter.
 void initialise(std::span<const NamedVar> parameters, const InitOptions& options, uint64_t seed);
 
 }  // namespace lookback

@@ -14,10 +14,10 @@ struct XentOptions {
 };
 
 struct XentOut {
-  Var loss;             // [1] scale * sum of the rows' losses
-  double loss_sum = 0;  // sum of the rows' losses, with smoothing
-  double nll_sum = 0;   // sum of -log p[target]
-  int64_t correct = 0;  // rows whose target has the largest logit
+  Var loss;                        // [1] scale * sum of the rows' losses
+  double loss_sum = 0;             // sum of the rows' losses, with smoothing
+  double nll_sum = 0;              // sum of -log p[target]
+  int64_t correct = 0;             // rows whose target has the largest logit
   std::vector<int8_t> is_correct;  // [N] which these are
 };
 
