@@ -5,7 +5,7 @@
                             [--NAME VALUE...] [--dev-only] [--json FILE] [--save MODEL.pt]
 
 DIR has ptb.train.txt.gz, ptb.valid.txt.gz and ptb.test.txt.gz. A word model reads words and line ends; a character model
-reads the characters of a line, without the spaces around it, and line ends: `<unk>` is five characters. Every symbol of
+reads the characters of a line as they are, and line ends: `<unk>` is five characters. Every symbol of
 a part is scored once, the first after a line end; states go on from window to window. The learning rate follows the
 share of the minutes that are over, which count from before the data is read, but not the start of Python; validation on
 the way picks the weights that stay, and the test part is scored once, after the minutes. Prints one line of JSON.
@@ -123,7 +123,7 @@ def symbols(path, unit):
     out = []
     with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
         for line in lines:
-            out += [*(line.split() if unit == "word" else line.strip()), EOS]
+            out += [*(line.split() if unit == "word" else line.rstrip("\n")), EOS]
     return out
 
 

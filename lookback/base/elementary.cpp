@@ -126,4 +126,16 @@ double softmax(std::span<double> x) {
   return top + log(sum);
 }
 
+double log_sum_exp(std::span<const float> x) {
+  const double top = *std::ranges::max_element(x);
+  double sum = 0;
+  for (const float v : x) sum += exp(static_cast<double>(v) - top);
+  return top + log(sum);
+}
+
+void log_softmax(std::span<float> x) {
+  const double total = log_sum_exp(x);
+  for (float& v : x) v = static_cast<float>(static_cast<double>(v) - total);
+}
+
 }  // namespace lookback::elementary

@@ -24,4 +24,10 @@ double cos(double x);
 // x_k becomes e^x_k / sum_j e^x_j, taken from the largest; `x` must not be empty. Returns log sum_j e^x_j.
 double softmax(std::span<double> x);
 
+// log sum_j e^x_j, taken from the largest; `x` must not be empty.
+double log_sum_exp(std::span<const float> x);
+
+// x_k becomes x_k - log sum_j e^x_j; `x` must not be empty.
+void log_softmax(std::span<float> x);
+
 }  // namespace lookback::elementary

@@ -27,8 +27,7 @@ struct ExplainFlags {
     v("target", target, "TEXT", "explain this output instead of the model's own; once for each --text");
     v("out", out, "FILE",
       "where to draw, by its ending: .html, .svg, .png or .json; an earlier drawing there is replaced, no other file; "
-      "on "
-      "the terminal unless given");
+      "on the terminal unless given");
     v("field", field, "NAME=VALUE", "a further field of the input, the same for each --text; may be given often");
     v("words", words, "", "whole words instead of subwords");
     v("totals", totals, "", "one more row: how much of all rows each source token got, its coverage");

@@ -30,24 +30,23 @@ struct PredictFlags {
   std::string in = "-", out = "-", in_format = "auto", format = "auto", prefix, score, session;
   MachineFlags machine;
   bool stream = false, quiet = false;
+  bool score_alone = false;  // the lines of --score are the inputs
 
   void declare(Flags& v) {
     v.words("MODEL...", models, 1, "a model folder, or several: an ensemble");
     v("in", in, "FILE", "one input per line, plain or .gz; - is standard input");
     v("in-format", in_format, "FORMAT",
       "lines: each is a text; tsv: the required fields of an input in columns; jsonl: one object a line with any of "
-      "its "
-      "fields (for translation source, prefix, score); csv: rows under the names of their columns; auto: jsonl for a "
-      ".jsonl file, csv for a .csv file, else lines or, where an input has several required fields, tsv")
+      "its fields (for translation source, prefix, score); csv: rows under the names of their columns; auto: jsonl for "
+      "a .jsonl file, csv for a .csv file, else lines or, where an input has several required fields, tsv")
         .choices({"auto", "lines", "tsv", "jsonl", "csv"});
     v("columns", columns, "NAME...",
       "csv: the columns that hold the required fields of an input; called as these are unless given");
     v("out", out, "FILE", "where to write; a file appears when it is complete; - is standard output");
     v("format", format, "FORMAT",
       "text: the best output, one line per input; csv: each row of a csv input with the best output as one column "
-      "more; "
-      "jsonl: outputs with tokens, scores and alignment; nbest: Moses' format, one line per output; auto: csv for csv "
-      "input, else text")
+      "more; jsonl: outputs with tokens, scores and alignment; nbest: Moses' format, one line per output; auto: csv "
+      "for csv input, else text")
         .choices({"auto", "text", "csv", "jsonl", "nbest"});
     v("field", field, "NAME=VALUE", "a field that every input gets; may be given often");
     v("prefix", prefix, "FILE", "line by line what the output must begin with");
@@ -113,7 +112,7 @@ class Predictor {
     if (format_ == "csv") csv_.emplace(fields_, flags.columns, loaded.model->output_name());
     for (const std::string& f : flags.field) tasks::set_input_field(common_, f, fields_);
     add_aligned("prefix", flags.prefix);
-    if (flags.in != flags.score) add_aligned("score", flags.score);
+    if (!flags.score_alone) add_aligned("score", flags.score);
   }
 
   void run() {
@@ -129,8 +128,7 @@ class Predictor {
   // Lines are the first required field of inputs, or what is to be scored where --score says so alone.
   static tasks::InputFields fields_of_lines(const PredictFlags& flags, const tasks::TaskModel& model) {
     tasks::InputFields out = model.input_fields();
-    if (flags.score.empty() || flags.in != flags.score) return out;
-    tasks::make_only_required(out, "score");
+    if (flags.score_alone) tasks::make_only_required(out, "score");
     return out;
   }
 
@@ -279,9 +277,7 @@ bool streams(const PredictFlags& flags, const tasks::TaskKind& kind, std::vector
                      "go with them");
   for (const auto& [flag, value] : {std::pair("--format", flags.format), {"--in-format", flags.in_format}})
     check<ConfigError>(!asked || value == "auto" || value == (flag == std::string("--format") ? "text" : "lines"),
-                       "predict: --stream and --session write text for lines; ", flag, " ", value,
-                       " does not go with "
-                       "them");
+                       "predict: --stream and --session write text for lines, without ", flag, " ", value);
   if (asked) return true;
   const auto one = [&](const char* option) {
     const Field& field = find_field(options, option, "predict");
@@ -320,9 +316,9 @@ int run_predict(Args& args) {
   if (flags.quiet) args.console.set_quiet();
   const tasks::TaskKind& kind = tasks::task_of_model(flags.models[0]);
   const auto score_is_all = [](const tasks::InputField& f) { return f.name == "score" && f.alone; };
-  if (!flags.score.empty() && flags.in == "-" && std::ranges::any_of(kind.input_fields(), score_is_all))
-    flags.in = flags.score;
-  const int from_stdin = (flags.in == "-") + (flags.prefix == "-") + (flags.score == "-" && flags.in != flags.score);
+  flags.score_alone = !flags.score.empty() && flags.in == "-" && std::ranges::any_of(kind.input_fields(), score_is_all);
+  if (flags.score_alone) flags.in = flags.score;
+  const int from_stdin = (flags.in == "-") + (flags.prefix == "-") + (flags.score == "-" && !flags.score_alone);
   check<ConfigError>(from_stdin <= 1, "predict: only one of --in, --prefix and --score can be standard input (-)");
   const ThreadScope threads = flags.machine.use();
   if (kind.reads_tables) {

@@ -37,9 +37,8 @@ struct TrainFlags {
     v("seed", seed, "N", "train.seed: names the random numbers of the run; the recipe's unless given").range(0, 9e15);
     v("seeds", seeds, "N",
       "train the recipe so many times, from train.seed on with one seed after the other, each into a folder of its "
-      "own, "
-      "MODEL/seed-1, MODEL/seed-2, ...; together they are an ensemble: lookback evaluate MODEL/seed-*; with --resume "
-      "finished ones stay, stopped ones go on, and missing ones are trained")
+      "own, MODEL/seed-1, MODEL/seed-2, ...; together they are an ensemble: lookback evaluate MODEL/seed-*; with "
+      "--resume finished ones stay, stopped ones go on, and missing ones are trained")
         .range(1, 1000);
     machine.declare(v);
     v("precision", precision, "NAME", "train.precision: f32, bf16 or auto; the recipe's unless given");

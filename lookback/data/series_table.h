@@ -28,16 +28,14 @@ struct SeriesOptions {
     v("past", past, "columns that are known up to a forecast: a temperature that was measured. Of all targets alike");
     v("future", future,
       "columns that are known of the steps to come, too: a price that is planned, a holiday. Rows behind a series' "
-      "last "
-      "value that have no target say them for predict");
+      "last value that have no target say them for predict");
     v("static", fixed, "columns that do not change within a series: the kind of a shop");
     v("categorical", categorical, "those of past, future and static that hold names and not numbers");
     v("frequency", frequency,
       "from one value to the next, as pandas names it: 15min, h, D, B, W, MS, ME, QS, YS; auto: found in the stamps");
     v("gaps", gaps,
       "stamps without a row. mask: they take up the last value before them for the model to read, and are neither "
-      "learnt "
-      "nor scored; fill: that value counts as if it had been there; error")
+      "learnt nor scored; fill: that value counts as if it had been there; error")
         .choices({"mask", "fill", "error"});
     v("missing", missing, "empty cells and NaN, NA, null; the same").choices({"mask", "fill", "error"});
     v("infinite", infinite, "inf and -inf; the same").choices({"mask", "fill", "error"});

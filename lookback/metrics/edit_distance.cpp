@@ -72,24 +72,13 @@ class ErrorRate final : public CorpusMetric {
       const EditCounts e = edits_(hypothesis, r, options_);
       if (e.rate() < best.rate()) best = e;
     }
-    return {static_cast<double>(best.hits), static_cast<double>(best.substitutions),
-            static_cast<double>(best.deletions), static_cast<double>(best.insertions)};
+    return best.stats();
   }
 
-  double score(const Stats& sum) const override { return 100 * counts(sum).rate(); }
-
-  std::string details(const Stats& sum) const override {
-    const EditCounts e = counts(sum);
-    return str_cat("(sub = ", e.substitutions, " del = ", e.deletions, " ins = ", e.insertions,
-                   " ref_len = ", e.reference_length(), ")");
-  }
+  double score(const Stats& sum) const override { return 100 * EditCounts::of(sum).rate(); }
+  std::string details(const Stats& sum) const override { return EditCounts::of(sum).details(); }
 
  private:
-  static EditCounts counts(const Stats& s) {
-    const auto whole = [&](int k) { return static_cast<int64_t>(s[k]); };
-    return {.hits = whole(0), .substitutions = whole(1), .deletions = whole(2), .insertions = whole(3)};
-  }
-
   const char* name_;
   Edits edits_;
   ErrorRateOptions options_;
@@ -100,6 +89,21 @@ class ErrorRate final : public CorpusMetric {
 double EditCounts::rate() const {
   if (reference_length() == 0) return errors() > 0 ? 1 : 0;
   return static_cast<double>(errors()) / static_cast<double>(reference_length());
+}
+
+Stats EditCounts::stats() const {
+  return {static_cast<double>(hits), static_cast<double>(substitutions), static_cast<double>(deletions),
+          static_cast<double>(insertions)};
+}
+
+EditCounts EditCounts::of(const Stats& stats) {
+  const auto whole = [&](size_t k) { return static_cast<int64_t>(stats[k]); };
+  return {.hits = whole(0), .substitutions = whole(1), .deletions = whole(2), .insertions = whole(3)};
+}
+
+std::string EditCounts::details() const {
+  return str_cat("(sub = ", substitutions, " del = ", deletions, " ins = ", insertions,
+                 " ref_len = ", reference_length(), ")");
 }
 
 EditCounts edit_counts(std::u32string_view hypothesis, std::u32string_view reference) {

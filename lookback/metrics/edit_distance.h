@@ -21,6 +21,10 @@ struct EditCounts {
   // errors / reference length, as a fraction that may exceed 1; against an empty reference 0 if the hypothesis is
   // empty too, else 1.
   double rate() const;
+  // As a metric adds them up over segments, and back.
+  Stats stats() const;
+  static EditCounts of(const Stats& stats);
+  std::string details() const;  // "(sub = 1 del = 0 ins = 0 ref_len = 8)"
 };
 
 // Fewest errors; among those the alignment with the most hits. Time |hypothesis| * |reference|, memory |hypothesis|.

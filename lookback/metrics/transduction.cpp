@@ -60,21 +60,10 @@ class SymbolErrorRate final : public OverSymbols {
       const bool longer = e.errors() == best.errors() && e.reference_length() > best.reference_length();
       if (e.errors() < best.errors() || longer) best = e;
     }
-    return {static_cast<double>(best.hits), static_cast<double>(best.substitutions),
-            static_cast<double>(best.deletions), static_cast<double>(best.insertions)};
+    return best.stats();
   }
-  double score(const Stats& sum) const override { return 100 * counts(sum).rate(); }
-  std::string details(const Stats& sum) const override {
-    const EditCounts e = counts(sum);
-    return str_cat("(sub = ", e.substitutions, " del = ", e.deletions, " ins = ", e.insertions,
-                   " ref_len = ", e.reference_length(), ")");
-  }
-
- private:
-  static EditCounts counts(const Stats& s) {
-    const auto whole = [&](size_t k) { return static_cast<int64_t>(s[k]); };
-    return {.hits = whole(0), .substitutions = whole(1), .deletions = whole(2), .insertions = whole(3)};
-  }
+  double score(const Stats& sum) const override { return 100 * EditCounts::of(sum).rate(); }
+  std::string details(const Stats& sum) const override { return EditCounts::of(sum).details(); }
 };
 
 }  // namespace

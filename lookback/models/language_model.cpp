@@ -58,7 +58,7 @@ void each_part(State& state, F&& f) {
 LanguageState LanguageState::gather(std::span<const int32_t> ids) const {
   LanguageState out = *this;
   const ops::RowIds rows = ids_of(ids);
-  out.rows([&](Var& part) {
+  each_part(out, [&](const std::string&, Var& part) {
     if (part) part = ops::gather_rows(part, rows);
   });
   for (BlockState& block : out.blocks) {
@@ -73,8 +73,8 @@ LanguageState LanguageState::gather(std::span<const int32_t> ids) const {
 LanguageState LanguageState::concat(const LanguageState& more) const {
   LanguageState out = *this, other = more;
   std::vector<Var*> parts, others;
-  out.rows([&](Var& part) { parts.push_back(&part); });
-  other.rows([&](Var& part) { others.push_back(&part); });
+  each_part(out, [&](const std::string&, Var& part) { parts.push_back(&part); });
+  each_part(other, [&](const std::string&, Var& part) { others.push_back(&part); });
   check(parts.size() == others.size() && out.blocks.size() == other.blocks.size(),
         "language model: states of two models cannot be joined");
   for (size_t k = 0; k < parts.size(); ++k)

@@ -101,11 +101,6 @@ struct LanguageState {
   std::vector<BlockState> blocks;
 
   bool empty() const { return blocks.empty(); }
-  // Calls v(Var&) for every part that has a row for each text, absent ones too.
-  template <class V>
-  void rows(V&& v) {
-    for (BlockState& b : blocks) b.rows(v);
-  }
   // Row k of the result is row ids[k] of this.
   LanguageState gather(std::span<const int32_t> ids) const;
   // These rows, then those of `more`; neither is empty.

@@ -11,14 +11,6 @@
 namespace lookback {
 namespace {
 
-// log of the sum of exp(x), and x - that for all of them.
-double log_sum_exp(std::span<const float> x) {
-  const double top = *std::ranges::max_element(x);
-  double sum = 0;
-  for (const float v : x) sum += elementary::exp(static_cast<double>(v) - top);
-  return top + elementary::log(sum);
-}
-
 double dot(std::span<const float> a, const float* b) {
   float sums[16] = {};
   size_t k = 0;
@@ -120,7 +112,7 @@ std::vector<double> LanguageSession::score(std::span<const int32_t> tokens) {
     for (int64_t l = 0; l < L; ++l) {
       const auto row = logits.rows(l, l + 1).span<float>();
       const int32_t token = now[static_cast<size_t>(l)];
-      double log_prob = static_cast<double>(row[static_cast<size_t>(token)]) - log_sum_exp(row);
+      double log_prob = static_cast<double>(row[static_cast<size_t>(token)]) - elementary::log_sum_exp(row);
       if (has_cache()) {
         const auto state = states.value().rows(l, l + 1).span<float>();
         log_prob = caches_[0].mix(state, token, log_prob);
@@ -138,8 +130,7 @@ Tensor LanguageSession::logits() const {
   const Tensor out = model_->logits(hidden_).value();
   for (int64_t b = 0; has_cache() && b < texts_; ++b) {
     const auto row = out.rows(b, b + 1).span<float>();
-    const double total = log_sum_exp(row);
-    for (float& x : row) x = static_cast<float>(static_cast<double>(x) - total);
+    elementary::log_softmax(row);
     caches_[static_cast<size_t>(b)].mix(hidden_.value().rows(b, b + 1).span<float>(), row);
   }
   return out;

@@ -12,14 +12,7 @@ namespace {
 
 // Rows of logits become log-probabilities.
 void normalise(const Tensor& logits) {
-  for (int64_t n = 0; n < logits.dim(0); ++n) {
-    const auto row = logits.rows(n, n + 1).span<float>();
-    const double top = *std::ranges::max_element(row);
-    double sum = 0;
-    for (const float x : row) sum += elementary::exp(static_cast<double>(x) - top);
-    const double total = top + elementary::log(sum);
-    for (float& x : row) x = static_cast<float>(static_cast<double>(x) - total);
-  }
+  for (int64_t n = 0; n < logits.dim(0); ++n) elementary::log_softmax(logits.rows(n, n + 1).span<float>());
 }
 
 }  // namespace

@@ -254,8 +254,7 @@ void BlockOptions::fields(FieldVisitor& v) {
   v("window", window, "self_attention: a position sees those at most so far away; 0: all").range(0, 1e9);
   v("relative", relative,
     "self_attention: a learnt bias for each distance up to this (Shaw et al. 2018; Raffel et al. 2020); without it, "
-    "and "
-    "without a recurrent block or a convolution before, order is not seen; 0: none")
+    "and without a recurrent block or a convolution before, order is not seen; 0: none")
       .range(0, 1e6);
   v("residual", residual, "recurrent blocks and convolution: add the input to the output where the widths agree");
   v("layer_norm", layer_norm, "recurrent blocks and convolution: normalise the output (Ba et al. 2016)");

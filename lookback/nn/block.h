@@ -36,13 +36,6 @@ struct BlockState {
   // Of the rows last read, for pictures: [L * B * heads, span], row (l * B + b) * heads + h. Column k of row l stands
   // for position first + k of what was read since the state was empty, with first = max(0, position - window).
   Tensor weights;
-
-  // Calls v(Var&) for every part that has a row for each sequence, absent ones too.
-  template <class V>
-  void rows(V&& v) {
-    for (CellState& s : layers) v(s.h), v(s.c);
-    v(keys), v(values);
-  }
 };
 
 class Block {

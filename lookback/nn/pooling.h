@@ -27,8 +27,7 @@ struct PoolingOptions {
     v("attention", attention, "kind = 'additive': width of W; 0: that of h").range(0, 65536);
     v("hops", hops,
       "additive and dot: so many queries, each with weights of its own, side by side (structured self-attention, Lin "
-      "et "
-      "al. 2017)")
+      "et al. 2017)")
         .range(1, 1000);
   }
   bool has_attention() const { return kind == "additive" || kind == "dot"; }

@@ -26,8 +26,7 @@ struct Classify : OverCells<Classify> {
       ClassifierObjective::fields(v);
       v("class_weights", class_weights,
         "how much an example of each label counts, \"LABEL=2\" (1 for the others), or \"balanced\": the rarer the "
-        "more, 1 "
-        "on average; of several labels what a label that is there counts, beside those that are not");
+        "more, 1 on average; of several labels what a label that is there counts, beside those that are not");
     }
   };
   struct Recipe {

@@ -25,10 +25,8 @@ struct DataOptions {
   void fields(FieldVisitor& v) {
     v("train", train,
       "files to learn from, plain or .gz: one for each column (for translation source and target), line by line, or "
-      "any "
-      "number of files with all columns: .tsv (or any file with data.columns), .csv, .jsonl; * stands for any part of "
-      "a "
-      "file's name");
+      "any number of files with all columns: .tsv (or any file with data.columns), .csv, .jsonl; * stands for any part "
+      "of a file's name");
     v("valid", valid,
       "the same for validation; or \"10 %\": this part of the training examples, by a hash of their text");
     v("test", test, "the same for `evaluate` and `baseline`; training does not read it");

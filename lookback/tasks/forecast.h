@@ -26,8 +26,7 @@ struct ForecastObjective {
   void fields(FieldVisitor& v) {
     v("kind", kind,
       "of scaled values: mse, mae, huber; quantile: a forecast of each of the levels; gaussian, student_t: the "
-      "negative "
-      "log-likelihood of a distribution, whose quantiles are given at the levels")
+      "negative log-likelihood of a distribution, whose quantiles are given at the levels")
         .choices({"mse", "mae", "huber", "quantile", "gaussian", "student_t"});
     v("delta", delta, "kind = 'huber': errors beyond it count linearly").range(1e-6, 1e6);
     v("levels", levels, "quantile, gaussian, student_t: the quantiles of a forecast, ascending; quantile needs 0.5");

@@ -30,8 +30,7 @@ struct ForecastData {
     series.fields(v);
     v("valid_from", valid_from,
       "where the validation part begins: after so many values of each series (8640), a part of them (60 %), or at a "
-      "time "
-      "(2017-07-01); before it is what training learns from");
+      "time (2017-07-01); before it is what training learns from");
     v("test_from", test_from, "where the test part begins, which training does not read; the same");
     v("test_to", test_to, "where it ends; the same");
     v("history", history, "values that a forecast is made from").range(2, 1e6);
@@ -39,8 +38,7 @@ struct ForecastData {
     v("stride", stride, "steps from one forecast that is scored to the next").range(1, 1e9);
     v("scale", scale,
       "each series, by what training knows of it: standard (mean 0, deviation 1), robust (median 0, quartiles as those "
-      "of "
-      "standard), mean (mean size 1) or none; undone in forecasts")
+      "of standard), mean (mean size 1) or none; undone in forecasts")
         .choices({"standard", "robust", "mean", "none"});
     v("calendar", calendar,
       "the time of each step, and of the steps to come, is read too: the hour of the day, the day of the week ..., by "

@@ -84,6 +84,11 @@ std::string required_text(const Input& input, const std::string& field) {
   return with_replacements(*text);
 }
 
+std::string optional_text(const Input& input, const std::string& field) {
+  const std::string* const text = input.find(field);
+  return text ? with_replacements(*text) : "";
+}
+
 void make_only_required(InputFields& fields, std::string_view name) {
   for (InputField& f : fields) f.required = f.name == name;
 }

@@ -27,6 +27,8 @@ void check_input(const Input& input, const InputFields& fields, const std::strin
 // A field that predict needs, its malformed bytes as U+FFFD, so that every input gets its output. Throws ConfigError
 // where it is missing.
 std::string required_text(const Input& input, const std::string& field);
+// One that may be missing: "".
+std::string optional_text(const Input& input, const std::string& field);
 
 // Lines are then this field of each input, and the others optional.
 void make_only_required(InputFields& fields, std::string_view name);

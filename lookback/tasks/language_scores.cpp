@@ -1,5 +1,6 @@
 // How likely a language model finds a text, and what plainer methods say of it.
 #include <algorithm>
+#include <numeric>
 
 #include "lookback/metrics/corpus_metric.h"
 #include "lookback/models/ngram.h"
@@ -13,16 +14,11 @@ namespace {
 using Network = LanguageTask::Network;
 using Options = LanguageTask::Options;
 
-double sum_of(const std::vector<double>& log_probs) {
-  double out = 0;
-  for (const double x : log_probs) out += x;
-  return out;
-}
-
-// Of the text as one run.
-double nats_carried(const Network& network, const LanguageText& text, const CacheOptions& cache) {
+// -log p of a text that begins behind a line's end.
+double nats_of(std::span<const int32_t> ids, const Network& network, const CacheOptions& cache) {
   LanguageSession session(*network.model, cache);
-  return -sum_of(session.score(text.ids));
+  const std::vector<double> log_probs = session.score(ids);
+  return -std::accumulate(log_probs.begin(), log_probs.end(), 0.0);
 }
 
 // Of each line by itself.
@@ -30,8 +26,7 @@ double nats_by_line(const Network& network, const LanguageText& text, const Cach
   double out = 0;
   for (auto begin = text.ids.begin(); begin != text.ids.end();) {
     const auto end = std::find(begin, text.ids.end(), data::kEos) + 1;
-    LanguageSession session(*network.model, cache);
-    out -= sum_of(session.score({begin, end}));
+    out += nats_of({begin, end}, network, cache);
     begin = end;
   }
   return out;
@@ -107,7 +102,7 @@ EvaluationReport LanguageTask::evaluate(Networks networks, const io::ModelFolder
   const LanguageText text(table);
   check<FormatError>(text.counts.lines > 0, "evaluate: the text has no lines");
   const double nats = options.dynamic.lr > 0 ? nats_dynamic(network, text, options.dynamic)
-                      : options.carry        ? nats_carried(network, text, options.cache)
+                      : options.carry        ? nats_of(text.ids, network, options.cache)
                                              : nats_by_line(network, text, options.cache);
   return {language_scores(nats, text.counts, signature_of(network, options))};
 }

@@ -1,6 +1,7 @@
 // Prompts completed and texts scored by a language model, and how it is shown.
 #include <algorithm>
 #include <numbers>
+#include <numeric>
 
 #include "lookback/base/parse.h"
 #include "lookback/base/sha256.h"
@@ -24,24 +25,13 @@ struct Scored {
   std::vector<double> log_probs;
 };
 
-std::string text_of(const Input& input, const char* field) {
-  const std::string* const text = input.find(field);
-  return text ? with_replacements(*text) : "";
-}
-
 // The field "score", behind the text if there is one.
 Scored scored(const Network& network, const Input& input, const Options& options) {
-  Scored out{.ids = network.tokenizer->encode(text_of(input, "score"))};
+  Scored out{.ids = network.tokenizer->encode(optional_text(input, "score"))};
   out.ids.push_back(data::kEos);
   LanguageSession session(*network.model, options.cache);
-  session.read(network.tokenizer->encode(text_of(input, "text")));
+  session.read(network.tokenizer->encode(optional_text(input, "text")));
   out.log_probs = session.score(out.ids);
-  return out;
-}
-
-double sum_of(const std::vector<double>& x) {
-  double out = 0;
-  for (const double v : x) out += v;
   return out;
 }
 
@@ -66,7 +56,7 @@ io::JsonObject details_of(const Network& network, const Ids& ids, const std::vec
 // "-12.3456	the:-2.1 cat:-4.0 </s>:-1.2"
 Output score_of(const Network& network, const Input& input, const Options& options) {
   const Scored s = scored(network, input, options);
-  const double sum = sum_of(s.log_probs);
+  const double sum = std::accumulate(s.log_probs.begin(), s.log_probs.end(), 0.0);
   std::string line = rounded(sum) + "\t";
   for (size_t k = 0; k < s.ids.size(); ++k)
     line += (k ? " " : "") + viz::one_line(piece_of(network, s.ids[k])) + ":" + rounded(s.log_probs[k]);
@@ -164,19 +154,21 @@ class LanguageStream final : public TextStream {
 
  private:
   // Of the model's kind and its weights.
-  std::string identity() const {
+  const std::string& identity() const {
+    if (!identity_.empty()) return identity_;
     Sha256 sum;
     sum.update(network_.tokenizer->bytes());
     for (const NamedVar& p : network_.parameters()) {
       const Tensor& value = p.var.value();
       sum.update({reinterpret_cast<const char*>(value.bytes()), static_cast<size_t>(value.byte_size())});
     }
-    return sum.hex();
+    return identity_ = sum.hex();
   }
 
   const Network& network_;
   const Options options_;
   LanguageSession session_;
+  mutable std::string identity_;
   uint64_t texts_ = 0;  // completed so far: what draws of a sample depend on besides the seed
 };
 
@@ -192,7 +184,7 @@ viz::Figure surprise_of(const Network& network, const Input& input, const Option
   Tensor weights = Tensor::of<float>({std::ssize(bits)}, bits);
   return viz::Highlight{.words = std::move(words),
                         .weights = std::move(weights),
-                        .title = text_of(input, "score"),
+                        .title = optional_text(input, "score"),
                         .weight_name = "bits of surprise"};
 }
 
@@ -238,7 +230,7 @@ viz::Figure looked_back(const Network& network, const Input& input, const Option
   check<ConfigError>(cache || network.model->has_attention(),
                      "explain: --show attention: this model has no block of kind 'self_attention'");
   const Scored s = scored(network, input, options);
-  Ids read = network.tokenizer->encode(text_of(input, "text"));
+  Ids read = network.tokenizer->encode(optional_text(input, "text"));
   const auto given = std::ssize(read);
   read.insert(read.end(), s.ids.begin(), s.ids.end() - 1);
   check<ConfigError>(!read.empty(), "explain: --show ", options.show, " needs a text that is not empty");
@@ -252,7 +244,7 @@ viz::Figure looked_back(const Network& network, const Input& input, const Option
   return viz::HeatMap{.columns = std::move(columns),
                       .rows = std::move(rows),
                       .weights = all.rows(given > 0 ? given - 1 : 0, all.dim(0)),
-                      .title = text_of(input, "text") + (given > 0 ? " → " : "") + text_of(input, "score"),
+                      .title = optional_text(input, "text") + (given > 0 ? " → " : "") + optional_text(input, "score"),
                       .row_scores = std::move(scores)};
 }
 

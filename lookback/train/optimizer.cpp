@@ -86,9 +86,8 @@ void OptimizerOptions::fields(FieldVisitor& v) {
     "validate and save the mean of the weights after each update since average_start (Polyak and Juditsky 1992; "
     "torch.optim.ASGD with lambd 0)");
   v("average_trigger", average_trigger,
-    "averaged: the mean begins once a validation's `keep` is worse than the best of all but the last so many "
-    "before "
-    "it (NT-ASGD, Merity et al. 2018: 5); 0: with average_start")
+    "averaged: the mean begins once a validation's `keep` is worse than the best of all but the last so many before it "
+    "(NT-ASGD, Merity et al. 2018: 5); 0: with average_start")
       .range(0, 1e9);
   v("average_start", average_start, "averaged: the first update whose weights are in the mean").range(1, 1e15);
   v("beta1", beta1, "adam, adamw, radam: decay of the mean of gradients").range(0, 0.9999999);
