@@ -23,9 +23,9 @@ struct MetricFlags {
   metrics::MetricOptions options;
 
   void declare(Flags& v) {
-    v.words(
-        "METRIC", names, 1,
-        "bleu, chrf, chrf++, ter, wer, cer, accuracy, word_error_rate, symbol_error_rate, macro_f1, micro_f1 or mcc");
+    v.words("METRIC", names, 1,
+            "bleu, chrf, chrf++, ter, wer, cer, accuracy, word_error_rate, symbol_error_rate, rouge1, rouge2, rougel, "
+            "rougelsum, exact_match, f1, macro_f1, micro_f1 or mcc");
     v("ref", ref, "FILE...", "the references, one per line, plain or .gz; several files for several references");
     v("in", in, "FILE", "what is scored, one segment per line; - is standard input");
     v("sentence", sentence, "", "one score for each line instead of one for all (BLEU with effective_order)");
@@ -40,10 +40,11 @@ struct MetricFlags {
   }
 };
 
-// The options of one metric stand in the group called after it, those of F1 in one for both, as those of error rates.
+// The options of one metric stand in the group called after it, those of several alike in one for all.
 std::string group_of(const std::string& metric) {
   if (metric == "macro_f1" || metric == "micro_f1") return "label";
   if (metric == "word_error_rate" || metric == "symbol_error_rate") return "symbol";
+  if (metric.starts_with("rouge")) return "rouge";
   return metric == "chrf++" ? "chrf" : metric;
 }
 

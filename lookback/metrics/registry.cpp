@@ -26,6 +26,12 @@ constexpr MetricEntry kMetrics[] = {
     {"accuracy", [](const MetricOptions& o) { return make_accuracy(o.accuracy); }},
     {"word_error_rate", [](const MetricOptions& o) { return make_word_error_rate(o.symbol); }},
     {"symbol_error_rate", [](const MetricOptions& o) { return make_symbol_error_rate(o.symbol); }},
+    {"rouge1", [](const MetricOptions& o) { return make_rouge_n(1, o.rouge); }},
+    {"rouge2", [](const MetricOptions& o) { return make_rouge_n(2, o.rouge); }},
+    {"rougel", [](const MetricOptions& o) { return make_rouge_l(o.rouge); }},
+    {"rougelsum", [](const MetricOptions& o) { return make_rouge_lsum(o.rouge); }},
+    {"exact_match", [](const MetricOptions&) { return make_exact_match(); }},
+    {"f1", [](const MetricOptions&) { return make_answer_f1(); }},
     {"macro_f1", [](const MetricOptions& o) { return make_macro_f1(o.label); }, true},
     {"micro_f1", [](const MetricOptions& o) { return make_micro_f1(o.label); }, true},
     {"mcc", [](const MetricOptions& o) { return make_mcc(o.label); }, true},
@@ -47,6 +53,7 @@ void MetricOptions::fields(FieldVisitor& v) {
   v("cer", cer);
   v("accuracy", accuracy);
   v("symbol", symbol);
+  v("rouge", rouge);
   v("label", label);
 }
 

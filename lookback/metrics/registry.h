@@ -8,11 +8,13 @@
 
 #include "lookback/base/fields.h"
 #include "lookback/metrics/accuracy.h"
+#include "lookback/metrics/answer.h"
 #include "lookback/metrics/bleu.h"
 #include "lookback/metrics/chrf.h"
 #include "lookback/metrics/corpus_metric.h"
 #include "lookback/metrics/edit_distance.h"
 #include "lookback/metrics/label_metrics.h"
+#include "lookback/metrics/rouge.h"
 #include "lookback/metrics/ter.h"
 #include "lookback/metrics/transduction.h"
 
@@ -25,13 +27,14 @@ struct MetricOptions {
   ErrorRateOptions wer, cer;
   AccuracyOptions accuracy;
   SymbolOptions symbol;  // of word_error_rate and symbol_error_rate
-  LabelLines label;      // of macro_f1, micro_f1 and mcc; its labels are what learn_lines found
+  RougeOptions rouge;
+  LabelLines label;  // of macro_f1, micro_f1 and mcc; its labels are what learn_lines found
 
   void fields(FieldVisitor& v);
 };
 
-// "bleu", "chrf", "chrf++", "ter", "wer", "cer", "accuracy", "word_error_rate", "symbol_error_rate", "macro_f1",
-// "micro_f1", "mcc".
+// "bleu", "chrf", "chrf++", "ter", "wer", "cer", "accuracy", "word_error_rate", "symbol_error_rate", "rouge1",
+// "rouge2", "rougel", "rougelsum", "exact_match", "f1", "macro_f1", "micro_f1", "mcc".
 std::vector<std::string> metric_names();
 
 // "chrf++" is chrf with word_order 2, whatever options.chrf.word_order says.

@@ -15,10 +15,11 @@ std::string encode_utf8(std::u32string_view text);
 
 // What Python's str.split() and str.rstrip() take for white space (str.isspace).
 bool is_space(char32_t c);
-// General categories P*, S* and N*.
+// General categories P*, S*, N* and L*.
 bool is_punctuation(char32_t c);
 bool is_symbol(char32_t c);
 bool is_number(char32_t c);
+bool is_letter(char32_t c);
 
 // Python's str.lower(): full mappings of the root locale, final sigma included.
 std::u32string lower(std::u32string_view text);

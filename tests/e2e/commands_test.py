@@ -514,6 +514,13 @@ class Metric(p.Case):
         self.assertRegex(lines[1], r"macro_f1 = 38\.89 .*baseline")
         self.assertRegex(lines[2], r"macro_f1 = 17\.24 .*p = ")
 
+    def test_summaries_and_answers(self):
+        self.assertRegex(self.score("rougel", "--stem"),
+                         r"^rougeL\|nrefs:1\|stem:yes\|sep:\\n\|version:\S+ = 91\.67 \(P = 91\.67 R = 91\.67\)\n$")
+        self.assertRegex(self.score("rougelsum", "--separator", "on"), r"\|sep:on\|.* = 90\.00 ")
+        self.assertRegex(self.score("exact_match"), r" = 100\.00 \(2 of 2\)\n$")
+        self.assertRegex(self.score("f1", "--confidence"), r" = 100\.00 \(μ = 100\.00 ± 0\.00\)\n$")
+
     def test_sentences_json_confidence_and_pairs(self):
         self.assertEqual(self.score("accuracy", "--sentence"), "0.00\n100.00\n")
         row = json.loads(self.score("bleu", "--format", "json", "--confidence", "--resamples", "50"))
