@@ -129,7 +129,7 @@ class Decoding final : public Work {
 
   double run() override {
     const PrecisionScope scope(precision_);
-    const auto decoder = model_.decoder(source_);
+    const auto decoder = model_.decoder({source_});
     size_t tokens = 0;
     for (const auto& found : decode::search(*decoder, infos_, search_)) tokens += found[0].tokens.size();
     return static_cast<double>(tokens);

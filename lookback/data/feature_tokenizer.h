@@ -61,6 +61,7 @@ class FeatureTokenizer final : public Tokenizer {
   // A text without features.
   std::vector<int32_t> encode(std::string_view text) const override { return texts_->encode(text); }
   std::vector<std::string> surfaces(std::string_view text) const override { return texts_->surfaces(text); }
+  std::string spelling(std::string_view surface) const override { return texts_->spelling(surface); }
   // Of the text alone.
   std::string decode(std::span<const int32_t> ids) const override;
   std::string piece(int32_t id) const override;

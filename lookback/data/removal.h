@@ -36,6 +36,7 @@ class RemovingTokenizer final : public Tokenizer {
 
   std::vector<int32_t> encode(std::string_view text) const override { return texts_->encode(removal_(text)); }
   std::vector<std::string> surfaces(std::string_view text) const override { return texts_->surfaces(removal_(text)); }
+  std::string spelling(std::string_view surface) const override { return texts_->spelling(surface); }
   std::string decode(std::span<const int32_t> ids) const override { return texts_->decode(ids); }
   std::string piece(int32_t id) const override { return texts_->piece(id); }
   int64_t size() const override { return texts_->size(); }

@@ -48,6 +48,10 @@ class SpmTokenizer final : public Tokenizer {
     return bpe_ ? bpe_->sample(normal, sampling(), rng) : unigram_->sample(normal, sampling(), rng);
   }
 
+  std::string spelling(std::string_view surface) const override {
+    return lowercase_ ? lowercased(surface) : std::string(surface);
+  }
+
   std::vector<std::string> surfaces(std::string_view text) const override {
     check_utf8(text);
     std::vector<std::string> out;

@@ -46,8 +46,8 @@ void count(std::vector<std::pair<std::string, int64_t>>& counts, const std::stri
   found == counts.end() ? void(counts.emplace_back(name, 1)) : void(++found->second);
 }
 
-Batch gather(std::vector<int64_t> index, size_t columns, auto&& ids) {
-  Batch out{.index = std::move(index), .columns = std::vector<std::vector<Ids>>(columns)};
+Batch gather(std::vector<int64_t> index, size_t columns, size_t cells, auto&& ids) {
+  Batch out{.index = std::move(index), .columns = std::vector<std::vector<Ids>>(columns), .cells = cells};
   for (size_t c = 0; c < columns; ++c)
     for (const int64_t i : out.index) out.columns[c].push_back(ids(c, i));
   return out;
@@ -86,7 +86,8 @@ struct Table::Block {
     return true;
   }
 
-  void tokenize(const std::vector<Column>& columns, const std::vector<size_t>& cells) {
+  void tokenize(const std::vector<Column>& columns, const std::vector<size_t>& cells,
+                const std::vector<size_t>& beside) {
     std::vector<std::exception_ptr> failed(entries.size());
     parallel_for(static_cast<int64_t>(entries.size()), 64, [&](int64_t begin, int64_t end) {
       for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k) try {
@@ -95,7 +96,9 @@ struct Table::Block {
           e.ids.resize(columns.size());
           for (size_t c = 0; c < columns.size(); ++c) {
             const std::string& cell = e.row.cells[cells[c]];
-            if (columns[c].encoder->encodes_blank() || !blank(cell)) e.ids[c] = columns[c].encoder->encode(cell);
+            if (!columns[c].encoder->encodes_blank() && blank(cell)) continue;
+            e.ids[c] = columns[c].beside.empty() ? columns[c].encoder->encode(cell)
+                                                 : columns[c].encoder->encode_beside(cell, e.row.cells[beside[c]]);
           }
         } catch (...) {
           failed[k] = std::current_exception();
@@ -119,10 +122,18 @@ Table::Table(const RowSource& rows, std::vector<Column> columns, const TableOpti
     stores_.push_back(std::move(store));
     if (cells_[k] == k) report_.tokens.emplace_back(c.name, 0);
   }
+  std::vector<size_t> beside;
+  const StringList names = names_of(columns_);
+  for (const Column& c : columns_) {
+    beside.push_back(static_cast<size_t>(std::ranges::find(names, c.beside) - names.begin()));
+    check<Error>(c.beside.empty() || beside.back() < names.size(), "table: there is no column '", c.beside, "'");
+    check<Error>(c.beside.empty() || c.encoder->sampling() == 0, "table: '", c.name, "' samples beside '", c.beside,
+                 "'");
+  }
   Block block;
   for (bool more = true; more;) {
     more = block.read(reader);
-    block.tokenize(columns_, cells_);
+    block.tokenize(columns_, cells_, beside);
     take(block, reader, options);
   }
   report_.unpaired = reader.unpaired();
@@ -205,11 +216,13 @@ bool Table::spilled() const {
 }
 
 Batch Table::batch(std::vector<int64_t> index) const {
-  return gather(std::move(index), columns_.size(), [&](size_t c, int64_t i) { return ids(c, i); });
+  return gather(std::move(index), columns_.size(), report_.tokens.size(),
+                [&](size_t c, int64_t i) { return ids(c, i); });
 }
 
 Batch Table::batch(std::vector<int64_t> index, uint64_t seed, int64_t epoch) const {
-  return gather(std::move(index), columns_.size(), [&](size_t c, int64_t i) { return ids(c, i, seed, epoch); });
+  return gather(std::move(index), columns_.size(), report_.tokens.size(),
+                [&](size_t c, int64_t i) { return ids(c, i, seed, epoch); });
 }
 
 std::string describe(const TableReport& r) {

@@ -19,6 +19,7 @@ namespace lookback::data {
 struct Column {
   std::string name;
   const CellEncoder* encoder;
+  std::string beside = {};  // not empty: ids come of encode_beside, with the cell of this column of the files
 };
 
 // What became of every row: read = kept + those left out.
@@ -44,6 +45,7 @@ using Ids = std::vector<int32_t>;
 struct Batch {
   std::vector<int64_t> index;             // number of each example in its table
   std::vector<std::vector<Ids>> columns;  // [column][example]
+  size_t cells = 0;                       // the first so many columns are those of the files
 
   int64_t tokens(size_t column) const;
 };

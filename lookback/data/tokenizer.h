@@ -73,6 +73,8 @@ class Tokenizer : public CellEncoder {
   // or characters that the vocabulary lacks. word and char: in the case it is written in; bytes are their pieces.
   // Throws as encode does.
   virtual std::vector<std::string> surfaces(std::string_view text) const = 0;
+  // A surface as the vocabulary would have it: in lower case where texts are read so.
+  virtual std::string spelling(std::string_view surface) const { return std::string(surface); }
 
   // The text of ids. kBos, kEos, kPad and ids outside [0, size()) are left out; kUnk is U+2047.
   // Gives back what was encoded, for text in its normal form, without runs of white space and

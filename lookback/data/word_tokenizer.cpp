@@ -168,6 +168,10 @@ class WordTokenizer final : public Tokenizer {
     return out;
   }
 
+  std::string spelling(std::string_view surface) const override {
+    return rules_.lowercase ? lowercased(surface) : std::string(surface);
+  }
+
   std::string decode(std::span<const int32_t> ids) const override {
     std::vector<std::string_view> pieces;
     for (const int32_t id : ids) {

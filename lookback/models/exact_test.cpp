@@ -88,7 +88,7 @@ std::vector<decode::StepOutput> forced(const Seq2Seq& model, const Seq2SeqBatch&
                                        const std::vector<size_t>& chosen, size_t steps) {
   std::vector<std::vector<int32_t>> sources;
   for (const size_t k : chosen) sources.push_back(batch.source[k]);
-  const auto decoder = model.decoder(sources);
+  const auto decoder = model.decoder({sources});
   std::vector<decode::StepOutput> out;
   for (size_t t = 0; t < steps; ++t) {
     std::vector<int32_t> tokens;
@@ -149,7 +149,7 @@ TEST(Exact, ReorderedRowsGoOnAsIfNothingHadHappened) {
   const Seq2SeqBatch batch = random_batch(4, 6, kVocabulary, 3);
   for (const Seq2SeqOptions& o : kinds()) {
     Seq2Seq model(o, {kVocabulary, kVocabulary}, 1);
-    const auto decoder = model.decoder(batch.source);
+    const auto decoder = model.decoder({batch.source});
     decoder->step(std::vector<int32_t>(4, data::kBos));
     decoder->reorder(std::vector<int32_t>{1, 1, 3});  // a beam of two, a sentence dropped, one kept
     decoder->step(std::vector<int32_t>{10, 11, 12});
@@ -157,7 +157,7 @@ TEST(Exact, ReorderedRowsGoOnAsIfNothingHadHappened) {
     const auto out = decoder->step(std::vector<int32_t>{20, 21, 22});
     const std::vector<std::vector<int32_t>> said = {{1, 11, 20}, {1, 10, 21}, {1, 12, 22}};
     for (int64_t row = 0; row < 3; ++row) {
-      const auto alone = model.decoder({batch.source[row == 2 ? 3 : 1]});
+      const auto alone = model.decoder({{batch.source[row == 2 ? 3 : 1]}});
       decode::StepOutput last;
       for (const int32_t token : said[static_cast<size_t>(row)]) last = alone->step(std::vector<int32_t>{token});
       EXPECT_TRUE(same_bits(last.logits, out.logits.rows(row, row + 1))) << row;
@@ -177,7 +177,7 @@ TEST(Exact, SentencesMayJoinARunningSearch) {
     if (!o.decoder.input_feeding && o.decoder.cell == "lstm" && o.score == "general" && o.encoder.blocks.empty())
       o.score = "dot";  // whose keys are its values
     Seq2Seq model(o, {kVocabulary, kVocabulary}, 1);
-    const auto decoder = model.decoder(batch.source, 3);
+    const auto decoder = model.decoder({batch.source}, 3);
     EXPECT_EQ(decoder->waiting(), 4);
     decoder->step(std::vector<int32_t>{1, 1, 1});
     decoder->reorder(std::vector<int32_t>{0, 2, 2});  // sentence 1 is done, 2 has a beam of two
@@ -194,7 +194,7 @@ TEST(Exact, SentencesMayJoinARunningSearch) {
     };
     const std::vector<Row> rows = {{2, {1, 12, 20}}, {2, {1, 11, 21}}, {3, {1, 22}}, {4, {1}}, {5, {1}}, {6, {1}}};
     for (size_t k = 0; k < rows.size(); ++k) {
-      const auto alone = model.decoder({batch.source[rows[k].sentence]});
+      const auto alone = model.decoder({{batch.source[rows[k].sentence]}});
       decode::StepOutput last;
       for (const int32_t token : rows[k].said) last = alone->step(std::vector<int32_t>{token});
       const auto row = static_cast<int64_t>(k), T = last.weights.dim(1);
@@ -216,9 +216,9 @@ TEST(Exact, GreedyWithoutScoresSaysTheSame) {
     std::vector<decode::SourceInfo> infos;
     for (const auto& s : batch.source) infos.push_back({.source_length = std::ssize(s)});
     decode::SearchOptions search{.beam = 1, .max_length = 12, .no_repeat_ngram = 2};
-    const auto want = decode::search(*model.decoder(batch.source, 4), infos, search);
+    const auto want = decode::search(*model.decoder({batch.source}, 4), infos, search);
     search.scores = false;
-    const auto found = decode::search(*model.decoder(batch.source, 4), infos, search);
+    const auto found = decode::search(*model.decoder({batch.source}, 4), infos, search);
     for (size_t k = 0; k < want.size(); ++k) {
       EXPECT_EQ(found[k][0].tokens, want[k][0].tokens);
       EXPECT_TRUE(same_bits(found[k][0].alignment, want[k][0].alignment));

@@ -39,7 +39,7 @@ void learn(const Seq2SeqOptions& options, const ObjectiveOptions& objective, boo
   std::vector<decode::SourceInfo> infos;
   for (const auto& s : batch.source) infos.push_back({.source_length = static_cast<int64_t>(s.size())});
   for (const int64_t beam : {1, 3}) {
-    const auto found = decode::search(*model.decoder(batch.source), infos, {.beam = beam});
+    const auto found = decode::search(*model.decoder({batch.source}), infos, {.beam = beam});
     for (size_t k = 0; k < infos.size(); ++k) {
       EXPECT_EQ(found[k][0].tokens, batch.target[k]) << beam << ' ' << k;
       EXPECT_EQ(found[k][0].alignment.shape(), (Shape{static_cast<int64_t>(batch.target[k].size()) + 1,

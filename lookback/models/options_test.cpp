@@ -201,7 +201,7 @@ TEST(Options, IdsOutsideTheVocabularyAreRefused) {
   EXPECT_THROW(model.loss({{{-1}}, {{4}}}, {}, 1, nullptr), ShapeError);
   EXPECT_THROW(model.loss({{{4}, {5}}, {{4}}}, {}, 1, nullptr), ShapeError);
   EXPECT_THROW(model.loss({}, {}, 1, nullptr), ShapeError);
-  EXPECT_THROW(model.decoder({{11}}), ShapeError);
+  EXPECT_THROW(model.decoder({{{11}}}), ShapeError);
 }
 
 TEST(ScheduledSampling, TheShareGrowsFromNothingToTheRate) {

@@ -31,6 +31,8 @@ int32_t argmax(const float* x, int64_t n) { return static_cast<int32_t>(std::max
 void ObjectiveOptions::check_with(const Seq2SeqOptions& model) const {
   check<ConfigError>(coverage == 0 || model.score != "none", "loss.coverage = ", coverage,
                      " needs attention, and model.score is 'none'");
+  check<ConfigError>(sampling == "none" || !model.copy, "loss.sampling = '", sampling,
+                     "' does not go with model.copy = true");
   const int64_t stretch = model.decoder.time.checkpoint;
   check<ConfigError>(stretch == 0 || coverage == 0, "model.decoder.checkpoint = ", stretch,
                      " does not go with loss.coverage, for which the decoder runs step by step");
@@ -73,6 +75,9 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint6
                       .monotonic = options.monotonic});
   output_ = Linear(R, vocabularies.target, Linear::Bias::yes);
   if (tied) output_.weight = target_embedding_.weight;
+  check<ConfigError>(!options.copy || options.score != "none",
+                     "model.copy = true copies from where the attention is, and model.score is 'none'");
+  if (options.copy) copy_gate_ = Linear(R, 1, Linear::Bias::yes);
   if (seed != kNoInit) initialise(params_of(*this), options.init, seed);
 }
 
@@ -96,6 +101,7 @@ void Seq2Seq::params(ParamVisitor& v) {
   v("decoder", target);
   if (options_.tie == "none") v("output.weight", output_.weight, Role::weight);
   v("output.bias", output_.bias, Role::bias);
+  v("copy_gate", copy_gate_);
 }
 
 StringList Seq2Seq::kept_from_int8() const {
@@ -122,19 +128,41 @@ Sequence Seq2Seq::embed_source(const Sentences& sentences, const Sentences& spel
 
 Var Seq2Seq::project(const Var& readout) const { return output_(readout); }
 
-Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& objective, double scale,
-                          Noise* noise) const {
+ops::Copying Seq2Seq::copying_of(const Var& readout, const Var& weights, Sentences copies,
+                                 ops::RowIds sentence_of_row) const {
+  for (auto& sentence : copies)
+    for (int32_t& token : sentence)
+      if (token == data::kPad) token = -1;
+  return {copy_gate_(readout), weights, {std::move(copies), std::move(sentence_of_row), shortening()}};
+}
+
+ops::XentOut Seq2Seq::xent(const Unrolled& steps, std::vector<int32_t> source_of_row, const Sentences& copies,
+                           const std::vector<int32_t>& targets, const ops::XentOptions& options) const {
+  if (!options_.copy) return ops::projected_xent(steps.readouts, output_.weight, output_.bias, targets, options);
+  const auto copying = copying_of(steps.readouts, steps.weights, copies, ops::row_ids(std::move(source_of_row)));
+  return ops::copy_xent(steps.readouts, output_.weight, output_.bias, copying, targets, options);
+}
+
+void Seq2Seq::check_batch(const Seq2SeqBatch& batch) const {
   check(batch.source.size() == batch.target.size() && !batch.source.empty(),
         "a batch needs as many sources as targets, got ", batch.source.size(), " and ", batch.target.size());
   check_ids(batch.source, vocabularies_.source, "source");
-  check_ids(batch.target, vocabularies_.target, "target");
+  if (!options_.copy) return check_ids(batch.target, vocabularies_.target, "target");
+  check_copies(batch.source, batch.copies);
+  for (size_t b = 0; b < batch.target.size(); ++b)
+    check_ids({batch.target[b]}, extended_size(batch.copies[b], vocabularies_.target), "target");
+}
+
+Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& objective, double scale,
+                          Noise* noise) const {
+  check_batch(batch);
   const Encoded encoded = encoder_(embed_source(batch.source, batch.spellings, noise), options_.dropout, noise);
   const Ragged target(lengths_of(batch.target, 1));
   const Steps& steps = target.steps();
   if (noise) objective.check_with(options_);  // held-out text is only scored
   // Only where there is something to learn: held-out text is scored by its likelihood.
   const DecoderPass pass(decoder_, encoded, options_.dropout, noise,
-                         objective.coverage > 0 && noise ? CoverageLoss::yes : CoverageLoss::no);
+                         {.weights = options_.copy, .coverage_loss = objective.coverage > 0 && noise});
 
   // Decoder row b is target rank b; its source stands at this rank.
   const std::vector<int32_t> rank = encoded.memory.shape.rank_of_sequence();
@@ -147,6 +175,7 @@ Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& obj
   };
   auto inputs = packed_tokens(steps, [&](size_t b, size_t t) { return t ? target_token(b, t - 1) : data::kBos; });
   const auto targets = packed_tokens(steps, target_token);
+  for (int32_t& id : inputs) id = known(id);
   drop_words(inputs, options_.dropout.words, noise);
 
   const DropoutSite site(options_.dropout, noise);
@@ -162,8 +191,12 @@ Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& obj
                                        ops::row_ids(steps.sequence_of_rows()));
     unrolled = pass.teacher_force(embedded, steps, start, of);
   }
-  const auto xent = ops::projected_xent(unrolled.readouts, output_.weight, output_.bias, targets,
-                                        {.smoothing = objective.smoothing, .scale = scale});
+  std::vector<int32_t> source_of_row = steps.sequence_of_rows();
+  for (int32_t& b : source_of_row) b = of[static_cast<size_t>(b)];
+  const Sentences copies =
+      options_.copy ? permuted(batch.copies, encoded.memory.shape.sequence_of_rank()) : Sentences();
+  const auto xent = this->xent(unrolled, std::move(source_of_row), copies, targets,
+                               {.smoothing = objective.smoothing, .scale = scale});
   Seq2SeqLoss out{xent.loss, xent.loss_sum, xent.nll_sum, xent.correct, steps.N()};
   if (unrolled.coverage_loss) {
     out.loss = ops::add(out.loss, ops::scale(unrolled.coverage_loss, objective.coverage * scale));

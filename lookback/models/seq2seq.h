@@ -8,12 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include "lookback/data/vocab.h"
 #include "lookback/decode/step_decoder.h"
 #include "lookback/models/sentences.h"
 #include "lookback/nn/decoder.h"
 #include "lookback/nn/encoder.h"
 #include "lookback/nn/front.h"
 #include "lookback/nn/init.h"
+#include "lookback/ops/copying.h"
 
 namespace lookback {
 
@@ -28,6 +30,7 @@ struct Seq2SeqOptions {
   SpellingOptions spelling = {};
   int64_t readout = 0;
   std::string tie = "none";
+  bool copy = false;
   DropoutOptions dropout;
   InitOptions init;
 
@@ -51,6 +54,10 @@ struct Seq2SeqOptions {
         .range(0, 65536);
     v("tie", tie, "share embeddings: none; decoder: target input and output; all: source, target input and output")
         .choices({"none", "decoder", "all"});
+    v("copy", copy,
+      "outputs may also repeat words of their source, known or not: each token is written or copied, as a gate says, "
+      "and "
+      "copied from where the attention is (pointer-generator, See et al. 2017); needs attention");
     dropout.fields(v);
     v("init", init);
   }
@@ -69,8 +76,7 @@ struct ObjectiveOptions {
         .range(0, 0.999);
     v("coverage", coverage,
       "weight of the coverage loss, which punishes looking where the decoder has looked before: sum of min(weights, "
-      "sum "
-      "of the weights before) (See et al. 2017); 0 is off; the decoder then runs step by step")
+      "sum of the weights before) (See et al. 2017); 0 is off; the decoder then runs step by step")
         .range(0, 1000);
     v("sampling", sampling,
       "scheduled sampling (Bengio et al. 2015), how the share of inputs taken from the model itself grows: none, "
@@ -88,9 +94,17 @@ struct ObjectiveOptions {
   double sampled_share(uint64_t step) const;
 };
 
-// Sentence pairs as ids, without <s> and </s>; where the front reads them, how sources are written (data::Spelling).
+// Sentence pairs as ids, without <s> and </s>; where the front reads them, how sources are written (data::Spelling);
+// where outputs copy, what source tokens are as tokens of the output (data::ExtendedVocabulary), and targets may have
+// such ids too. kPad there: no token of an output.
 struct Seq2SeqBatch {
-  Sentences source, target, spellings = {};
+  Sentences source, target, spellings = {}, copies = {};
+};
+
+// Sources to search for outputs of. candidates[b]: the ascending tokens that sentence b's outputs may hold; none at
+// all: the whole vocabulary. spellings, copies: as in a batch.
+struct Seq2SeqSources {
+  Sentences source, candidates = {}, spellings = {}, copies = {};
 };
 
 struct Seq2SeqLoss {
@@ -116,10 +130,9 @@ class Seq2Seq {
 
   static constexpr int64_t kAllTogether = std::numeric_limits<int64_t>::max();
   // A decoder for search over these source sentences; no gradients. Only `together` of them start: the others
-  // wait, and are read as many at a time when there is room. candidates[b]: the ascending tokens that sentence b's
-  // outputs may hold; none at all: the whole vocabulary. spellings: as in a batch. The model must outlive it.
-  std::unique_ptr<decode::StepDecoder> decoder(Sentences sources, int64_t together = kAllTogether,
-                                               Sentences candidates = {}, Sentences spellings = {}) const;
+  // wait, and are read as many at a time when there is room. With copying its vocabulary is longer by the most words
+  // that any source has for itself. The model must outlive it.
+  std::unique_ptr<decode::StepDecoder> decoder(Seq2SeqSources sources, int64_t together = kAllTogether) const;
 
   // A step of writing an output: what it read and wrote, its numbers, and the three likeliest tokens with their
   // probabilities.
@@ -127,10 +140,12 @@ class Seq2Seq {
     int32_t read, written;
     StepTrace trace = {};
     std::vector<std::pair<int32_t, double>> likeliest = {};
+    double copying = 0;  // the gate's share of what is copied
   };
-  // Every step of writing `target`, and its end, for a source that is not empty.
-  std::vector<TracedStep> trace(const std::vector<int32_t>& source, const std::vector<int32_t>& target,
-                                const std::vector<int32_t>& spelling = {}) const;
+  // Every step of writing the one target of a batch, and its end, for a source that is not empty.
+  std::vector<TracedStep> trace(const Seq2SeqBatch& pair) const;
+  // With copying, how likely each of its tokens, and the end, is to be copied and not written: 1 - g.
+  std::vector<double> copying(const Seq2SeqBatch& pair) const;
 
   void params(ParamVisitor& v);
   // [vocabulary, embedding] of each side; one table where all are tied
@@ -147,7 +162,14 @@ class Seq2Seq {
   Sequence embed_source(const Sentences& sentences, const Sentences& spellings, Noise* noise) const;
   DecoderPass::Input sampled_input(const DecoderPass& pass, const DropoutSite& site, std::vector<int32_t> truth,
                                    const Var& last_readout, double share, Noise& noise) const;
+  void check_batch(const Seq2SeqBatch& batch) const;
+  // A token of the vocabulary; <unk> for one that a source has for itself.
+  int32_t known(int32_t token) const { return token < vocabularies_.target ? token : data::kUnk; }
+  ops::XentOut xent(const Unrolled& steps, std::vector<int32_t> source_of_row, const Sentences& copies,
+                    const std::vector<int32_t>& targets, const ops::XentOptions& options) const;
   Var project(const Var& readout) const;
+  // The mixture's gate and weights for rows that look at these sentences, by their ranks.
+  ops::Copying copying_of(const Var& readout, const Var& weights, Sentences copies, ops::RowIds sentence_of_row) const;
 
   Seq2SeqOptions options_;
   Vocabularies vocabularies_;
@@ -155,7 +177,8 @@ class Seq2Seq {
   Embedding target_embedding_;
   Encoder encoder_;
   Decoder decoder_;
-  Linear output_;  // its weight is target_embedding_'s when tied
+  Linear output_;     // its weight is target_embedding_'s when tied
+  Linear copy_gate_;  // [1, R], with copying
 };
 
 }  // namespace lookback

@@ -12,11 +12,13 @@ namespace lookback {
 
 class Seq2SeqDecoder final : public decode::StepDecoder {
  public:
-  Seq2SeqDecoder(const Seq2Seq& model, Sentences sources, int64_t together, Sentences candidates, Sentences spellings)
+  Seq2SeqDecoder(const Seq2Seq& model, Seq2SeqSources sources, int64_t together)
       : model_(model),
-        sources_(std::move(sources)),
-        spellings_(std::move(spellings)),
-        candidates_(std::move(candidates)),
+        sources_(std::move(sources.source)),
+        spellings_(std::move(sources.spellings)),
+        candidates_(std::move(sources.candidates)),
+        copies_(std::move(sources.copies)),
+        vocabulary_(model.vocabularies_.target),
         together_(std::min(together, std::ssize(sources_))) {
     check_ids(sources_, model.vocabularies_.source, "source");
     check_ids(candidates_, model.vocabularies_.target, "candidate");
@@ -24,6 +26,11 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
           " sentences for ", sources_.size());
     check(candidates_.empty() || candidates_.size() == sources_.size(), "decoder: candidates of ", candidates_.size(),
           " sentences for ", sources_.size());
+    if (copies()) {
+      check(candidates_.empty(), "decoder: a model that copies has no shortlist");
+      check_copies(sources_, copies_);
+      for (const auto& tokens : copies_) vocabulary_ = extended_size(tokens, vocabulary_);
+    }
     const NoGrad off;
     read_sources();
     admit(together_);
@@ -35,11 +42,14 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     for (const int32_t id : tokens)
       check(0 <= id && id < vocabulary(), "target token ", id, " is not in a vocabulary of ", vocabulary());
     const Var& table = model_.target_embedding_.weight;
-    const ops::RowIds ids = ops::row_ids({tokens.begin(), tokens.end()});
+    std::vector<int32_t> known;
+    for (const int32_t id : tokens) known.push_back(model_.known(id));
+    const ops::RowIds ids = ops::row_ids(std::move(known));
     const Var x_part = std::ssize(tokens) <= kFewRows ? pass_->input_part(table, ids) : Var();
     const DecoderStep out = pass_->step(x_part, ops::gather_rows(table, ids), of_, state_);
     Tensor weights;
     if (out.weights) weights = shortening_ == 1 ? out.weights.value() : weights_over_tokens(out.weights.value());
+    if (copies()) return {mixture(out), weights, {}};
     if (!candidates_.empty()) return {shortlist_.logits(out.readout, *of_), weights, shortlist_.candidates(*of_)};
     if (best != kAll && few_decide_) {
       if (auto few = ops::top_k(out.readout, model_.output_.weight, model_.output_.bias, best)) {
@@ -63,7 +73,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     of_ = ops::row_ids(std::move(of));
   }
 
-  int64_t vocabulary() const override { return model_.vocabularies_.target; }
+  int64_t vocabulary() const override { return vocabulary_; }
   int64_t waiting() const override { return std::ssize(sources_) - read_ + std::ssize(ready_) - taken_; }
 
   void admit(int64_t n) override {
@@ -84,6 +94,12 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
  private:
   static constexpr int64_t kFewRows = 6;  // for which reading a weight takes longer than computing with it
 
+  bool copies() const { return model_.options_.copy; }
+  Tensor mixture(const DecoderStep& out) const {
+    const ops::Copying copying = model_.copying_of(out.readout, out.weights, own_copies_, of_);
+    return ops::copy_logits(model_.project(out.readout).value(), copying, vocabulary_ - model_.vocabularies_.target);
+  }
+
   Tensor weights_over_tokens(const Tensor& weights) const {
     std::vector<int64_t> lengths;
     for (const int32_t s : *of_) lengths.push_back(tokens_[static_cast<size_t>(s)]);
@@ -103,7 +119,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     auto pass = std::make_unique<DecoderPass>(model_.decoder_, encoded, DropoutOptions{}, nullptr);
     ready_ = shape.rank_of_sequence();
     start_ = pass->start(encoded).gather(ops::row_ids(ready_));
-    Sentences own;  // candidates of the pass's sentences
+    Sentences own, own_copies;  // candidates and copies of the pass's sentences
     std::vector<int64_t> tokens;
     if (pass_) {
       std::vector<int32_t> kept(*of_), of;
@@ -116,6 +132,8 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
       for (const int32_t s : kept) tokens.push_back(tokens_[static_cast<size_t>(s)]);
       if (!candidates_.empty())
         for (const int32_t s : kept) own.push_back(shortlist_.candidates_of(s));
+      if (copies())
+        for (const int32_t s : kept) own_copies.push_back(std::move(own_copies_[static_cast<size_t>(s)]));
       pass->merge_memory_of(*pass_, kept);
       of_ = ops::row_ids(std::move(of));
     }
@@ -127,17 +145,23 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
         own.push_back(std::move(candidates_[static_cast<size_t>(read_ + s)]));
       shortlist_.assign(model_.output_, std::move(own));
     }
+    if (copies())
+      for (const int32_t s : shape.sequence_of_rank())
+        own_copies.push_back(std::move(copies_[static_cast<size_t>(read_ + s)]));
+    own_copies_ = std::move(own_copies);
     read_ += count, taken_ = 0;
   }
 
   const Seq2Seq& model_;
   const int64_t shortening_ = model_.encoder_.shortening();
-  Sentences sources_, spellings_, candidates_;
+  Sentences sources_, spellings_, candidates_, copies_;
+  int64_t vocabulary_;
   int64_t together_;
   int64_t read_ = 0;  // sentences encoded so far
   std::unique_ptr<DecoderPass> pass_;
   ops::RowIds of_ = ops::row_ids({});  // the sentence of pass_ each row looks at
   std::vector<int64_t> tokens_;        // of each sentence of pass_
+  Sentences own_copies_;               // of these, with copying
   DecoderState state_;
   OutputShortlist shortlist_;
   // The sentences read last: where pass_ has them, how they start, and how many have a row.
@@ -148,10 +172,8 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
   bool few_decide_ = true;                       // no step so far had to look at all tokens to find the best
 };
 
-std::unique_ptr<decode::StepDecoder> Seq2Seq::decoder(Sentences sources, int64_t together, Sentences candidates,
-                                                      Sentences spellings) const {
-  return std::make_unique<Seq2SeqDecoder>(*this, std::move(sources), together, std::move(candidates),
-                                          std::move(spellings));
+std::unique_ptr<decode::StepDecoder> Seq2Seq::decoder(Seq2SeqSources sources, int64_t together) const {
+  return std::make_unique<Seq2SeqDecoder>(*this, std::move(sources), together);
 }
 
 }  // namespace lookback

@@ -7,25 +7,46 @@
 
 namespace lookback {
 
-std::vector<Seq2Seq::TracedStep> Seq2Seq::trace(const std::vector<int32_t>& source, const std::vector<int32_t>& target,
-                                                const std::vector<int32_t>& spelling) const {
+std::vector<Seq2Seq::TracedStep> Seq2Seq::trace(const Seq2SeqBatch& pair) const {
   const NoGrad off;
-  check_ids({source}, vocabularies_.source, "source");
-  check_ids({target}, vocabularies_.target, "target");
-  const Encoded encoded = encoder_(embed_source({source}, {spelling}, nullptr), {}, nullptr);
+  check_batch(pair);
+  const std::vector<int32_t>& target = pair.target[0];
+  const Encoded encoded = encoder_(embed_source(pair.source, pair.spellings, nullptr), {}, nullptr);
   const DecoderPass pass(decoder_, encoded, {}, nullptr);
   DecoderState state = pass.start(encoded);
   std::vector<TracedStep> out;
   decode::RowScan scan;
   for (size_t t = 0; t <= target.size(); ++t) {
     TracedStep step{.read = t ? target[t - 1] : data::kBos, .written = t < target.size() ? target[t] : data::kEos};
-    const Var embedded = ops::gather_rows(target_embedding_.weight, ops::row_ids({step.read}));
+    const Var embedded = ops::gather_rows(target_embedding_.weight, ops::row_ids({known(step.read)}));
     const DecoderStep done = pass.step(Var(), embedded, ops::row_ids({0}), state, &step.trace);
-    decode::scan_row(project(done.readout).value().span<float>(), 3, {}, scan);
+    Tensor logits = project(done.readout).value();
+    if (options_.copy) {
+      const ops::Copying copying = copying_of(done.readout, done.weights, pair.copies, ops::row_ids({0}));
+      logits = ops::copy_logits(logits, copying, extended_size(pair.copies[0], vocabularies_.target) - logits.dim(1));
+      step.copying = 1 / (1 + elementary::exp(static_cast<double>(copying.gate.value().data<float>()[0])));
+    }
+    decode::scan_row(logits.span<float>(), 3, {}, scan);
     for (const auto& [logit, token] : scan.top)
       step.likeliest.emplace_back(token, elementary::exp(logit - scan.log_sum_exp));
     out.push_back(std::move(step));
   }
+  return out;
+}
+
+std::vector<double> Seq2Seq::copying(const Seq2SeqBatch& pair) const {
+  const NoGrad off;
+  check(options_.copy, "this model does not copy");
+  check_batch(pair);
+  const Encoded encoded = encoder_(embed_source(pair.source, pair.spellings, nullptr), {}, nullptr);
+  const DecoderPass pass(decoder_, encoded, {}, nullptr);
+  std::vector<int32_t> read{data::kBos};
+  for (const int32_t id : pair.target[0]) read.push_back(known(id));
+  const Steps steps(std::vector<int64_t>{std::ssize(read)});
+  const Var embedded = ops::gather_rows(target_embedding_.weight, ops::row_ids(std::move(read)));
+  const Tensor gate = copy_gate_(pass.teacher_force(embedded, steps, pass.start(encoded), {0}).readouts).value();
+  std::vector<double> out;
+  for (const float z : gate.span<float>()) out.push_back(1 / (1 + elementary::exp(static_cast<double>(z))));
   return out;
 }
 

@@ -46,10 +46,10 @@ TEST(OutputShortlist, GivesTheLogitsOfEachSentencesOwnTokensWhateverTheOthersMay
       o.decoder.hidden = 40, o.embedding = 24, o.tie = tie;
       Seq2Seq model(o, {kVocabulary, kVocabulary}, 1);
       // Sentences 0 to 3, then 4 and 5 join when 1 has left.
-      const auto decoder = model.decoder(batch.source, 4, lists);
+      const auto decoder = model.decoder({batch.source, lists}, 4);
       auto out = decoder->step(std::vector<int32_t>(4, data::kBos));
       for (const size_t k : {0U, 2U}) {
-        const auto whole = model.decoder({batch.source[k]})->step(std::vector<int32_t>{data::kBos});
+        const auto whole = model.decoder({{batch.source[k]}})->step(std::vector<int32_t>{data::kBos});
         const Row row = row_of(out, static_cast<int64_t>(k));
         EXPECT_EQ(row.candidates, lists[k]);
         for (size_t c = 0; c < lists[k].size(); ++c)
@@ -62,7 +62,7 @@ TEST(OutputShortlist, GivesTheLogitsOfEachSentencesOwnTokensWhateverTheOthersMay
           {0, {1, 7}}, {2, {1, 8}}, {3, {1, 9}}, {4, {1}}};
       for (size_t n = 0; n < said.size(); ++n) {
         const auto [k, tokens] = said[n];
-        const auto alone = model.decoder({batch.source[k]}, 1, {lists[k]});
+        const auto alone = model.decoder({{batch.source[k]}, {lists[k]}}, 1);
         decode::StepOutput last;
         for (const int32_t token : tokens) last = alone->step(std::vector<int32_t>{token});
         const Row want = row_of(last, 0), got = row_of(out, static_cast<int64_t>(n));
@@ -74,8 +74,8 @@ TEST(OutputShortlist, GivesTheLogitsOfEachSentencesOwnTokensWhateverTheOthersMay
 
 TEST(OutputShortlist, RefusesWhatIsNoCandidate) {
   Seq2Seq model(small_options(), {20, 20}, 1);
-  EXPECT_THROW(model.decoder({{4}}, 1, {{2, 20}}), ShapeError);
-  EXPECT_THROW(model.decoder({{4}, {5}}, 1, {{2, 4}}), ShapeError);
+  EXPECT_THROW(model.decoder({{{4}}, {{2, 20}}}, 1), ShapeError);
+  EXPECT_THROW(model.decoder({{{4}, {5}}, {{2, 4}}}, 1), ShapeError);
 }
 
 }  // namespace

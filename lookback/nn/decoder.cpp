@@ -103,16 +103,16 @@ void Decoder::params(ParamVisitor& v) {
 }
 
 DecoderPass::DecoderPass(const Decoder& decoder, const Encoded& source, const DropoutOptions& dropout, Noise* noise,
-                         CoverageLoss coverage_loss)
+                         const UnrollOptions& wanted)
     : decoder_(decoder),
       memory_(source.memory.shape.memory()),
-      coverage_loss_(coverage_loss),
+      wanted_(wanted),
       noise_(noise),
       layers_(decoder.layers_) {
   if (const Attention* attention = decoder.attention_.get()) {
     source_ = attention->prepare(rows_in(source.memory, RowOrder::by_sequence));
     remembers_ = attention->remembers();
-    remembers_.coverage |= coverage_loss == CoverageLoss::yes;
+    remembers_.coverage |= wanted.coverage_loss;
   }
   for (ops::RecurrentWeights& w : layers_) w.w_hh = drop_weights(w.w_hh, dropout, noise);
   for (size_t k = 1; k < layers_.size(); ++k) between_.emplace_back(dropout, noise);
@@ -229,7 +229,7 @@ void DecoderPass::trace_output(StepTrace& trace, const ops::Attended& attended, 
 
 Unrolled DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& sentence_of_sequence,
                              const std::function<Input(int64_t, const Var&)>& input) const {
-  std::vector<Var> readouts;
+  std::vector<Var> readouts, weights;
   Unrolled out;
   ops::RowIds sentence_of_row;
   const int64_t bptt = decoder_.options_.time.bptt;
@@ -244,24 +244,26 @@ Unrolled DecoderPass::unroll(const Steps& steps, DecoderState state, const std::
     const Var covered = state.attention.coverage;
     const DecoderStep done = step(in.x_part, in.embedded, sentence_of_row, state);
     readouts.push_back(done.readout);
-    if (coverage_loss_ == CoverageLoss::no) continue;
+    if (wanted_.weights) weights.push_back(done.weights);
+    if (!wanted_.coverage_loss) continue;
     const Var loss = ops::coverage_loss(done.weights, covered);
     out.coverage_loss = out.coverage_loss ? ops::add(out.coverage_loss, loss) : loss;
   }
   out.readouts = ops::concat_rows(readouts);
+  if (wanted_.weights) out.weights = ops::concat_rows(weights);
   return out;
 }
 
 Unrolled DecoderPass::teacher_force(const Var& embedded, const Steps& steps, const DecoderState& state,
                                     const std::vector<int32_t>& sentence_of_sequence) const {
-  const bool stepwise = coverage_loss_ == CoverageLoss::yes;
-  if (!stepwise && decoder_.at_once()) return {teacher_force_batched(embedded, steps, state, sentence_of_sequence), {}};
-  if (auto loop = stepwise ? std::nullopt : fused_form()) {
+  if (!wanted_.coverage_loss && decoder_.at_once())
+    return teacher_force_batched(embedded, steps, state, sentence_of_sequence);
+  if (auto loop = wanted_.coverage_loss || wanted_.weights ? std::nullopt : fused_form()) {
     loop->dropout = {after_readout_.rate(), after_readout_.streams(steps.T())};
     const CellState& first = state.layers[0];
-    return {ops::attentive_lstm(*loop, embedded, steps, {first.h, first.c},
-                                {source_.keys, source_.values, {memory_, ops::row_ids(sentence_of_sequence)}}),
-            {}};
+    return {.readouts =
+                ops::attentive_lstm(*loop, embedded, steps, {first.h, first.c},
+                                    {source_.keys, source_.values, {memory_, ops::row_ids(sentence_of_sequence)}})};
   }
   const Var x_part = input_part(embedded);
   return unroll(steps, state, sentence_of_sequence, [&](int64_t t, const Var&) {
@@ -287,8 +289,8 @@ std::optional<ops::AttentiveLstm> DecoderPass::fused_form() const {
 
 // Nothing a step reads depends on the attention before it, so the cells run
 // first, whole sequences at a time, and then all rows attend together.
-Var DecoderPass::teacher_force_batched(const Var& embedded, const Steps& steps, const DecoderState& state,
-                                       const std::vector<int32_t>& sentence_of_sequence) const {
+Unrolled DecoderPass::teacher_force_batched(const Var& embedded, const Steps& steps, const DecoderState& state,
+                                            const std::vector<int32_t>& sentence_of_sequence) const {
   const auto run = cell_kind(decoder_.options_.cell) == CellKind::gru ? &ops::gru : &ops::lstm;
   const auto sequences = ops::row_ids(steps.sequence_of_rows());
   Var top = embedded;
@@ -301,7 +303,8 @@ Var DecoderPass::teacher_force_batched(const Var& embedded, const Steps& steps, 
   std::vector<int32_t> sentence_of_row;
   for (const int32_t b : *sequences) sentence_of_row.push_back(sentence_of_sequence[static_cast<size_t>(b)]);
   const auto attended = attend(top, ops::row_ids(std::move(sentence_of_row)), {});
-  return after_readout_.sequence(read_out(top, attended.context, embedded), sequences);
+  return {.readouts = after_readout_.sequence(read_out(top, attended.context, embedded), sequences),
+          .weights = wanted_.weights ? attended.weights : Var()};
 }
 
 }  // namespace lookback

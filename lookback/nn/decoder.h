@@ -86,13 +86,15 @@ struct DecoderStep {
   Var weights;  // [N, T] attention; absent in a decoder without it
 };
 
-// What all steps of a batch gave.
+// What all steps of a batch gave: what a pass was asked for, and always the readouts.
 struct Unrolled {
-  Var readouts;  // [N, R]
-  // [1] sum over all steps of min(weights, coverage); only where the pass has CoverageLoss::yes   (See et al. 2017)
-  Var coverage_loss;
+  Var readouts;       // [N, R]
+  Var weights;        // [N, T] attention
+  Var coverage_loss;  // [1] sum over all steps of min(weights, coverage)   (See et al. 2017)
 };
-enum class CoverageLoss { no, yes };
+struct UnrollOptions {
+  bool weights = false, coverage_loss = false;
+};
 
 class Decoder;
 
@@ -101,8 +103,9 @@ class Decoder;
 class DecoderPass {
  public:
   // Without noise: no dropout, and attention as in prediction. With the coverage loss the decoder runs step by step.
+  // What `wanted` says needs attention.
   DecoderPass(const Decoder& decoder, const Encoded& source, const DropoutOptions& dropout, Noise* noise,
-              CoverageLoss coverage_loss = CoverageLoss::no);
+              const UnrollOptions& wanted = {});
 
   // The state before the first step, one row per source sentence.
   DecoderState start(const Encoded& source) const;
@@ -134,15 +137,15 @@ class DecoderPass {
   void trace_output(StepTrace& trace, const ops::Attended& attended, const Var& readout) const;
   Var read_out(const Var& top, const Var& context, const Var& embedded) const;
   Var layer_output(size_t layer, const Var& h, const Var& below) const;
-  Var teacher_force_batched(const Var& embedded, const Steps& steps, const DecoderState& state,
-                            const std::vector<int32_t>& sentence_of_sequence) const;
+  Unrolled teacher_force_batched(const Var& embedded, const Steps& steps, const DecoderState& state,
+                                 const std::vector<int32_t>& sentence_of_sequence) const;
   std::optional<ops::AttentiveLstm> fused_form() const;
 
   const Decoder& decoder_;
   MemoryLayout memory_;
   Attention::Prepared source_;
   Remembers remembers_;
-  CoverageLoss coverage_loss_;
+  UnrollOptions wanted_;
   Noise* noise_;
   std::vector<ops::RecurrentWeights> layers_;  // recurrent weights perhaps dropped
   std::vector<DropoutSite> between_;

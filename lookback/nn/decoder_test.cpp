@@ -271,7 +271,8 @@ TEST(Decoder, CoverageLossIsWhatTwoStepsShare) {
   for (const char* score : {"general", "additive", "location", "coverage"}) {
     const Pair s({.hidden = 3}, {.hidden = 6, .input_feeding = false}, score);
     const Encoded encoded = s.encoder({s.source, Ragged(s.source_lengths), RowOrder::by_step}, {}, nullptr);
-    const DecoderPass plain(s.decoder, encoded, {}, nullptr), pass(s.decoder, encoded, {}, nullptr, CoverageLoss::yes);
+    const DecoderPass plain(s.decoder, encoded, {}, nullptr),
+        pass(s.decoder, encoded, {}, nullptr, {.coverage_loss = true});
     const Steps steps(std::vector<int64_t>{2, 2});
     const std::vector<int32_t> sentences = {0, 1};
     const Var target = ops::slice_rows(s.target, 0, 4);

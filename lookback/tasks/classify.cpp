@@ -246,8 +246,7 @@ Classify::Network Classify::Network::open(const io::ModelFolder& folder) {
   Network out;
   read_fields(folder.open("config.json"), fields_of(out.config));
   out.tokenizer = load_tokenizer(folder);
-  check<FormatError>(out.tokenizer->size() == out.config.vocabulary, file, ": a vocabulary of ", out.config.vocabulary,
-                     ", but the tokenizer has ", out.tokenizer->size());
+  check_vocabulary(folder, *out.tokenizer, out.config.vocabulary);
   try {
     out.labels = std::make_shared<data::Labels>(out.config.labels, out.config.label, file);
     if (out.config.model.front.spelling.any())

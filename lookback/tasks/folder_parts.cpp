@@ -33,4 +33,9 @@ std::shared_ptr<data::Tokenizer> load_tokenizer(const io::ModelFolder& folder, c
   return data::parse_tokenizer(folder.read(name, kMaxBytes), folder.path_of(name));
 }
 
+void check_vocabulary(const io::ModelFolder& folder, const data::Tokenizer& tokenizer, int64_t vocabulary) {
+  check<FormatError>(tokenizer.size() == vocabulary, folder.path(), "/config.json: a vocabulary of ", vocabulary,
+                     ", but the tokenizer has ", tokenizer.size());
+}
+
 }  // namespace lookback::tasks

@@ -11,6 +11,7 @@
 namespace lookback::tasks {
 
 constexpr const char* kWeightsFile = "model.safetensors";
+constexpr const char* kGenerationFile = "generation_config.json";
 
 // Sets fields from what a JSON file of a model folder says. Throws FormatError for what does not fit.
 void read_fields(const io::File& file, Fields fields);
@@ -20,5 +21,7 @@ void read_fields(const io::File& file, Fields fields);
 std::string save_tokenizer(const data::Tokenizer& tokenizer, const std::string& folder, const std::string& place = "");
 // Throws FormatError, also if the folder has both kinds of file, and IoError.
 std::shared_ptr<data::Tokenizer> load_tokenizer(const io::ModelFolder& folder, const std::string& place = "");
+// Throws FormatError, naming config.json, unless a tokenizer has as many entries as the model's configuration says.
+void check_vocabulary(const io::ModelFolder& folder, const data::Tokenizer& tokenizer, int64_t vocabulary);
 
 }  // namespace lookback::tasks

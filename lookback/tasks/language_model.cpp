@@ -16,8 +16,6 @@
 namespace lookback::tasks {
 namespace {
 
-constexpr const char* kGenerationFile = "generation_config.json";
-
 LanguageTask::Network make(const LanguageTask::Recipe& recipe, std::shared_ptr<data::Tokenizer> tokenizer) {
   LanguageTask::Network out{.config = {.vocabulary = tokenizer->size(), .model = recipe.model},
                             .tokenizer = std::move(tokenizer),
@@ -57,8 +55,7 @@ LanguageTask::Network LanguageTask::Network::open(const io::ModelFolder& folder)
   Network out;
   read_fields(folder.open("config.json"), fields_of(out.config));
   out.tokenizer = load_tokenizer(folder);
-  check<FormatError>(out.tokenizer->size() == out.config.vocabulary, file, ": a vocabulary of ", out.config.vocabulary,
-                     ", but the tokenizer has ", out.tokenizer->size());
+  check_vocabulary(folder, *out.tokenizer, out.config.vocabulary);
   if (folder.has(kGenerationFile)) read_fields(folder.open(kGenerationFile), fields_of(out.generation));
   try {
     out.model = std::make_unique<LanguageModel>(out.config.model, out.config.vocabulary, LanguageModel::kNoInit);

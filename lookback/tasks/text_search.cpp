@@ -1,5 +1,6 @@
 // Prediction with one or several models of text into text.
 #include <algorithm>
+#include <cmath>
 
 #include "lookback/base/utf8.h"
 #include "lookback/decode/ensemble.h"
@@ -17,26 +18,41 @@ using Networks = TextToTextTask::Networks;
 
 // One input as ids.
 struct Job {
-  std::vector<int32_t> source, prefix, spelling = {};
+  std::vector<int32_t> source, prefix, spelling = {}, copies = {};
+  StringList own_words = {};  // of the source, that the output's vocabulary lacks and may copy
   std::optional<std::vector<int32_t>> target = {};
   uint64_t key = 0;
+  int64_t cut = 0;  // source tokens that are not read
+
+  Seq2SeqBatch pair_with(std::vector<int32_t> output) const {
+    Seq2SeqBatch out{{source}, {std::move(output)}};
+    if (!spelling.empty()) out.spellings = {spelling};
+    if (!copies.empty()) out.copies = {copies};
+    return out;
+  }
 };
 
 // Malformed bytes become U+FFFD, so that every input gets its output; "" for a field that is not there.
-std::string text_of(const Input& input, const char* field) {
-  const std::string* text = input.find(field);
-  return text ? with_replacements(*text) : "";
-}
-
 Job job_of(const TextToText& network, const Input& input) {
   const Tokenizers& tokenizers = network.tokenizers;
   const std::string source = required_text(input, "source");
+  const auto target_ids = [&](const char* field) {
+    const std::string text = optional_text(input, field);
+    return network.extended ? network.extended->encode_beside(text, source) : tokenizers.target->encode(text);
+  };
   Job out{.source = network.features ? network.features->encode(required_text(input, "features"), source)
                                      : tokenizers.source->encode(source),
-          .prefix = tokenizers.target->encode(text_of(input, "prefix")),
+          .prefix = target_ids("prefix"),
           .key = static_cast<uint64_t>(input.line)};
+  out.cut = network.first_tokens ? std::max<int64_t>(0, std::ssize(out.source) - network.first_tokens->limit()) : 0;
+  out.source.resize(out.source.size() - static_cast<size_t>(out.cut));
   if (network.spelling) out.spelling = network.spelling->encode(source);
-  if (input.find("score")) out.target = tokenizers.target->encode(text_of(input, "score"));
+  if (network.extended) {
+    out.copies = network.extended->encode(source);
+    out.copies.insert(out.copies.begin(), out.source.size() - out.copies.size(), data::kPad);  // features
+    out.own_words = network.extended->own_words(source);
+  }
+  if (input.find("score")) out.target = target_ids("score");
   return out;
 }
 
@@ -52,28 +68,26 @@ std::vector<size_t> by_length(const std::vector<Job>& jobs) {
 }
 
 struct Chosen {
-  Sentences sources, spellings, targets;
+  Seq2SeqSources sources;
+  Sentences targets;
   std::vector<decode::SourceInfo> infos;
 
   Chosen(const std::vector<Job>& jobs, std::span<const size_t> which) {
     for (const size_t k : which) {
       const Job& job = jobs[k];
-      sources.push_back(job.source);
-      if (!job.spelling.empty()) spellings.push_back(job.spelling);
+      sources.source.push_back(job.source);
+      if (!job.spelling.empty()) sources.spellings.push_back(job.spelling);
+      if (!job.copies.empty()) sources.copies.push_back(job.copies);
       infos.push_back({.source_length = static_cast<int64_t>(job.source.size()), .prefix = job.prefix, .key = job.key});
       if (job.target) targets.push_back(*job.target);
     }
   }
 };
 
-std::unique_ptr<decode::StepDecoder> make_decoder(Networks networks, Chosen& of, const TextOptions& options,
-                                                  Sentences candidates = {}) {
-  if (networks.size() == 1)
-    return networks[0]->model->decoder(std::move(of.sources), options.batch, std::move(candidates),
-                                       std::move(of.spellings));
+std::unique_ptr<decode::StepDecoder> make_decoder(Networks networks, Chosen& of, const TextOptions& options) {
+  if (networks.size() == 1) return networks[0]->model->decoder(std::move(of.sources), options.batch);
   std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
-  for (const TextToText* n : networks)
-    decoders.push_back(n->model->decoder(of.sources, options.batch, candidates, of.spellings));
+  for (const TextToText* n : networks) decoders.push_back(n->model->decoder(of.sources, options.batch));
   return std::make_unique<decode::Ensemble>(std::move(decoders), options.ensemble == "probability"
                                                                      ? decode::EnsembleMean::probabilities
                                                                      : decode::EnsembleMean::log_probabilities);
@@ -85,11 +99,11 @@ void search_for(Networks networks, const std::vector<Job>& jobs, const std::vect
                 const TextOptions& options, Found& out) {
   if (which.empty()) return;
   Chosen all(jobs, which);
-  Sentences candidates;
   if (options.shortlist > 0)
     for (const size_t k : which)
-      candidates.push_back(networks[0]->shortlist->candidates(jobs[k].source, jobs[k].prefix, options.shortlist));
-  const auto decoder = make_decoder(networks, all, options, std::move(candidates));
+      all.sources.candidates.push_back(
+          networks[0]->shortlist->candidates(jobs[k].source, jobs[k].prefix, options.shortlist));
+  const auto decoder = make_decoder(networks, all, options);
   auto found = decode::search(*decoder, all.infos, options.search);
   for (size_t k = 0; k < which.size(); ++k) out[which[k]] = std::move(found[k]);
 }
@@ -121,40 +135,78 @@ Found search(Networks networks, const std::vector<Job>& jobs, const TextOptions&
   return out;
 }
 
-// The text with each unknown word as the text of the source token it looked at.
-std::string with_unknowns_replaced(const TextToText& network, const decode::Hypothesis& h, const Input& input) {
-  const Tokenizers& tokenizers = network.tokenizers;
-  std::string out = tokenizers.target->decode(h.tokens);
-  const auto unknowns = decode::unknown_sources(h, data::kUnk);
-  if (unknowns.empty()) return out;
-  const std::string source = text_of(input, "source");
-  const auto words = network.features ? network.features->surfaces(text_of(input, "features"), source)
-                                      : tokenizers.source->surfaces(source);
+// What each source token stands for in the text.
+StringList source_words(const TextToText& network, const Input& input) {
+  const std::string source = optional_text(input, "source");
+  return network.features ? network.features->surfaces(optional_text(input, "features"), source)
+                          : network.tokenizers.source->surfaces(source);
+}
+
+// The text of an output. Words that were copied are the source's, and with replace_unk so are unknown ones: the text
+// of the source token that they looked at.
+std::string text_of(const TextToText& network, const Job& job, const decode::Hypothesis& h, const Input& input,
+                    bool replace_unk) {
+  const data::Tokenizer& tokenizer = *network.tokenizers.target;
+  decode::Hypothesis known = h;  // words from elsewhere as unknown ones
+  StringList words;              // what these are
+  for (int32_t& id : known.tokens)
+    if (id >= tokenizer.size())
+      words.push_back(job.own_words.at(static_cast<size_t>(id - tokenizer.size()))), id = data::kUnk;
+    else if (id == data::kUnk)
+      words.emplace_back(data::kUnkSurface);
+  std::string out = tokenizer.decode(known.tokens);
+  if (words.empty()) return out;
+  if (replace_unk) {
+    const auto unknowns = decode::unknown_sources(known, data::kUnk);
+    const StringList source = source_words(network, input);
+    for (size_t k = 0; k < unknowns.size(); ++k)
+      if (h.tokens[static_cast<size_t>(unknowns[k].position)] == data::kUnk && unknowns[k].source >= 0)
+        words[k] = source.at(static_cast<size_t>(unknowns[k].source));
+  }
   size_t at = 0;
-  for (const auto& [position, from] : unknowns) {
+  for (const std::string& word : words) {
     at = out.find(data::kUnkSurface, at);
     if (at == std::string::npos) break;
-    const std::string word(from >= 0 ? words.at(static_cast<size_t>(from)) : data::kUnkSurface);
     out.replace(at, data::kUnkSurface.size(), word);
     at += word.size();
   }
   return out;
 }
 
-// {"tokens", "token_log_probs", "alignment"}: tokens as the model wrote them; a log-probability for each, and for the
-// end if it ended; weights [U, T] over the prediction's "source", empty without attention.
-io::JsonObject details_of(const Tokenizers& tokenizers, const decode::Hypothesis& h) {
-  return io::JsonObject()
-      .raw("tokens", io::json_list(tokenizers.target->pieces(h.tokens), io::json_quote))
-      .raw("token_log_probs", io::json_list(h.token_log_probs, [](double x) { return io::json_number(x); }))
-      .raw("alignment", io::json_matrix(h.alignment));
+// Tokens as the vocabulary has them, and copied ones as the source does.
+StringList pieces_of(const data::Tokenizer& target, const Job& job, const std::vector<int32_t>& ids) {
+  StringList out;
+  for (const int32_t id : ids)
+    out.push_back(id < target.size() ? target.piece(id) : job.own_words.at(static_cast<size_t>(id - target.size())));
+  return out;
 }
 
-std::string text_of(const TextToText& network, const decode::Hypothesis& h, const Input& input,
-                    const TextOptions& options) {
-  // Bytes that a model puts together need not be UTF-8.
-  return with_replacements(options.replace_unk ? with_unknowns_replaced(network, h, input)
-                                               : network.tokenizers.target->decode(h.tokens));
+// How likely each step was to copy rather than to write, the mean of an ensemble; none where the models do not copy.
+std::vector<double> copying_of(Networks networks, const Job& job, const decode::Hypothesis& h) {
+  std::vector<double> out;
+  if (!networks[0]->extended || job.source.empty()) return out;
+  for (const TextToText* n : networks) {
+    const std::vector<double> one = n->model->copying(job.pair_with(h.tokens));
+    out.resize(one.size());
+    for (size_t k = 0; k < one.size(); ++k) out[k] += one[k] / static_cast<double>(networks.size());
+  }
+  out.resize(std::min(out.size(), h.token_log_probs.size()));
+  return out;
+}
+
+// {"tokens", "token_log_probs", "alignment"}: tokens as the model wrote them; a log-probability for each, and for the
+// end if it ended; weights [U, T] over the prediction's "source", empty without attention. Of a model that copies also
+// "copying": how likely each step was to copy.
+io::JsonObject details_of(Networks networks, const Job& job, const decode::Hypothesis& h) {
+  const auto numbers = [](const std::vector<double>& all) {
+    return io::json_list(all, [](double x) { return io::json_number(x); });
+  };
+  io::JsonObject out;
+  out.raw("tokens", io::json_list(pieces_of(*networks[0]->tokenizers.target, job, h.tokens), io::json_quote))
+      .raw("token_log_probs", numbers(h.token_log_probs))
+      .raw("alignment", io::json_matrix(h.alignment));
+  if (networks[0]->extended) out.raw("copying", numbers(copying_of(networks, job, h)));
+  return out;
 }
 
 // What of the prefix, which has these ids, the vocabulary lacks; "" if nothing.
@@ -162,7 +214,7 @@ std::string unknown_in_prefix(const Tokenizers& tokenizers, const std::vector<in
   constexpr int64_t kShown = 5;
   std::string words;
   if (std::ranges::find(ids, data::kUnk) == ids.end()) return words;
-  const auto surfaces = tokenizers.target->surfaces(text_of(input, "prefix"));
+  const auto surfaces = tokenizers.target->surfaces(optional_text(input, "prefix"));
   int64_t unknown = 0;
   for (size_t k = 0; k < ids.size(); ++k)
     if (ids[k] == data::kUnk && ++unknown <= kShown) words += (words.empty() ? "'" : ", '") + surfaces.at(k) + "'";
@@ -173,7 +225,7 @@ std::string unknown_in_prefix(const Tokenizers& tokenizers, const std::vector<in
 // What the model does not know of an input's features; "" if nothing.
 std::string unknown_features(const TextToText& network, const Input& input) {
   if (!network.features) return "";
-  const StringList unknown = network.features->features().unknown(text_of(input, "features"));
+  const StringList unknown = network.features->features().unknown(optional_text(input, "features"));
   return unknown.empty() ? "" : "the model does not know the feature '" + joined(unknown, "', '") + "'";
 }
 
@@ -193,6 +245,8 @@ void TextToTextTask::check_options(Networks networks, const TextOptions& o, cons
                      " needs a model that was trained with shortlist.per_token of at least that");
   check<ConfigError>(o.shortlist == 0 || o.shortlist <= shortlist->per_token(), "shortlist = ", o.shortlist,
                      ": this model's has ", shortlist->per_token(), " tokens for each source token");
+  check<ConfigError>(o.shortlist == 0 || !networks[0]->extended, "shortlist = ", o.shortlist,
+                     " does not go with a model that copies");
   o.check_precision(log);
 }
 
@@ -212,12 +266,17 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
       out[k].warnings.emplace_back("prefix", std::move(unknown));
     if (std::string unknown = unknown_features(*networks[0], inputs[k]); !unknown.empty())
       out[k].warnings.emplace_back("features", std::move(unknown));
+    if (jobs[k].cut > 0)
+      out[k].warnings.emplace_back("source", str_cat("only the first ", jobs[k].source.size(), " of ",
+                                                     std::ssize(jobs[k].source) + jobs[k].cut, " tokens are read"));
     if (full) out[k].details.raw("source", io::json_list(tokenizers.source->pieces(jobs[k].source), io::json_quote));
     for (const decode::Hypothesis& h : found[k])
-      out[k].outputs.push_back({.text = text_of(*networks[0], h, inputs[k], options),
-                                .score = h.score,
-                                .log_prob = h.log_prob,
-                                .details = full ? details_of(tokenizers, h) : io::JsonObject()});
+      // Bytes that a model puts together need not be UTF-8.
+      out[k].outputs.push_back(
+          {.text = with_replacements(text_of(*networks[0], jobs[k], h, inputs[k], options.replace_unk)),
+           .score = h.score,
+           .log_prob = h.log_prob,
+           .details = full ? details_of(networks, jobs[k], h) : io::JsonObject()});
   }
   return out;
 }
@@ -226,11 +285,15 @@ viz::Figure TextToTextTask::explain(Networks networks, const Input& input, const
   const Tokenizers& tokenizers = networks[0]->tokenizers;
   const Job job = job_of(*networks[0], input);
   const decode::Hypothesis h = search(networks, {job}, options)[0][0];
+  const std::string text = with_replacements(text_of(*networks[0], job, h, input, options.replace_unk));
   viz::HeatMap map{.columns = {"source", tokenizers.source->pieces(job.source)},
-                   .rows = {"target", tokenizers.target->pieces(h.tokens)},
+                   .rows = {"target", pieces_of(*tokenizers.target, job, h.tokens)},
                    .weights = h.alignment,
-                   .title = text_of(input, "source") + " → " + text_of(*networks[0], h, input, options),
+                   .title = optional_text(input, "source") + " → " + text,
                    .row_scores = h.token_log_probs};
+  const std::vector<double> copied = copying_of(networks, job, h);
+  for (size_t k = 0; k < map.rows.tokens.size() && k < copied.size(); ++k)
+    map.rows.tokens[k] += str_cat(" [copied ", std::lround(100 * copied[k]), " %]");
   // The step that ended the output has a row of its own.
   if (!h.alignment.empty() && h.alignment.dim(0) == std::ssize(h.tokens) + 1) map.rows.tokens.push_back("</s>");
   return map;
@@ -242,7 +305,7 @@ std::string TextToTextTask::steps(Networks networks, const Input& input, const T
   check<ConfigError>(!job.source.empty(), "explain: --steps needs a text that is not empty");
   const auto target = job.target ? *job.target : search(networks, {job}, options)[0][0].tokens;
   const PrecisionScope scope(ops::available_precision(options.precision));
-  return steps_of(*networks[0]->model, networks[0]->tokenizers, {job.source, job.spelling}, target);
+  return steps_of(*networks[0]->model, networks[0]->tokenizers, job.pair_with(target), job.own_words);
 }
 
 }  // namespace lookback::tasks

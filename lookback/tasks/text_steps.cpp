@@ -40,20 +40,22 @@ std::string attention_table(const StepTrace& trace, const std::vector<std::strin
 
 }  // namespace
 
-std::string steps_of(const Seq2Seq& model, const Tokenizers& tokenizers, const SourceIds& ids,
-                     const std::vector<int32_t>& target) {
-  const std::vector<int32_t>& source = ids.tokens;
+std::string steps_of(const Seq2Seq& model, const Tokenizers& tokenizers, const Seq2SeqBatch& pair,
+                     const StringList& own_words) {
+  const std::vector<int32_t>& source = pair.source[0];
   std::vector<std::string> words;  // what each row of the memory stands for
   for (size_t t = 0; t < source.size(); ++t) {
     if (t % static_cast<size_t>(model.shortening()) == 0) words.emplace_back();
     words.back() += (words.back().empty() ? "" : " ") + viz::one_line(tokenizers.source->piece(source[t]));
   }
   const auto piece = [&](int32_t id) {
+    const int64_t own = id - tokenizers.target->size();
+    if (own >= 0) return viz::one_line(own_words.at(static_cast<size_t>(own)));
     return id == data::kBos ? "<s>" : id == data::kEos ? "</s>" : viz::one_line(tokenizers.target->piece(id));
   };
   std::string out;
   size_t number_of_step = 0;
-  for (const Seq2Seq::TracedStep& step : model.trace(source, target, ids.spelling)) {
+  for (const Seq2Seq::TracedStep& step : model.trace(pair)) {
     out += str_cat(out.empty() ? "" : "\n", "step ", ++number_of_step, ": reads ", piece(step.read), ", writes ",
                    piece(step.written), "\n");
     for (const StepTrace::Line& line : step.trace.cells) out += vector_line(line.name, line.formula, line.values);
@@ -62,6 +64,8 @@ std::string steps_of(const Seq2Seq& model, const Tokenizers& tokenizers, const S
       out += vector_line(step.trace.context.name, step.trace.context.formula, step.trace.context.values);
     }
     out += vector_line(step.trace.readout.name, step.trace.readout.formula, step.trace.readout.values);
+    if (!own_words.empty() || step.copying > 0)
+      out += vector_line("copying", "1 - sigmoid(W readout + b)", {static_cast<float>(step.copying)});
     out += "  next token    ";
     for (const auto& [token, probability] : step.likeliest) out += " " + piece(token) + number(probability);
     out += "\n";

@@ -8,14 +8,10 @@
 
 namespace lookback::tasks {
 
-// A source as ids, and how it is written where the model reads that.
-struct SourceIds {
-  std::vector<int32_t> tokens, spelling;
-};
-
-// Every step of writing `target` for `source`: gates and states of the decoder's cells (the first few units), what each
-// source position scores and weighs, context, readout and the likeliest next tokens.
-std::string steps_of(const Seq2Seq& model, const Tokenizers& tokenizers, const SourceIds& ids,
-                     const std::vector<int32_t>& target);
+// Every step of writing the one target of a batch: gates and states of the decoder's cells (the first few units), what
+// each source position scores and weighs, context, readout and the likeliest next tokens; of a model that copies how
+// likely it is to. own_words: what ids behind the target's vocabulary stand for.
+std::string steps_of(const Seq2Seq& model, const Tokenizers& tokenizers, const Seq2SeqBatch& pair,
+                     const StringList& own_words);
 
 }  // namespace lookback::tasks

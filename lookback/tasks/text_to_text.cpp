@@ -11,8 +11,6 @@
 namespace lookback::tasks {
 namespace {
 
-constexpr const char* kGenerationFile = "generation_config.json";
-
 TextToTextConfig read_config(const io::ModelFolder& folder) {
   TextToTextConfig out;
   read_fields(folder.open("config.json"), fields_of(out));
@@ -45,12 +43,14 @@ Tokenizers Tokenizers::load(const io::ModelFolder& folder, bool joint) {
 
 void TextToText::check_ensemble(const TextToText& other, const std::string& folder,
                                 const std::string& other_folder) const {
-  check<FormatError>(tokenizers.source->bytes() == other.tokenizers.source->bytes() &&
-                         tokenizers.target->bytes() == other.tokenizers.target->bytes() &&
-                         config.characters == other.config.characters && config.features == other.config.features &&
-                         config.feature_separator == other.config.feature_separator &&
-                         config.target_remove == other.config.target_remove,
-                     other_folder, ": its tokenizer is not that of ", folder, "; an ensemble needs one tokenizer");
+  check<FormatError>(
+      tokenizers.source->bytes() == other.tokenizers.source->bytes() &&
+          tokenizers.target->bytes() == other.tokenizers.target->bytes() &&
+          config.characters == other.config.characters && config.features == other.config.features &&
+          config.model.copy == other.config.model.copy && config.source_limit == other.config.source_limit &&
+          config.feature_separator == other.config.feature_separator &&
+          config.target_remove == other.config.target_remove,
+      other_folder, ": its tokenizer, or whether it copies, is not as in ", folder, "; an ensemble needs the same");
 }
 
 void TextToText::wrap_tokenizers(const std::string& file) {
@@ -63,6 +63,14 @@ void TextToText::wrap_tokenizers(const std::string& file) {
   if (!config.target_remove.empty())
     tokenizers.target = std::make_shared<data::RemovingTokenizer>(
         tokenizers.target, data::Removal(config.target_remove, file + ": target_remove"));
+}
+
+void TextToText::wrap_sources() {
+  std::shared_ptr<const data::Tokenizer> source = tokenizers.source;
+  if (features) source = {features, &features->texts()};
+  if (config.source_limit > 0) first_tokens = std::make_shared<data::FirstTokens>(source, config.source_limit);
+  if (config.model.copy)
+    extended = std::make_shared<data::ExtendedVocabulary>(source, tokenizers.target, config.source_limit);
 }
 
 StringList TextToText::save(const std::string& folder) const {
@@ -95,6 +103,7 @@ TextToText TextToText::open(const io::ModelFolder& folder) {
       out.spelling = std::make_shared<data::Spelling>(out.tokenizers.source, out.config.characters,
                                                       folder.path() + "/config.json");
     if (out.spelling) sizes.characters = out.spelling->characters();
+    out.wrap_sources();
     out.model = std::make_unique<Seq2Seq>(out.config.model, sizes, Seq2Seq::kNoInit);
   } catch (const ConfigError& e) {
     throw FormatError(folder.path() + "/config.json: " + e.what());
@@ -112,8 +121,17 @@ std::vector<InputField> TextToTextTask::input_fields() {
 
 std::vector<data::Column> TextToTextTask::columns(const TextToText& network) {
   auto out = network.tokenizers.columns();
+  if (network.first_tokens) out[0].encoder = network.first_tokens.get();
   if (network.spelling) out.push_back({"source", network.spelling.get()});
+  add_copies(network, out);
   return out;
+}
+
+void TextToTextTask::add_copies(const TextToText& network, std::vector<data::Column>& columns) {
+  if (!network.extended) return;
+  const auto target = std::ranges::find(columns, "target", &data::Column::name);
+  target->encoder = network.extended.get(), target->beside = "source";
+  columns.push_back({"source", network.extended.get()});
 }
 
 std::vector<int32_t> TextToTextTask::costs(const data::Table& table) {
@@ -126,12 +144,16 @@ std::vector<std::vector<int32_t>> TextToTextTask::keys(const data::Table& table)
   return {table.lengths(1), table.lengths(0)};
 }
 
-StringList TextToTextTask::example(const TextToText& network, const data::Table& table, int64_t k, uint64_t seed) {
+StringList TextToTextTask::example(const TextToText& network, const data::Table& table, int64_t k, uint64_t seed,
+                                   const StringList& names) {
   StringList out;
-  const data::Tokenizer* const sides[] = {network.tokenizers.source.get(), network.tokenizers.target.get()};
-  for (size_t c = 0; c < 2; ++c) {
-    out.push_back("  " + columns()[c] + ":");
-    for (const int32_t id : table.ids(c, k, seed, 0)) out.back() += " " + viz::one_line(sides[c]->piece(id));
+  const Tokenizers& tokenizers = network.tokenizers;
+  for (size_t c = 0; c < names.size(); ++c) {
+    const data::Tokenizer& of = c + 1 < names.size() ? *tokenizers.source : *tokenizers.target;
+    out.push_back("  " + names[c] + ":");
+    for (const int32_t id : table.ids(c, k, seed, 0))
+      out.back() +=
+          " " + (id < of.size() ? viz::one_line(of.piece(id)) : "<copy " + std::to_string(id - of.size() + 1) + ">");
   }
   return out;
 }
@@ -145,6 +167,7 @@ TextToText TextToTextTask::make(const char* task, const Seq2SeqOptions& model, c
                             .joint = tokenizers.joint(),
                             .source_vocabulary = tokenizers.source->size(),
                             .target_vocabulary = tokenizers.target->size(),
+                            .source_limit = assets.source_limit,
                             .model = model},
                  .search = search};
   auto sizes = tokenizers.vocabularies();
@@ -152,6 +175,7 @@ TextToText TextToTextTask::make(const char* task, const Seq2SeqOptions& model, c
     sizes.characters = assets.spelling->characters(), out.config.characters = assets.spelling->alphabet();
   out.model = std::make_unique<Seq2Seq>(model, sizes, seed);
   out.tokenizers = std::move(tokenizers), out.spelling = std::move(assets.spelling);
+  out.wrap_sources();
   return out;
 }
 
@@ -193,6 +217,11 @@ TextToTextTask::Assets TextToTextTask::learn_assets(const Seq2SeqOptions& model,
 void TextToTextTask::check_words(const Seq2SeqOptions& model, const data::TokenizerOptions& options,
                                  const SideVectors& vectors) {
   check_spelling(model.spelling, options);
+  check<ConfigError>(!model.copy || options.sampling == 0, "tokenizer.sampling = ", options.sampling,
+                     " does not go with model.copy = true, which needs one cut of a text");
+  check<ConfigError>(!model.copy || options.joint || options.kind == "word" || options.kind == "char",
+                     "model.copy = true: pieces of '", options.kind,
+                     "' are copied within one vocabulary; set tokenizer.joint = true");
   check_vectors(vectors.source, options, "vectors.source");
   check_vectors(vectors.target, options, "vectors.target");
   check<ConfigError>(!options.joint || vectors.target.words == 0, "vectors.target.words = ", vectors.target.words,
@@ -213,6 +242,7 @@ Loss TextToTextTask::loss_of(const TextToText& network, const ObjectiveOptions& 
                              double scale, Noise* noise) {
   Seq2SeqBatch pairs{std::move(batch.columns[0]), std::move(batch.columns[1])};
   if (network.spelling) pairs.spellings = std::move(batch.columns[2]);
+  if (network.extended) pairs.copies = std::move(batch.columns.back());
   const auto loss = network.model->loss(pairs, objective, scale, noise);
   return {loss.loss,
           {.loss = loss.loss_sum,

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "lookback/data/extended_vocabulary.h"
 #include "lookback/data/feature_tokenizer.h"
+#include "lookback/data/first_tokens.h"
 #include "lookback/data/spelling.h"
 #include "lookback/data/table.h"
 #include "lookback/decode/search_options.h"
@@ -50,6 +52,7 @@ struct TextToTextConfig {
   StringList features;    // those that training has, of a model that reads them
   std::string feature_separator = ",";
   std::string target_remove;  // a regular expression: what of targets is no part of them
+  int64_t source_limit = 0;   // so many tokens of a source are read; 0: all
   Seq2SeqOptions model;
 
   void fields(FieldVisitor& v) {
@@ -63,6 +66,7 @@ struct TextToTextConfig {
     v("features", features, "");
     v("feature_separator", feature_separator, "");
     v("target_remove", target_remove, "");
+    v("source_limit", source_limit, "").range(0, 1e9);
     v("model", model);
   }
 };
@@ -92,8 +96,10 @@ struct TextOptions final : CommonOptions {
 struct TextToText {
   TextToTextConfig config;
   Tokenizers tokenizers;
-  std::shared_ptr<data::Spelling> spelling;          // of sources; null unless the model reads it
-  std::shared_ptr<data::FeatureTokenizer> features;  // tokenizers.source; null unless the model reads features
+  std::shared_ptr<data::Spelling> spelling;            // of sources; null unless the model reads it
+  std::shared_ptr<data::FeatureTokenizer> features;    // tokenizers.source; null unless the model reads features
+  std::shared_ptr<data::FirstTokens> first_tokens;     // of sources; null unless their length is limited
+  std::shared_ptr<data::ExtendedVocabulary> extended;  // null unless outputs copy
   std::unique_ptr<Seq2Seq> model;
   decode::SearchOptions search;  // generation_config.json: how it is asked unless told otherwise
   std::optional<Shortlist> shortlist;
@@ -105,6 +111,8 @@ struct TextToText {
   // Sets what config says of features and targets around the tokenizers, which are those of its files. Throws
   // FormatError for what cannot be; `file` is where it stands.
   void wrap_tokenizers(const std::string& file);
+  // Sets first_tokens and `extended` where config wants them. Throws ConfigError for tokenizers that do not go with it.
+  void wrap_sources();
   bool has_attention() const { return config.model.score != "none"; }
   // Throws FormatError for models that make no ensemble.
   void check_ensemble(const TextToText& other, const std::string& folder, const std::string& other_folder) const;
@@ -122,6 +130,17 @@ struct SideVectors {
   bool any() const { return !source.file.empty() || !target.file.empty(); }
 };
 
+// Their [valid]: outputs are searched for, and scored by a metric.
+struct SearchedValid : ValidGroup {
+  int64_t beam = 1;
+  explicit SearchedValid(const char* usual_metric) { metric = usual_metric; }
+
+  void fields(FieldVisitor& v) {
+    v("beam", beam, "search width of the outputs that validation scores").range(1, 1000);
+    ValidGroup::fields(v);
+  }
+};
+
 // What tasks share that have such a model: the static functions that task_definition.h asks for.
 struct TextToTextTask {
   using Network = TextToText;
@@ -137,11 +156,18 @@ struct TextToTextTask {
   static std::vector<int32_t> costs(const data::Table& table);
   static std::vector<std::vector<int32_t>> keys(const data::Table& table);
   static int64_t units(const data::Batch& batch) { return batch.tokens(1) + std::ssize(batch.index); }
-  // Example k as the model sees it.
-  static StringList example(const TextToText& network, const data::Table& table, int64_t k, uint64_t seed);
+  // Example k as the model sees it; `names` are those of the table's columns of files.
+  static StringList example(const TextToText& network, const data::Table& table, int64_t k, uint64_t seed,
+                            const StringList& names = columns());
 
   using Networks = std::span<const TextToText* const>;
   static TextOptions options(const TextToText& network, bool int8);
+  static TextOptions validation_options(const auto& recipe) {
+    TextOptions out;
+    out.search = recipe.decode, out.batch = recipe.valid.batch, out.precision = recipe.train.options.precision;
+    out.search.beam = recipe.valid.beam, out.search.n_best = 1, out.search.sample = false;
+    return out;
+  }
   static void check_options(Networks networks, const TextOptions& options, const LogSink& log);
   static std::vector<Prediction> predict(Networks networks, std::span<const Input> inputs, const TextOptions& options,
                                          TaskModel::Detail detail);
@@ -156,9 +182,13 @@ struct TextToTextTask {
   static void finish(TextToText&, const data::Table&, const LogSink&) {}
 
  protected:
+  // Of a network whose outputs copy: the target's column then reads the source too, and one more says what sources are
+  // in outputs.
+  static void add_copies(const TextToText& network, std::vector<data::Column>& columns);
   struct Assets {
     Tokenizers tokenizers;
     std::shared_ptr<data::Spelling> spelling;
+    int64_t source_limit = 0;
   };
   // Fresh parameters for these.
   static TextToText make(const char* task, const Seq2SeqOptions& model, const decode::SearchOptions& search,

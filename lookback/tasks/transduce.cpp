@@ -79,10 +79,13 @@ Transduce::Sources Transduce::sources_of(const Examples& examples, const data::R
 }
 
 std::vector<data::Column> Transduce::columns(const TextToText& network) {
-  if (!network.features) return network.tokenizers.columns();
-  return {{"source", &network.features->texts()},
-          {"features", &network.features->features()},
-          {"target", network.tokenizers.target.get()}};
+  std::vector<data::Column> out = network.tokenizers.columns();
+  if (network.features) {
+    out[kSource].encoder = &network.features->texts();
+    out.insert(out.begin() + kFeatures, {"features", &network.features->features()});
+  }
+  add_copies(network, out);
+  return out;
 }
 
 std::vector<InputField> Transduce::input_fields(const TextToText& network) {
@@ -109,19 +112,10 @@ std::vector<std::vector<int32_t>> Transduce::keys(const data::Table& table) {
   return {table.lengths(target_of(table)), std::move(sources)};
 }
 
-int64_t Transduce::units(const data::Batch& batch) {
-  return batch.tokens(batch.columns.size() - 1) + std::ssize(batch.index);
-}
+int64_t Transduce::units(const data::Batch& batch) { return batch.tokens(batch.cells - 1) + std::ssize(batch.index); }
 
 StringList Transduce::example(const TextToText& network, const data::Table& table, int64_t k, uint64_t seed) {
-  StringList out;
-  const StringList names = columns_of(network);
-  for (size_t c = 0; c < names.size(); ++c) {
-    const data::Tokenizer& of = c + 1 < names.size() ? *network.tokenizers.source : *network.tokenizers.target;
-    out.push_back("  " + names[c] + ":");
-    for (const int32_t id : table.ids(c, k, seed, 0)) out.back() += " " + viz::one_line(of.piece(id));
-  }
-  return out;
+  return TextToTextTask::example(network, table, k, seed, columns_of(network));
 }
 
 void Transduce::validate(const Recipe& recipe) {
@@ -150,6 +144,7 @@ TextToText Transduce::make_with(const Recipe& recipe, const TextToText& around) 
   out.config.feature_separator = around.config.feature_separator;
   out.config.target_remove = around.config.target_remove;
   out.features = around.features;
+  out.wrap_sources();
   return out;
 }
 
@@ -199,6 +194,8 @@ Loss Transduce::loss(const TextToText& network, const Recipe& recipe, data::Batc
     for (size_t k = 0; k < sources.size(); ++k) {
       const data::Ids& features = batch.columns[kFeatures][k];
       sources[k].insert(sources[k].begin(), features.begin(), features.end());
+      if (data::Ids& copies = batch.columns.back()[k]; network.extended)
+        copies.insert(copies.begin(), features.size(), data::kPad);
     }
     batch.columns.erase(batch.columns.begin() + kFeatures);
   }
@@ -209,13 +206,6 @@ void Transduce::check_options(Networks networks, const TextOptions& options, con
   check<ConfigError>(options.shortlist == 0, "shortlist = ", options.shortlist,
                      ": a model of task transduce has none; its target symbols are few");
   TextToTextTask::check_options(networks, options, log);
-}
-
-TextOptions Transduce::validation_options(const Recipe& recipe) {
-  TextOptions out;
-  out.search = recipe.decode, out.batch = recipe.valid.batch, out.precision = recipe.train.options.precision;
-  out.search.beam = recipe.valid.beam, out.search.n_best = 1, out.search.sample = false;
-  return out;
 }
 
 std::vector<EvaluationLine> Transduce::scores(const StringList& names, const metrics::Lines& hypotheses,

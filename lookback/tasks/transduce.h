@@ -61,22 +61,13 @@ struct Transduce : TextToTextTask, OverCells<Transduce> {
 
     void fields(FieldVisitor& v) { v("source", source), v("target", target); }
   };
-  struct Valid : ValidGroup {
-    int64_t beam = 1;
-    Valid() { metric = "word_error_rate"; }
-
-    void fields(FieldVisitor& v) {
-      v("beam", beam, "search width of the outputs that validation scores").range(1, 1000);
-      ValidGroup::fields(v);
-    }
-  };
   struct Recipe {
     DataGroup data;
     TokenizerGroup tokenizer;
     Seq2SeqOptions model;
     ObjectiveOptions loss;
     TrainGroup train;
-    Valid valid;
+    SearchedValid valid{"word_error_rate"};
     decode::SearchOptions decode;
 
     void fields(FieldVisitor& v) {
@@ -113,7 +104,6 @@ struct Transduce : TextToTextTask, OverCells<Transduce> {
   static Loss loss(const TextToText& network, const Recipe& recipe, data::Batch batch, double scale, Noise* noise);
 
   static void check_options(Networks networks, const TextOptions& options, const LogSink& log);
-  static TextOptions validation_options(const Recipe& recipe);
   static StringList metrics() { return {"word_error_rate", "symbol_error_rate"}; }
   static StringList free_options() { return {"model.encoder.checkpoint"}; }
   static void score_outputs(const TextToText& network, const Recipe& recipe, const data::Table& valid,

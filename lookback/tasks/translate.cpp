@@ -9,6 +9,8 @@ void Translate::validate(const Recipe& recipe) {
   check<ConfigError>(recipe.model.tie != "all" || recipe.tokenizer.joint,
                      "model.tie = 'all' needs one vocabulary for both languages; set tokenizer.joint = true");
   check_words(recipe.model, recipe.tokenizer, recipe.vectors);
+  check<ConfigError>(!recipe.model.copy || recipe.shortlist.per_token == 0,
+                     "shortlist.per_token = ", recipe.shortlist.per_token, " does not go with model.copy = true");
   recipe.loss.check_with(recipe.model);
   // Built small and thrown away: names the options that do not go together before any data is read.
   Seq2Seq small(recipe.model, {data::kSpecials, data::kSpecials, 1}, Seq2Seq::kNoInit);
@@ -33,13 +35,6 @@ TextToText Translate::with_assets_of(const io::ModelFolder& folder, const Recipe
 void Translate::learn_from(TextToText& network, const Recipe& recipe, const data::Table& table) {
   if (recipe.shortlist.per_token > 0)
     network.shortlist.emplace(table, network.tokenizers.vocabularies(), recipe.shortlist, network.tokenizers.joint());
-}
-
-TextOptions Translate::validation_options(const Recipe& recipe) {
-  TextOptions out;
-  out.search = recipe.decode, out.batch = recipe.valid.batch, out.precision = recipe.train.options.precision;
-  out.search.beam = recipe.valid.beam, out.search.n_best = 1, out.search.sample = false;
-  return out;
 }
 
 TaskKind translate_kind() { return task_kind<Translate>(); }

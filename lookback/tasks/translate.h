@@ -13,15 +13,6 @@ struct Translate : TextToTextTask, OverCells<Translate> {
   static constexpr const char *kName = "translate",
                               *kSummary = "one sequence of text into another: encoder, attention, decoder";
 
-  struct Valid : ValidGroup {
-    int64_t beam = 1;
-    Valid() { metric = "bleu"; }
-
-    void fields(FieldVisitor& v) {
-      v("beam", beam, "search width when validation translates").range(1, 1000);
-      ValidGroup::fields(v);
-    }
-  };
   struct Recipe {
     DataOptions data;
     data::TokenizerOptions tokenizer;
@@ -29,7 +20,7 @@ struct Translate : TextToTextTask, OverCells<Translate> {
     Seq2SeqOptions model;
     ObjectiveOptions loss;
     TrainGroup train;
-    Valid valid;
+    SearchedValid valid{"bleu"};
     decode::SearchOptions decode;
     ShortlistOptions shortlist;
 
@@ -47,7 +38,6 @@ struct Translate : TextToTextTask, OverCells<Translate> {
   static Loss loss(const TextToText& network, const Recipe& recipe, data::Batch batch, double scale, Noise* noise) {
     return loss_of(network, recipe.loss, std::move(batch), scale, noise);
   }
-  static TextOptions validation_options(const Recipe& recipe);
   static StringList metrics() { return {"bleu", "chrf", "ter"}; }
   static StringList metrics(const TextToText&) { return metrics(); }
   static StringList free_options() { return {"model.encoder.checkpoint"}; }

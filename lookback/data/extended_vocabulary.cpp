@@ -1,0 +1,70 @@
+#include "lookback/data/extended_vocabulary.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "lookback/base/error.h"
+
+namespace lookback::data {
+
+// Tokens that the vocabulary lacks, by the spelling it would have them in.
+struct ExtendedVocabulary::Own {
+  StringList words;
+  std::unordered_map<std::string, int32_t> ids;
+};
+
+ExtendedVocabulary::ExtendedVocabulary(std::shared_ptr<const Tokenizer> source, std::shared_ptr<const Tokenizer> target,
+                                       int64_t limit)
+    : source_(std::move(source)), target_(std::move(target)), limit_(limit) {
+  for (const Tokenizer* t : {source_.get(), target_.get()})
+    check<ConfigError>(source_ == target_ || t->kind() == "word" || t->kind() == "char",
+                       "model.copy = true: pieces of '", t->kind(),
+                       "' are copied within one vocabulary; set tokenizer.joint = true");
+  for (int32_t id = kSpecials; id < vocabulary() && target_->kind() == "char"; ++id)
+    if (target_->piece(id) == kSpaceMark) space_ = id;
+}
+
+std::vector<int32_t> ExtendedVocabulary::read(std::string_view source, Own& own) const {
+  std::vector<int32_t> out = source_->encode(source);
+  const std::vector<std::string> surfaces = source_->surfaces(source);
+  check(surfaces.size() == out.size(), "extended vocabulary: ", surfaces.size(), " surfaces of ", out.size(),
+        " tokens");
+  if (limit_ > 0 && std::ssize(out) > limit_) out.resize(static_cast<size_t>(limit_));
+  for (size_t k = 0; k < out.size(); ++k) {
+    if (source_ != target_) {
+      const std::vector<int32_t> known = target_->encode(surfaces[k]);
+      out[k] = surfaces[k].empty() ? space_ : known.size() == 1 ? known[0] : kUnk;
+    }
+    if (out[k] != kUnk) continue;
+    const auto [at, is_new] =
+        own.ids.emplace(target_->spelling(surfaces[k]), static_cast<int32_t>(vocabulary() + std::ssize(own.words)));
+    if (is_new) own.words.push_back(surfaces[k]);
+    out[k] = at->second;
+  }
+  return out;
+}
+
+std::vector<int32_t> ExtendedVocabulary::encode(std::string_view source) const {
+  Own own;
+  return read(source, own);
+}
+
+std::vector<int32_t> ExtendedVocabulary::encode_beside(std::string_view target, std::string_view source) const {
+  std::vector<int32_t> out = target_->encode(target);
+  if (std::ranges::find(out, kUnk) == out.end()) return out;
+  Own own;
+  read(source, own);
+  const std::vector<std::string> surfaces = target_->surfaces(target);
+  for (size_t k = 0; k < out.size(); ++k)
+    if (const auto at = own.ids.find(target_->spelling(surfaces[k])); out[k] == kUnk && at != own.ids.end())
+      out[k] = at->second;
+  return out;
+}
+
+StringList ExtendedVocabulary::own_words(std::string_view source) const {
+  Own own;
+  read(source, own);
+  return own.words;
+}
+
+}  // namespace lookback::data
