@@ -6,6 +6,7 @@
 #include "lookback/tasks/classify.h"
 #include "lookback/tasks/forecast.h"
 #include "lookback/tasks/language_model.h"
+#include "lookback/tasks/summarise.h"
 #include "lookback/tasks/task.h"
 #include "lookback/tasks/transduce.h"
 #include "lookback/tasks/translate.h"
@@ -30,7 +31,7 @@ void check_is_model(const std::string& folder) {
 
 // Every task there is.
 std::span<const TaskKind> task_kinds() {
-  static const TaskKind kTasks[] = {translate_kind(), transduce_kind(), classify_kind(), forecast_kind(),
+  static const TaskKind kTasks[] = {translate_kind(), summarise_kind(), transduce_kind(), classify_kind(), forecast_kind(),
                                     language_model_kind()};
   return kTasks;
 }
