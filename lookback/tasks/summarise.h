@@ -34,7 +34,10 @@ struct Summarise : TextToTextTask, OverCells<Summarise> {
     TrainGroup train;
     SearchedValid valid{"rougel"};
     decode::SearchOptions decode;
-    Recipe() { model.copy = true, model.score = "additive"; }
+    Recipe() {
+      model.copy = true, model.score = "additive";
+      data.table.max_length = 0;  // source_limit bounds what is read
+    }
 
     void fields(FieldVisitor& v) {
       v("data", data), v("tokenizer", tokenizer), v("vectors", vectors), v("model", model), v("loss", loss);

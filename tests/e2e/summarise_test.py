@@ -114,6 +114,14 @@ class Summarise(p.Case):
         self.assertIn("only the first 30 of 140 tokens are read", done.stderr.decode())
         self.assertEqual(len(done.stdout.decode().splitlines()), 1)
 
+    def test_no_text_is_too_long_to_learn_from(self):
+        folder = p.WORK / "letters-long"
+        shutil.copytree(self.data(), folder, ignore=shutil.ignore_patterns("*-model"))
+        p.write_lines(folder / "train.jsonl", [json.dumps({"body": "we have some work " * 100, "subject": "work"})] * 3)
+        log = self.ok("train", folder / "recipe.toml", "--check").stderr.decode()
+        self.assertIn("read 3 examples, kept 3", log)
+        self.assertIn("sources: 3 of 3 have more than 30 tokens", log)
+
     def test_explain_says_what_was_copied(self):
         text = "we have please ask mofu about the report . some more work"
         self.assertIn("[copied", self.ok("explain", self.model(), "--text", text).stdout.decode())
