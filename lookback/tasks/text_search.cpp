@@ -182,7 +182,9 @@ StringList pieces_of(const data::Tokenizer& target, const Job& job, const std::v
 }
 
 // How likely each step was to copy rather than to write, the mean of an ensemble; none where the models do not copy.
-std::vector<double> copying_of(Networks networks, const Job& job, const decode::Hypothesis& h) {
+std::vector<double> copying_of(Networks networks, const Job& job, const decode::Hypothesis& h,
+                               const TextOptions& options) {
+  const PrecisionScope scope(ops::available_precision(options.precision));
   std::vector<double> out;
   if (!networks[0]->extended || job.source.empty()) return out;
   for (const TextToText* n : networks) {
@@ -197,7 +199,7 @@ std::vector<double> copying_of(Networks networks, const Job& job, const decode::
 // {"tokens", "token_log_probs", "alignment"}: tokens as the model wrote them; a log-probability for each, and for the
 // end if it ended; weights [U, T] over the prediction's "source", empty without attention. Of a model that copies also
 // "copying": how likely each step was to copy.
-io::JsonObject details_of(Networks networks, const Job& job, const decode::Hypothesis& h) {
+io::JsonObject details_of(Networks networks, const Job& job, const decode::Hypothesis& h, const TextOptions& options) {
   const auto numbers = [](const std::vector<double>& all) {
     return io::json_list(all, [](double x) { return io::json_number(x); });
   };
@@ -205,7 +207,7 @@ io::JsonObject details_of(Networks networks, const Job& job, const decode::Hypot
   out.raw("tokens", io::json_list(pieces_of(*networks[0]->tokenizers.target, job, h.tokens), io::json_quote))
       .raw("token_log_probs", numbers(h.token_log_probs))
       .raw("alignment", io::json_matrix(h.alignment));
-  if (networks[0]->extended) out.raw("copying", numbers(copying_of(networks, job, h)));
+  if (networks[0]->extended) out.raw("copying", numbers(copying_of(networks, job, h, options)));
   return out;
 }
 
@@ -276,7 +278,7 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
           {.text = with_replacements(text_of(*networks[0], jobs[k], h, inputs[k], options.replace_unk)),
            .score = h.score,
            .log_prob = h.log_prob,
-           .details = full ? details_of(networks, jobs[k], h) : io::JsonObject()});
+           .details = full ? details_of(networks, jobs[k], h, options) : io::JsonObject()});
   }
   return out;
 }
@@ -291,7 +293,7 @@ viz::Figure TextToTextTask::explain(Networks networks, const Input& input, const
                    .weights = h.alignment,
                    .title = optional_text(input, "source") + " → " + text,
                    .row_scores = h.token_log_probs};
-  const std::vector<double> copied = copying_of(networks, job, h);
+  const std::vector<double> copied = copying_of(networks, job, h, options);
   for (size_t k = 0; k < map.rows.tokens.size() && k < copied.size(); ++k)
     map.rows.tokens[k] += str_cat(" [copied ", std::lround(100 * copied[k]), " %]");
   // The step that ended the output has a row of its own.
