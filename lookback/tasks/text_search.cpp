@@ -147,6 +147,8 @@ StringList source_words(const TextToText& network, const Input& input) {
 std::string text_of(const TextToText& network, const Job& job, const decode::Hypothesis& h, const Input& input,
                     bool replace_unk) {
   const data::Tokenizer& tokenizer = *network.tokenizers.target;
+  const auto from_elsewhere = [&](int32_t id) { return id >= tokenizer.size() || id == data::kUnk; };
+  if (std::ranges::none_of(h.tokens, from_elsewhere)) return tokenizer.decode(h.tokens);
   decode::Hypothesis known = h;  // words from elsewhere as unknown ones
   StringList words;              // what these are
   for (int32_t& id : known.tokens)
@@ -155,7 +157,6 @@ std::string text_of(const TextToText& network, const Job& job, const decode::Hyp
     else if (id == data::kUnk)
       words.emplace_back(data::kUnkSurface);
   std::string out = tokenizer.decode(known.tokens);
-  if (words.empty()) return out;
   if (replace_unk) {
     const auto unknowns = decode::unknown_sources(known, data::kUnk);
     const StringList source = source_words(network, input);
