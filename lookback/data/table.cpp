@@ -87,7 +87,7 @@ struct Table::Block {
   }
 
   void tokenize(const std::vector<Column>& columns, const std::vector<size_t>& cells,
-                const std::vector<size_t>& beside) {
+                const std::vector<std::vector<size_t>>& beside) {
     std::vector<std::exception_ptr> failed(entries.size());
     parallel_for(static_cast<int64_t>(entries.size()), 64, [&](int64_t begin, int64_t end) {
       for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k) try {
@@ -97,8 +97,10 @@ struct Table::Block {
           for (size_t c = 0; c < columns.size(); ++c) {
             const std::string& cell = e.row.cells[cells[c]];
             if (!columns[c].encoder->encodes_blank() && blank(cell)) continue;
-            e.ids[c] = columns[c].beside.empty() ? columns[c].encoder->encode(cell)
-                                                 : columns[c].encoder->encode_beside(cell, e.row.cells[beside[c]]);
+            std::vector<std::string_view> others;
+            for (const size_t other : beside[c]) others.emplace_back(e.row.cells[other]);
+            e.ids[c] =
+                others.empty() ? columns[c].encoder->encode(cell) : columns[c].encoder->encode_beside(cell, others);
           }
         } catch (...) {
           failed[k] = std::current_exception();
@@ -122,13 +124,15 @@ Table::Table(const RowSource& rows, std::vector<Column> columns, const TableOpti
     stores_.push_back(std::move(store));
     if (cells_[k] == k) report_.tokens.emplace_back(c.name, 0);
   }
-  std::vector<size_t> beside;
+  std::vector<std::vector<size_t>> beside;
   const StringList names = names_of(columns_);
   for (const Column& c : columns_) {
-    beside.push_back(static_cast<size_t>(std::ranges::find(names, c.beside) - names.begin()));
-    check<Error>(c.beside.empty() || beside.back() < names.size(), "table: there is no column '", c.beside, "'");
-    check<Error>(c.beside.empty() || c.encoder->sampling() == 0, "table: '", c.name, "' samples beside '", c.beside,
-                 "'");
+    beside.emplace_back();
+    for (const std::string& other : c.beside) {
+      beside.back().push_back(static_cast<size_t>(std::ranges::find(names, other) - names.begin()));
+      check<Error>(beside.back().back() < names.size(), "table: there is no column '", other, "'");
+      check<Error>(c.encoder->sampling() == 0, "table: '", c.name, "' samples beside '", other, "'");
+    }
   }
   Block block;
   for (bool more = true; more;) {

@@ -19,7 +19,7 @@ namespace lookback::data {
 struct Column {
   std::string name;
   const CellEncoder* encoder;
-  std::string beside = {};  // not empty: ids come of encode_beside, with the cell of this column of the files
+  StringList beside = {};  // not empty: ids come of encode_beside, with the cells of these columns of the files
 };
 
 // What became of every row: read = kept + those left out.

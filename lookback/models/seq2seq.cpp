@@ -28,6 +28,12 @@ int32_t argmax(const float* x, int64_t n) { return static_cast<int32_t>(std::max
 
 }  // namespace
 
+std::vector<Segment> segments_of(const std::vector<int32_t>& numbers) {
+  std::vector<Segment> out;
+  for (size_t k = 0; k + 1 < numbers.size(); k += 2) out.push_back({numbers[k], numbers[k + 1]});
+  return out;
+}
+
 void check_segments(const Sentences& sources, const Segments& segments) {
   check(segments.size() == sources.size(), "segments of ", segments.size(), " sources for ", sources.size());
   for (size_t b = 0; b < sources.size(); ++b) {

@@ -105,6 +105,8 @@ struct Segment {
 constexpr int32_t kSegmentRoles = 3;
 using Segments = std::vector<std::vector<Segment>>;  // of each source, in order; together all of its tokens
 
+// From [role, tokens, role, tokens, ...].
+std::vector<Segment> segments_of(const std::vector<int32_t>& numbers);
 // Throws ShapeError unless there are segments for each source that make up all of it.
 void check_segments(const Sentences& sources, const Segments& segments);
 
