@@ -27,6 +27,7 @@ struct TableReport {
   int64_t read = 0, kept = 0;
   std::vector<std::pair<std::string, int64_t>> tokens;    // of the kept rows, by column
   std::vector<std::pair<std::string, int64_t>> left_out;  // "the source is empty": how many, in the order they came up
+  int64_t passed_over = 0;                                // dialogues of RowSource::without
   int64_t unpaired = 0;                                   // lines of longer files beyond the shorter one's end
   std::vector<std::string> examples;                      // the first few left out: "train.de:17: invalid UTF-8"
 
