@@ -12,17 +12,19 @@
 #include "lookback/data/csv.h"
 #include "lookback/data/encoding_guess.h"
 #include "lookback/data/json_line.h"
+#include "lookback/data/squad_file.h"
 
 namespace lookback::data {
 namespace {
 
-enum class Shape { lines, tabs, csv, json, label_first };
+enum class Shape { lines, tabs, csv, json, squad, label_first };
 
 Shape shape_of(const StringList& files, size_t columns, const TableOptions& options) {
   if (options.layout == "label_first") return Shape::label_first;
   if (files.size() == columns && columns > 1) return Shape::lines;
   if (has_ending(files[0], ".csv")) return Shape::csv;
   if (has_ending(files[0], ".jsonl")) return Shape::json;
+  if (has_ending(files[0], ".json")) return Shape::squad;
   return columns == 1 && options.columns.empty() && !has_ending(files[0], ".tsv") ? Shape::lines : Shape::tabs;
 }
 
@@ -52,7 +54,9 @@ struct RowReader::Part {
   StringList keys;             // JSONL: of each column
   std::vector<size_t> places;  // TSV and CSV: of each column, from 0
   std::string line = {};
-  StringList all = {};  // cells of the line
+  StringList all = {};                     // cells of the line
+  std::vector<StringList> questions = {};  // of a file of SQuAD, all rows
+  size_t next_question = 0;
 
   Part(const StringList& names_of_files, const StringList& names, const TableOptions& options)
       : files(names_of_files), shape(shape_of(files, names.size(), options)), tallies(files.begin(), files.end()) {
@@ -60,6 +64,7 @@ struct RowReader::Part {
     for (const std::string& f : files) readers.emplace_back(f);
     const StringList& wanted = columns.empty() ? names : columns;
     if (shape == Shape::json) keys = wanted;
+    if (shape == Shape::squad) read_questions(wanted);
     if (shape == Shape::csv || shape == Shape::tabs) find_places(wanted, shape == Shape::tabs && columns.empty());
   }
 
@@ -87,6 +92,26 @@ struct RowReader::Part {
     }
   }
 
+  // Their columns are called as SQuAD does it; "answer" stands for its answers.
+  void read_questions(const StringList& wanted) {
+    std::string json;
+    while (readers[0].next(line)) json += line + "\n";
+    check<FormatError>(is_utf8_text(json), files[0], ": ", why_not_utf8(json));
+    for (SquadQuestion& q : parse_squad(json, files[0])) {
+      StringList& row = questions.emplace_back();
+      for (const std::string& name : wanted) {
+        const std::string* const cell = name == "id"                            ? &q.id
+                                        : name == "question"                    ? &q.question
+                                        : name == "context"                     ? &q.context
+                                        : name == "answer" || name == "answers" ? &q.answers
+                                                                                : nullptr;
+        check<FormatError>(cell, files[0], ": has no '", name,
+                           "'; a file of SQuAD has id, question, context and answers");
+        row.push_back(*cell);
+      }
+    }
+  }
+
   // The cells of `line`; why there are none, or "".
   std::string split() {
     if (shape == Shape::csv)
@@ -101,6 +126,12 @@ struct RowReader::Part {
     row.problem.clear(), row.column = 0;
     row.cells.clear();
     row.lines.resize(files.size());
+    if (shape == Shape::squad) {
+      if (next_question == questions.size()) return false;
+      row.cells = questions[next_question++];
+      row.lines[0] = static_cast<int64_t>(next_question);
+      return true;
+    }
     row.cells.resize(shape == Shape::lines ? files.size() : std::max(keys.size(), places.size()));
     for (size_t f = 0; f < files.size(); ++f) {
       std::string& text = shape == Shape::lines ? row.cells[f] : line;

@@ -47,7 +47,8 @@ struct TableOptions {
 
 // Where the rows of a table stand: parts, read one after the other. A part is one file for each column, line k of them
 // belonging together, or one file with all columns: .csv with names in line 1 (RFC 4180), .jsonl with one object a
-// line, anything else with tabs or, if the options' layout says so, a label first. Files are plain or .gz.
+// line, .json of SQuAD (squad_file.h), anything else with tabs or, if the options' layout says so, a label first. Files
+// are plain or .gz. In a file of SQuAD the number of a question stands for that of a line.
 struct RowSource {
   std::vector<StringList> parts;
   // Of all rows those whose hash falls into [from, to), so that a file can be split in parts that share no row: equal

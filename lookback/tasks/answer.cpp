@@ -95,7 +95,8 @@ void add_window(const Window& w, const SpanReader::Scores& scores, const Job& jo
     last[static_cast<size_t>(t)] = scores.last[static_cast<size_t>(t - w.begin)];
   }
   // There is no answer only if no window has one.
-  if (no_answer) first.back() = std::min(first.back(), scores.first.back()), last.back() = std::min(last.back(), scores.last.back());
+  if (no_answer)
+    first.back() = std::min(first.back(), scores.first.back()), last.back() = std::min(last.back(), scores.last.back());
   if (scores.alignment.empty()) return;
   const auto words = std::ssize(job.question);
   if (said.alignment.empty()) said.alignment = Tensor::zeros({std::ssize(job.passage), words});
@@ -192,8 +193,7 @@ Output output_of(const Job& job, const Found& found, bool full) {
   Output out{.text = job.context.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin)),
              .score = found.log_prob,
              .log_prob = found.log_prob};
-  if (full)
-    out.details.add("start", code_point_at(job.context, begin)).add("end", code_point_at(job.context, end));
+  if (full) out.details.add("start", code_point_at(job.context, begin)).add("end", code_point_at(job.context, end));
   return out;
 }
 
@@ -244,12 +244,11 @@ Answer::Network Answer::make(const Recipe& recipe, std::shared_ptr<data::Tokeniz
 
 void Answer::Network::check_ensemble(const Network& other, const std::string& folder,
                                      const std::string& other_folder) const {
-  check<FormatError>(tokenizer->bytes() == other.tokenizer->bytes() &&
-                         config.model.no_answer == other.config.model.no_answer &&
-                         config.windows.size == other.config.windows.size &&
-                         config.windows.stride == other.config.windows.stride,
-                     other_folder, ": its tokenizer, its windows or its no_answer are not those of ", folder,
-                     "; an ensemble needs the same");
+  check<FormatError>(
+      tokenizer->bytes() == other.tokenizer->bytes() && config.model.no_answer == other.config.model.no_answer &&
+          config.windows.size == other.config.windows.size && config.windows.stride == other.config.windows.stride,
+      other_folder, ": its tokenizer, its windows or its no_answer are not those of ", folder,
+      "; an ensemble needs the same");
 }
 
 StringList Answer::Network::save(const std::string& folder) const {
@@ -292,8 +291,9 @@ void Answer::validate(const Recipe& recipe) {
                      "': answers are of whole characters; take codepoint");
   check<ConfigError>(recipe.data.table.max_ratio == 0, "data.max_ratio = ", recipe.data.table.max_ratio,
                      " compares two texts; an answer is shorter than its passage");
-  check<ConfigError>(recipe.windows.size == 0 || recipe.windows.stride <= recipe.windows.size, "windows.stride = ",
-                     recipe.windows.stride, " would leave tokens out between windows of ", recipe.windows.size);
+  check<ConfigError>(recipe.windows.size == 0 || recipe.windows.stride <= recipe.windows.size,
+                     "windows.stride = ", recipe.windows.stride, " would leave tokens out between windows of ",
+                     recipe.windows.size);
   check_vectors(recipe.vectors, recipe.tokenizer, "vectors");
   // Built small and thrown away: names the options that do not go together before any data is read.
   SpanReader small(recipe.model, data::kSpecials, SpanReader::kNoInit);
@@ -342,7 +342,9 @@ Loss Answer::loss(const Network& network, const Recipe&, data::Batch batch, doub
     const auto begin = static_cast<int32_t>(window_of(network.config.windows, tokens, answer));
     const int64_t end = window_end(network.config.windows, begin, tokens);
     read.texts.passages.emplace_back(passage.begin() + begin, passage.begin() + end);
-    const auto inside = [&](int32_t t) { return static_cast<int32_t>(std::min<int64_t>(t, end - (t < tokens)) - begin); };
+    const auto inside = [&](int32_t t) {
+      return static_cast<int32_t>(std::min<int64_t>(t, end - (t < tokens)) - begin);
+    };
     read.answers.push_back({inside(answer.first), inside(answer.last)});
   }
   const auto loss = network.model->loss(read, scale, noise);

@@ -103,7 +103,8 @@ struct Answer : OverCells<Answer> {
       search.fields(v);
       common_fields(v);
       v("show", show,
-        "explain: answer, how likely each word is to be its first and its last; question, what each word of the passage "
+        "explain: answer, how likely each word is to be its first and its last; question, what each word of the "
+        "passage "
         "reads of the question")
           .choices({"answer", "question"});
     }

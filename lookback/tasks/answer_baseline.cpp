@@ -54,7 +54,8 @@ std::vector<BaselineScores> Answer::baselines(const Recipe& recipe, const data::
   for (std::string line; answers(line); ++questions)
     for (const data::GoldAnswer& gold : data::gold_answers(line)) ++counts[gold.text];
   check<FormatError>(!counts.empty(), "data.train: has no answers");
-  const std::string usual = std::ranges::max_element(counts, std::less(), [](const auto& c) { return c.second; })->first;
+  const std::string usual =
+      std::ranges::max_element(counts, std::less(), [](const auto& c) { return c.second; })->first;
   log(Severity::info, str_cat("training data: ", questions, " questions; the most frequent answer is '", usual, "'"));
   return scored_baselines({{"most frequent answer", [usual](const Input&) { return usual; }},
                            {"sentence with most of the question's words", best_sentence}},
