@@ -33,7 +33,7 @@ std::vector<int32_t> ExtendedVocabulary::read(std::string_view source, Own& own)
   for (size_t k = 0; k < out.size(); ++k) {
     if (source_ != target_) {
       const std::vector<int32_t> known = target_->encode(surfaces[k]);
-      out[k] = surfaces[k].empty() ? space_ : known.size() == 1 ? known[0] : kUnk;
+      out[k] = surfaces[k].empty() ? space_ : known.empty() ? kPad : known.size() == 1 ? known[0] : kUnk;
     }
     if (out[k] != kUnk) continue;
     const auto [at, is_new] =

@@ -21,8 +21,8 @@ class ExtendedVocabulary final : public CellEncoder {
   ExtendedVocabulary(std::shared_ptr<const Tokenizer> source, std::shared_ptr<const Tokenizer> target,
                      int64_t limit = 0);
 
-  // For each token of a source the token of an output that it is; kPad for a space that outputs do not have. Throws
-  // FormatError for text that is not UTF-8.
+  // For each token of a source the token of an output that it is; kPad for a space that outputs do not have, and for
+  // what is taken out of them. Throws FormatError for text that is not UTF-8.
   std::vector<int32_t> encode(std::string_view source) const override;
   // The ids of a target, its unknown tokens as those of the source where they stand there too.
   std::vector<int32_t> encode_beside(std::string_view target, std::string_view source) const override;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "lookback/base/error.h"
+#include "lookback/data/removal.h"
 #include "lookback/data/testing.h"
 
 namespace lookback::data {
@@ -54,6 +55,13 @@ TEST(ExtendedVocabulary, TwoVocabulariesAreComparedByText) {
   EXPECT_EQ(extended.encode_beside("xa?z", "ab ?a"), (std::vector<int32_t>{id("x"), V, V + 1, kUnk}));
   const auto spaceless = learn({"bcx"}, {.kind = "char"});
   EXPECT_EQ(ExtendedVocabulary(source, spaceless).encode("b b")[1], kPad);
+}
+
+TEST(ExtendedVocabulary, WhatIsTakenOutOfTargetsIsNotCopied) {
+  const auto source = learn({"a1b2"}, {.kind = "char"});
+  const auto target = std::make_shared<RemovingTokenizer>(learn({"ab"}, {.kind = "char"}), Removal("[0-9]", "test"));
+  EXPECT_EQ(ExtendedVocabulary(source, target).encode("a1?"),
+            (std::vector<int32_t>{target->encode("a")[0], kPad, static_cast<int32_t>(target->size())}));
 }
 
 TEST(ExtendedVocabulary, PiecesOfTwoVocabulariesCannotBeCompared) {

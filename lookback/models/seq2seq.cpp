@@ -136,13 +136,6 @@ ops::Copying Seq2Seq::copying_of(const Var& readout, const Var& weights, Sentenc
   return {copy_gate_(readout), weights, {std::move(copies), std::move(sentence_of_row), shortening()}};
 }
 
-ops::XentOut Seq2Seq::xent(const Unrolled& steps, std::vector<int32_t> source_of_row, const Sentences& copies,
-                           const std::vector<int32_t>& targets, const ops::XentOptions& options) const {
-  if (!options_.copy) return ops::projected_xent(steps.readouts, output_.weight, output_.bias, targets, options);
-  const auto copying = copying_of(steps.readouts, steps.weights, copies, ops::row_ids(std::move(source_of_row)));
-  return ops::copy_xent(steps.readouts, output_.weight, output_.bias, copying, targets, options);
-}
-
 void Seq2Seq::check_batch(const Seq2SeqBatch& batch) const {
   check(batch.source.size() == batch.target.size() && !batch.source.empty(),
         "a batch needs as many sources as targets, got ", batch.source.size(), " and ", batch.target.size());
@@ -191,12 +184,18 @@ Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& obj
                                        ops::row_ids(steps.sequence_of_rows()));
     unrolled = pass.teacher_force(embedded, steps, start, of);
   }
-  std::vector<int32_t> source_of_row = steps.sequence_of_rows();
-  for (int32_t& b : source_of_row) b = of[static_cast<size_t>(b)];
-  const Sentences copies =
-      options_.copy ? permuted(batch.copies, encoded.memory.shape.sequence_of_rank()) : Sentences();
-  const auto xent = this->xent(unrolled, std::move(source_of_row), copies, targets,
-                               {.smoothing = objective.smoothing, .scale = scale});
+  const ops::XentOptions xent_options{.smoothing = objective.smoothing, .scale = scale};
+  ops::XentOut xent;
+  if (options_.copy) {
+    std::vector<int32_t> source_of_row = steps.sequence_of_rows();
+    for (int32_t& b : source_of_row) b = of[static_cast<size_t>(b)];
+    const auto copying =
+        copying_of(unrolled.readouts, unrolled.weights, permuted(batch.copies, encoded.memory.shape.sequence_of_rank()),
+                   ops::row_ids(source_of_row));
+    xent = ops::copy_xent(unrolled.readouts, output_.weight, output_.bias, copying, targets, xent_options);
+  } else {
+    xent = ops::projected_xent(unrolled.readouts, output_.weight, output_.bias, targets, xent_options);
+  }
   Seq2SeqLoss out{xent.loss, xent.loss_sum, xent.nll_sum, xent.correct, steps.N()};
   if (unrolled.coverage_loss) {
     out.loss = ops::add(out.loss, ops::scale(unrolled.coverage_loss, objective.coverage * scale));

@@ -165,8 +165,6 @@ class Seq2Seq {
   void check_batch(const Seq2SeqBatch& batch) const;
   // A token of the vocabulary; <unk> for one that a source has for itself.
   int32_t known(int32_t token) const { return token < vocabularies_.target ? token : data::kUnk; }
-  ops::XentOut xent(const Unrolled& steps, std::vector<int32_t> source_of_row, const Sentences& copies,
-                    const std::vector<int32_t>& targets, const ops::XentOptions& options) const;
   Var project(const Var& readout) const;
   // The mixture's gate and weights for rows that look at these sentences, by their ranks.
   ops::Copying copying_of(const Var& readout, const Var& weights, Sentences copies, ops::RowIds sentence_of_row) const;

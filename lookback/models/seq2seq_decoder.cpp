@@ -42,8 +42,8 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     for (const int32_t id : tokens)
       check(0 <= id && id < vocabulary(), "target token ", id, " is not in a vocabulary of ", vocabulary());
     const Var& table = model_.target_embedding_.weight;
-    std::vector<int32_t> known;
-    for (const int32_t id : tokens) known.push_back(model_.known(id));
+    std::vector<int32_t> known(tokens.begin(), tokens.end());
+    for (int32_t& id : known) id = model_.known(id);
     const ops::RowIds ids = ops::row_ids(std::move(known));
     const Var x_part = std::ssize(tokens) <= kFewRows ? pass_->input_part(table, ids) : Var();
     const DecoderStep out = pass_->step(x_part, ops::gather_rows(table, ids), of_, state_);

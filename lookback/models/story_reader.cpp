@@ -1,5 +1,6 @@
 #include "lookback/models/story_reader.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "lookback/models/spellings.h"

@@ -188,7 +188,7 @@ XentOut copy_xent(const Var& hidden, const Var& w, const Var& bias, const Copyin
     const XentGrads grads =
         project_chunks<R>(hidden, w, bias, want, [&](int64_t first, const Tensor& logits) { loss.run(first, logits); });
     out = sum_up(std::move(loss.rows), options, {hidden, w, bias, copying.gate, copying.weights},
-                 {grads.dhidden, grads.dw, grads.dbias, loss.dgate, loss.dweights});
+                 std::array{grads.dhidden, grads.dw, grads.dbias, loss.dgate, loss.dweights});
   });
   return out;
 }

@@ -34,7 +34,7 @@ XentOut projected_xent(const Var& hidden, const Var& w, const Var& bias, const s
       if (want && !options.weights.empty()) scale_rows<R>(logits, options.weights, first);
     });
   });
-  return sum_up(std::move(rows), options, {hidden, w, bias}, {grads.dhidden, grads.dw, grads.dbias});
+  return sum_up(std::move(rows), options, {hidden, w, bias}, std::array{grads.dhidden, grads.dw, grads.dbias});
 }
 
 BinaryXentOut binary_xent(const Var& logits, const Tensor& targets, const std::vector<double>& weights, double scale) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 #include <vector>
 
@@ -90,8 +91,8 @@ struct XentRows {
 };
 
 // The sums over rows, and the loss with its gradients on the tape.
-inline XentOut sum_up(XentRows rows, const XentOptions& options, const std::vector<Var>& inputs,
-                      const std::vector<Tensor>& grads) {
+template <size_t K>
+XentOut sum_up(XentRows rows, const XentOptions& options, std::vector<Var> inputs, std::array<Tensor, K> grads) {
   XentOut out;
   for (size_t n = 0; n < rows.losses.size(); ++n)
     out.loss_sum += (options.weights.empty() ? 1 : options.weights[n]) * rows.losses[n], out.nll_sum += rows.nlls[n],
@@ -100,13 +101,13 @@ inline XentOut sum_up(XentRows rows, const XentOptions& options, const std::vect
   const Dtype d = inputs[0].dtype();
   Tensor loss({1}, d);
   with_float(d, [&]<class R>() { loss.data<R>()[0] = static_cast<R>(options.scale * out.loss_sum); });
-  out.loss = record({loss}, inputs, [grads](Node& node) {
+  out.loss = record({loss}, std::move(inputs), [grads = std::move(grads)](Node& node) {
     with_float(node.grads[0].dtype(), [&]<class R>() {
       const R upstream = node.grads[0].data<R>()[0];
       for (const Tensor& g : grads)
         if (!g.empty()) scale_by<R>(g, upstream);
     });
-    for (size_t k = 0; k < grads.size(); ++k) give_grad(node.inputs[k], grads[k]);
+    for (size_t k = 0; k < K; ++k) give_grad(node.inputs[k], grads[k]);
   })[0];
   return out;
 }

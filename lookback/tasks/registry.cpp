@@ -32,8 +32,8 @@ void check_is_model(const std::string& folder) {
 
 // Every task there is.
 std::span<const TaskKind> task_kinds() {
-  static const TaskKind kTasks[] = {translate_kind(), summarise_kind(), transduce_kind(), classify_kind(), answer_kind(), forecast_kind(),
-                                    language_model_kind()};
+  static const TaskKind kTasks[] = {translate_kind(), summarise_kind(), transduce_kind(),     classify_kind(),
+                                    answer_kind(),    forecast_kind(),  language_model_kind()};
   return kTasks;
 }
 

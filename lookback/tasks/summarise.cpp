@@ -51,10 +51,7 @@ void Summarise::validate(const Recipe& recipe) {
   check<ConfigError>(recipe.tokenizer.source_limit == 0 || !recipe.model.spelling.any(),
                      "tokenizer.source_limit = ", recipe.tokenizer.source_limit,
                      " does not go with a model that reads characters; set it to 0");
-  recipe.loss.check_with(recipe.model);
-  // Built small and thrown away: names the options that do not go together before any data is read.
-  Seq2Seq small(recipe.model, {data::kSpecials, data::kSpecials, 1}, Seq2Seq::kNoInit);
-  train::freeze(params_of(small), recipe.train.options.freeze);
+  check_network(recipe.model, recipe.loss, recipe.train.options.freeze);
 }
 
 TextToText Summarise::learn(const Recipe& recipe, const data::RowSource& rows, const std::string& root,

@@ -20,8 +20,7 @@ struct Summarise : TextToTextTask, OverCells<Summarise> {
       data::TokenizerOptions::fields(v);
       v("source_limit", source_limit,
         "source tokens that are read, in training and in use; what stands behind them is passed over, which is said; "
-        "0: "
-        "all")
+        "0: all")
           .range(0, 1e9);
     }
   };

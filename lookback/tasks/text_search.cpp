@@ -147,6 +147,8 @@ StringList source_words(const TextToText& network, const Input& input) {
 std::string text_of(const TextToText& network, const Job& job, const decode::Hypothesis& h, const Input& input,
                     bool replace_unk) {
   const data::Tokenizer& tokenizer = *network.tokenizers.target;
+  const auto from_elsewhere = [&](int32_t id) { return id >= tokenizer.size() || id == data::kUnk; };
+  if (std::ranges::none_of(h.tokens, from_elsewhere)) return tokenizer.decode(h.tokens);
   decode::Hypothesis known = h;  // words from elsewhere as unknown ones
   StringList words;              // what these are
   for (int32_t& id : known.tokens)
@@ -155,7 +157,6 @@ std::string text_of(const TextToText& network, const Job& job, const decode::Hyp
     else if (id == data::kUnk)
       words.emplace_back(data::kUnkSurface);
   std::string out = tokenizer.decode(known.tokens);
-  if (words.empty()) return out;
   if (replace_unk) {
     const auto unknowns = decode::unknown_sources(known, data::kUnk);
     const StringList source = source_words(network, input);
@@ -182,7 +183,9 @@ StringList pieces_of(const data::Tokenizer& target, const Job& job, const std::v
 }
 
 // How likely each step was to copy rather than to write, the mean of an ensemble; none where the models do not copy.
-std::vector<double> copying_of(Networks networks, const Job& job, const decode::Hypothesis& h) {
+std::vector<double> copying_of(Networks networks, const Job& job, const decode::Hypothesis& h,
+                               const TextOptions& options) {
+  const PrecisionScope scope(ops::available_precision(options.precision));
   std::vector<double> out;
   if (!networks[0]->extended || job.source.empty()) return out;
   for (const TextToText* n : networks) {
@@ -197,7 +200,7 @@ std::vector<double> copying_of(Networks networks, const Job& job, const decode::
 // {"tokens", "token_log_probs", "alignment"}: tokens as the model wrote them; a log-probability for each, and for the
 // end if it ended; weights [U, T] over the prediction's "source", empty without attention. Of a model that copies also
 // "copying": how likely each step was to copy.
-io::JsonObject details_of(Networks networks, const Job& job, const decode::Hypothesis& h) {
+io::JsonObject details_of(Networks networks, const Job& job, const decode::Hypothesis& h, const TextOptions& options) {
   const auto numbers = [](const std::vector<double>& all) {
     return io::json_list(all, [](double x) { return io::json_number(x); });
   };
@@ -205,7 +208,7 @@ io::JsonObject details_of(Networks networks, const Job& job, const decode::Hypot
   out.raw("tokens", io::json_list(pieces_of(*networks[0]->tokenizers.target, job, h.tokens), io::json_quote))
       .raw("token_log_probs", numbers(h.token_log_probs))
       .raw("alignment", io::json_matrix(h.alignment));
-  if (networks[0]->extended) out.raw("copying", numbers(copying_of(networks, job, h)));
+  if (networks[0]->extended) out.raw("copying", numbers(copying_of(networks, job, h, options)));
   return out;
 }
 
@@ -276,7 +279,7 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
           {.text = with_replacements(text_of(*networks[0], jobs[k], h, inputs[k], options.replace_unk)),
            .score = h.score,
            .log_prob = h.log_prob,
-           .details = full ? details_of(networks, jobs[k], h) : io::JsonObject()});
+           .details = full ? details_of(networks, jobs[k], h, options) : io::JsonObject()});
   }
   return out;
 }
@@ -291,7 +294,7 @@ viz::Figure TextToTextTask::explain(Networks networks, const Input& input, const
                    .weights = h.alignment,
                    .title = optional_text(input, "source") + " → " + text,
                    .row_scores = h.token_log_probs};
-  const std::vector<double> copied = copying_of(networks, job, h);
+  const std::vector<double> copied = copying_of(networks, job, h, options);
   for (size_t k = 0; k < map.rows.tokens.size() && k < copied.size(); ++k)
     map.rows.tokens[k] += str_cat(" [copied ", std::lround(100 * copied[k]), " %]");
   // The step that ended the output has a row of its own.

@@ -6,6 +6,7 @@
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
 #include "lookback/tasks/folder_parts.h"
+#include "lookback/train/parameters.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::tasks {
@@ -212,6 +213,14 @@ TextToTextTask::Assets TextToTextTask::learn_assets(const Seq2SeqOptions& model,
                               t.joint() ? "" : str_cat(" and ", t.target->size()), " entries",
                               out.spelling ? str_cat(", ", out.spelling->characters(), " characters") : ""));
   return out;
+}
+
+void TextToTextTask::check_network(const Seq2SeqOptions& model, const ObjectiveOptions& loss,
+                                   const StringList& freeze) {
+  loss.check_with(model);
+  // Built small and thrown away: names the options that do not go together before any data is read.
+  Seq2Seq small(model, {data::kSpecials, data::kSpecials, 1}, Seq2Seq::kNoInit);
+  train::freeze(params_of(small), freeze);
 }
 
 void TextToTextTask::check_words(const Seq2SeqOptions& model, const data::TokenizerOptions& options,

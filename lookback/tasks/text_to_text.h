@@ -201,6 +201,7 @@ struct TextToTextTask {
                              const SideVectors& vectors, const data::RowSource& rows, const data::TableOptions& table,
                              const std::string& root, const LogSink& log);
   // Throws ConfigError for what does not go together.
+  static void check_network(const Seq2SeqOptions& model, const ObjectiveOptions& loss, const StringList& freeze);
   static void check_words(const Seq2SeqOptions& model, const data::TokenizerOptions& options,
                           const SideVectors& vectors);
   static void start_from(const SideVectors& vectors, const TextToText& network, const std::string& root,

@@ -131,10 +131,7 @@ void Transduce::validate(const Recipe& recipe) {
                      "model.tie = 'all' needs one vocabulary for both sides; task transduce has one for each");
   check<ConfigError>(!recipe.model.spelling.any(),
                      "model.characters and model.capitals are of words; task transduce reads symbols");
-  recipe.loss.check_with(recipe.model);
-  // Built small and thrown away: names the options that do not go together before any data is read.
-  Seq2Seq small(recipe.model, {data::kSpecials, data::kSpecials, 1}, Seq2Seq::kNoInit);
-  train::freeze(params_of(small), recipe.train.options.freeze);
+  check_network(recipe.model, recipe.loss, recipe.train.options.freeze);
 }
 
 TextToText Transduce::make_with(const Recipe& recipe, const TextToText& around) {

@@ -11,10 +11,7 @@ void Translate::validate(const Recipe& recipe) {
   check_words(recipe.model, recipe.tokenizer, recipe.vectors);
   check<ConfigError>(!recipe.model.copy || recipe.shortlist.per_token == 0,
                      "shortlist.per_token = ", recipe.shortlist.per_token, " does not go with model.copy = true");
-  recipe.loss.check_with(recipe.model);
-  // Built small and thrown away: names the options that do not go together before any data is read.
-  Seq2Seq small(recipe.model, {data::kSpecials, data::kSpecials, 1}, Seq2Seq::kNoInit);
-  train::freeze(params_of(small), recipe.train.options.freeze);
+  check_network(recipe.model, recipe.loss, recipe.train.options.freeze);
 }
 
 TextToText Translate::learn(const Recipe& recipe, const data::RowSource& rows, const std::string& root,

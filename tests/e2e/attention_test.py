@@ -20,7 +20,10 @@ KINDS = {
     # Sources by their words, with the characters and the case of each.
     "spelling": [w for s in ("tokenizer.kind=word", "tokenizer.joint=false", "model.characters.kind=convolution",
                              "model.characters.hidden=12", "model.capitals=2") for w in ("--set", s)],
+    "copying": ["--set", "model.copy=true", "--set", "model.score=coverage", "--set", "loss.coverage=0.3"],
 }
+KINDS["copying from blocks"] = [*KINDS["blocks"], "--set", "model.copy=true"]
+KINDS["copying of spelt words"] = [*KINDS["spelling"], "--set", "model.copy=true"]
 
 
 class Attention(p.Case):

@@ -118,9 +118,9 @@ class Summarise(p.Case):
         folder = p.WORK / "letters-long"
         shutil.copytree(self.data(), folder, ignore=shutil.ignore_patterns("*-model"))
         p.write_lines(folder / "train.jsonl", [json.dumps({"body": "we have some work " * 100, "subject": "work"})] * 3)
-        log = self.ok("train", folder / "recipe.toml", "--check").stderr.decode()
-        self.assertIn("read 3 examples, kept 3", log)
-        self.assertIn("sources: 3 of 3 have more than 30 tokens", log)
+        done = self.ok("train", folder / "recipe.toml", "--check")
+        self.assertIn("read 3 examples, kept 3", done.stdout.decode())
+        self.assertIn("sources: 3 of 3 have more than 30 tokens", done.stderr.decode())
 
     def test_explain_says_what_was_copied(self):
         text = "we have please ask mofu about the report . some more work"

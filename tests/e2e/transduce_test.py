@@ -95,6 +95,17 @@ class Transduce(p.Case):
     def scores(self, *words):
         return {line.split()[0]: float(line.split()[1]) for line in self.ok("evaluate", *words).stdout.decode().splitlines()}
 
+    def test_outputs_copy_characters_and_no_features(self):
+        """With model.copy a character that no training has is written as the source has it."""
+        out = self.fresh("copying")
+        self.ok("train", self.data() / "recipe.toml", "--out", out, "--set", "model.copy=true", "--set",
+                "train.max_steps=300", "--set", "train.validate_every=150")
+        asked = p.WORK / "asked.tsv"
+        p.write_lines(asked, ["\t".join(("b\u00e6nen", "pos=V,tense=PST")), "\t".join(("galen", "pos=N,num=PL"))])
+        lines = self.ok("predict", out, "--in", asked).stdout.decode().splitlines()
+        self.assertEqual(lines[1], "g\u00e4ler")
+        self.assertIn("\u00e6", lines[0])
+
     def test_it_learns_and_beats_copying(self):
         scores = self.scores(self.good())
         self.assertEqual(list(scores), ["word_error_rate", "symbol_error_rate"])
