@@ -13,14 +13,16 @@
 #include "lookback/data/encoding_guess.h"
 #include "lookback/data/json_line.h"
 #include "lookback/data/squad_file.h"
+#include "lookback/data/stories.h"
 
 namespace lookback::data {
 namespace {
 
-enum class Shape { lines, tabs, csv, json, squad, label_first };
+enum class Shape { lines, tabs, csv, json, squad, babi, label_first };
 
 Shape shape_of(const StringList& files, size_t columns, const TableOptions& options) {
   if (options.layout == "label_first") return Shape::label_first;
+  if (options.layout == "babi") return Shape::babi;
   if (files.size() == columns && columns > 1) return Shape::lines;
   if (has_ending(files[0], ".csv")) return Shape::csv;
   if (has_ending(files[0], ".jsonl")) return Shape::json;
@@ -57,6 +59,8 @@ struct RowReader::Part {
   StringList all = {};                     // cells of the line
   std::vector<StringList> questions = {};  // of a file of SQuAD, all rows
   size_t next_question = 0;
+  StoryLines story = {};  // of a file of bAbI
+  std::vector<std::string StoryLines::Question::*> members = {};
 
   Part(const StringList& names_of_files, const StringList& names, const TableOptions& options)
       : files(names_of_files), shape(shape_of(files, names.size(), options)), tallies(files.begin(), files.end()) {
@@ -65,6 +69,7 @@ struct RowReader::Part {
     const StringList& wanted = columns.empty() ? names : columns;
     if (shape == Shape::json) keys = wanted;
     if (shape == Shape::squad) read_questions(wanted);
+    if (shape == Shape::babi) find_members(wanted);
     if (shape == Shape::csv || shape == Shape::tabs) find_places(wanted, shape == Shape::tabs && columns.empty());
   }
 
@@ -112,6 +117,31 @@ struct RowReader::Part {
     }
   }
 
+  void find_members(const StringList& wanted) {
+    for (const std::string& name : wanted) {
+      check<FormatError>(name == "story" || name == "question" || name == "answer", files[0], ": has no '", name,
+                         "'; a file of bAbI (data.layout = \"babi\") has story, question and answer");
+      members.push_back(name == "story"      ? &StoryLines::Question::story
+                        : name == "question" ? &StoryLines::Question::question
+                                             : &StoryLines::Question::answer);
+    }
+  }
+
+  // The next question; false if there is none.
+  bool read_story(Row& row) {
+    StoryLines::Question question;
+    while (readers[0].next(line)) {
+      row.lines[0] = readers[0].number();
+      if (!count(row, 0, line)) return true;
+      const StoryLines::Line kind = story.read(line, question);
+      if (kind == StoryLines::Line::sentence) continue;
+      if (kind == StoryLines::Line::broken) row.problem = "neither 'NUMBER text' nor 'NUMBER question TAB answer'";
+      for (size_t c = 0; c < members.size(); ++c) row.cells[c] = question.*members[c];
+      return true;
+    }
+    return false;
+  }
+
   // The cells of `line`; why there are none, or "".
   std::string split() {
     if (shape == Shape::csv)
@@ -132,7 +162,8 @@ struct RowReader::Part {
       row.lines[0] = static_cast<int64_t>(next_question);
       return true;
     }
-    row.cells.resize(shape == Shape::lines ? files.size() : std::max(keys.size(), places.size()));
+    row.cells.resize(shape == Shape::lines ? files.size() : std::max({keys.size(), places.size(), members.size()}));
+    if (shape == Shape::babi) return read_story(row);
     for (size_t f = 0; f < files.size(); ++f) {
       std::string& text = shape == Shape::lines ? row.cells[f] : line;
       if (!readers[f].next(text)) return false;
@@ -224,6 +255,8 @@ RowReader::RowReader(RowSource source, StringList names, const TableOptions& opt
   check<ConfigError>(!label_first || (names_.size() == 2 && options_.columns.empty()),
                      "data.layout = 'label_first' is for two columns, and goes with no data.columns");
   for (const StringList& files : source_.parts) {
+    check<ConfigError>(options_.layout != "babi" || files.size() == 1,
+                       "data.layout = 'babi' is of one file with all columns; got ", files.size(), " files");
     check<ConfigError>(!label_first || files.size() == 1,
                        "data.layout = 'label_first' is of one file with both columns; got ", files.size(), " files");
     check<ConfigError>(files.size() == 1 || files.size() == names_.size(), "rows of ", names_.size(),

@@ -20,31 +20,39 @@ struct SpanEncoderOptions : EncoderOptions {
   SpanEncoderOptions() { hidden = 128; }
 };
 
-struct SpanReaderOptions {
-  FrontOptions front;
+// What a reader of spans has besides what other readers have.
+struct SpanReaderParts {
   bool aligned = true;
   bool exact_match = true;
   SpanEncoderOptions passage, question;
-  PoolingOptions pooling = {.kind = "dot"};
   bool flow = false;
   SpanEncoderOptions flow_encoder;
   bool no_answer = false;
-  DropoutOptions dropout;
-  InitOptions init;
 
   void fields(FieldVisitor& v) {
-    front.fields(v);
     v("aligned", aligned,
       "each passage word also reads the question's words, weighted by how like they are to it (aligned question "
       "embedding, Lee et al. 2016; Chen et al. 2017)");
     v("exact_match", exact_match, "each passage word knows whether the question has it, and each way round");
     v("passage", passage), v("question", question);
-    v("pooling", pooling);
     v("flow", flow,
       "attention in both directions between the words of passage and question, once both are encoded (BiDAF, Seo et "
       "al. 2017), and another encoder over it");
     v("flow_encoder", flow_encoder);
     v("no_answer", no_answer, "a question may have no answer in its passage: the reader then points behind its end");
+  }
+};
+
+struct SpanReaderOptions : SpanReaderParts {
+  FrontOptions front;
+  PoolingOptions pooling = {.kind = "dot"};
+  DropoutOptions dropout;
+  InitOptions init;
+
+  void fields(FieldVisitor& v) {
+    front.fields(v);
+    SpanReaderParts::fields(v);
+    v("pooling", pooling);
     dropout.fields(v);
     v("init", init);
   }

@@ -90,7 +90,7 @@ TEST(SpanReader, GradientsReachEveryParameter) {
 
 // The answer is what stands behind the question's word, up to the stop; half of the words are unknown ones.
 TEST(SpanReader, LearnsToFindWhatTheQuestionAsksFor) {
-  constexpr int32_t kStop = 4;
+  static constexpr int32_t kStop = 4;
   const auto make = [](uint64_t seed) {
     Rng rng(seed);
     SpanReaderBatch out;

@@ -17,21 +17,46 @@ struct StoryEncoderOptions : EncoderOptions {
   StoryEncoderOptions() { hidden = 64; }
 };
 
-struct StoryReaderOptions {
-  FrontOptions front = {.embedding = 64};
-  StoryEncoderOptions sentence, story;
-  PoolingOptions pooling = {.kind = "last"};
+// What a reader of stories has besides what other readers have.
+struct StoryReaderParts {
+  StoryEncoderOptions sentence;
+  bool told_in_order = true;
+  StoryEncoderOptions story;
+  int64_t ages = 0;
+  double age_noise = 0;
   int64_t hops = 3;
+
+  void fields(FieldVisitor& v) {
+    v("sentence", sentence);
+    v("told_in_order", told_in_order,
+      "an encoder, `story`, reads the sentences' vectors one after the other, and its outputs are the memory; else they "
+      "are the memory themselves");
+    v("story", story);
+    v("ages", ages,
+      "embeddings of how many sentences stand behind one, added to the memory; the oldest share the last one (temporal "
+      "encoding, Sukhbaatar et al. 2015); 0: none")
+        .range(0, 1e6);
+    v("age_noise", age_noise,
+      "in training: the chance that a sentence, and with it all before, counts as one older (random noise, Sukhbaatar et "
+      "al. 2015)")
+        .range(0, 0.95);
+    v("hops", hops,
+      "how often the memory is looked through, each time for what the question is with all that was found before; 0: "
+      "never, the question alone answers")
+        .range(0, 100);
+  }
+};
+
+struct StoryReaderOptions : StoryReaderParts {
+  FrontOptions front = {.embedding = 64};
+  PoolingOptions pooling = {.kind = "last"};
   DropoutOptions dropout;
   InitOptions init;
 
   void fields(FieldVisitor& v) {
     front.fields(v);
-    v("sentence", sentence), v("pooling", pooling), v("story", story);
-    v("hops", hops,
-      "how often the memory is looked through, each time for what the question is with all that was found before; 0: "
-      "never, the question alone answers")
-        .range(0, 100);
+    StoryReaderParts::fields(v);
+    v("pooling", pooling);
     dropout.fields(v);
     v("init", init);
   }
@@ -78,7 +103,7 @@ class StoryReader {
   void params(ParamVisitor& v);
   const Var& embeddings() const { return front_.embeddings(); }
   // Tables that stay as they are where weights are stored as int8.
-  StringList kept_from_int8() const { return front_.kept_from_int8(sentence_.needs_exact_input()); }
+  StringList kept_from_int8() const;
 
  private:
   struct Read;
@@ -87,6 +112,7 @@ class StoryReader {
     void params(ParamVisitor& v) { v("key", key), v("value", value); }
   };
   Read read(const StoryTexts& texts, Noise* noise) const;
+  Var memory_of(const Sequence& told, Noise* noise) const;
   void check_texts(const StoryTexts& texts) const;
 
   StoryReaderOptions options_;
@@ -95,6 +121,7 @@ class StoryReader {
   Encoder sentence_, story_;
   Pooling pooling_;
   Linear question_;  // into the width of what is looked for
+  Embedding ages_;   // [ages, C]
   std::vector<Hop> hops_;
   Linear output_;
 };

@@ -7,7 +7,8 @@
 #include "lookback/io/atomic_file.h"
 #include "lookback/ops/precision.h"
 #include "lookback/tasks/input.h"
-#include "lookback/tasks/task_definition.h"
+#include "lookback/tasks/folder_parts.h"
+#include "lookback/train/parameters.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::tasks {
@@ -233,12 +234,12 @@ StringList surfaces_of(const Job& job) {
 }  // namespace
 
 Answer::Network Answer::make(const Recipe& recipe, std::shared_ptr<data::Tokenizer> tokenizer) {
-  Network out{.config = {.vocabulary = tokenizer->size(), .windows = recipe.windows, .model = recipe.model},
+  Network out{.config = {.vocabulary = tokenizer->size(), .windows = recipe.windows, .model = recipe.model.for_span()},
               .tokenizer = tokenizer,
               .words = std::make_shared<data::ExtendedVocabulary>(tokenizer, tokenizer),
-              .spans = std::make_shared<data::AnswerSpans>(tokenizer, recipe.model.no_answer),
+              .spans = std::make_shared<data::AnswerSpans>(tokenizer, recipe.model.span.no_answer),
               .search = recipe.decode};
-  out.model = std::make_unique<SpanReader>(recipe.model, tokenizer->size(), seed_of(recipe.train));
+  out.model = std::make_unique<SpanReader>(out.config.model, tokenizer->size(), seed_of(recipe.train));
   return out;
 }
 
@@ -281,6 +282,7 @@ std::vector<data::Column> Answer::columns(const Network& n) {
 }
 
 void Answer::validate(const Recipe& recipe) {
+  check_unused(recipe.model.story, "model", recipe);
   check<ConfigError>(recipe.tokenizer.joint, "tokenizer.joint = false: questions and passages share their words");
   check<ConfigError>(recipe.tokenizer.kind == "word" || recipe.tokenizer.kind == "char", "tokenizer.kind = '",
                      recipe.tokenizer.kind, "': answers are pointed at by words; take word or char");
@@ -296,7 +298,7 @@ void Answer::validate(const Recipe& recipe) {
                      recipe.windows.size);
   check_vectors(recipe.vectors, recipe.tokenizer, "vectors");
   // Built small and thrown away: names the options that do not go together before any data is read.
-  SpanReader small(recipe.model, data::kSpecials, SpanReader::kNoInit);
+  SpanReader small(recipe.model.for_span(), data::kSpecials, SpanReader::kNoInit);
   train::freeze(params_of(small), recipe.train.options.freeze);
 }
 
@@ -422,7 +424,5 @@ std::vector<EvaluationLine> Answer::scores(const Network&, const StringList& nam
   }
   return scored(names, hypotheses, all, resamples);
 }
-
-TaskKind answer_kind() { return task_kind<Answer>(); }
 
 }  // namespace lookback::tasks

@@ -5,61 +5,18 @@
 #include "lookback/data/extended_vocabulary.h"
 #include "lookback/data/table.h"
 #include "lookback/models/span_reader.h"
+#include "lookback/tasks/answer_recipe.h"
 #include "lookback/tasks/common_options.h"
-#include "lookback/tasks/data_options.h"
 #include "lookback/tasks/evaluation.h"
 #include "lookback/tasks/over_cells.h"
-#include "lookback/tasks/recipe_task.h"
-#include "lookback/tasks/vectors.h"
 
 namespace lookback::tasks {
 
-// How a passage is cut where it is long, and what an answer may be.
-struct AnswerSearch {
-  int64_t longest = 30;
-  int64_t n_best = 1;
-  double null_threshold = 0;
-
-  void fields(FieldVisitor& v) {
-    v("longest", longest, "most tokens of an answer").range(1, 1e6);
-    v("n_best", n_best, "answers given for each question, best first; no two of them overlap").range(1, 1000);
-    v("null_threshold", null_threshold,
-      "model.no_answer: the log-odds of there being no answer, above which none is given")
-        .range(-1e3, 1e3);
-  }
-};
-struct PassageWindows {
-  int64_t size = 400;
-  int64_t stride = 200;
-
-  void fields(FieldVisitor& v) {
-    v("size", size, "longer passages are read in windows of so many tokens, in training and in use; 0: whole")
-        .range(0, 1e9);
-    v("stride", stride, "tokens from the beginning of one window to that of the next").range(1, 1e9);
-  }
-};
-
 struct Answer : OverCells<Answer> {
-  static constexpr const char *kName = "answer", *kSummary = "a question about a passage: what in it is the answer",
+  static constexpr const char *kName = "answer", *kSummary = "a question about a passage or a story: what in it is the answer",
                               *kUnit = "questions";
 
-  struct Recipe {
-    DataOptions data;
-    data::TokenizerOptions tokenizer = {
-        .kind = "word", .size = 50'000, .min_count = 2, .lowercase = true, .normalization = "identity"};
-    VectorOptions vectors;
-    SpanReaderOptions model;
-    PassageWindows windows;
-    TrainGroup train;
-    ValidGroup valid;
-    AnswerSearch decode;
-
-    Recipe() { data.table.max_length = 0, train.batches.batch = 32, valid.metric = "f1"; }
-    void fields(FieldVisitor& v) {
-      v("data", data), v("tokenizer", tokenizer), v("vectors", vectors), v("model", model), v("windows", windows);
-      v("train", train), v("valid", valid), v("decode", decode);
-    }
-  };
+  using Recipe = AnswerRecipe;
 
   // config.json of a model folder.
   struct Config {
@@ -104,8 +61,7 @@ struct Answer : OverCells<Answer> {
       common_fields(v);
       v("show", show,
         "explain: answer, how likely each word is to be its first and its last; question, what each word of the "
-        "passage "
-        "reads of the question")
+        "passage reads of the question")
           .choices({"answer", "question"});
     }
   };
