@@ -65,7 +65,8 @@ std::vector<int32_t> StoryTokens::encode(std::string_view story) const {
 }
 
 std::vector<int32_t> StoryTokens::encode_sampled(std::string_view story, Rng& rng) const {
-  return joined_sentences(story, [&](const std::string& sentence) { return tokenizer_->encode_sampled(sentence, rng); });
+  return joined_sentences(story,
+                          [&](const std::string& sentence) { return tokenizer_->encode_sampled(sentence, rng); });
 }
 
 std::vector<std::vector<int32_t>> StoryTokens::sentences(const std::vector<int32_t>& ids) {

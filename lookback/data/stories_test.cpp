@@ -72,8 +72,8 @@ TEST(StoryTokens, SentencesComeBack) {
   const StoryTokens tokens(words);
   const auto ids = tokens.encode("Ana left.\n \nBo came.\r\n");
   EXPECT_EQ(std::ranges::count(ids, kEos), 2);
-  EXPECT_EQ(StoryTokens::sentences(ids), (std::vector<std::vector<int32_t>>{words->encode("Ana left."),
-                                                                          words->encode("Bo came.")}));
+  EXPECT_EQ(StoryTokens::sentences(ids),
+            (std::vector<std::vector<int32_t>>{words->encode("Ana left."), words->encode("Bo came.")}));
   EXPECT_TRUE(tokens.encode(" \n").empty());
   EXPECT_TRUE(StoryTokens::sentences({}).empty());
 }

@@ -86,7 +86,8 @@ void SpanReader::check_texts(const SpanReaderTexts& texts) const {
   check(texts.questions.size() == texts.passages.size() && texts.size() > 0, "as many questions as passages, got ",
         texts.questions.size(), " and ", texts.passages.size());
   for (size_t k = 0; k < texts.passages.size(); ++k) {
-    const int64_t all = extended_size(texts.passages[k], vocabulary_);
+    // A word of the question may be one of the passage's in another window.
+    const int64_t all = extended_size(texts.questions[k], extended_size(texts.passages[k], vocabulary_));
     check_ids({texts.passages[k]}, all, "passage"), check_ids({texts.questions[k]}, all, "question");
     check(!texts.questions[k].empty(), "question ", k, " is empty");
     check(options_.no_answer || !texts.passages[k].empty(), "passage ", k, " is empty");

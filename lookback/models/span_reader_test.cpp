@@ -169,6 +169,9 @@ TEST(SpanReader, RefusesWhatDoesNotGoTogether) {
   EXPECT_THROW(model.loss(batch, 1, nullptr), ShapeError);
   EXPECT_THROW(model.score({{{5}}, {{}}}), ShapeError);
   EXPECT_THROW(model.score({{{}}, {{5}}}), ShapeError);
+  EXPECT_THROW(model.score({{{-1}}, {{5}}}), ShapeError);
+  // The question has a word that the vocabulary lacks and this window of the passage too.
+  EXPECT_TRUE(same_bits(model.score({{{kVocabulary + 3}}, {{5}}})[0].alignment, Tensor::full({1, 1}, 1)));
 }
 
 }  // namespace

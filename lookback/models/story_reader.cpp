@@ -112,8 +112,8 @@ StoryReader::Read StoryReader::read(const StoryTexts& texts, Noise* noise) const
 
   Read out{.found = ops::tanh(question_(ops::gather_rows(vectors, ops::row_ids(std::move(asked))))), .weights = {}};
   if (hops_.empty() || rows.empty()) return out;
-  const Var memory = memory_of(
-      {ops::gather_rows(vectors, ops::row_ids(std::move(rows))), stories, RowOrder::by_sequence}, noise);
+  const Var memory =
+      memory_of({ops::gather_rows(vectors, ops::row_ids(std::move(rows))), stories, RowOrder::by_sequence}, noise);
   const ops::Visible visible{stories.memory(), ops::row_ids(stories.rank_of_sequence())};
   const DropoutSite site(options_.dropout, noise);
   for (const Hop& hop : hops_) {

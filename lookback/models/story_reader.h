@@ -29,7 +29,8 @@ struct StoryReaderParts {
   void fields(FieldVisitor& v) {
     v("sentence", sentence);
     v("told_in_order", told_in_order,
-      "an encoder, `story`, reads the sentences' vectors one after the other, and its outputs are the memory; else they "
+      "an encoder, `story`, reads the sentences' vectors one after the other, and its outputs are the memory; else "
+      "they "
       "are the memory themselves");
     v("story", story);
     v("ages", ages,
@@ -37,7 +38,8 @@ struct StoryReaderParts {
       "encoding, Sukhbaatar et al. 2015); 0: none")
         .range(0, 1e6);
     v("age_noise", age_noise,
-      "in training: the chance that a sentence, and with it all before, counts as one older (random noise, Sukhbaatar et "
+      "in training: the chance that a sentence, and with it all before, counts as one older (random noise, Sukhbaatar "
+      "et "
       "al. 2015)")
         .range(0, 0.95);
     v("hops", hops,

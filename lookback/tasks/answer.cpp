@@ -6,8 +6,8 @@
 #include "lookback/base/elementary.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/ops/precision.h"
-#include "lookback/tasks/input.h"
 #include "lookback/tasks/folder_parts.h"
+#include "lookback/tasks/input.h"
 #include "lookback/train/parameters.h"
 #include "lookback/viz/tokens.h"
 

@@ -13,7 +13,8 @@
 namespace lookback::tasks {
 
 struct Answer : OverCells<Answer> {
-  static constexpr const char *kName = "answer", *kSummary = "a question about a passage or a story: what in it is the answer",
+  static constexpr const char *kName = "answer",
+                              *kSummary = "a question about a passage or a story: what in it is the answer",
                               *kUnit = "questions";
 
   using Recipe = AnswerRecipe;

@@ -22,17 +22,15 @@ constexpr int64_t kTokensAtOnce = 65'536;  // in prediction, unless one story al
 AnswerStory::Network make(const AnswerRecipe& recipe, std::shared_ptr<data::Tokenizer> tokenizer,
                           std::shared_ptr<data::Labels> answers) {
   tokenizer->set_sampling(recipe.tokenizer.sampling);
-  AnswerStory::Network out{.config = {.vocabulary = tokenizer->size(),
-                                      .answers = answers->labels(),
-                                      .model = recipe.model.for_story()},
-                           .tokenizer = tokenizer,
-                           .stories = std::make_shared<StoryTokens>(tokenizer),
-                           .answers = std::move(answers),
-                           .search = {.n_best = recipe.decode.n_best}};
-  out.model =
-      std::make_unique<StoryReader>(out.config.model,
-                                    StoryReader::Sizes{.vocabulary = tokenizer->size(), .classes = out.answers->count()},
-                                    seed_of(recipe.train));
+  AnswerStory::Network out{
+      .config = {.vocabulary = tokenizer->size(), .answers = answers->labels(), .model = recipe.model.for_story()},
+      .tokenizer = tokenizer,
+      .stories = std::make_shared<StoryTokens>(tokenizer),
+      .answers = std::move(answers),
+      .search = {.n_best = recipe.decode.n_best}};
+  out.model = std::make_unique<StoryReader>(
+      out.config.model, StoryReader::Sizes{.vocabulary = tokenizer->size(), .classes = out.answers->count()},
+      seed_of(recipe.train));
   return out;
 }
 
@@ -175,8 +173,8 @@ AnswerStory::Network AnswerStory::learn(const Recipe& recipe, const data::RowSou
   std::shared_ptr<data::Tokenizer> tokenizer =
       data::train_tokenizer(recipe.tokenizer, data::column_lines(rows, columns(), {0, 1}, recipe.data.table), log);
   tokenizer = with_words_of(recipe.vectors, std::move(tokenizer), root);
-  log(Severity::info, str_cat("tokenizer: ", recipe.tokenizer.kind, ", ", tokenizer->size(),
-                              " entries; answers: ", answers->count()));
+  log(Severity::info,
+      str_cat("tokenizer: ", recipe.tokenizer.kind, ", ", tokenizer->size(), " entries; answers: ", answers->count()));
   Network out = make(recipe, std::move(tokenizer), std::move(answers));
   start_from_vectors(recipe.vectors, *out.tokenizer, out.model->embeddings(), "model.embedding", root, log);
   return out;
@@ -267,7 +265,8 @@ std::vector<BaselineScores> AnswerStory::baselines(const Recipe& recipe, const d
   std::map<std::string, std::string> best;
   for (const auto& [question, answers] : counts)
     best[question] = std::ranges::max_element(answers, std::less(), [](const auto& c) { return c.second; })->first;
-  log(Severity::info, str_cat("training data: ", questions, " questions; the most frequent answer is '", best[""], "'"));
+  log(Severity::info,
+      str_cat("training data: ", questions, " questions; the most frequent answer is '", best[""], "'"));
   const auto same_question = [best](const Input& input) {
     const auto at = best.find(*input.find("question"));
     return at == best.end() ? best.at("") : at->second;

@@ -128,7 +128,7 @@ class Answer(p.Case):
         folder.mkdir()
         (folder / "recipe.toml").write_text(RECIPE.replace(".json", ".tsv").replace("240", "10").replace("120", "10"))
         for part, count, seed in (("train", 150, 1), ("valid", 10, 2), ("test", 20, 3)):
-            rows = [(q["question"], para["context"], q["answers"][0]["text"])
+            rows = [(q["question"], para["context"], json.dumps(q["answers"]))
                     for para in squad(count, seed)["data"][0]["paragraphs"] for q in para["qas"]]
             p.write_lines(folder / f"{part}.tsv", ["\t".join(row) for row in rows])
         self.ok("train", folder / "recipe.toml", "--out", folder / "model", "--quiet")
@@ -142,7 +142,7 @@ class Answer(p.Case):
         p.write_lines(path, [json.dumps({"question": q, "context": c}) for q, c in
                              (("", "Bodo lives in Rana."), ("Where?", ""), ("Where?", "Rana"), ("", ""))])
         self.assertEqual(self.ok("predict", self.reader(), "--in", path).stdout.decode().splitlines(), ["", "", "Rana", ""])
-        self.fails(2, "explain", self.reader(), "--field", "question=Where?", "--field", "context=",
+        self.fails(2, "explain", self.reader(), "--text", "Where?", "--field", "context=",
                    says="a question and a passage that are not empty")
 
     def test_an_answer_that_is_not_in_its_passage(self):
@@ -151,7 +151,7 @@ class Answer(p.Case):
         rows = squad(20, 5)
         rows["data"][0]["paragraphs"][0]["qas"][0]["answers"] = [{"text": "nowhere", "answer_start": 3}]
         (folder / "train.json").write_text(json.dumps(rows))
-        log = self.ok("train", folder / "recipe.toml", "--check").stderr.decode()
+        log = self.ok("train", folder / "recipe.toml", "--check").stdout.decode()
         self.assertIn("left out: the answer is not in its passage: 1", log)
         (folder / "test.json").write_text(json.dumps(rows))
         self.ok("evaluate", self.reader(), "--data", folder / "test.json")
@@ -193,7 +193,7 @@ class Answer(p.Case):
             self.assertEqual(len(both.splitlines()), len(path.read_text().splitlines()))
 
     def test_explain_marks_the_answer_and_what_was_read_of_the_question(self):
-        fields = ["--field", "question=Where does Bodo live?", "--field", "context=Bodo lives in Rana and works as a old baker."]
+        fields = ["--text", "Where does Bodo live?", "--field", "context=Bodo lives in Rana and works as a old baker."]
         page = self.ok("explain", self.reader(), *fields).stdout.decode()
         self.assertIn("Rana", page)
         self.assertIn("Bodo", self.ok("explain", self.reader(), *fields, "--show", "question").stdout.decode())
@@ -342,7 +342,7 @@ class Story(p.Case):
         folder = p.WORK / "without"
         shutil.copytree(self.data(), folder)
         (folder / "qa3_train.txt.gz").write_bytes(gzip.compress(b"1 Where is Ana?\tattic\nnonsense\n"))
-        log = self.ok("train", folder / "recipe.toml", "--check").stderr.decode()
+        log = self.ok("train", folder / "recipe.toml", "--check").stdout.decode()
         self.assertIn("the story is empty: 1", log)
         self.assertIn("neither 'NUMBER text' nor 'NUMBER question TAB answer': 1", log)
 
@@ -394,13 +394,14 @@ class Story(p.Case):
         p.write_lines(path, [json.dumps({"story": "Ana went to the attic.", "question": "Where is Ana?"})])
         self.assertEqual(len(self.ok("predict", *models, "--in", path).stdout.splitlines()), 1)
         small = self.fresh("story-int8")
-        self.ok("export", models[0], "--out", small, "--weights", "int8")
+        self.ok("export", models[0], "--out", small, "--quantize", "int8")
         self.assertEqual(len(self.ok("predict", small, "--in", path).stdout.splitlines()), 1)
 
     def test_explain_has_a_row_for_each_hop(self):
         fields = ["--text", "Where is Ana?", "--field", "story=Ana went to the attic.\nBo went to the cellar."]
         self.assertIn("went to the attic", self.ok("explain", self.reader(), *fields).stdout.decode())
-        figure = json.loads(self.ok("explain", self.reader(), *fields, "--format", "json").stdout)
+        self.ok("explain", self.reader(), *fields, "--out", p.WORK / "hops.json")
+        figure = json.loads((p.WORK / "hops.json").read_text())
         self.assertEqual([len(figure["words"]), len(figure["weights"])], [2, 2])
 
     def test_what_cannot_be_is_refused(self):
