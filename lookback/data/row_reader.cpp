@@ -13,18 +13,22 @@
 #include "lookback/data/dialogue_file.h"
 #include "lookback/data/encoding_guess.h"
 #include "lookback/data/json_line.h"
+#include "lookback/data/squad_file.h"
+#include "lookback/data/stories.h"
 
 namespace lookback::data {
 namespace {
 
-enum class Shape { lines, tabs, csv, json, label_first, dialogues };
+enum class Shape { lines, tabs, csv, json, squad, babi, label_first, dialogues };
 
 Shape shape_of(const StringList& files, size_t columns, const TableOptions& options) {
   if (options.layout == "label_first") return Shape::label_first;
   if (options.layout == "dialogues") return Shape::dialogues;
+  if (options.layout == "babi") return Shape::babi;
   if (files.size() == columns && columns > 1) return Shape::lines;
   if (has_ending(files[0], ".csv")) return Shape::csv;
   if (has_ending(files[0], ".jsonl")) return Shape::json;
+  if (has_ending(files[0], ".json")) return Shape::squad;
   return columns == 1 && options.columns.empty() && !has_ending(files[0], ".tsv") ? Shape::lines : Shape::tabs;
 }
 
@@ -63,7 +67,11 @@ struct RowReader::Part {
   std::vector<bool> one_a_line, may_miss;
   std::vector<size_t> places;  // TSV and CSV: of each column, from 0
   std::string line = {};
-  StringList all = {};  // cells of the line
+  StringList all = {};                     // cells of the line
+  std::vector<StringList> questions = {};  // of a file of SQuAD, all rows
+  size_t next_question = 0;
+  StoryLines story = {};  // of a file of bAbI
+  std::vector<std::string StoryLines::Question::*> members = {};
   std::unique_ptr<DialogueFile> dialogues = {};
   std::vector<std::string DialogueFile::Row::*> cells_of_reply = {};  // of each column
 
@@ -82,6 +90,8 @@ struct RowReader::Part {
       dialogues = std::make_unique<DialogueFile>(readers[0], tallies[0], files[0], without);
       for (const std::string& w : wanted) cells_of_reply.push_back(cell_of_reply(w));
     }
+    if (shape == Shape::squad) read_questions(wanted);
+    if (shape == Shape::babi) find_members(wanted);
     if (shape == Shape::csv || shape == Shape::tabs) find_places(wanted, shape == Shape::tabs && columns.empty());
   }
 
@@ -109,6 +119,51 @@ struct RowReader::Part {
     }
   }
 
+  // Their columns are called as SQuAD does it; "answer" stands for its answers.
+  void read_questions(const StringList& wanted) {
+    std::string json;
+    while (readers[0].next(line)) json += line + "\n";
+    check<FormatError>(is_utf8_text(json), files[0], ": ", why_not_utf8(json));
+    for (SquadQuestion& q : parse_squad(json, files[0])) {
+      StringList& row = questions.emplace_back();
+      for (const std::string& name : wanted) {
+        const std::string* const cell = name == "id"                            ? &q.id
+                                        : name == "question"                    ? &q.question
+                                        : name == "context"                     ? &q.context
+                                        : name == "answer" || name == "answers" ? &q.answers
+                                                                                : nullptr;
+        check<FormatError>(cell, files[0], ": has no '", name,
+                           "'; a file of SQuAD has id, question, context and answers");
+        row.push_back(*cell);
+      }
+    }
+  }
+
+  void find_members(const StringList& wanted) {
+    for (const std::string& name : wanted) {
+      check<FormatError>(name == "story" || name == "question" || name == "answer", files[0], ": has no '", name,
+                         "'; a file of bAbI (data.layout = \"babi\") has story, question and answer");
+      members.push_back(name == "story"      ? &StoryLines::Question::story
+                        : name == "question" ? &StoryLines::Question::question
+                                             : &StoryLines::Question::answer);
+    }
+  }
+
+  // The next question; false if there is none.
+  bool read_story(Row& row) {
+    StoryLines::Question question;
+    while (readers[0].next(line)) {
+      row.lines[0] = readers[0].number();
+      if (!count(row, 0, line)) return true;
+      const StoryLines::Line kind = story.read(line, question);
+      if (kind == StoryLines::Line::sentence) continue;
+      if (kind == StoryLines::Line::broken) row.problem = "neither 'NUMBER text' nor 'NUMBER question TAB answer'";
+      for (size_t c = 0; c < members.size(); ++c) row.cells[c] = question.*members[c];
+      return true;
+    }
+    return false;
+  }
+
   // The cells of `line`; why there are none, or "".
   std::string split() {
     if (shape == Shape::csv)
@@ -124,7 +179,14 @@ struct RowReader::Part {
     row.cells.clear();
     row.lines.resize(files.size());
     if (shape == Shape::dialogues) return read_reply(row);
-    row.cells.resize(shape == Shape::lines ? files.size() : std::max(keys.size(), places.size()));
+    if (shape == Shape::squad) {
+      if (next_question == questions.size()) return false;
+      row.cells = questions[next_question++];
+      row.lines[0] = static_cast<int64_t>(next_question);
+      return true;
+    }
+    row.cells.resize(shape == Shape::lines ? files.size() : std::max({keys.size(), places.size(), members.size()}));
+    if (shape == Shape::babi) return read_story(row);
     for (size_t f = 0; f < files.size(); ++f) {
       std::string& text = shape == Shape::lines ? row.cells[f] : line;
       if (!readers[f].next(text)) return false;
@@ -234,6 +296,8 @@ RowReader::RowReader(RowSource source, StringList names, const TableOptions& opt
   for (const StringList& files : source_.parts) {
     check<ConfigError>(!dialogues || files.size() == 1,
                        "data.layout = 'dialogues' is of one file with all columns; got ", files.size(), " files");
+    check<ConfigError>(options_.layout != "babi" || files.size() == 1,
+                       "data.layout = 'babi' is of one file with all columns; got ", files.size(), " files");
     check<ConfigError>(!label_first || files.size() == 1,
                        "data.layout = 'label_first' is of one file with both columns; got ", files.size(), " files");
     check<ConfigError>(files.size() == 1 || files.size() == names_.size(), "rows of ", names_.size(),

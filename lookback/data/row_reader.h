@@ -1,4 +1,4 @@
-// Rows of named cells from files of any of five shapes, one at a time, in constant memory.
+// Rows of named cells from files of any of several shapes, one at a time, in constant memory.
 #pragma once
 
 #include <cstdint>
@@ -28,10 +28,10 @@ struct TableOptions {
       "CSV), keys (JSONL)");
     v("layout", layout,
       "columns; or label_first: of two columns the last one is the first word of a line, and the other one the rest; "
-      "where words begin with __label__, all that do so, with commas between; or dialogues: of bAbI, DSTC2 or "
-      "DailyDialog, "
-      "a row of history, knowledge and reply for each reply")
-        .choices({"columns", "label_first", "dialogues"});
+      "where words begin with __label__, all that do so, with commas between; or babi: stories with questions, one "
+      "sentence a line (task answer, model.kind = 'story'); or dialogues: of bAbI, DSTC2 or DailyDialog, a row of "
+      "history, knowledge and reply for each reply (task chat)")
+        .choices({"columns", "label_first", "babi", "dialogues"});
     v("max_length", max_length, "examples with more tokens than this in a column are left out; 0 keeps all")
         .range(0, 1e9);
     v("max_ratio", max_ratio,
@@ -50,8 +50,9 @@ struct TableOptions {
 
 // Where the rows of a table stand: parts, read one after the other. A part is one file for each column, line k of them
 // belonging together, or one file with all columns: .csv with names in line 1 (RFC 4180), .jsonl with one object a
-// line, anything else with tabs or, if the options' layout says so, a label first or dialogues (dialogue_file.h). Files
-// are plain or .gz.
+// line, .json of SQuAD (squad_file.h), anything else with tabs or, if the options' layout says so, a label first,
+// stories (stories.h) or dialogues (dialogue_file.h). Files are plain or .gz. In a file of SQuAD the number of a
+// question stands for that of a line.
 struct RowSource {
   std::vector<StringList> parts;
   // Of all rows those whose hash falls into [from, to), so that a file can be split in parts that share no row: equal

@@ -28,7 +28,8 @@ std::optional<double> share_of(const StringList& names, const char* key) {
 }
 
 bool holds_all_columns(const std::string& file) {
-  return data::has_ending(file, ".tsv") || data::has_ending(file, ".csv") || data::has_ending(file, ".jsonl");
+  return data::has_ending(file, ".tsv") || data::has_ending(file, ".csv") || data::has_ending(file, ".jsonl") ||
+         data::has_ending(file, ".json");
 }
 
 // Whether each file has all columns, and not one of them.

@@ -184,6 +184,8 @@ class TrainedOf final : public TrainedModel {
 template <class T>
 class TaskOf final : public RecipeTask {
  public:
+  TaskOf() = default;
+  explicit TaskOf(const typename T::Recipe& recipe) : recipe_(recipe) {}
   Fields fields() override { return fields_of(recipe_); }
 
   void validate() override {
