@@ -52,4 +52,9 @@ std::vector<Hypothesis> force_score(StepDecoder& decoder, const std::vector<Sour
                                     const std::vector<std::vector<int32_t>>& targets,
                                     const SearchOptions& options = {});
 
+// Log-probabilities of many outputs of one sentence, without bos and eos, eos included in each: those of force_score,
+// but what outputs begin with in common is computed once. The decoder has one row. Throws as force_score does.
+std::vector<double> score_outputs(StepDecoder& decoder, const std::vector<std::vector<int32_t>>& outputs,
+                                  const SearchOptions& options = {});
+
 }  // namespace lookback::decode

@@ -6,6 +6,7 @@
 #include "lookback/base/parallel.h"
 #include "lookback/base/utf8.h"
 #include "lookback/data/delexicaliser.h"
+#include "lookback/data/encoding_guess.h"
 #include "lookback/data/unicode.h"
 #include "lookback/data/word_rules.h"
 #include "lookback/metrics/corpus_metric.h"
@@ -216,8 +217,25 @@ std::vector<EvaluationLine> Chat::scores(const TextToText& network, const String
   return scored(names, tokenised(tokenizer, hypotheses), tokenised(tokenizer, references), resamples, metric_options());
 }
 
-EvaluationReport Chat::report(Networks networks, const Examples& examples, const TextOptions& options,
-                              int64_t resamples) {
+void Chat::check_options(Networks networks, const Options& options, const LogSink& log) {
+  TextToTextTask::check_options(networks, options, log);
+  check<ConfigError>(options.candidates_file.empty() || !options.search.sample,
+                     "candidates are chosen from and not drawn; leave sample out");
+  with_candidates(options);
+}
+
+Chat::Options Chat::with_candidates(Options options) {
+  if (options.candidates_file.empty()) return options;
+  const data::LineSource lines = data::file_lines({options.candidates_file});
+  for (std::string line; lines(line);) {
+    check<FormatError>(valid_utf8(line), options.candidates_file, ": ", data::why_not_utf8(line));
+    if (!data::split_spaces(line).empty()) options.candidates.push_back(std::move(line));
+  }
+  check<FormatError>(!options.candidates.empty(), options.candidates_file, ": there is no reply in it");
+  return options;
+}
+
+EvaluationReport Chat::report(Networks networks, const Examples& examples, const Options& options, int64_t resamples) {
   const data::Tokenizer& tokenizer = *networks[0]->tokenizers.target;
   const metrics::Lines said =
       tokenised(tokenizer, texts_of(predict(networks, examples.inputs, options, TaskModel::Detail::text_only)));

@@ -41,6 +41,32 @@ struct Chat : TextToTextTask, OverCells<Chat> {
     }
   };
 
+  // What predict may be told.
+  struct Options final : TextOptions {
+    std::string candidates_file;
+
+    Fields fields() override { return fields_of(*this); }
+    void fields(FieldVisitor& v) {
+      TextOptions::fields(v);
+      v("candidates", candidates_file,
+        "a file of replies, one a line: the likeliest of them is given, by the score of a search, and none is made up");
+    }
+  };
+  static Options options(const TextToText& network, bool int8) {
+    return with_options(TextToTextTask::options(network, int8));
+  }
+  static Options validation_options(const Recipe& recipe) {
+    return with_options(TextToTextTask::validation_options(recipe));
+  }
+  static void check_options(Networks networks, const Options& options, const LogSink& log);
+  static std::vector<Prediction> predict(Networks networks, std::span<const Input> inputs, const Options& options,
+                                         TaskModel::Detail detail) {
+    return TextToTextTask::predict(networks, inputs, with_candidates(options), detail);
+  }
+  static viz::Figure explain(Networks networks, const Input& input, const Options& options) {
+    return TextToTextTask::explain(networks, input, with_candidates(options));
+  }
+
   static StringList columns() { return {"history", "knowledge", "reply"}; }
   static std::vector<data::Column> columns(const TextToText& network);
   static std::vector<InputField> input_fields();
@@ -63,7 +89,7 @@ struct Chat : TextToTextTask, OverCells<Chat> {
                                             int64_t resamples);
   // perplexity, bleu, accuracy by reply and by dialogue, and how varied the replies are. Rows whose history does not go
   // on from the row before begin a dialogue.
-  static EvaluationReport report(Networks networks, const Examples& examples, const TextOptions& options,
+  static EvaluationReport report(Networks networks, const Examples& examples, const Options& options,
                                  int64_t resamples);
   // The reply whose turn before it is likest to the last turn (BM25), and the most frequent one.
   static std::vector<BaselineScores> baselines(const Recipe& recipe, const data::RowSource& train,
@@ -71,6 +97,13 @@ struct Chat : TextToTextTask, OverCells<Chat> {
                                                const LogSink& log);
 
  private:
+  static Options with_options(const TextOptions& base) {
+    Options out;
+    static_cast<TextOptions&>(out) = base;
+    return out;
+  }
+  // The file read. Throws IoError, FormatError.
+  static Options with_candidates(Options options);
   enum { kHistory, kSegments, kReply };  // columns
 };
 

@@ -35,20 +35,26 @@ struct Job {
   }
 };
 
+// The ids of an output of this input.
+std::vector<int32_t> target_of(const TextToText& network, const Input& input, const std::string& text) {
+  if (!network.dialogue)
+    return network.extended ? network.extended->encode_beside(text, required_text(input, "source"))
+                            : network.tokenizers.target->encode(text);
+  const std::string history = required_text(input, "history"), knowledge = optional_text(input, "knowledge");
+  const std::string_view others[] = {knowledge, history};
+  return network.dialogue_forms->reply.encode_beside(text, others);
+}
+
 // Malformed bytes become U+FFFD, so that every input gets its output; "" for a field that is not there.
 Job job_of_dialogue(const TextToText& network, const Input& input) {
   const std::string history = required_text(input, "history"), knowledge = optional_text(input, "knowledge");
   const std::string text = network.dialogue->text(knowledge, history);
-  const auto target_ids = [&](const char* field) {
-    const std::string reply = network.dialogue->reply_in(knowledge, optional_text(input, field));
-    return network.extended ? network.extended->encode_beside(reply, text) : network.tokenizers.target->encode(reply);
-  };
   Job out{.source = network.dialogue->tokens(knowledge, history),
-          .prefix = target_ids("prefix"),
+          .prefix = target_of(network, input, optional_text(input, "prefix")),
           .key = static_cast<uint64_t>(input.line),
           .segments = segments_of(network.dialogue->segments(knowledge, history))};
   if (network.extended) out.copies = network.extended->encode(text), out.own_words = network.extended->own_words(text);
-  if (input.find("score")) out.target = target_ids("score");
+  if (input.find("score")) out.target = target_of(network, input, optional_text(input, "score"));
   return out;
 }
 
@@ -56,13 +62,9 @@ Job job_of(const TextToText& network, const Input& input) {
   if (network.dialogue) return job_of_dialogue(network, input);
   const Tokenizers& tokenizers = network.tokenizers;
   const std::string source = required_text(input, "source");
-  const auto target_ids = [&](const char* field) {
-    const std::string text = optional_text(input, field);
-    return network.extended ? network.extended->encode_beside(text, source) : tokenizers.target->encode(text);
-  };
   Job out{.source = network.features ? network.features->encode(required_text(input, "features"), source)
                                      : tokenizers.source->encode(source),
-          .prefix = target_ids("prefix"),
+          .prefix = target_of(network, input, optional_text(input, "prefix")),
           .key = static_cast<uint64_t>(input.line)};
   out.cut = network.first_tokens ? std::max<int64_t>(0, std::ssize(out.source) - network.first_tokens->limit()) : 0;
   out.source.resize(out.source.size() - static_cast<size_t>(out.cut));
@@ -72,7 +74,7 @@ Job job_of(const TextToText& network, const Input& input) {
     out.copies.insert(out.copies.begin(), out.source.size() - out.copies.size(), data::kPad);  // features
     out.own_words = network.extended->own_words(source);
   }
-  if (input.find("score")) out.target = target_ids("score");
+  if (input.find("score")) out.target = target_of(network, input, optional_text(input, "score"));
   return out;
 }
 
@@ -153,6 +155,51 @@ Found search(Networks networks, const std::vector<Job>& jobs, const TextOptions&
   });
   search_for(networks, jobs, order, options, out);
   score_targets(networks, jobs, given, options, out);
+  return out;
+}
+
+// The best of the candidates for each job, by the score of a search. What a job is given instead, its target or prefix,
+// goes before them.
+Found best_candidates(Networks networks, std::span<const Input> inputs, const std::vector<Job>& jobs,
+                      const TextOptions& options) {
+  constexpr size_t kTogether = 1024;  // outputs that are scored at once: rows of logits are wide
+  const PrecisionScope scope(ops::available_precision(options.precision));
+  std::vector<Job> ranked;  // the best of each job, as targets that are given
+  std::vector<size_t> of;   // the job of each
+  for (size_t k = 0; k < jobs.size(); ++k) {
+    if (jobs[k].target || jobs[k].source.empty()) {
+      ranked.push_back(jobs[k]), of.push_back(k);
+      continue;
+    }
+    Sentences outputs;
+    int64_t longest = 1;
+    for (const std::string& text : options.candidates) {
+      outputs.push_back(target_of(*networks[0], inputs[k], text));
+      longest = std::max(longest, std::ssize(outputs.back()) + 1);
+    }
+    const decode::Scorer scorer(options.search, longest);
+    std::vector<std::pair<double, size_t>> scores;
+    const size_t one[] = {k};
+    for (size_t begin = 0; begin < outputs.size(); begin += kTogether) {
+      const size_t end = std::min(outputs.size(), begin + kTogether);
+      Chosen source(jobs, one);
+      const auto decoder = make_decoder(networks, source, options);
+      const auto found = decode::score_outputs(
+          *decoder, {outputs.begin() + static_cast<int64_t>(begin), outputs.begin() + static_cast<int64_t>(end)},
+          options.search);
+      for (size_t c = begin; c < end; ++c)
+        scores.emplace_back(-scorer.score(found[c - begin], std::ssize(outputs[c]) + 1, 0), c);
+    }
+    const size_t kept = std::min(scores.size(), static_cast<size_t>(options.search.n_best));
+    std::ranges::partial_sort(scores, scores.begin() + static_cast<int64_t>(kept));
+    for (size_t n = 0; n < kept; ++n) {
+      ranked.push_back(jobs[k]), of.push_back(k);
+      ranked.back().target = outputs[scores[n].second];
+    }
+  }
+  const Found scored = search(networks, ranked, options);
+  Found out(jobs.size());
+  for (size_t n = 0; n < of.size(); ++n) out[of[n]].push_back(scored[n][0]);
   return out;
 }
 
@@ -333,7 +380,8 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
   options.search.scores = full;
   std::vector<Job> jobs;
   for (const Input& input : inputs) jobs.push_back(job_of(*networks[0], input));
-  const Found found = search(networks, jobs, options);
+  const Found found =
+      options.candidates.empty() ? search(networks, jobs, options) : best_candidates(networks, inputs, jobs, options);
   std::vector<Prediction> out(inputs.size());
   for (size_t k = 0; k < inputs.size(); ++k) {
     out[k].line = inputs[k].line;
@@ -359,7 +407,9 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
 viz::Figure TextToTextTask::explain(Networks networks, const Input& input, const TextOptions& options) {
   const Tokenizers& tokenizers = networks[0]->tokenizers;
   const Job job = job_of(*networks[0], input);
-  const decode::Hypothesis h = search(networks, {job}, options)[0][0];
+  const decode::Hypothesis h = options.candidates.empty()
+                                   ? search(networks, {job}, options)[0][0]
+                                   : best_candidates(networks, {&input, 1}, {job}, options)[0][0];
   const std::string text = with_replacements(text_of(*networks[0], job, h, input, options.replace_unk));
   if (networks[0]->dialogue) return dialogue_figure(networks, job, h, text, options);
   viz::HeatMap map{.columns = {"source", tokenizers.source->pieces(job.source)},

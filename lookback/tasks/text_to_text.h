@@ -75,8 +75,9 @@ struct TextToTextConfig {
 };
 
 // What predict may be told.
-struct TextOptions final : CommonOptions {
+struct TextOptions : CommonOptions {
   decode::SearchOptions search;
+  StringList candidates = {};  // outputs to choose the best of, instead of searching; none: search. No option itself
   bool replace_unk = false;
   std::string ensemble = "probability";
   int64_t shortlist = 0;
