@@ -18,7 +18,7 @@ constexpr size_t kBuffer = size_t{1} << 17;
 
 std::string reason(int error) { return std::generic_category().message(error); }
 
-bool is_gzip_magic(std::string_view s) { return s.size() >= 2 && s[0] == '\x1F' && s[1] == '\x8B'; }
+constexpr std::string_view kGzipMagic = "\x1F\x8B";
 
 // An open file descriptor that knows what to call itself in messages.
 class Input {
@@ -111,17 +111,16 @@ bool ByteReader::Impl::read_raw() {
   return n > 0;
 }
 
-// Reads enough to tell gzip from the rest; a pipe may give a single byte at first.
+// Reads enough to tell gzip from the rest: a pipe may give a single byte at first. It waits for no more than that: an
+// empty line may be all that somebody types before they want an answer.
 void ByteReader::Impl::start() {
   started = true;
-  size_t have = 0;
-  while (have < 3) {
-    const size_t n = input.read(raw.data() + have, raw.size() - have);
+  do {
+    const size_t n = input.read(raw.data() + raw_left.size(), raw.size() - raw_left.size());
+    raw_left = {raw.data(), raw_left.size() + n};
     if (n == 0) break;
-    have += n;
-  }
-  raw_left = {raw.data(), have};
-  gzip = is_gzip_magic(raw_left);
+  } while (raw_left.size() < kGzipMagic.size() && kGzipMagic.starts_with(raw_left));
+  gzip = raw_left.starts_with(kGzipMagic);
   if (gzip) {
     unpacked.resize(kBuffer);
     check<IoError>(inflateInit2(&z, 16 + MAX_WBITS) == Z_OK, input.name(), ": not enough memory to unpack");

@@ -234,6 +234,26 @@ TEST_F(LineReaderTest, StandardInputAsADribblingPipe) {
   }
 }
 
+TEST_F(LineReaderTest, AnEmptyLineIsThereBeforeAnythingFollows) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  // One read too many is then an error instead of waiting for ever.
+  ASSERT_EQ(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+  const int saved = dup(STDIN_FILENO);
+  dup2(ends[0], STDIN_FILENO);
+  close(ends[0]);
+  LineReader reader("-");
+  for (const std::string& sent : {""s, "a"s}) {
+    EXPECT_EQ(write(ends[1], (sent + "\n").data(), sent.size() + 1), static_cast<ssize_t>(sent.size() + 1));
+    std::string line = "before";
+    EXPECT_TRUE(reader.next(line));
+    EXPECT_EQ(line, sent);
+  }
+  close(ends[1]);
+  dup2(saved, STDIN_FILENO);
+  close(saved);
+}
+
 TEST_F(LineReaderTest, Moves) {
   LineReader a(file("one\ntwo\n"));
   std::string line;

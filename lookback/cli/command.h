@@ -41,6 +41,7 @@ const Command& find_command(std::string_view name);
 
 int run_train(Args& args);
 int run_predict(Args& args);
+int run_chat(Args& args);
 int run_evaluate(Args& args);
 int run_backtest(Args& args);
 int run_baseline(Args& args);
@@ -54,6 +55,7 @@ int run_version(Args& args);
 int run_help(Args& args);
 std::vector<HelpSection> help_train();
 std::vector<HelpSection> help_predict();
+std::vector<HelpSection> help_chat();
 std::vector<HelpSection> help_evaluate();
 std::vector<HelpSection> help_backtest();
 std::vector<HelpSection> help_baseline();

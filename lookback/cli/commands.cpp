@@ -8,6 +8,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"train", "RECIPE.toml --out MODEL [flags]", "fit a model as a recipe says", &run_train, &help_train},
     {"predict", "MODEL... [flags] < INPUT", "one result for each line of input", &run_predict, &help_predict},
+    {"chat", "MODEL... [flags]", "talk to a model, line by line", &run_chat, &help_chat},
     {"evaluate", "MODEL... [--data FILE...] [flags]", "score a model on files", &run_evaluate, &help_evaluate},
     {"backtest", "MODEL... [--in TABLE] [flags]", "what a forecaster would have said, from many times in the past",
      &run_backtest, &help_backtest},

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM while a model is trained.
+// SIGINT and SIGTERM while a model is trained or talked to.
 #pragma once
 
 #include <signal.h>

@@ -32,7 +32,10 @@ class AnswerSpans final : public CellEncoder {
       : tokenizer_(std::move(tokenizer)), no_answer_(no_answer) {}
 
   std::vector<int32_t> encode(std::string_view) const override { return {}; }
-  std::vector<int32_t> encode_beside(std::string_view answers, std::string_view passage) const override;
+  std::vector<int32_t> encode_beside(std::string_view answers, std::string_view passage) const;
+  std::vector<int32_t> encode_beside(std::string_view answers, Cells passage) const override {
+    return encode_beside(answers, passage[0]);
+  }
   bool encodes_blank() const override { return no_answer_; }
   int64_t size() const override { return int64_t{1} << 31; }
   std::string why_none(const std::string& column, std::string_view cell) const override;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,8 +19,9 @@ class CellEncoder {
   // The ids of a cell; none for a cell that is no example (see why_none). Throws FormatError for text that is not
   // UTF-8.
   virtual std::vector<int32_t> encode(std::string_view cell) const = 0;
-  // The ids of a cell that is read beside another one of its row, see Column::beside; encode's unless overridden.
-  virtual std::vector<int32_t> encode_beside(std::string_view cell, std::string_view other) const;
+  // The ids of a cell that is read beside others of its row, see Column::beside; encode's unless overridden.
+  using Cells = std::span<const std::string_view>;
+  virtual std::vector<int32_t> encode_beside(std::string_view cell, Cells others) const;
   // Ids as training may see them: encode's, or a random choice where sampling() is not 0.
   virtual std::vector<int32_t> encode_sampled(std::string_view cell, Rng& rng) const;
   virtual double sampling() const { return 0; }

@@ -14,8 +14,8 @@ struct ExtendedVocabulary::Own {
 };
 
 ExtendedVocabulary::ExtendedVocabulary(std::shared_ptr<const Tokenizer> source, std::shared_ptr<const Tokenizer> target,
-                                       int64_t limit)
-    : source_(std::move(source)), target_(std::move(target)), limit_(limit) {
+                                       int64_t limit, bool lines)
+    : source_(std::move(source)), target_(std::move(target)), limit_(limit), lines_(lines) {
   for (const Tokenizer* t : {source_.get(), target_.get()})
     check<ConfigError>(source_ == target_ || t->kind() == "word" || t->kind() == "char",
                        "model.copy = true: pieces of '", t->kind(),
@@ -25,8 +25,18 @@ ExtendedVocabulary::ExtendedVocabulary(std::shared_ptr<const Tokenizer> source, 
 }
 
 std::vector<int32_t> ExtendedVocabulary::read(std::string_view source, Own& own) const {
-  std::vector<int32_t> out = source_->encode(source);
-  const std::vector<std::string> surfaces = source_->surfaces(source);
+  std::vector<int32_t> out;
+  while (lines_ && source.find('\n') != std::string_view::npos) {
+    read_line(source.substr(0, source.find('\n')), own, out);
+    source.remove_prefix(source.find('\n') + 1);
+  }
+  read_line(source, own, out);
+  return out;
+}
+
+void ExtendedVocabulary::read_line(std::string_view line, Own& own, std::vector<int32_t>& all) const {
+  std::vector<int32_t> out = source_->encode(line);
+  const std::vector<std::string> surfaces = source_->surfaces(line);
   check(surfaces.size() == out.size(), "extended vocabulary: ", surfaces.size(), " surfaces of ", out.size(),
         " tokens");
   if (limit_ > 0 && std::ssize(out) > limit_) out.resize(static_cast<size_t>(limit_));
@@ -41,7 +51,7 @@ std::vector<int32_t> ExtendedVocabulary::read(std::string_view source, Own& own)
     if (is_new) own.words.push_back(surfaces[k]);
     out[k] = at->second;
   }
-  return out;
+  all.insert(all.end(), out.begin(), out.end());
 }
 
 std::vector<int32_t> ExtendedVocabulary::encode(std::string_view source) const {

@@ -16,16 +16,19 @@ namespace lookback::data {
 // they first appear there.
 class ExtendedVocabulary final : public CellEncoder {
  public:
-  // Of longer sources only the first `limit` tokens are read; 0: all. Throws ConfigError for two tokenizers of subwords
-  // that are not one: their tokens cannot be compared.
+  // Of longer sources only the first `limit` tokens are read; 0: all. `lines`: each line of a source is cut into tokens
+  // by itself. Throws ConfigError for two tokenizers of subwords that are not one: their tokens cannot be compared.
   ExtendedVocabulary(std::shared_ptr<const Tokenizer> source, std::shared_ptr<const Tokenizer> target,
-                     int64_t limit = 0);
+                     int64_t limit = 0, bool lines = false);
 
   // For each token of a source the token of an output that it is; kPad for a space that outputs do not have, and for
   // what is taken out of them. Throws FormatError for text that is not UTF-8.
   std::vector<int32_t> encode(std::string_view source) const override;
   // The ids of a target, its unknown tokens as those of the source where they stand there too.
-  std::vector<int32_t> encode_beside(std::string_view target, std::string_view source) const override;
+  std::vector<int32_t> encode_beside(std::string_view target, std::string_view source) const;
+  std::vector<int32_t> encode_beside(std::string_view target, Cells source) const override {
+    return encode_beside(target, source[0]);
+  }
   // What the ids from vocabulary() on stand for, as the source writes them.
   StringList own_words(std::string_view source) const;
   int64_t vocabulary() const { return target_->size(); }
@@ -35,9 +38,11 @@ class ExtendedVocabulary final : public CellEncoder {
  private:
   struct Own;
   std::vector<int32_t> read(std::string_view source, Own& own) const;
+  void read_line(std::string_view line, Own& own, std::vector<int32_t>& out) const;
 
   std::shared_ptr<const Tokenizer> source_, target_;
   int64_t limit_;
+  bool lines_;
   int32_t space_ = kPad;  // the target's token for it, where characters are tokens
 };
 

@@ -40,7 +40,7 @@ void check_distinct(StringList names, const std::string& what) {
 
 }  // namespace
 
-std::vector<int32_t> CellEncoder::encode_beside(std::string_view cell, std::string_view) const { return encode(cell); }
+std::vector<int32_t> CellEncoder::encode_beside(std::string_view cell, Cells) const { return encode(cell); }
 
 std::vector<int32_t> CellEncoder::encode_sampled(std::string_view cell, Rng&) const { return encode(cell); }
 

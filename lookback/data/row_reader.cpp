@@ -10,6 +10,7 @@
 #include "lookback/base/parse.h"
 #include "lookback/base/sha256.h"
 #include "lookback/data/csv.h"
+#include "lookback/data/dialogue_file.h"
 #include "lookback/data/encoding_guess.h"
 #include "lookback/data/json_line.h"
 #include "lookback/data/squad_file.h"
@@ -18,10 +19,11 @@
 namespace lookback::data {
 namespace {
 
-enum class Shape { lines, tabs, csv, json, squad, babi, label_first };
+enum class Shape { lines, tabs, csv, json, squad, babi, label_first, dialogues };
 
 Shape shape_of(const StringList& files, size_t columns, const TableOptions& options) {
   if (options.layout == "label_first") return Shape::label_first;
+  if (options.layout == "dialogues") return Shape::dialogues;
   if (options.layout == "babi") return Shape::babi;
   if (files.size() == columns && columns > 1) return Shape::lines;
   if (has_ending(files[0], ".csv")) return Shape::csv;
@@ -40,6 +42,14 @@ double hash_of(const StringList& cells) {
   return static_cast<double>(bits) * 0x1p-52;
 }
 
+// The cell of a dialogue's row that a column of this name is; null for another name.
+std::string DialogueFile::Row::*cell_of_reply(std::string_view name) {
+  return name == "history"     ? &DialogueFile::Row::history
+         : name == "knowledge" ? &DialogueFile::Row::knowledge
+         : name == "reply"     ? &DialogueFile::Row::reply
+                               : nullptr;
+}
+
 }  // namespace
 
 bool has_ending(std::string_view file, std::string_view ending) {
@@ -53,7 +63,8 @@ struct RowReader::Part {
   const Shape shape;
   std::vector<LineReader> readers;  // one for each file
   std::vector<LineTally> tallies;
-  StringList keys;             // JSONL: of each column
+  StringList keys;  // JSONL: of each column
+  std::vector<bool> one_a_line, may_miss;
   std::vector<size_t> places;  // TSV and CSV: of each column, from 0
   std::string line = {};
   StringList all = {};                     // cells of the line
@@ -61,13 +72,24 @@ struct RowReader::Part {
   size_t next_question = 0;
   StoryLines story = {};  // of a file of bAbI
   std::vector<std::string StoryLines::Question::*> members = {};
+  std::unique_ptr<DialogueFile> dialogues = {};
+  std::vector<std::string DialogueFile::Row::*> cells_of_reply = {};  // of each column
 
-  Part(const StringList& names_of_files, const StringList& names, const TableOptions& options)
+  Part(const StringList& names_of_files, const StringList& names, const TableOptions& options,
+       const std::shared_ptr<const DialogueHashes>& without)
       : files(names_of_files), shape(shape_of(files, names.size(), options)), tallies(files.begin(), files.end()) {
     const StringList& columns = options.columns;
     for (const std::string& f : files) readers.emplace_back(f);
     const StringList& wanted = columns.empty() ? names : columns;
-    if (shape == Shape::json) keys = wanted;
+    if (shape == Shape::json) {
+      keys = wanted;
+      one_a_line = are_one_a_line(names);
+      for (const std::string& name : names) may_miss.push_back(may_be_missing(name));
+    }
+    if (shape == Shape::dialogues) {
+      dialogues = std::make_unique<DialogueFile>(readers[0], tallies[0], files[0], without);
+      for (const std::string& w : wanted) cells_of_reply.push_back(cell_of_reply(w));
+    }
     if (shape == Shape::squad) read_questions(wanted);
     if (shape == Shape::babi) find_members(wanted);
     if (shape == Shape::csv || shape == Shape::tabs) find_places(wanted, shape == Shape::tabs && columns.empty());
@@ -156,6 +178,7 @@ struct RowReader::Part {
     row.problem.clear(), row.column = 0;
     row.cells.clear();
     row.lines.resize(files.size());
+    if (shape == Shape::dialogues) return read_reply(row);
     if (shape == Shape::squad) {
       if (next_question == questions.size()) return false;
       row.cells = questions[next_question++];
@@ -186,6 +209,16 @@ struct RowReader::Part {
     return true;
   }
 
+  bool read_reply(Row& row) {
+    DialogueFile::Row found;
+    if (!dialogues->next(found)) return false;
+    row.lines[0] = found.line, row.dialogue = found.dialogue;
+    row.cells.resize(cells_of_reply.size());
+    if (found.problem) return row.problem = found.problem, true;
+    for (size_t c = 0; c < row.cells.size(); ++c) row.cells[c] = found.*cells_of_reply[c];
+    return true;
+  }
+
   void set_missing(Row& row, size_t column) {
     row.problem = "a column is missing", row.column = column;
     for (std::string& cell : row.cells) cell.clear();
@@ -193,11 +226,11 @@ struct RowReader::Part {
 
   void read_members(Row& row) {
     try {
-      const auto members = json_members(line, keys);
+      const auto members = json_members(line, keys, one_a_line);
       for (size_t c = 0; c < keys.size() && row.problem.empty(); ++c) {
         if (members[c])
           row.cells[c] = *members[c];
-        else
+        else if (!may_miss[c])
           set_missing(row, c);
       }
     } catch (const FormatError& e) {
@@ -254,7 +287,15 @@ RowReader::RowReader(RowSource source, StringList names, const TableOptions& opt
   const bool label_first = options_.layout == "label_first";
   check<ConfigError>(!label_first || (names_.size() == 2 && options_.columns.empty()),
                      "data.layout = 'label_first' is for two columns, and goes with no data.columns");
+  const bool dialogues = options_.layout == "dialogues";
+  check<ConfigError>(!source_.without || dialogues, "only of data.layout = 'dialogues' are dialogues passed over");
+  for (const std::string& w : options_.columns.empty() ? names_ : options_.columns)
+    check<ConfigError>(!dialogues || cell_of_reply(w), "data.layout = 'dialogues' has no column '", w,
+                       "', but history, knowledge and reply; data.columns says which of them the columns ",
+                       joined(names_, " and "), " are");
   for (const StringList& files : source_.parts) {
+    check<ConfigError>(!dialogues || files.size() == 1,
+                       "data.layout = 'dialogues' is of one file with all columns; got ", files.size(), " files");
     check<ConfigError>(options_.layout != "babi" || files.size() == 1,
                        "data.layout = 'babi' is of one file with all columns; got ", files.size(), " files");
     check<ConfigError>(!label_first || files.size() == 1,
@@ -274,7 +315,7 @@ bool RowReader::next(Row& row) {
   for (;;) {
     if (!part_) {
       if (next_part_ == source_.parts.size()) return false;
-      part_ = std::make_unique<Part>(source_.parts[next_part_++], names_, options_);
+      part_ = std::make_unique<Part>(source_.parts[next_part_++], names_, options_, source_.without);
     }
     if (!part_->read(row)) {
       close_part();
@@ -302,14 +343,20 @@ void RowReader::close_part() {
                        " has ", p.readers[0].number(), " lines, ", p.files[f], " has ", p.readers[f].number(),
                        ": each line needs its partner (or set unequal = \"truncate\" to read the shorter length)");
   unpaired_ += most - least;
+  if (p.dialogues) passed_over_ += p.dialogues->passed_over();
   part_.reset();
 }
 
 bool RowReader::wanted(const Row& row) const {
   if (source_.from <= 0 && source_.to >= 1) return true;
   if (!row.problem.empty()) return source_.to >= 1;
-  const double hash = hash_of(row.cells);
+  const double hash =
+      options_.layout == "dialogues" ? static_cast<double>(row.dialogue >> 12) * 0x1p-52 : hash_of(row.cells);
   return source_.from <= hash && hash < source_.to;
+}
+
+int64_t RowReader::dialogues_passed_over() const {
+  return passed_over_ + (part_ && part_->dialogues ? part_->dialogues->passed_over() : 0);
 }
 
 std::string RowReader::where(const Row& row, size_t column) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "lookback/base/fields.h"
@@ -28,8 +29,9 @@ struct TableOptions {
     v("layout", layout,
       "columns; or label_first: of two columns the last one is the first word of a line, and the other one the rest; "
       "where words begin with __label__, all that do so, with commas between; or babi: stories with questions, one "
-      "sentence a line (task answer, model.kind = 'story')")
-        .choices({"columns", "label_first", "babi"});
+      "sentence a line (task answer, model.kind = 'story'); or dialogues: of bAbI, DSTC2 or DailyDialog, a row of "
+      "history, knowledge and reply for each reply (task chat)")
+        .choices({"columns", "label_first", "babi", "dialogues"});
     v("max_length", max_length, "examples with more tokens than this in a column are left out; 0 keeps all")
         .range(0, 1e9);
     v("max_ratio", max_ratio,
@@ -48,13 +50,17 @@ struct TableOptions {
 
 // Where the rows of a table stand: parts, read one after the other. A part is one file for each column, line k of them
 // belonging together, or one file with all columns: .csv with names in line 1 (RFC 4180), .jsonl with one object a
-// line, .json of SQuAD (squad_file.h), anything else with tabs or, if the options' layout says so, a label first or
-// stories (stories.h). Files are plain or .gz. In a file of SQuAD the number of a question stands for that of a line.
+// line, .json of SQuAD (squad_file.h), anything else with tabs or, if the options' layout says so, a label first,
+// stories (stories.h) or dialogues (dialogue_file.h). Files are plain or .gz. In a file of SQuAD the number of a
+// question stands for that of a line.
 struct RowSource {
   std::vector<StringList> parts;
   // Of all rows those whose hash falls into [from, to), so that a file can be split in parts that share no row: equal
   // rows fall alike. Lines that are no row belong to the share that ends at 1.
+  // All rows of a dialogue fall as its turns do.
   double from = 0, to = 1;
+  // Of layout "dialogues": those that are passed over, see seen_dialogues.h.
+  std::shared_ptr<const std::unordered_set<uint64_t>> without = {};
 };
 
 class RowReader {
@@ -65,10 +71,11 @@ class RowReader {
     size_t column = 0;    // where the problem is, as far as one knows
     size_t part = 0;
     std::vector<int64_t> lines;  // number of the line, from 1, in each file of the part
+    uint64_t dialogue = 0;       // of layout "dialogues", what is the same for all rows of one, see seen_dialogues.h
   };
 
   // `names`: those of the columns. Throws ConfigError for a part with a number of files, or options with a number of
-  // columns, that does not fit them.
+  // columns, that does not fit them, and for other columns than a layout has.
   RowReader(RowSource source, StringList names, const TableOptions& options);
   ~RowReader();
   RowReader(const RowReader&) = delete;
@@ -82,6 +89,8 @@ class RowReader {
   std::string where(const Row& row, size_t column) const;
   // Lines of longer files beyond the shorter one's end, so far.
   int64_t unpaired() const { return unpaired_; }
+  // Dialogues passed over for RowSource::without, so far.
+  int64_t dialogues_passed_over() const;
 
  private:
   struct Part;
@@ -93,7 +102,7 @@ class RowReader {
   TableOptions options_;
   std::unique_ptr<Part> part_;
   size_t next_part_ = 0;
-  int64_t unpaired_ = 0;
+  int64_t unpaired_ = 0, passed_over_ = 0;
 };
 
 // The file's name without .gz ends so.

@@ -87,7 +87,7 @@ struct Table::Block {
   }
 
   void tokenize(const std::vector<Column>& columns, const std::vector<size_t>& cells,
-                const std::vector<size_t>& beside) {
+                const std::vector<std::vector<size_t>>& beside) {
     std::vector<std::exception_ptr> failed(entries.size());
     parallel_for(static_cast<int64_t>(entries.size()), 64, [&](int64_t begin, int64_t end) {
       for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k) try {
@@ -97,8 +97,10 @@ struct Table::Block {
           for (size_t c = 0; c < columns.size(); ++c) {
             const std::string& cell = e.row.cells[cells[c]];
             if (!columns[c].encoder->encodes_blank() && blank(cell)) continue;
-            e.ids[c] = columns[c].beside.empty() ? columns[c].encoder->encode(cell)
-                                                 : columns[c].encoder->encode_beside(cell, e.row.cells[beside[c]]);
+            std::vector<std::string_view> others;
+            for (const size_t other : beside[c]) others.emplace_back(e.row.cells[other]);
+            e.ids[c] =
+                others.empty() ? columns[c].encoder->encode(cell) : columns[c].encoder->encode_beside(cell, others);
           }
         } catch (...) {
           failed[k] = std::current_exception();
@@ -122,13 +124,15 @@ Table::Table(const RowSource& rows, std::vector<Column> columns, const TableOpti
     stores_.push_back(std::move(store));
     if (cells_[k] == k) report_.tokens.emplace_back(c.name, 0);
   }
-  std::vector<size_t> beside;
+  std::vector<std::vector<size_t>> beside;
   const StringList names = names_of(columns_);
   for (const Column& c : columns_) {
-    beside.push_back(static_cast<size_t>(std::ranges::find(names, c.beside) - names.begin()));
-    check<Error>(c.beside.empty() || beside.back() < names.size(), "table: there is no column '", c.beside, "'");
-    check<Error>(c.beside.empty() || c.encoder->sampling() == 0, "table: '", c.name, "' samples beside '", c.beside,
-                 "'");
+    beside.emplace_back();
+    for (const std::string& other : c.beside) {
+      beside.back().push_back(static_cast<size_t>(std::ranges::find(names, other) - names.begin()));
+      check<Error>(beside.back().back() < names.size(), "table: there is no column '", other, "'");
+      check<Error>(c.encoder->sampling() == 0, "table: '", c.name, "' samples beside '", other, "'");
+    }
   }
   Block block;
   for (bool more = true; more;) {
@@ -137,23 +141,29 @@ Table::Table(const RowSource& rows, std::vector<Column> columns, const TableOpti
     take(block, reader, options);
   }
   report_.unpaired = reader.unpaired();
+  report_.passed_over = reader.dialogues_passed_over();
 }
 
 void Table::take(const Block& block, const RowReader& reader, const TableOptions& options) {
   const auto problem = [&](const Block::Entry& e, size_t& column) -> std::string {
     if (!e.row.problem.empty()) return column = e.row.column, e.row.problem;
-    const auto shorter = [](const Ids& a, const Ids& b) { return a.size() < b.size(); };
-    const auto of_files = std::span(e.ids).first(report_.tokens.size());
-    const auto [least, most] = std::ranges::minmax_element(of_files, shorter);
-    column = static_cast<size_t>(least - of_files.begin());
-    if (least->empty()) {
+    // Blank cells that are examples like any other may be without ids, and then have no length to compare.
+    std::vector<size_t> compared;
+    for (size_t c = 0; c < report_.tokens.size(); ++c)
+      if (!e.ids[c].empty() || !columns_[c].encoder->encodes_blank() || !blank(e.row.cells[c])) compared.push_back(c);
+    if (compared.empty()) return "";
+    const auto length = [&](size_t c) { return e.ids[c].size(); };
+    const auto [shortest_column, longest_column] = std::ranges::minmax_element(compared, {}, length);
+    const Ids &least = e.ids[*shortest_column], &most = e.ids[*longest_column];
+    column = *shortest_column;
+    if (least.empty()) {
       const std::string why = columns_[column].encoder->why_none(columns_[column].name, e.row.cells[column]);
       if (options.bad_lines == "stop") throw bad_line(reader.where(e.row, column), why.c_str());
       return why;
     }
     column = 0;
-    if (options.max_length > 0 && std::ssize(*most) > options.max_length) return "too long";
-    const double longest = static_cast<double>(most->size()), shortest = static_cast<double>(least->size());
+    if (options.max_length > 0 && std::ssize(most) > options.max_length) return "too long";
+    const double longest = static_cast<double>(most.size()), shortest = static_cast<double>(least.size());
     return options.max_ratio > 0 && longest > options.max_ratio * shortest ? "the lengths are too uneven" : "";
   };
   for (const Block::Entry& e : block.entries) {
@@ -233,6 +243,7 @@ std::string describe(const TableReport& r) {
   if (!reasons.empty()) out += "\nleft out: " + reasons;
   if (r.unpaired > 0)
     out += str_cat("\nnot read: ", r.unpaired, " lines of longer files, beyond the end of the shorter");
+  if (r.passed_over > 0) out += str_cat("\nnot read: ", r.passed_over, " dialogues that are in other data as well");
   for (const std::string& e : r.examples) out += "\n  " + e;
   return out;
 }

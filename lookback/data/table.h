@@ -19,7 +19,7 @@ namespace lookback::data {
 struct Column {
   std::string name;
   const CellEncoder* encoder;
-  std::string beside = {};  // not empty: ids come of encode_beside, with the cell of this column of the files
+  StringList beside = {};  // not empty: ids come of encode_beside, with the cells of these columns of the files
 };
 
 // What became of every row: read = kept + those left out.
@@ -27,6 +27,7 @@ struct TableReport {
   int64_t read = 0, kept = 0;
   std::vector<std::pair<std::string, int64_t>> tokens;    // of the kept rows, by column
   std::vector<std::pair<std::string, int64_t>> left_out;  // "the source is empty": how many, in the order they came up
+  int64_t passed_over = 0;                                // dialogues of RowSource::without
   int64_t unpaired = 0;                                   // lines of longer files beyond the shorter one's end
   std::vector<std::string> examples;                      // the first few left out: "train.de:17: invalid UTF-8"
 

@@ -21,7 +21,8 @@ bool is_space(char32_t c);     // Unicode White_Space
 bool is_unspaced(char32_t c);  // of a script that is written without spaces between words: Chinese, Japanese, Thai ...
 bool is_punctuation(char32_t c);  // ASCII punctuation and symbols, and category P of Unicode
 
-bool is_digit(char32_t c);  // category Nd of Unicode: decimal digits
+bool is_letter(char32_t c);  // categories L and M of Unicode: letters, and the marks that belong to them
+bool is_digit(char32_t c);   // category Nd of Unicode: decimal digits
 enum class LetterCase { none, lower, upper };
 LetterCase letter_case(char32_t c);  // none where a script has no case, too
 

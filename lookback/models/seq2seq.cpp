@@ -28,6 +28,26 @@ int32_t argmax(const float* x, int64_t n) { return static_cast<int32_t>(std::max
 
 }  // namespace
 
+std::vector<Segment> segments_of(const std::vector<int32_t>& numbers) {
+  std::vector<Segment> out;
+  for (size_t k = 0; k + 1 < numbers.size(); k += 2) out.push_back({numbers[k], numbers[k + 1]});
+  return out;
+}
+
+void check_segments(const Sentences& sources, const Segments& segments) {
+  check(segments.size() == sources.size(), "segments of ", segments.size(), " sources for ", sources.size());
+  for (size_t b = 0; b < sources.size(); ++b) {
+    int64_t tokens = 0;
+    for (const Segment& s : segments[b]) {
+      check(0 <= s.role && s.role < kSegmentRoles && s.tokens > 0, "source ", b, ": a segment of role ", s.role,
+            " with ", s.tokens, " tokens");
+      tokens += s.tokens;
+    }
+    check(tokens == std::ssize(sources[b]), "source ", b, ": its segments have ", tokens, " tokens, it has ",
+          sources[b].size());
+  }
+}
+
 void ObjectiveOptions::check_with(const Seq2SeqOptions& model) const {
   check<ConfigError>(coverage == 0 || model.score != "none", "loss.coverage = ", coverage,
                      " needs attention, and model.score is 'none'");
@@ -66,13 +86,21 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint6
   front_ = Front({E, options.spelling}, vocabularies.source, vocabularies.characters, "model");
   if (options.tie == "all") front_.share_embeddings(target_embedding_.weight);
   encoder_ = Encoder(options.encoder, front_.width());
-  decoder_ = Decoder(options.decoder, encoder_.final_widths(), options.score,
-                     {.embedding = E,
-                      .memory = encoder_.width(),
-                      .attention = options.attention ? options.attention : H,
-                      .readout = R,
-                      .location = options.location,
-                      .monotonic = options.monotonic});
+  if (options.segmented) {
+    check<ConfigError>(!options.spelling.any(), "model.characters and model.capitals do not go with dialogues");
+    segmented_ = SegmentedEncoder(options.turns, encoder_, options.score != "none", "model.turns");
+    roles_.weight = Var::parameter(Tensor::zeros({kSegmentRoles, front_.width()}));
+  }
+  decoder_ =
+      Decoder(options.decoder, options.segmented ? segmented_.final_widths() : encoder_.final_widths(), options.score,
+              {.embedding = E,
+               .memory = encoder_.width(),
+               .attention = options.attention ? options.attention : H,
+               .readout = R,
+               .location = options.location,
+               .monotonic = options.monotonic,
+               .outer = options.segmented ? segmented_.outer_width() : 0,
+               .outer_score = options.segmented ? options.turns.score : "none"});
   output_ = Linear(R, vocabularies.target, Linear::Bias::yes);
   if (tied) output_.weight = target_embedding_.weight;
   check<ConfigError>(!options.copy || options.score != "none",
@@ -88,6 +116,7 @@ void Seq2Seq::params(ParamVisitor& v) {
       // A shared table is named once, by the decoder.
       model.options_.tie == "all" ? model.front_.params_without_embeddings(v) : model.front_.params(v);
       model.encoder_.params(v);
+      if (model.options_.segmented) v("roles", model.roles_), v("turns", model.segmented_);
     }
   } source{*this};
   struct Target {
@@ -105,7 +134,8 @@ void Seq2Seq::params(ParamVisitor& v) {
 }
 
 StringList Seq2Seq::kept_from_int8() const {
-  StringList out = front_.kept_from_int8(encoder_.needs_exact_input());
+  StringList out = front_.kept_from_int8(options_.segmented || encoder_.needs_exact_input());
+  if (options_.segmented) out.emplace_back("roles.weight");
   for (std::string& name : out)
     name = (options_.tie == "all" && name == "embedding.weight" ? "decoder." : "encoder.") + name;
   return out;
@@ -126,6 +156,33 @@ Sequence Seq2Seq::embed_source(const Sentences& sentences, const Sentences& spel
   return front_(std::move(ids), {}, shape, RowOrder::by_step);
 }
 
+Encoded Seq2Seq::encode(const Sentences& sources, const Sentences& spellings, const Segments& segments,
+                        Noise* noise) const {
+  if (options_.segmented) return encode_segments(sources, segments, noise);
+  return encoder_(embed_source(sources, spellings, noise), options_.dropout, noise);
+}
+
+Encoded Seq2Seq::encode_segments(const Sentences& sources, const Segments& segments, Noise* noise) const {
+  Sentences parts;  // of all sources, one after the other
+  std::vector<int32_t> roles;
+  std::vector<int64_t> counts;
+  for (size_t b = 0; b < sources.size(); ++b) {
+    auto token = sources[b].begin();
+    for (const Segment& s : segments[b]) {
+      parts.emplace_back(token, token + s.tokens);
+      roles.push_back(s.role);
+      token += s.tokens;
+    }
+    counts.push_back(std::ssize(segments[b]));
+  }
+  Sequence embedded = in_order(embed_source(parts, {}, noise), RowOrder::by_step);
+  const auto& part = embedded.shape.sequence_of_rank();
+  auto role_of_row =
+      packed_tokens(embedded.shape.steps(), [&](size_t b, size_t) { return roles[static_cast<size_t>(part[b])]; });
+  embedded.x = ops::add(embedded.x, ops::gather_rows(roles_.weight, ops::row_ids(std::move(role_of_row))));
+  return segmented_(encoder_(embedded, options_.dropout, noise), counts, options_.dropout, noise);
+}
+
 Var Seq2Seq::project(const Var& readout) const { return output_(readout); }
 
 ops::Copying Seq2Seq::copying_of(const Var& readout, const Var& weights, Sentences copies,
@@ -140,6 +197,7 @@ void Seq2Seq::check_batch(const Seq2SeqBatch& batch) const {
   check(batch.source.size() == batch.target.size() && !batch.source.empty(),
         "a batch needs as many sources as targets, got ", batch.source.size(), " and ", batch.target.size());
   check_ids(batch.source, vocabularies_.source, "source");
+  if (options_.segmented) check_segments(batch.source, batch.segments);
   if (!options_.copy) return check_ids(batch.target, vocabularies_.target, "target");
   check_copies(batch.source, batch.copies);
   for (size_t b = 0; b < batch.target.size(); ++b)
@@ -149,7 +207,7 @@ void Seq2Seq::check_batch(const Seq2SeqBatch& batch) const {
 Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& objective, double scale,
                           Noise* noise) const {
   check_batch(batch);
-  const Encoded encoded = encoder_(embed_source(batch.source, batch.spellings, noise), options_.dropout, noise);
+  const Encoded encoded = encode(batch.source, batch.spellings, batch.segments, noise);
   const Ragged target(lengths_of(batch.target, 1));
   const Steps& steps = target.steps();
   if (noise) objective.check_with(options_);  // held-out text is only scored

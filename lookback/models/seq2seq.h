@@ -15,6 +15,7 @@
 #include "lookback/nn/encoder.h"
 #include "lookback/nn/front.h"
 #include "lookback/nn/init.h"
+#include "lookback/nn/segmented_encoder.h"
 #include "lookback/ops/copying.h"
 
 namespace lookback {
@@ -28,6 +29,8 @@ struct Seq2SeqOptions {
   MonotonicOptions monotonic;
   int64_t embedding = 256;
   SpellingOptions spelling = {};
+  bool segmented = false;  // sources are dialogues: turns and rows of knowledge; no option of a recipe
+  SegmentOptions turns;
   int64_t readout = 0;
   std::string tie = "none";
   bool copy = false;
@@ -47,6 +50,7 @@ struct Seq2SeqOptions {
       "width of the scores concat, additive, location, coverage and monotonic; 0: as wide as the decoder")
         .range(0, 65536);
     v("location", location), v("monotonic", monotonic);
+    if (segmented) v("turns", turns);
     v("embedding", embedding, "width of the token embeddings").range(1, 65536);
     spelling.fields(v);
     v("readout", readout,
@@ -94,17 +98,31 @@ struct ObjectiveOptions {
   double sampled_share(uint64_t step) const;
 };
 
+// A part of a source: who says it, a number in [0, kSegmentRoles), and how many tokens it has.
+struct Segment {
+  int32_t role, tokens;
+};
+constexpr int32_t kSegmentRoles = 3;
+using Segments = std::vector<std::vector<Segment>>;  // of each source, in order; together all of its tokens
+
+// From [role, tokens, role, tokens, ...].
+std::vector<Segment> segments_of(const std::vector<int32_t>& numbers);
+// Throws ShapeError unless there are segments for each source that make up all of it.
+void check_segments(const Sentences& sources, const Segments& segments);
+
 // Sentence pairs as ids, without <s> and </s>; where the front reads them, how sources are written (data::Spelling);
 // where outputs copy, what source tokens are as tokens of the output (data::ExtendedVocabulary), and targets may have
-// such ids too. kPad there: no token of an output.
+// such ids too. kPad there: no token of an output. Of a segmented model, the parts of sources.
 struct Seq2SeqBatch {
   Sentences source, target, spellings = {}, copies = {};
+  Segments segments = {};
 };
 
 // Sources to search for outputs of. candidates[b]: the ascending tokens that sentence b's outputs may hold; none at
-// all: the whole vocabulary. spellings, copies: as in a batch.
+// all: the whole vocabulary. spellings, copies, segments: as in a batch.
 struct Seq2SeqSources {
   Sentences source, candidates = {}, spellings = {}, copies = {};
+  Segments segments = {};
 };
 
 struct Seq2SeqLoss {
@@ -146,6 +164,8 @@ class Seq2Seq {
   std::vector<TracedStep> trace(const Seq2SeqBatch& pair) const;
   // With copying, how likely each of its tokens, and the end, is to be copied and not written: 1 - g.
   std::vector<double> copying(const Seq2SeqBatch& pair) const;
+  // Of a segmented model with attention to turns: the weights [target tokens + 1, segments] over those of the source.
+  Tensor turn_weights(const Seq2SeqBatch& pair) const;
 
   void params(ParamVisitor& v);
   // [vocabulary, embedding] of each side; one table where all are tied
@@ -160,9 +180,13 @@ class Seq2Seq {
  private:
   friend class Seq2SeqDecoder;
   Sequence embed_source(const Sentences& sentences, const Sentences& spellings, Noise* noise) const;
+  Encoded encode(const Sentences& sources, const Sentences& spellings, const Segments& segments, Noise* noise) const;
+  Encoded encode_segments(const Sentences& sources, const Segments& segments, Noise* noise) const;
   DecoderPass::Input sampled_input(const DecoderPass& pass, const DropoutSite& site, std::vector<int32_t> truth,
                                    const Var& last_readout, double share, Noise& noise) const;
   void check_batch(const Seq2SeqBatch& batch) const;
+  // The steps of the one pair of a batch, without noise.
+  Unrolled forced(const Seq2SeqBatch& pair) const;
   // A token of the vocabulary; <unk> for one that a source has for itself.
   int32_t known(int32_t token) const { return token < vocabularies_.target ? token : data::kUnk; }
   Var project(const Var& readout) const;
@@ -173,6 +197,8 @@ class Seq2Seq {
   Vocabularies vocabularies_;
   Front front_;  // of sources
   Embedding target_embedding_;
+  Embedding roles_;  // [kSegmentRoles, width of front_], of a segmented model, as is
+  SegmentedEncoder segmented_;
   Encoder encoder_;
   Decoder decoder_;
   Linear output_;     // its weight is target_embedding_'s when tied

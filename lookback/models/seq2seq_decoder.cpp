@@ -18,6 +18,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
         spellings_(std::move(sources.spellings)),
         candidates_(std::move(sources.candidates)),
         copies_(std::move(sources.copies)),
+        segments_(std::move(sources.segments)),
         vocabulary_(model.vocabularies_.target),
         together_(std::min(together, std::ssize(sources_))) {
     check_ids(sources_, model.vocabularies_.source, "source");
@@ -26,6 +27,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
           " sentences for ", sources_.size());
     check(candidates_.empty() || candidates_.size() == sources_.size(), "decoder: candidates of ", candidates_.size(),
           " sentences for ", sources_.size());
+    if (model.options_.segmented) check_segments(sources_, segments_);
     if (copies()) {
       check(candidates_.empty(), "decoder: a model that copies has no shortlist");
       check_copies(sources_, copies_);
@@ -114,7 +116,9 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     const Sentences next(std::make_move_iterator(first), std::make_move_iterator(first + count));
     Sentences written;
     if (!spellings_.empty()) written.assign(spellings_.begin() + read_, spellings_.begin() + read_ + count);
-    const Encoded encoded = model_.encoder_(model_.embed_source(next, written, nullptr), {}, nullptr);
+    Segments parts;
+    if (model_.options_.segmented) parts.assign(segments_.begin() + read_, segments_.begin() + read_ + count);
+    const Encoded encoded = model_.encode(next, written, parts, nullptr);
     const Ragged& shape = encoded.memory.shape;
     auto pass = std::make_unique<DecoderPass>(model_.decoder_, encoded, DropoutOptions{}, nullptr);
     ready_ = shape.rank_of_sequence();
@@ -155,6 +159,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
   const Seq2Seq& model_;
   const int64_t shortening_ = model_.encoder_.shortening();
   Sentences sources_, spellings_, candidates_, copies_;
+  Segments segments_;
   int64_t vocabulary_;
   int64_t together_;
   int64_t read_ = 0;  // sentences encoded so far

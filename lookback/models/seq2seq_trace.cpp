@@ -11,7 +11,7 @@ std::vector<Seq2Seq::TracedStep> Seq2Seq::trace(const Seq2SeqBatch& pair) const 
   const NoGrad off;
   check_batch(pair);
   const std::vector<int32_t>& target = pair.target[0];
-  const Encoded encoded = encoder_(embed_source(pair.source, pair.spellings, nullptr), {}, nullptr);
+  const Encoded encoded = encode(pair.source, pair.spellings, pair.segments, nullptr);
   const DecoderPass pass(decoder_, encoded, {}, nullptr);
   DecoderState state = pass.start(encoded);
   std::vector<TracedStep> out;
@@ -34,17 +34,28 @@ std::vector<Seq2Seq::TracedStep> Seq2Seq::trace(const Seq2SeqBatch& pair) const 
   return out;
 }
 
-std::vector<double> Seq2Seq::copying(const Seq2SeqBatch& pair) const {
-  const NoGrad off;
-  check(options_.copy, "this model does not copy");
-  check_batch(pair);
-  const Encoded encoded = encoder_(embed_source(pair.source, pair.spellings, nullptr), {}, nullptr);
-  const DecoderPass pass(decoder_, encoded, {}, nullptr);
+Unrolled Seq2Seq::forced(const Seq2SeqBatch& pair) const {
+  const Encoded encoded = encode(pair.source, pair.spellings, pair.segments, nullptr);
+  const DecoderPass pass(decoder_, encoded, {}, nullptr, {.weights = options_.segmented});
   std::vector<int32_t> read{data::kBos};
   for (const int32_t id : pair.target[0]) read.push_back(known(id));
   const Steps steps(std::vector<int64_t>{std::ssize(read)});
   const Var embedded = ops::gather_rows(target_embedding_.weight, ops::row_ids(std::move(read)));
-  const Tensor gate = copy_gate_(pass.teacher_force(embedded, steps, pass.start(encoded), {0}).readouts).value();
+  return pass.teacher_force(embedded, steps, pass.start(encoded), {0});
+}
+
+Tensor Seq2Seq::turn_weights(const Seq2SeqBatch& pair) const {
+  const NoGrad off;
+  check(options_.segmented && options_.turns.score != "none", "this model attends to no turns");
+  check_batch(pair);
+  return forced(pair).outer_weights.value();
+}
+
+std::vector<double> Seq2Seq::copying(const Seq2SeqBatch& pair) const {
+  const NoGrad off;
+  check(options_.copy, "this model does not copy");
+  check_batch(pair);
+  const Tensor gate = copy_gate_(forced(pair).readouts).value();
   std::vector<double> out;
   for (const float z : gate.span<float>()) out.push_back(1 / (1 + elementary::exp(static_cast<double>(z))));
   return out;

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,18 @@
 
 namespace lookback {
 
+// A second memory beside an encoder's: rows [S, M] for parts of each sequence, such as the turns of a dialogue.
+// Sequence s of the layout is the one of rank s.
+struct OuterMemory {
+  Var rows;
+  MemoryLayout layout;
+};
+
 // What an encoder, or one of its blocks, says about a batch.
 struct Encoded {
   Sequence memory;               // one row for each position
   std::vector<CellState> final;  // of recurrent layers, both directions side by side: [B, width], in the order of ranks
+  std::optional<OuterMemory> outer = {};
 };
 
 // One run of a block over one batch.

@@ -55,16 +55,22 @@ Decoder::Decoder(const DecoderOptions& options, const std::vector<int64_t>& enco
                                         .location = sizes.location,
                                         .monotonic = sizes.monotonic});
   }
+  if (sizes.outer_score == "none")
+    sizes_.outer = 0;
+  else
+    outer_attention_ = make_attention(sizes.outer_score,
+                                      {.query = options.hidden, .memory = sizes.outer, .attention = sizes.attention});
   check<ConfigError>(options.time.checkpoint == 0 || at_once(), "model.decoder.checkpoint = ", options.time.checkpoint,
                      " needs decoder.attention = 'luong', decoder.input_feeding = false and a score that remembers "
                      "nothing: other decoders run step by step; model.encoder.checkpoint goes with all of them");
   const int64_t H = options.hidden;
-  const int64_t first = sizes.embedding + (options.input_feeding ? sizes.readout : 0) + (luong() ? 0 : sizes_.memory);
+  const int64_t first =
+      sizes.embedding + (options.input_feeding ? sizes.readout : 0) + (luong() ? 0 : sizes_.memory + sizes_.outer);
   for (int64_t k = 0; k < options.layers; ++k)
     layers_.push_back(recurrent_weights(cell_kind(options.cell), k ? H : first, H));
   if (options.layer_norm)
     for (int64_t k = 0; k < options.layers; ++k) norms_.emplace_back(H);
-  const int64_t read = sizes_.memory + H + (luong() ? 0 : sizes.embedding);
+  const int64_t read = sizes_.memory + sizes_.outer + H + (luong() ? 0 : sizes.embedding);
   readout_ = Linear(read, options.readout == "maxout" ? 2 * sizes.readout : sizes.readout, Linear::Bias::yes);
   make_bridge(encoder_states);
 }
@@ -97,6 +103,7 @@ void Decoder::params(ParamVisitor& v) {
   v(options_.cell, cells);
   for (size_t k = 0; k < norms_.size(); ++k) v("layers." + std::to_string(k) + ".norm", norms_[k]);
   if (attention_) v("score", *attention_);
+  if (outer_attention_) v("outer_score", *outer_attention_);
   v("readout", readout_);
   v("bridge.h", bridge_h_);
   v("bridge.c", bridge_c_);
@@ -105,15 +112,18 @@ void Decoder::params(ParamVisitor& v) {
 DecoderPass::DecoderPass(const Decoder& decoder, const Encoded& source, const DropoutOptions& dropout, Noise* noise,
                          const UnrollOptions& wanted)
     : decoder_(decoder),
-      memory_(source.memory.shape.memory()),
+      source_{source.memory.shape.memory()},
+      outer_{source.outer ? source.outer->layout : MemoryLayout({})},
       wanted_(wanted),
       noise_(noise),
       layers_(decoder.layers_) {
   if (const Attention* attention = decoder.attention_.get()) {
-    source_ = attention->prepare(rows_in(source.memory, RowOrder::by_sequence));
+    source_.prepared = attention->prepare(rows_in(source.memory, RowOrder::by_sequence));
     remembers_ = attention->remembers();
     remembers_.coverage |= wanted.coverage_loss;
   }
+  check(!decoder.outer_attention_ || source.outer, "decoder: it attends to an outer memory, and this source has none");
+  if (decoder.outer_attention_) outer_.prepared = decoder.outer_attention_->prepare(source.outer->rows);
   for (ops::RecurrentWeights& w : layers_) w.w_hh = drop_weights(w.w_hh, dropout, noise);
   for (size_t k = 1; k < layers_.size(); ++k) between_.emplace_back(dropout, noise);
   after_readout_ = DropoutSite(dropout, noise);
@@ -121,7 +131,7 @@ DecoderPass::DecoderPass(const Decoder& decoder, const Encoded& source, const Dr
 
 DecoderState DecoderPass::start(const Encoded& source) const {
   const DecoderOptions& o = decoder_.options_;
-  const int64_t B = memory_.sentences(), L = o.layers;
+  const int64_t B = source_.layout.sentences(), L = o.layers;
   const bool has_c = o.cell == "lstm";
   const Dtype dtype = source.final.at(0).h.dtype();
   DecoderState out;
@@ -141,7 +151,7 @@ DecoderState DecoderPass::start(const Encoded& source) const {
     out.layers.push_back(s);
   }
   if (o.input_feeding) out.feed = zeros(B, decoder_.sizes_.readout, dtype);
-  out.attention = first_state(remembers_, memory_, dtype);
+  out.attention = first_state(remembers_, source_.layout, dtype);
   return out;
 }
 
@@ -154,20 +164,25 @@ Var DecoderPass::input_part(const Var& table, const ops::RowIds& ids) const {
   return (*decoder_.input_parts_)(table, ids, {w.w_ih, w.b_ih}, [&](const Var& x) { return input_part(x); }).gathered();
 }
 
-ops::Attended DecoderPass::attend(const Var& query, const ops::RowIds& sentence_of_row,
-                                  const AttentionState& before) const {
-  if (!decoder_.attention_) return {};
-  return decoder_.attention_->attend(query, source_, {memory_, sentence_of_row}, before, noise_);
+DecoderPass::Looked DecoderPass::attend(const Var& query, const ops::RowIds& sentence_of_row,
+                                        const AttentionState& before) const {
+  const auto in = [&](const Attention* attention, const Source& source, const AttentionState& state) {
+    return attention ? attention->attend(query, source.prepared, {source.layout, sentence_of_row}, state, noise_)
+                     : ops::Attended();
+  };
+  return {in(decoder_.attention_.get(), source_, before), in(decoder_.outer_attention_.get(), outer_, {})};
 }
 
-Var DecoderPass::read_out(const Var& top, const Var& context, const Var& embedded) const {
+Var DecoderPass::read_out(const Var& top, const Looked& looked, const Var& embedded) const {
   const Linear& w = decoder_.readout_;
-  const int64_t M = decoder_.sizes_.memory, H = top.dim(1);
   std::vector<ops::LinearTerm> terms;
-  terms.reserve(3);
-  if (context) terms.push_back(w.part(context, 0));
-  terms.push_back(w.part(top, M));
-  if (!decoder_.luong()) terms.push_back(w.part(embedded, M + H));
+  terms.reserve(4);
+  int64_t column = 0;
+  for (const Var& x : {looked.inner.context, looked.outer.context, top, decoder_.luong() ? Var() : embedded}) {
+    if (!x) continue;
+    terms.push_back(w.part(x, column));
+    column += x.dim(1);
+  }
   terms[0].bias = w.bias;
   const Var x = ops::linear_sum(terms);
   return decoder_.options_.readout == "maxout" ? ops::maxout(x) : ops::tanh(x);
@@ -192,11 +207,12 @@ DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops:
     column += x.dim(1);
   };
   if (decoder_.options_.input_feeding) add_input(state.feed);
-  const AttentionState before = with_columns(state.attention, memory_.longest());
-  ops::Attended attended;
+  const AttentionState before = with_columns(state.attention, source_.layout.longest());
+  Looked looked;
   if (!decoder_.luong()) {
-    attended = attend(state.layers.back().h, sentence_of_row, before);
-    if (attended.context) add_input(attended.context);
+    looked = attend(state.layers.back().h, sentence_of_row, before);
+    if (looked.inner.context) add_input(looked.inner.context);
+    if (looked.outer.context) add_input(looked.outer.context);
   }
   Var top;
   for (size_t k = 0; k < layers_.size(); ++k) {
@@ -209,16 +225,20 @@ DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops:
     state.layers[k] = std::move(next);
     top = layer_output(k, state.layers[k].h, top);
   }
-  if (decoder_.luong()) attended = attend(top, sentence_of_row, before);
-  state.attention = next_state(remembers_, before, attended.weights);
-  DecoderStep out{after_readout_.step(read_out(top, attended.context, embedded)), attended.weights};
+  if (decoder_.luong()) looked = attend(top, sentence_of_row, before);
+  state.attention = next_state(remembers_, before, looked.inner.weights);
+  DecoderStep out{after_readout_.step(read_out(top, looked, embedded)), looked.inner.weights, looked.outer.weights};
   if (decoder_.options_.input_feeding) state.feed = out.readout;
-  if (trace) trace_output(*trace, attended, out.readout);
+  if (trace) trace_output(*trace, looked, out.readout);
   return out;
 }
 
-void DecoderPass::trace_output(StepTrace& trace, const ops::Attended& attended, const Var& readout) const {
-  std::string reads = attended.context ? "context; state" : "state";
+void DecoderPass::trace_output(StepTrace& trace, const Looked& looked, const Var& readout) const {
+  const ops::Attended& attended = looked.inner;
+  std::string reads = attended.context ? "context; " : "";
+  if (looked.outer.context) reads += "outer context; ";
+  reads += "state";
+  if (looked.outer.weights) trace.outer_weights = first_row(looked.outer.weights);
   if (!decoder_.luong()) reads += "; embedding";
   trace.readout = {"readout", decoder_.options_.readout + "(W [" + reads + "] + b)", first_row(readout)};
   if (attended.energies) trace.energies = first_row(attended.energies);
@@ -229,7 +249,7 @@ void DecoderPass::trace_output(StepTrace& trace, const ops::Attended& attended, 
 
 Unrolled DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& sentence_of_sequence,
                              const std::function<Input(int64_t, const Var&)>& input) const {
-  std::vector<Var> readouts, weights;
+  std::vector<Var> readouts, weights, outer_weights;
   Unrolled out;
   ops::RowIds sentence_of_row;
   const int64_t bptt = decoder_.options_.time.bptt;
@@ -244,13 +264,15 @@ Unrolled DecoderPass::unroll(const Steps& steps, DecoderState state, const std::
     const Var covered = state.attention.coverage;
     const DecoderStep done = step(in.x_part, in.embedded, sentence_of_row, state);
     readouts.push_back(done.readout);
-    if (wanted_.weights) weights.push_back(done.weights);
+    if (wanted_.weights && done.weights) weights.push_back(done.weights);
+    if (wanted_.weights && done.outer_weights) outer_weights.push_back(done.outer_weights);
     if (!wanted_.coverage_loss) continue;
     const Var loss = ops::coverage_loss(done.weights, covered);
     out.coverage_loss = out.coverage_loss ? ops::add(out.coverage_loss, loss) : loss;
   }
   out.readouts = ops::concat_rows(readouts);
-  if (wanted_.weights) out.weights = ops::concat_rows(weights);
+  if (!weights.empty()) out.weights = ops::concat_rows(weights);
+  if (!outer_weights.empty()) out.outer_weights = ops::concat_rows(outer_weights);
   return out;
 }
 
@@ -261,9 +283,10 @@ Unrolled DecoderPass::teacher_force(const Var& embedded, const Steps& steps, con
   if (auto loop = wanted_.coverage_loss || wanted_.weights ? std::nullopt : fused_form()) {
     loop->dropout = {after_readout_.rate(), after_readout_.streams(steps.T())};
     const CellState& first = state.layers[0];
-    return {.readouts =
-                ops::attentive_lstm(*loop, embedded, steps, {first.h, first.c},
-                                    {source_.keys, source_.values, {memory_, ops::row_ids(sentence_of_sequence)}})};
+    return {
+        .readouts = ops::attentive_lstm(
+            *loop, embedded, steps, {first.h, first.c},
+            {source_.prepared.keys, source_.prepared.values, {source_.layout, ops::row_ids(sentence_of_sequence)}})};
   }
   const Var x_part = input_part(embedded);
   return unroll(steps, state, sentence_of_sequence, [&](int64_t t, const Var&) {
@@ -275,7 +298,9 @@ Unrolled DecoderPass::teacher_force(const Var& embedded, const Steps& steps, con
 // The loop over the steps as one op, for the decoders it knows.
 std::optional<ops::AttentiveLstm> DecoderPass::fused_form() const {
   const DecoderOptions& o = decoder_.options_;
-  if (o.cell != "lstm" || layers_.size() != 1 || o.layer_norm || o.readout != "tanh" || o.time.bptt > 0) return {};
+  if (decoder_.outer_attention_ || o.cell != "lstm" || layers_.size() != 1 || o.layer_norm || o.readout != "tanh" ||
+      o.time.bptt > 0)
+    return {};
   const auto score = decoder_.attention_ ? decoder_.attention_->form() : std::nullopt;
   if (!score) return {};
   return ops::AttentiveLstm{
@@ -302,9 +327,10 @@ Unrolled DecoderPass::teacher_force_batched(const Var& embedded, const Steps& st
   }
   std::vector<int32_t> sentence_of_row;
   for (const int32_t b : *sequences) sentence_of_row.push_back(sentence_of_sequence[static_cast<size_t>(b)]);
-  const auto attended = attend(top, ops::row_ids(std::move(sentence_of_row)), {});
-  return {.readouts = after_readout_.sequence(read_out(top, attended.context, embedded), sequences),
-          .weights = wanted_.weights ? attended.weights : Var()};
+  const Looked looked = attend(top, ops::row_ids(std::move(sentence_of_row)), {});
+  return {.readouts = after_readout_.sequence(read_out(top, looked, embedded), sequences),
+          .weights = wanted_.weights ? looked.inner.weights : Var(),
+          .outer_weights = wanted_.weights ? looked.outer.weights : Var()};
 }
 
 }  // namespace lookback

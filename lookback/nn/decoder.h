@@ -56,6 +56,8 @@ struct DecoderSizes {
   int64_t readout;    // R: what the output layer reads
   LocationOptions location = {};
   MonotonicOptions monotonic = {};
+  int64_t outer = 0;                 // width of the rows of Encoded::outer; 0: it is not looked at
+  std::string outer_score = "none";  // how these are compared with a state: a score that remembers nothing
 };
 
 // Where a decoder stands, row by row.
@@ -82,15 +84,17 @@ struct DecoderState {
 };
 
 struct DecoderStep {
-  Var readout;  // [N, R]
-  Var weights;  // [N, T] attention; absent in a decoder without it
+  Var readout;             // [N, R]
+  Var weights;             // [N, T] attention; absent in a decoder without it
+  Var outer_weights = {};  // [N, longest] attention over the outer memory; absent without
 };
 
 // What all steps of a batch gave: what a pass was asked for, and always the readouts.
 struct Unrolled {
-  Var readouts;       // [N, R]
-  Var weights;        // [N, T] attention
-  Var coverage_loss;  // [1] sum over all steps of min(weights, coverage)   (See et al. 2017)
+  Var readouts;            // [N, R]
+  Var weights;             // [N, T] attention
+  Var outer_weights = {};  // [N, longest] over the outer memory, where there is one; with `weights`
+  Var coverage_loss;       // [1] sum over all steps of min(weights, coverage)   (See et al. 2017)
 };
 struct UnrollOptions {
   bool weights = false, coverage_loss = false;
@@ -133,17 +137,26 @@ class DecoderPass {
                          const std::vector<int32_t>& sentence_of_sequence) const;
 
  private:
-  ops::Attended attend(const Var& query, const ops::RowIds& sentence_of_row, const AttentionState& before) const;
-  void trace_output(StepTrace& trace, const ops::Attended& attended, const Var& readout) const;
-  Var read_out(const Var& top, const Var& context, const Var& embedded) const;
+  // What was attended to in the memory, and in the outer one.
+  struct Looked {
+    ops::Attended inner, outer;
+  };
+  Looked attend(const Var& query, const ops::RowIds& sentence_of_row, const AttentionState& before) const;
+  void trace_output(StepTrace& trace, const Looked& looked, const Var& readout) const;
+  Var read_out(const Var& top, const Looked& looked, const Var& embedded) const;
   Var layer_output(size_t layer, const Var& h, const Var& below) const;
   Unrolled teacher_force_batched(const Var& embedded, const Steps& steps, const DecoderState& state,
                                  const std::vector<int32_t>& sentence_of_sequence) const;
   std::optional<ops::AttentiveLstm> fused_form() const;
 
   const Decoder& decoder_;
-  MemoryLayout memory_;
-  Attention::Prepared source_;
+  // What is attended to, prepared once.
+  struct Source {
+    MemoryLayout layout;
+    Attention::Prepared prepared = {};
+    void merge(const Source& before, const std::vector<int32_t>& kept);
+  };
+  Source source_, outer_;
   Remembers remembers_;
   UnrollOptions wanted_;
   Noise* noise_;
@@ -170,10 +183,10 @@ class Decoder {
 
   DecoderOptions options_;
   DecoderSizes sizes_{};
-  std::vector<ops::RecurrentWeights> layers_;  // layer 0 reads [embedding; feed; context]
+  std::vector<ops::RecurrentWeights> layers_;  // layer 0 reads [embedding; feed; context; outer context]
   std::vector<LayerNorm> norms_;
-  std::unique_ptr<Attention> attention_;  // null: without attention
-  Linear readout_;                        // reads [context; state; embedding (bahdanau)]
+  std::unique_ptr<Attention> attention_, outer_attention_;  // null: without attention
+  Linear readout_;  // reads [context; outer context; state; embedding (bahdanau)]
   std::vector<Linear> bridge_h_, bridge_c_;
   std::shared_ptr<ProjectedEmbeddingCache> input_parts_ = std::make_shared<ProjectedEmbeddingCache>();
 };

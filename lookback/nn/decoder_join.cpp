@@ -21,24 +21,29 @@ DecoderState DecoderState::concat(const DecoderState& more) const {
   return out;
 }
 
-void DecoderPass::merge_memory_of(const DecoderPass& before, const std::vector<int32_t>& kept) {
+void DecoderPass::Source::merge(const Source& before, const std::vector<int32_t>& kept) {
   std::vector<int64_t> lengths;
   std::vector<int32_t> rows;
   for (const int32_t s : kept) {
-    lengths.push_back(before.memory_.length(s));
-    for (int64_t row = before.memory_.begin(s); row < before.memory_.begin(s + 1); ++row)
+    lengths.push_back(before.layout.length(s));
+    for (int64_t row = before.layout.begin(s); row < before.layout.begin(s + 1); ++row)
       rows.push_back(static_cast<int32_t>(row));
   }
-  for (int64_t s = 0; s < memory_.sentences(); ++s) lengths.push_back(memory_.length(s));
+  for (int64_t s = 0; s < layout.sentences(); ++s) lengths.push_back(layout.length(s));
   const auto ids = ops::row_ids(std::move(rows));
   // Some scores compare with the values themselves.
-  const auto& [keys, values] = before.source_;
+  const auto& [keys, values] = before.prepared;
   if (values) {
-    const bool one = source_.keys.value().shares_storage(source_.values.value());
-    source_.values = ops::concat_rows({ops::gather_rows(values, ids), source_.values});
-    source_.keys = one ? source_.values : ops::concat_rows({ops::gather_rows(keys, ids), source_.keys});
+    const bool one = prepared.keys.value().shares_storage(prepared.values.value());
+    prepared.values = ops::concat_rows({ops::gather_rows(values, ids), prepared.values});
+    prepared.keys = one ? prepared.values : ops::concat_rows({ops::gather_rows(keys, ids), prepared.keys});
   }
-  memory_ = MemoryLayout(lengths);
+  layout = MemoryLayout(lengths);
+}
+
+void DecoderPass::merge_memory_of(const DecoderPass& before, const std::vector<int32_t>& kept) {
+  source_.merge(before.source_, kept);
+  if (decoder_.outer_attention_) outer_.merge(before.outer_, kept);
 }
 
 }  // namespace lookback

@@ -15,6 +15,7 @@ struct StepTrace {
   };
   std::vector<Line> cells;               // gates and states, layer after layer
   std::vector<float> energies, weights;  // of each source position; empty without attention
+  std::vector<float> outer_weights;      // of each part of the outer memory; empty without attention to it
   Line context, readout;
 };
 

@@ -300,7 +300,7 @@ Answer::Network Answer::Network::open(const io::ModelFolder& folder) {
 }
 
 std::vector<data::Column> Answer::columns(const Network& n) {
-  return {{"question", n.words.get(), "context"}, {"context", n.words.get()}, {"answer", n.spans.get(), "context"}};
+  return {{"question", n.words.get(), {"context"}}, {"context", n.words.get()}, {"answer", n.spans.get(), {"context"}}};
 }
 
 void Answer::validate(const Recipe& recipe) {

@@ -52,7 +52,7 @@ Input parse_input(std::string line, std::string_view format, const InputFields& 
     check<FormatError>(begin > line.size(), "has more columns than ", joined(required));
   } else {
     const StringList all = names_of(fields, false);
-    const auto members = data::json_members(line, all);
+    const auto members = data::json_members(line, all, data::are_one_a_line(all));
     for (size_t k = 0; k < all.size(); ++k)
       if (members[k]) out.fields[all[k]] = *members[k];
     for (const InputField& f : fields)

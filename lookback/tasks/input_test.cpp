@@ -32,6 +32,14 @@ TEST(Input, SeveralFieldsAreColumnsInOrder) {
             "has more columns than question, context");
 }
 
+TEST(Input, ListsOfADialogueAreLines) {
+  const InputFields chat = {{"history", "what was said"}, {"knowledge", "what is known", false}};
+  const Input in = parse_input(R"({"history": ["hi", "a, b"], "knowledge": []})", "jsonl", chat);
+  EXPECT_EQ(*in.find("history"), "hi\na, b");
+  EXPECT_EQ(*in.find("knowledge"), "");
+  EXPECT_EQ(*parse_input(R"({"question": ["a", "b"], "context": "c"})", "jsonl", kTwo).find("question"), "a,b");
+}
+
 TEST(Input, JsonLinesHoldAnyFields) {
   EXPECT_EQ(input_format("auto", "x.jsonl.gz", kText), "jsonl");
   const Input in = parse_input(R"({"id": [1], "hint": "h", "context": "c", "question": 7})", "jsonl", kTwo);

@@ -4,6 +4,7 @@
 #include "lookback/io/json.h"
 #include "lookback/io/model_folder.h"
 #include "lookback/tasks/answer.h"
+#include "lookback/tasks/chat.h"
 #include "lookback/tasks/classify.h"
 #include "lookback/tasks/forecast.h"
 #include "lookback/tasks/language_model.h"
@@ -32,8 +33,8 @@ void check_is_model(const std::string& folder) {
 
 // Every task there is.
 std::span<const TaskKind> task_kinds() {
-  static const TaskKind kTasks[] = {translate_kind(), summarise_kind(), transduce_kind(),     classify_kind(),
-                                    answer_kind(),    forecast_kind(),  language_model_kind()};
+  static const TaskKind kTasks[] = {translate_kind(), summarise_kind(), transduce_kind(), classify_kind(),
+                                    answer_kind(),    chat_kind(),      forecast_kind(),  language_model_kind()};
   return kTasks;
 }
 

@@ -1,6 +1,7 @@
 // Prediction with one or several models of text into text.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "lookback/base/utf8.h"
 #include "lookback/decode/ensemble.h"
@@ -22,18 +23,37 @@ struct Job {
   StringList own_words = {};  // of the source, that the output's vocabulary lacks and may copy
   std::optional<std::vector<int32_t>> target = {};
   uint64_t key = 0;
-  int64_t cut = 0;  // source tokens that are not read
+  int64_t cut = 0;                     // source tokens that are not read
+  std::vector<Segment> segments = {};  // of a dialogue
 
   Seq2SeqBatch pair_with(std::vector<int32_t> output) const {
     Seq2SeqBatch out{{source}, {std::move(output)}};
     if (!spelling.empty()) out.spellings = {spelling};
     if (!copies.empty()) out.copies = {copies};
+    if (!segments.empty()) out.segments = {segments};
     return out;
   }
 };
 
 // Malformed bytes become U+FFFD, so that every input gets its output; "" for a field that is not there.
+Job job_of_dialogue(const TextToText& network, const Input& input) {
+  const std::string history = required_text(input, "history"), knowledge = optional_text(input, "knowledge");
+  const std::string text = network.dialogue->text(knowledge, history);
+  const auto target_ids = [&](const char* field) {
+    const std::string reply = optional_text(input, field);
+    return network.extended ? network.extended->encode_beside(reply, text) : network.tokenizers.target->encode(reply);
+  };
+  Job out{.source = network.dialogue->tokens(knowledge, history),
+          .prefix = target_ids("prefix"),
+          .key = static_cast<uint64_t>(input.line),
+          .segments = segments_of(network.dialogue->segments(knowledge, history))};
+  if (network.extended) out.copies = network.extended->encode(text), out.own_words = network.extended->own_words(text);
+  if (input.find("score")) out.target = target_ids("score");
+  return out;
+}
+
 Job job_of(const TextToText& network, const Input& input) {
+  if (network.dialogue) return job_of_dialogue(network, input);
   const Tokenizers& tokenizers = network.tokenizers;
   const std::string source = required_text(input, "source");
   const auto target_ids = [&](const char* field) {
@@ -78,6 +98,7 @@ struct Chosen {
       sources.source.push_back(job.source);
       if (!job.spelling.empty()) sources.spellings.push_back(job.spelling);
       if (!job.copies.empty()) sources.copies.push_back(job.copies);
+      if (!job.segments.empty()) sources.segments.push_back(job.segments);
       infos.push_back({.source_length = static_cast<int64_t>(job.source.size()), .prefix = job.prefix, .key = job.key});
       if (job.target) targets.push_back(*job.target);
     }
@@ -137,6 +158,12 @@ Found search(Networks networks, const std::vector<Job>& jobs, const TextOptions&
 
 // What each source token stands for in the text.
 StringList source_words(const TextToText& network, const Input& input) {
+  if (network.dialogue) {
+    StringList out;
+    for (const auto& part : network.dialogue->parts(optional_text(input, "knowledge"), optional_text(input, "history")))
+      for (std::string& word : network.tokenizers.source->surfaces(part.text)) out.push_back(std::move(word));
+    return out;
+  }
   const std::string source = optional_text(input, "source");
   return network.features ? network.features->surfaces(optional_text(input, "features"), source)
                           : network.tokenizers.source->surfaces(source);
@@ -209,6 +236,48 @@ io::JsonObject details_of(Networks networks, const Job& job, const decode::Hypot
       .raw("token_log_probs", numbers(h.token_log_probs))
       .raw("alignment", io::json_matrix(h.alignment));
   if (networks[0]->extended) out.raw("copying", numbers(copying_of(networks, job, h, options)));
+  return out;
+}
+
+// Row by row the mean of a matrix [U, T].
+std::vector<double> mean_row(const Tensor& x) {
+  if (x.empty()) return {};
+  const int64_t U = x.dim(0), T = x.dim(1);
+  std::vector<double> out(static_cast<size_t>(T));
+  for (int64_t u = 0; u < U; ++u)
+    for (int64_t t = 0; t < T; ++t)
+      out[static_cast<size_t>(t)] += static_cast<double>(x.data<float>()[u * T + t]) / static_cast<double>(U);
+  return out;
+}
+
+// The rows of knowledge and turns of a dialogue with their words, each as strong as a reply looked at it on the mean of
+// its tokens. Without attention to turns, a turn has what its words have together.
+viz::Highlight dialogue_figure(Networks networks, const Job& job, const decode::Hypothesis& h, const std::string& reply,
+                               const TextOptions& options) {
+  const PrecisionScope scope(ops::available_precision(options.precision));
+  std::vector<double> words = mean_row(h.alignment), parts(job.segments.size());
+  words.resize(job.source.size());
+  const bool to_turns = networks[0]->config.model.turns.score != "none";
+  for (const TextToText* n : networks) {
+    if (!to_turns) break;
+    const std::vector<double> one = mean_row(n->model->turn_weights(job.pair_with(h.tokens)));
+    for (size_t p = 0; p < parts.size(); ++p) parts[p] += one[p] / static_cast<double>(networks.size());
+  }
+  viz::Highlight out{.words = {"words", networks[0]->tokenizers.source->pieces(job.source)}, .title = "→ " + reply};
+  auto word = words.begin();
+  for (size_t p = 0; p < parts.size(); ++p) {
+    const auto end = word + job.segments[p].tokens;
+    const double sum = std::accumulate(word, end, 0.0);
+    if (!to_turns) parts[p] = sum;
+    for (; word != end; ++word) *word = sum > 0 ? *word / sum : 0;
+    out.parts.push_back(job.segments[p].tokens);
+  }
+  const auto tensor_of = [](const std::vector<double>& x) {
+    Tensor made({std::ssize(x)});
+    std::ranges::transform(x, made.data<float>(), [](double v) { return static_cast<float>(v); });
+    return made;
+  };
+  out.weights = tensor_of(words), out.part_weights = tensor_of(parts);
   return out;
 }
 
@@ -289,6 +358,7 @@ viz::Figure TextToTextTask::explain(Networks networks, const Input& input, const
   const Job job = job_of(*networks[0], input);
   const decode::Hypothesis h = search(networks, {job}, options)[0][0];
   const std::string text = with_replacements(text_of(*networks[0], job, h, input, options.replace_unk));
+  if (networks[0]->dialogue) return dialogue_figure(networks, job, h, text, options);
   viz::HeatMap map{.columns = {"source", tokenizers.source->pieces(job.source)},
                    .rows = {"target", pieces_of(*tokenizers.target, job, h.tokens)},
                    .weights = h.alignment,

@@ -14,6 +14,8 @@ namespace {
 
 TextToTextConfig read_config(const io::ModelFolder& folder) {
   TextToTextConfig out;
+  const io::File file = folder.open("config.json");
+  for (const io::KeyValue& kv : io::read_json_fields(file)) out.model.segmented |= kv.path.starts_with("model.turns.");
   read_fields(folder.open("config.json"), fields_of(out));
   return out;
 }
@@ -48,7 +50,8 @@ void TextToText::check_ensemble(const TextToText& other, const std::string& fold
       tokenizers.source->bytes() == other.tokenizers.source->bytes() &&
           tokenizers.target->bytes() == other.tokenizers.target->bytes() &&
           config.characters == other.config.characters && config.features == other.config.features &&
-          config.model.copy == other.config.model.copy && config.source_limit == other.config.source_limit &&
+          config.model.copy == other.config.model.copy && config.dialogue.turns == other.config.dialogue.turns &&
+          config.source_limit == other.config.source_limit &&
           config.feature_separator == other.config.feature_separator &&
           config.target_remove == other.config.target_remove,
       other_folder, ": its tokenizer, or whether it copies, is not as in ", folder, "; an ensemble needs the same");
@@ -70,8 +73,11 @@ void TextToText::wrap_sources() {
   std::shared_ptr<const data::Tokenizer> source = tokenizers.source;
   if (features) source = {features, &features->texts()};
   if (config.source_limit > 0) first_tokens = std::make_shared<data::FirstTokens>(source, config.source_limit);
+  if (config.model.segmented) dialogue = std::make_shared<data::DialogueSource>(source, config.dialogue);
   if (config.model.copy)
-    extended = std::make_shared<data::ExtendedVocabulary>(source, tokenizers.target, config.source_limit);
+    extended = std::make_shared<data::ExtendedVocabulary>(source, tokenizers.target, config.source_limit,
+                                                          config.model.segmented);
+  if (dialogue) dialogue_forms = std::make_shared<data::DialogueForms>(dialogue, extended);
 }
 
 StringList TextToText::save(const std::string& folder) const {
@@ -131,7 +137,7 @@ std::vector<data::Column> TextToTextTask::columns(const TextToText& network) {
 void TextToTextTask::add_copies(const TextToText& network, std::vector<data::Column>& columns) {
   if (!network.extended) return;
   const auto target = std::ranges::find(columns, "target", &data::Column::name);
-  target->encoder = network.extended.get(), target->beside = "source";
+  target->encoder = network.extended.get(), target->beside = {"source"};
   columns.push_back({"source", network.extended.get()});
 }
 
@@ -174,6 +180,7 @@ TextToText TextToTextTask::make(const char* task, const Seq2SeqOptions& model, c
   auto sizes = tokenizers.vocabularies();
   if (assets.spelling)
     sizes.characters = assets.spelling->characters(), out.config.characters = assets.spelling->alphabet();
+  out.config.dialogue = assets.dialogue;
   out.model = std::make_unique<Seq2Seq>(model, sizes, seed);
   out.tokenizers = std::move(tokenizers), out.spelling = std::move(assets.spelling);
   out.wrap_sources();
@@ -248,8 +255,9 @@ void TextToTextTask::start_from(const SideVectors& vectors, const TextToText& ne
 }
 
 Loss TextToTextTask::loss_of(const TextToText& network, const ObjectiveOptions& objective, data::Batch batch,
-                             double scale, Noise* noise) {
+                             double scale, Noise* noise, Segments segments) {
   Seq2SeqBatch pairs{std::move(batch.columns[0]), std::move(batch.columns[1])};
+  pairs.segments = std::move(segments);
   if (network.spelling) pairs.spellings = std::move(batch.columns[2]);
   if (network.extended) pairs.copies = std::move(batch.columns.back());
   const auto loss = network.model->loss(pairs, objective, scale, noise);

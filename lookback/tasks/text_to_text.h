@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/data/dialogue_source.h"
 #include "lookback/data/extended_vocabulary.h"
 #include "lookback/data/feature_tokenizer.h"
 #include "lookback/data/first_tokens.h"
@@ -51,8 +52,9 @@ struct TextToTextConfig {
   StringList characters;  // those that sources of training have, of a model that reads them
   StringList features;    // those that training has, of a model that reads them
   std::string feature_separator = ",";
-  std::string target_remove;  // a regular expression: what of targets is no part of them
-  int64_t source_limit = 0;   // so many tokens of a source are read; 0: all
+  std::string target_remove;       // a regular expression: what of targets is no part of them
+  int64_t source_limit = 0;        // so many tokens of a source are read; 0: all
+  data::DialogueOptions dialogue;  // where sources are dialogues (model.segmented)
   Seq2SeqOptions model;
 
   void fields(FieldVisitor& v) {
@@ -67,6 +69,7 @@ struct TextToTextConfig {
     v("feature_separator", feature_separator, "");
     v("target_remove", target_remove, "");
     v("source_limit", source_limit, "").range(0, 1e9);
+    if (model.segmented) v("dialogue", dialogue);
     v("model", model);
   }
 };
@@ -100,6 +103,8 @@ struct TextToText {
   std::shared_ptr<data::FeatureTokenizer> features;    // tokenizers.source; null unless the model reads features
   std::shared_ptr<data::FirstTokens> first_tokens;     // of sources; null unless their length is limited
   std::shared_ptr<data::ExtendedVocabulary> extended;  // null unless outputs copy
+  std::shared_ptr<data::DialogueSource> dialogue;      // null unless sources are dialogues, as are
+  std::shared_ptr<data::DialogueForms> dialogue_forms;
   std::unique_ptr<Seq2Seq> model;
   decode::SearchOptions search;  // generation_config.json: how it is asked unless told otherwise
   std::optional<Shortlist> shortlist;
@@ -111,9 +116,12 @@ struct TextToText {
   // Sets what config says of features and targets around the tokenizers, which are those of its files. Throws
   // FormatError for what cannot be; `file` is where it stands.
   void wrap_tokenizers(const std::string& file);
-  // Sets first_tokens and `extended` where config wants them. Throws ConfigError for tokenizers that do not go with it.
+  // Sets first_tokens, `extended` and `dialogue` where config wants them. Throws ConfigError for tokenizers that do not
+  // go with it.
   void wrap_sources();
-  bool has_attention() const { return config.model.score != "none"; }
+  bool has_attention() const {
+    return config.model.score != "none" || (config.model.segmented && config.model.turns.score != "none");
+  }
   // Throws FormatError for models that make no ensemble.
   void check_ensemble(const TextToText& other, const std::string& folder, const std::string& other_folder) const;
   // Everything but the weights. Returns the names of the files.
@@ -189,6 +197,7 @@ struct TextToTextTask {
     Tokenizers tokenizers;
     std::shared_ptr<data::Spelling> spelling;
     int64_t source_limit = 0;
+    data::DialogueOptions dialogue = {};
   };
   // Fresh parameters for these.
   static TextToText make(const char* task, const Seq2SeqOptions& model, const decode::SearchOptions& search,
@@ -207,7 +216,7 @@ struct TextToTextTask {
   static void start_from(const SideVectors& vectors, const TextToText& network, const std::string& root,
                          const LogSink& log);
   static Loss loss_of(const TextToText& network, const ObjectiveOptions& objective, data::Batch batch, double scale,
-                      Noise* noise);
+                      Noise* noise, Segments segments = {});
 };
 
 }  // namespace lookback::tasks

@@ -319,6 +319,8 @@ class Story(p.Case):
         first = json.loads(one[0])
         self.assertEqual([len(first["outputs"]), len(first["sentences"]), len(first["weights"])], [3, 4, 2])
         self.assertEqual(self.predicted(rows)[:3], ["stable", "cellar", "attic"])
+        lists = [{"story": row["story"].split("\n"), "question": row["question"]} for row in rows]
+        self.assertEqual(self.predicted(lists), self.predicted(rows))
 
     def test_nothing_told_and_nothing_asked(self):
         rows = [{"story": "", "question": "Where is Ana?"}, {"story": "Ana went to the attic.", "question": ""},
