@@ -121,8 +121,8 @@ StoryReader::Read StoryReader::read(const StoryTexts& texts, Noise* noise) const
     const ops::Visible visible{stories.memory(), ops::row_ids(stories.rank_of_sequence())};
     for (const Hop& hop : hops_) {
       // Sentences and questions are read alike: what is like the question stands out before anything is learnt.
-      const Var key = ops::add(memory, hop.key(memory)), value = ops::add(memory, hop.value(memory));
-      const auto attended = ops::attend(ops::score_dot(found, key, visible), value, visible);
+      const Var key = ops::add(memory, hop.key(memory));
+      const auto attended = ops::attend(ops::score_dot(found, key, visible), hop.value(memory), visible);
       // u[k+1] = u[k] + o[k]   (Sukhbaatar et al. 2015, equation 4)
       found = ops::add(found, attended.context);
       out.weights.push_back(attended.weights.value());
