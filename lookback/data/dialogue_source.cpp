@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lookback/data/delexicaliser.h"
+
 namespace lookback::data {
 namespace {
 
@@ -28,7 +30,19 @@ std::vector<DialogueSource::Part> DialogueSource::parts(std::string_view knowled
   const size_t kept = options_.turns > 0 ? std::min(turns.size(), static_cast<size_t>(options_.turns)) : turns.size();
   for (size_t k = turns.size() - kept; k < turns.size(); ++k)
     out.push_back({(turns.size() - k) % 2 == 1 ? kOther : kOwn, std::string(turns[k])});
+  if (options_.delexicalise) {
+    const Delexicaliser values(knowledge);
+    for (Part& part : out) part.text = values.encode(part.text);
+  }
   return out;
+}
+
+std::string DialogueSource::reply_in(std::string_view knowledge, std::string_view reply) const {
+  return options_.delexicalise ? Delexicaliser(knowledge).encode(reply) : std::string(reply);
+}
+
+std::string DialogueSource::reply_out(std::string_view knowledge, std::string_view written) const {
+  return options_.delexicalise ? Delexicaliser(knowledge).decode(written) : std::string(written);
 }
 
 std::string DialogueSource::text(std::string_view knowledge, std::string_view history) const {

@@ -16,9 +16,13 @@ namespace lookback::data {
 
 struct DialogueOptions {
   int64_t turns = 0;
+  bool delexicalise = false;
 
   void fields(auto& v) {
     v("turns", turns, "the last so many turns of a dialogue are read, in training and in use; 0: all").range(0, 1e9);
+    v("delexicalise", delexicalise,
+      "values of knowledge rows, `subject relation object`, stand as placeholders in what the model reads and writes, "
+      "and as themselves in its replies (Henderson et al. 2014)");
   }
 };
 
@@ -39,6 +43,9 @@ class DialogueSource {
   std::vector<Part> parts(std::string_view knowledge, std::string_view history) const;
   // Their texts, a line each.
   std::string text(std::string_view knowledge, std::string_view history) const;
+  // A reply as the model writes it, and what it wrote as a text: the same unless values are delexicalised.
+  std::string reply_in(std::string_view knowledge, std::string_view reply) const;
+  std::string reply_out(std::string_view knowledge, std::string_view written) const;
   // The tokens of all parts. Throws FormatError for text that is not UTF-8.
   std::vector<int32_t> tokens(std::string_view knowledge, std::string_view history) const;
   // Of each part its role and its number of tokens: [2 * parts].
@@ -105,7 +112,8 @@ class DialogueReply final : public CellEncoder {
       : source_(std::move(source)), extended_(std::move(extended)) {}
   std::vector<int32_t> encode(std::string_view reply) const override { return source_->tokenizer().encode(reply); }
   std::vector<int32_t> encode_beside(std::string_view reply, Cells others) const override {
-    return extended_ ? extended_->encode_beside(reply, source_->text(others[0], others[1])) : encode(reply);
+    const std::string written = source_->reply_in(others[0], reply);
+    return extended_ ? extended_->encode_beside(written, source_->text(others[0], others[1])) : encode(written);
   }
   int64_t size() const override { return extended_ ? extended_->size() : source_->tokenizer().size(); }
 

@@ -5,6 +5,7 @@
 
 #include "lookback/base/parallel.h"
 #include "lookback/base/utf8.h"
+#include "lookback/data/delexicaliser.h"
 #include "lookback/data/unicode.h"
 #include "lookback/data/word_rules.h"
 #include "lookback/metrics/corpus_metric.h"
@@ -26,7 +27,7 @@ bool goes_on(const std::string& history, const std::string& before) {
 
 // What each row of dialogues has that the row before it had not, a line each: its new turns, knowledge and reply, so
 // that a vocabulary counts what was said once and not once for each reply to it.
-data::LineSource new_lines(const data::RowSource& rows, const data::TableOptions& options) {
+data::LineSource new_lines(const data::RowSource& rows, const data::TableOptions& options, bool delexicalise) {
   struct State {
     data::RowReader reader;
     explicit State(const data::RowSource& rows, const data::TableOptions& options)
@@ -36,7 +37,7 @@ data::LineSource new_lines(const data::RowSource& rows, const data::TableOptions
     StringList lines = {};                   // still to be given, the next one last
   };
   const auto state = std::make_shared<State>(rows, options);
-  return [state](std::string& line) {
+  return [state, delexicalise](std::string& line) {
     State& s = *state;
     while (s.lines.empty()) {
       if (!s.reader.next(s.row)) return false;
@@ -47,6 +48,9 @@ data::LineSource new_lines(const data::RowSource& rows, const data::TableOptions
       s.lines = {s.row.cells[2], more ? history.substr(s.turns.size() + 1) : history,
                  known ? knowledge.substr(s.knowledge.size()) : knowledge};
       s.turns = str_cat(history, "\n", s.row.cells[2]), s.knowledge = knowledge;
+      if (!delexicalise) continue;
+      const data::Delexicaliser values(knowledge);
+      for (std::string& said : s.lines) said = values.encode(said);
     }
     line = std::move(s.lines.back());
     s.lines.pop_back();
@@ -172,13 +176,18 @@ void Chat::validate(const Recipe& recipe) {
                      "tokenizer.joint = false: task chat has one vocabulary for both who speak; set it to true");
   check<ConfigError>(recipe.tokenizer.sampling == 0, "tokenizer.sampling = ", recipe.tokenizer.sampling,
                      ": task chat reads one cut of a text; set it to 0");
+  check<ConfigError>(
+      !recipe.dialogue.delexicalise ||
+          (recipe.tokenizer.kind == "word" && recipe.tokenizer.split == "space" && !recipe.tokenizer.lowercase),
+      "dialogue.delexicalise = true puts words like @R_phone#1 in place of values; it needs tokenizer.kind = 'word', "
+      "split = 'space' and lowercase = false");
   check_words(recipe.model, recipe.tokenizer, {recipe.vectors, {}});
   check_network(recipe.model, recipe.loss, recipe.train.options.freeze);
 }
 
 TextToText Chat::learn(const Recipe& recipe, const data::RowSource& rows, const std::string& root, const LogSink& log) {
   std::shared_ptr<data::Tokenizer> both =
-      data::train_tokenizer(recipe.tokenizer, new_lines(rows, recipe.data.table), log);
+      data::train_tokenizer(recipe.tokenizer, new_lines(rows, recipe.data.table, recipe.dialogue.delexicalise), log);
   both = with_words_of(recipe.vectors, both, root);
   log(Severity::info, str_cat("tokenizer: ", recipe.tokenizer.kind, ", ", both->size(), " entries"));
   Assets assets{.tokenizers = {both, both}, .dialogue = recipe.dialogue};
@@ -224,11 +233,14 @@ EvaluationReport Chat::report(Networks networks, const Examples& examples, const
   }
   for (const Prediction& p : predict(networks, given, options, TaskModel::Detail::full))
     nats.nats -= p.outputs[0].log_prob;
-  EvaluationReport out{.lines = {{.name = "perplexity",
-                                  .value = metrics::perplexity(nats),
-                                  .signature = str_cat("unit:", words ? "token" : "word", "|ends:yes|unk:",
-                                                       networks[0]->extended ? "copied_or_counted" : "counted",
-                                                       "|version:", metrics::kVersion)}}};
+  EvaluationReport out{
+      .lines = {
+          {.name = "perplexity",
+           .value = metrics::perplexity(nats),
+           .signature = str_cat("unit:", words ? "token" : "word",
+                                "|ends:yes|unk:", networks[0]->extended ? "copied_or_counted" : "counted",
+                                examples.passed_over ? str_cat("|seen_dialogues_left_out:", examples.passed_over) : "",
+                                "|version:", metrics::kVersion)}}};
   for (EvaluationLine& line : reply_scores(said, references, beginnings(examples), resamples))
     out.lines.push_back(std::move(line));
   return out;

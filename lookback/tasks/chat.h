@@ -12,8 +12,16 @@ struct Chat : TextToTextTask, OverCells<Chat> {
   static constexpr const char *kName = "chat",
                               *kSummary = "replies to a dialogue, from its turns and what is known besides";
 
+  struct DataGroup : DataOptions {
+    void fields(FieldVisitor& v) {
+      DataOptions::fields(v);
+      v("unseen", unseen,
+        "layout = 'dialogues': dialogues of valid and test that train has too, but for case and punctuation, are left "
+        "out, and counted");
+    }
+  };
   struct Recipe {
-    DataOptions data;
+    DataGroup data;
     data::TokenizerOptions tokenizer = {.kind = "word", .size = 50'000, .split = "space"};
     data::DialogueOptions dialogue;
     VectorOptions vectors;

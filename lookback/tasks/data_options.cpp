@@ -9,6 +9,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/parse.h"
+#include "lookback/data/seen_dialogues.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
 #include "lookback/tasks/folder_parts.h"
@@ -115,12 +116,21 @@ void DataOptions::validate(const StringList& columns) const {
 data::RowSource DataOptions::rows(Split split, const StringList& columns, const std::string& root) const {
   const auto valid_share = share_of(valid, "data.valid"), test_share = share_of(test, "data.test");
   const double end_of_valid = valid_share.value_or(0), end_of_test = end_of_valid + test_share.value_or(0);
-  if (split == Split::valid && !valid_share) return rows_of(valid, "data.valid", columns, table, root);
-  if (split == Split::test && !test_share) return rows_of(test, "data.test", columns, table, root);
+  const bool from_files = split == Split::valid ? !valid_share : split == Split::test && !test_share;
+  if (from_files) {
+    const bool is_test = split == Split::test;
+    data::RowSource out = rows_of(is_test ? test : valid, is_test ? "data.test" : "data.valid", columns, table, root);
+    leave_out_seen(out, columns, root);
+    return out;
+  }
   data::RowSource out = rows_of(train, "data.train", columns, table, root);
   out.from = split == Split::valid ? 0 : split == Split::test ? end_of_valid : end_of_test;
   out.to = split == Split::valid ? end_of_valid : split == Split::test ? end_of_test : 1;
   return out;
+}
+
+void DataOptions::leave_out_seen(data::RowSource& rows, const StringList& columns, const std::string& root) const {
+  if (unseen) rows.without = data::dialogues_of(this->rows(Split::train, columns, root), table);
 }
 
 std::string absolute_path(const std::string& path) {

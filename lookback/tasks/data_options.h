@@ -21,6 +21,7 @@ std::optional<double> percent_of(std::string_view text);
 struct DataOptions {
   StringList train, valid, test;
   data::TableOptions table;
+  bool unseen = false;  // of dialogues: those that training has are left out of the others; an option of chat alone
 
   void fields(FieldVisitor& v) {
     v("train", train,
@@ -39,6 +40,8 @@ struct DataOptions {
   bool has_test() const { return !test.empty(); }
   // The rows of one part; relative paths start at `root`. Throws ConfigError for a name with * that no file has.
   data::RowSource rows(Split split, const StringList& columns, const std::string& root) const;
+  // With `unseen`, `rows` without the dialogues of training. Throws ConfigError for another layout.
+  void leave_out_seen(data::RowSource& rows, const StringList& columns, const std::string& root) const;
 };
 
 // Throws IoError. "" is the current folder.

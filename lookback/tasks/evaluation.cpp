@@ -16,7 +16,11 @@ Examples examples_of(const data::Table& table, int64_t count, const StringList& 
 
 data::RowSource rows_to_evaluate(const StringList& files, const StringList& columns, const DataOptions& data,
                                  const std::string& root) {
-  if (!files.empty()) return rows_of(files, "evaluate --data", columns, data.table, "");
+  if (!files.empty()) {
+    data::RowSource out = rows_of(files, "evaluate --data", columns, data.table, "");
+    data.leave_out_seen(out, columns, root);
+    return out;
+  }
   check<ConfigError>(data.has_test(), "evaluate: --data FILE... is missing, and the model's recipe names no data.test");
   return data.rows(Split::test, columns, root);
 }
@@ -34,6 +38,7 @@ Examples read_examples(const data::RowSource& rows, const StringList& columns, c
     out.references.push_back(std::move(row.cells.back()));
   }
   check<FormatError>(!out.inputs.empty(), rows.parts[0][0], ": no lines");
+  out.passed_over = reader.dialogues_passed_over();
   return out;
 }
 

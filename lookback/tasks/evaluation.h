@@ -18,6 +18,7 @@ namespace lookback::tasks {
 struct Examples {
   std::vector<Input> inputs;
   metrics::Lines references;
+  int64_t passed_over = 0;  // dialogues that are left out because training has them
 };
 
 // The first `count` rows of a table that keeps its text.

@@ -56,7 +56,9 @@ struct OverCells {
     if (!recipe.data.has_test()) return {};
     const Examples examples = read_examples(recipe.data.rows(Split::test, T::columns_of(recipe), root),
                                             T::columns_of(recipe), recipe.data.table);
-    return {str_cat("test data: ", examples.inputs.size(), " examples")};
+    return {
+        str_cat("test data: ", examples.inputs.size(), " examples",
+                examples.passed_over ? str_cat("; ", examples.passed_over, " dialogues of training left out") : "")};
   }
 
   static StringList data_digests(const auto& recipe, const std::string& root) {

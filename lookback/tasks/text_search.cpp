@@ -40,7 +40,7 @@ Job job_of_dialogue(const TextToText& network, const Input& input) {
   const std::string history = required_text(input, "history"), knowledge = optional_text(input, "knowledge");
   const std::string text = network.dialogue->text(knowledge, history);
   const auto target_ids = [&](const char* field) {
-    const std::string reply = optional_text(input, field);
+    const std::string reply = network.dialogue->reply_in(knowledge, optional_text(input, field));
     return network.extended ? network.extended->encode_beside(reply, text) : network.tokenizers.target->encode(reply);
   };
   Job out{.source = network.dialogue->tokens(knowledge, history),
@@ -174,8 +174,11 @@ StringList source_words(const TextToText& network, const Input& input) {
 std::string text_of(const TextToText& network, const Job& job, const decode::Hypothesis& h, const Input& input,
                     bool replace_unk) {
   const data::Tokenizer& tokenizer = *network.tokenizers.target;
+  const auto finished = [&](std::string text) {
+    return network.dialogue ? network.dialogue->reply_out(optional_text(input, "knowledge"), text) : std::move(text);
+  };
   const auto from_elsewhere = [&](int32_t id) { return id >= tokenizer.size() || id == data::kUnk; };
-  if (std::ranges::none_of(h.tokens, from_elsewhere)) return tokenizer.decode(h.tokens);
+  if (std::ranges::none_of(h.tokens, from_elsewhere)) return finished(tokenizer.decode(h.tokens));
   decode::Hypothesis known = h;  // words from elsewhere as unknown ones
   StringList words;              // what these are
   for (int32_t& id : known.tokens)
@@ -198,7 +201,7 @@ std::string text_of(const TextToText& network, const Job& job, const decode::Hyp
     out.replace(at, data::kUnkSurface.size(), word);
     at += word.size();
   }
-  return out;
+  return finished(std::move(out));
 }
 
 // Tokens as the vocabulary has them, and copied ones as the source does.

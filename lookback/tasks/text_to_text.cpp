@@ -51,6 +51,7 @@ void TextToText::check_ensemble(const TextToText& other, const std::string& fold
           tokenizers.target->bytes() == other.tokenizers.target->bytes() &&
           config.characters == other.config.characters && config.features == other.config.features &&
           config.model.copy == other.config.model.copy && config.dialogue.turns == other.config.dialogue.turns &&
+          config.dialogue.delexicalise == other.config.dialogue.delexicalise &&
           config.source_limit == other.config.source_limit &&
           config.feature_separator == other.config.feature_separator &&
           config.target_remove == other.config.target_remove,
