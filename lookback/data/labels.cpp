@@ -102,7 +102,9 @@ std::vector<int32_t> Labels::encode(std::string_view cell) const {
 }
 
 std::string Labels::why_none(const std::string& column, std::string_view cell) const {
-  return parts(cell).empty() ? CellEncoder::why_none(column, cell) : "a " + column + " that training has not";
+  if (parts(cell).empty()) return CellEncoder::why_none(column, cell);
+  const bool vowel = !column.empty() && std::string_view("aeiou").find(column[0]) != std::string_view::npos;
+  return (vowel ? "an " : "a ") + column + " that training has not";
 }
 
 std::string Labels::text(std::span<const int32_t> ids) const {

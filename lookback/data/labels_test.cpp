@@ -24,6 +24,7 @@ TEST(Labels, OneForEachExample) {
   EXPECT_EQ(labels.encode(" b\t"), (Ids{2}));
   EXPECT_EQ(labels.encode("a,b"), Ids());
   EXPECT_EQ(labels.why_none("label", "x"), "a label that training has not");
+  EXPECT_EQ(labels.why_none("answer", "x"), "an answer that training has not");
   EXPECT_EQ(labels.why_none("label", " "), "the label is empty");
   EXPECT_EQ(labels.as_output(" b "), "b");
   EXPECT_EQ(labels.as_output("x"), "x");

@@ -17,12 +17,12 @@ StoryReader::StoryReader(const StoryReaderOptions& options, const Sizes& sizes, 
                      "model.characters and model.capitals: a reader of stories reads whole words");
   sentence_ = Encoder(options.sentence, front_.width(), "model.sentence");
   pooling_ = Pooling(options.pooling, sentence_, "model.pooling");
-  int64_t C = pooling_.width();
+  const int64_t C = pooling_.width();
   if (options.told_in_order) {
     story_ = Encoder(options.story, C, "model.story");
-    C = story_.width();
     check<ConfigError>(story_.shortening() == 1,
                        "model.story: the memory has a row for each sentence; take no block that shortens");
+    told_ = Linear(story_.width(), C, Linear::Bias::no);
   } else {
     for (const auto& [option, value] : changed_options(options.story))
       throw ConfigError(
@@ -31,9 +31,9 @@ StoryReader::StoryReader(const StoryReaderOptions& options, const Sizes& sizes, 
   check<ConfigError>(options.ages > 0 || options.age_noise == 0, "model.age_noise = ", options.age_noise,
                      " has no meaning without model.ages");
   if (options.ages > 0) ages_.weight = Var::parameter(Tensor::zeros({options.ages, C}));
-  question_ = Linear(pooling_.width(), C, Linear::Bias::yes);
   for (int64_t k = 0; k < options.hops; ++k)
     hops_.push_back({Linear(C, C, Linear::Bias::no), Linear(C, C, Linear::Bias::no)});
+  readout_ = Linear(3 * C, C, Linear::Bias::yes);
   output_ = Linear(C, sizes.classes, Linear::Bias::yes);
   if (seed != kNoInit) initialise(params_of(*this), options.init, seed);
 }
@@ -41,9 +41,9 @@ StoryReader::StoryReader(const StoryReaderOptions& options, const Sizes& sizes, 
 void StoryReader::params(ParamVisitor& v) {
   front_.params(v);
   v("sentence", sentence_), v("pooling", pooling_);
-  if (options_.told_in_order) v("story", story_);
+  if (options_.told_in_order) v("story", story_), v("told", told_);
   if (options_.ages > 0) v("ages", ages_);
-  v("question", question_), v("hops", hops_), v("output", output_);
+  v("hops", hops_), v("readout", readout_), v("output", output_);
 }
 
 StringList StoryReader::kept_from_int8() const {
@@ -60,14 +60,15 @@ void StoryReader::check_texts(const StoryTexts& texts) const {
 }
 
 struct StoryReader::Read {
-  Var found;                    // [B, C] in the order of questions
+  Var readout;                  // [B, C] in the order of questions
   std::vector<Tensor> weights;  // of each hop [B, T], in the same order
 };
 
 // The rows of memory, by sequence, of stories whose sentences are `told`.
 Var StoryReader::memory_of(const Sequence& told, Noise* noise) const {
   Var out = told.x;
-  if (options_.told_in_order) out = rows_in(story_(told, options_.dropout, noise).memory, RowOrder::by_sequence);
+  if (options_.told_in_order)
+    out = ops::add(out, told_(rows_in(story_(told, options_.dropout, noise).memory, RowOrder::by_sequence)));
   if (options_.ages == 0) return out;
   const MemoryLayout& layout = told.shape.memory();
   std::vector<int32_t> ages(static_cast<size_t>(layout.rows()));
@@ -110,18 +111,25 @@ StoryReader::Read StoryReader::read(const StoryTexts& texts, Noise* noise) const
   for (std::vector<int32_t>* list : {&rows, &asked})
     for (int32_t& row : *list) row = rank[static_cast<size_t>(row)];
 
-  Read out{.found = ops::tanh(question_(ops::gather_rows(vectors, ops::row_ids(std::move(asked))))), .weights = {}};
-  if (hops_.empty() || rows.empty()) return out;
-  const Var memory =
-      memory_of({ops::gather_rows(vectors, ops::row_ids(std::move(rows))), stories, RowOrder::by_sequence}, noise);
-  const ops::Visible visible{stories.memory(), ops::row_ids(stories.rank_of_sequence())};
+  const Var question = ops::gather_rows(vectors, ops::row_ids(std::move(asked)));
+  Var found = question;
+  Read out;
   const DropoutSite site(options_.dropout, noise);
-  for (const Hop& hop : hops_) {
-    const auto attended = ops::attend(ops::score_dot(out.found, hop.key(memory), visible), hop.value(memory), visible);
-    // u[k+1] = u[k] + o[k]   (Sukhbaatar et al. 2015, equation 4)
-    out.found = ops::add(out.found, site.step(attended.context));
-    out.weights.push_back(attended.weights.value());
+  if (!rows.empty()) {
+    const Var memory =
+        memory_of({ops::gather_rows(vectors, ops::row_ids(std::move(rows))), stories, RowOrder::by_sequence}, noise);
+    const ops::Visible visible{stories.memory(), ops::row_ids(stories.rank_of_sequence())};
+    for (const Hop& hop : hops_) {
+      // Sentences and questions are read alike: what is like the question stands out before anything is learnt.
+      const Var key = ops::add(memory, hop.key(memory));
+      const auto attended = ops::attend(ops::score_dot(found, key, visible), hop.value(memory), visible);
+      // u[k+1] = u[k] + o[k]   (Sukhbaatar et al. 2015, equation 4)
+      found = ops::add(found, attended.context);
+      out.weights.push_back(attended.weights.value());
+    }
   }
+  // With their product, whether what was found is what was asked for, "Is Ana in the attic?", can be said.
+  out.readout = site.step(ops::relu(readout_(ops::concat_columns({found, question, ops::mul(found, question)}))));
   return out;
 }
 
@@ -130,7 +138,7 @@ StoryLoss StoryReader::loss(const StoryBatch& batch, double scale, Noise* noise)
   check(std::ssize(batch.answers) == batch.texts.size(), batch.answers.size(), " answers to ", batch.texts.size(),
         " questions");
   const Read got = read(batch.texts, noise);
-  const auto xent = ops::projected_xent(got.found, output_.weight, output_.bias, batch.answers, {.scale = scale});
+  const auto xent = ops::projected_xent(got.readout, output_.weight, output_.bias, batch.answers, {.scale = scale});
   return {xent.loss, xent.nll_sum, xent.correct};
 }
 
@@ -138,7 +146,7 @@ std::vector<StoryReader::Scores> StoryReader::score(const StoryTexts& texts) con
   const NoGrad off;
   check_texts(texts);
   const Read got = read(texts, nullptr);
-  const Tensor logits = output_(got.found).value();
+  const Tensor logits = output_(got.readout).value();
   const auto hops = std::ssize(got.weights);
   std::vector<Scores> out(static_cast<size_t>(texts.size()));
   for (int64_t k = 0; k < texts.size(); ++k) {
@@ -146,7 +154,7 @@ std::vector<StoryReader::Scores> StoryReader::score(const StoryTexts& texts) con
     const auto row = logits.rows(k, k + 1).span<float>();
     scores.logits.assign(row.begin(), row.end());
     const auto sentences = std::ssize(texts.stories[static_cast<size_t>(k)]);
-    if (hops == 0 || sentences == 0) continue;
+    if (sentences == 0) continue;
     scores.weights = Tensor({hops, sentences});
     for (int64_t h = 0; h < hops; ++h)
       std::copy_n(got.weights[static_cast<size_t>(h)].rows(k, k + 1).data<float>(), sentences,

@@ -29,9 +29,7 @@ struct StoryReaderParts {
   void fields(FieldVisitor& v) {
     v("sentence", sentence);
     v("told_in_order", told_in_order,
-      "an encoder, `story`, reads the sentences' vectors one after the other, and its outputs are the memory; else "
-      "they "
-      "are the memory themselves");
+      "an encoder, `story`, reads the sentences' vectors one after the other, and what it says of each is added to it");
     v("story", story);
     v("ages", ages,
       "embeddings of how many sentences stand behind one, added to the memory; the oldest share the last one (temporal "
@@ -43,9 +41,8 @@ struct StoryReaderParts {
       "al. 2015)")
         .range(0, 0.95);
     v("hops", hops,
-      "how often the memory is looked through, each time for what the question is with all that was found before; 0: "
-      "never, the question alone answers")
-        .range(0, 100);
+      "how often the memory is looked through, each time for what the question is with all that was found before")
+        .range(1, 100);
   }
 };
 
@@ -97,7 +94,7 @@ class StoryReader {
 
   struct Scores {
     std::vector<float> logits;  // [classes]
-    Tensor weights;             // [hops, sentences] attention; empty without hops, and for a story without sentences
+    Tensor weights;             // [hops, sentences] attention; empty for a story without sentences
   };
   // Of each question, in their order; no gradients. What a question gets does not depend on the others.
   std::vector<Scores> score(const StoryTexts& texts) const;
@@ -122,10 +119,10 @@ class StoryReader {
   Front front_;
   Encoder sentence_, story_;
   Pooling pooling_;
-  Linear question_;  // into the width of what is looked for
-  Embedding ages_;   // [ages, C]
+  Linear told_;     // what `story_` read of a sentence in its place, added to the sentence
+  Embedding ages_;  // [ages, C]
   std::vector<Hop> hops_;
-  Linear output_;
+  Linear readout_, output_;
 };
 
 }  // namespace lookback

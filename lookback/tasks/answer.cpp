@@ -224,6 +224,28 @@ std::vector<Job> jobs_of(const Answer::Network& network, std::span<const Input> 
   return out;
 }
 
+// Of each token how likely it is to be in the answer, if there is one: a sum over all spans that have it.
+Tensor parts_in_answer(const Said& said, int64_t tokens, int64_t longest) {
+  const auto p = [](const std::vector<double>& log_probs, int64_t t) {
+    return elementary::exp(log_probs[static_cast<size_t>(t)]);
+  };
+  std::vector<double> first, last, change(static_cast<size_t>(tokens) + 1);  // from the token before
+  for (int64_t t = 0; t < tokens; ++t) first.push_back(p(said.first, t)), last.push_back(p(said.last, t));
+  double all = 0;
+  for (size_t i = 0; i < first.size(); ++i)
+    for (size_t j = i; j < std::min(first.size(), i + static_cast<size_t>(longest)); ++j) {
+      const double span = first[i] * last[j];
+      change[i] += span, change[j + 1] -= span, all += span;
+    }
+  Tensor out = Tensor::zeros({tokens});
+  double sum = 0;
+  for (int64_t t = 0; t < tokens && all > 0; ++t) {
+    sum += change[static_cast<size_t>(t)];
+    out.data<float>()[t] = static_cast<float>(std::clamp(sum / all, 0.0, 1.0));
+  }
+  return out;
+}
+
 StringList surfaces_of(const Job& job) {
   StringList out;
   for (const TextSpan& t : job.tokens)
@@ -402,16 +424,17 @@ viz::Figure Answer::explain(Networks networks, const Input& input, const Options
                         .rows = {"passage", surfaces_of(job)},
                         .weights = said.alignment,
                         .title = title};
-  const auto T = std::ssize(job.passage);
-  viz::Highlight out{.words = {"passage", surfaces_of(job)},
-                     .weights = Tensor({2, T}),
-                     .title = title,
-                     .weight_name = "probability to be the answer's first word, and its last"};
-  for (int64_t t = 0; t < T; ++t) {
-    out.weights.data<float>()[t] = static_cast<float>(elementary::exp(said.first[static_cast<size_t>(t)]));
-    out.weights.data<float>()[T + t] = static_cast<float>(elementary::exp(said.last[static_cast<size_t>(t)]));
-  }
-  return out;
+  return viz::Highlight{.words = {"passage", surfaces_of(job)},
+                        .weights = parts_in_answer(said, std::ssize(job.passage), options.search.longest),
+                        .title = title,
+                        .weight_name = "probability to be in the answer"};
+}
+
+std::string Answer::shown_reference(const std::string& cell) {
+  StringList texts;
+  for (const data::GoldAnswer& gold : data::gold_answers(cell))
+    if (std::ranges::find(texts, gold.text) == texts.end()) texts.push_back(gold.text);
+  return joined(texts, " | ");
 }
 
 std::vector<EvaluationLine> Answer::scores(const Network&, const StringList& names, const metrics::Lines& hypotheses,

@@ -61,7 +61,7 @@ struct Answer : OverCells<Answer> {
       search.fields(v);
       common_fields(v);
       v("show", show,
-        "explain: answer, how likely each word is to be its first and its last; question, what each word of the "
+        "explain: answer, how likely each word of the passage is to be in it; question, what each word of the "
         "passage reads of the question")
           .choices({"answer", "question"});
     }
@@ -96,6 +96,8 @@ struct Answer : OverCells<Answer> {
   static std::string steps(Networks, const Input&, const Options&) {
     throw ConfigError("explain: --steps follows a decoder, and a model of task answer has none");
   }
+  // A cell of answers for people: their texts, each once.
+  static std::string shown_reference(const std::string& cell);
   // References are cells of the data: all answers that are right.
   static std::vector<EvaluationLine> scores(const Network& network, const StringList& names,
                                             const metrics::Lines& hypotheses, const metrics::Lines& references,

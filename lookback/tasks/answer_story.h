@@ -51,7 +51,7 @@ struct AnswerStory : OverCells<AnswerStory> {
     Search search;  // generation_config.json
 
     std::vector<NamedVar> parameters() const { return params_of(*model); }
-    bool has_attention() const { return config.model.hops > 0; }
+    bool has_attention() const { return true; }
     StringList kept_from_int8() const { return model->kept_from_int8(); }
     void check_ensemble(const Network& other, const std::string& folder, const std::string& other_folder) const;
     StringList save(const std::string& folder) const;

@@ -25,6 +25,7 @@ namespace lookback::tasks {
 //   metrics(network)         what evaluate scores by
 //   scores(network, names, hypotheses, references, resamples)   lines for some metrics
 //   report(networks, examples, options, resamples)   a task of labels only: all of an EvaluationReport
+//   shown_reference(cell)    where a cell of outputs is not what people should see of it
 //   baselines(recipe, train, sets, log)
 //   validation_options(recipe)
 template <class T>
@@ -108,13 +109,20 @@ struct OverCells {
       train::Sample& sample = out.samples.emplace_back();
       for (const std::string& name : T::columns_of(network)) {
         const std::string* const input = examples.inputs[k].find(name);
-        sample.texts.emplace_back(name, input ? *input : examples.references[k]);
+        sample.texts.emplace_back(name, input ? *input : shown(examples.references[k]));
       }
       sample.texts.emplace_back("output", hypotheses[k]);
       if (viz::can_draw_png() && network.has_attention())
         sample.image_png =
             viz::to_png(T::explain({&one, 1}, examples.inputs[k], T::validation_options(recipe)), {.pixels = 1.0});
     }
+  }
+
+  static std::string shown(const std::string& reference) {
+    if constexpr (requires { T::shown_reference(reference); })
+      return T::shown_reference(reference);
+    else
+      return reference;
   }
 
   static EvaluationReport evaluate(auto networks, const io::ModelFolder& folder, const TaskModel::Evaluation& what,

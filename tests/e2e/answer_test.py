@@ -197,6 +197,10 @@ class Answer(p.Case):
         page = self.ok("explain", self.reader(), *fields).stdout.decode()
         self.assertIn("Rana", page)
         self.assertIn("Bodo", self.ok("explain", self.reader(), *fields, "--show", "question").stdout.decode())
+        self.ok("explain", self.reader(), *fields, "--out", p.WORK / "answer.json")
+        figure = json.loads((p.WORK / "answer.json").read_text())
+        self.assertEqual(figure["title"], "Where does Bodo live? → Rana")
+        self.assertEqual(figure["words"][figure["weights"][0].index(max(figure["weights"][0]))], "Rana")
 
     def test_a_passage_of_100000_words(self):
         text, questions = passage(random.Random(4))
@@ -315,6 +319,8 @@ class Story(p.Case):
         first = json.loads(one[0])
         self.assertEqual([len(first["outputs"]), len(first["sentences"]), len(first["weights"])], [3, 4, 2])
         self.assertEqual(self.predicted(rows)[:3], ["stable", "cellar", "attic"])
+        lists = [{"story": row["story"].split("\n"), "question": row["question"]} for row in rows]
+        self.assertEqual(self.predicted(lists), self.predicted(rows))
 
     def test_nothing_told_and_nothing_asked(self):
         rows = [{"story": "", "question": "Where is Ana?"}, {"story": "Ana went to the attic.", "question": ""},
