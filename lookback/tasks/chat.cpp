@@ -19,10 +19,10 @@
 namespace lookback::tasks {
 namespace {
 
-// Whether a row goes on where another one ended.
+// Whether a row goes on where another one ended; at once where each turn is a reply.
 bool goes_on(const std::string& history, const std::string& before) {
-  return !before.empty() && history.size() > before.size() && history.starts_with(before) &&
-         history[before.size()] == '\n';
+  return !before.empty() && history.starts_with(before) &&
+         (history.size() == before.size() || history[before.size()] == '\n');
 }
 
 // What each row of dialogues has that the row before it had not, a line each: its new turns, knowledge and reply, so
@@ -45,7 +45,7 @@ data::LineSource new_lines(const data::RowSource& rows, const data::TableOptions
       const std::string &history = s.row.cells[0], &knowledge = s.row.cells[1];
       const bool more = goes_on(history, s.turns);
       const bool known = more && knowledge.starts_with(s.knowledge);
-      s.lines = {s.row.cells[2], more ? history.substr(s.turns.size() + 1) : history,
+      s.lines = {s.row.cells[2], history.substr(more ? std::min(s.turns.size() + 1, history.size()) : 0),
                  known ? knowledge.substr(s.knowledge.size()) : knowledge};
       s.turns = str_cat(history, "\n", s.row.cells[2]), s.knowledge = knowledge;
       if (!delexicalise) continue;
