@@ -203,8 +203,9 @@ TEST(DialogueSource, RepliesHavePlaceholders) {
   // A placeholder that training has not seen stands in the knowledge, and is copied from there.
   const auto second = copying.reply.encode_beside("take bus8", cells);
   ASSERT_GE(second[1], tokenizer->size());
-  EXPECT_EQ(extended->own_words(source->text(cells[0], cells[1])).at(static_cast<size_t>(second[1] - tokenizer->size())),
-            "@name#2");
+  EXPECT_EQ(
+      extended->own_words(source->text(cells[0], cells[1])).at(static_cast<size_t>(second[1] - tokenizer->size())),
+      "@name#2");
 }
 
 TEST(DialogueSource, WhatIsNoTextIsSaid) {

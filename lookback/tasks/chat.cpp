@@ -225,12 +225,21 @@ EvaluationReport Chat::report(Networks networks, const Examples& examples, const
 
   std::vector<Input> given = examples.inputs;
   metrics::LikelihoodSum nats;
+  int64_t silent = 0;  // rows with nothing to read, which give no reply a probability
   const bool words = tokenizer.kind() == "word";
   for (size_t k = 0; k < given.size(); ++k) {
     given[k].fields["score"] = examples.references[k];
+    if (networks[0]
+            ->dialogue->tokens(optional_text(given[k], "knowledge"), optional_text(given[k], "history"))
+            .empty()) {
+      ++silent;
+      continue;
+    }
     const std::string text = with_replacements(examples.references[k]);
     nats.tokens += 1 + (words ? std::ssize(tokenizer.encode(text)) : std::ssize(data::split_spaces(text)));
   }
+  check<FormatError>(nats.tokens > 0, "none of the ", given.size(),
+                     " rows has a turn or a row of knowledge to reply to");
   for (const Prediction& p : predict(networks, given, options, TaskModel::Detail::full))
     nats.nats -= p.outputs[0].log_prob;
   EvaluationReport out{
@@ -239,6 +248,8 @@ EvaluationReport Chat::report(Networks networks, const Examples& examples, const
            .value = metrics::perplexity(nats),
            .signature = str_cat("unit:", words ? "token" : "word",
                                 "|ends:yes|unk:", networks[0]->extended ? "copied_or_counted" : "counted",
+                                networks[0]->config.dialogue.delexicalise ? "|values:placeholders" : "",
+                                silent ? str_cat("|nothing_to_read:", silent) : "",
                                 examples.passed_over ? str_cat("|seen_dialogues_left_out:", examples.passed_over) : "",
                                 "|version:", metrics::kVersion)}}};
   for (EvaluationLine& line : reply_scores(said, references, beginnings(examples), resamples))
