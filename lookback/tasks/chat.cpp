@@ -280,11 +280,11 @@ std::vector<BaselineScores> Chat::baselines(const Recipe& recipe, const data::Ro
   for (const auto& [set, rows] : sets) {
     const Examples examples = read_examples(rows, columns(), recipe.data.table);
     const std::vector<bool> begins = beginnings(examples);
-    for (const auto& [name, say] : methods) {
+    for (const auto& [name, reply_to] : methods) {
       metrics::Lines said(examples.inputs.size());
       parallel_for(std::ssize(said), 64, [&](int64_t begin, int64_t end) {
         for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k)
-          said[k] = joined_words(say(examples.inputs[k]));
+          said[k] = joined_words(reply_to(examples.inputs[k]));
       });
       metrics::Lines references = examples.references;
       for (std::string& line : references) line = joined_words(line);
