@@ -20,10 +20,10 @@
 namespace lookback::tasks {
 namespace {
 
-// Whether a row goes on where another one ended.
+// Whether a row goes on where another one ended; at once where each turn is a reply.
 bool goes_on(const std::string& history, const std::string& before) {
-  return !before.empty() && history.size() > before.size() && history.starts_with(before) &&
-         history[before.size()] == '\n';
+  return !before.empty() && history.starts_with(before) &&
+         (history.size() == before.size() || history[before.size()] == '\n');
 }
 
 // What each row of dialogues has that the row before it had not, a line each: its new turns, knowledge and reply, so
@@ -46,7 +46,7 @@ data::LineSource new_lines(const data::RowSource& rows, const data::TableOptions
       const std::string &history = s.row.cells[0], &knowledge = s.row.cells[1];
       const bool more = goes_on(history, s.turns);
       const bool known = more && knowledge.starts_with(s.knowledge);
-      s.lines = {s.row.cells[2], more ? history.substr(s.turns.size() + 1) : history,
+      s.lines = {s.row.cells[2], history.substr(more ? std::min(s.turns.size() + 1, history.size()) : 0),
                  known ? knowledge.substr(s.knowledge.size()) : knowledge};
       s.turns = str_cat(history, "\n", s.row.cells[2]), s.knowledge = knowledge;
       if (!delexicalise) continue;
@@ -243,12 +243,21 @@ EvaluationReport Chat::report(Networks networks, const Examples& examples, const
 
   std::vector<Input> given = examples.inputs;
   metrics::LikelihoodSum nats;
+  int64_t silent = 0;  // rows with nothing to read, which give no reply a probability
   const bool words = tokenizer.kind() == "word";
   for (size_t k = 0; k < given.size(); ++k) {
     given[k].fields["score"] = examples.references[k];
+    if (networks[0]
+            ->dialogue->tokens(optional_text(given[k], "knowledge"), optional_text(given[k], "history"))
+            .empty()) {
+      ++silent;
+      continue;
+    }
     const std::string text = with_replacements(examples.references[k]);
     nats.tokens += 1 + (words ? std::ssize(tokenizer.encode(text)) : std::ssize(data::split_spaces(text)));
   }
+  check<FormatError>(nats.tokens > 0, "none of the ", given.size(),
+                     " rows has a turn or a row of knowledge to reply to");
   for (const Prediction& p : predict(networks, given, options, TaskModel::Detail::full))
     nats.nats -= p.outputs[0].log_prob;
   EvaluationReport out{
@@ -257,6 +266,8 @@ EvaluationReport Chat::report(Networks networks, const Examples& examples, const
            .value = metrics::perplexity(nats),
            .signature = str_cat("unit:", words ? "token" : "word",
                                 "|ends:yes|unk:", networks[0]->extended ? "copied_or_counted" : "counted",
+                                networks[0]->config.dialogue.delexicalise ? "|values:placeholders" : "",
+                                silent ? str_cat("|nothing_to_read:", silent) : "",
                                 examples.passed_over ? str_cat("|seen_dialogues_left_out:", examples.passed_over) : "",
                                 "|version:", metrics::kVersion)}}};
   for (EvaluationLine& line : reply_scores(said, references, beginnings(examples), resamples))
@@ -287,11 +298,11 @@ std::vector<BaselineScores> Chat::baselines(const Recipe& recipe, const data::Ro
   for (const auto& [set, rows] : sets) {
     const Examples examples = read_examples(rows, columns(), recipe.data.table);
     const std::vector<bool> begins = beginnings(examples);
-    for (const auto& [name, say] : methods) {
+    for (const auto& [name, reply_to] : methods) {
       metrics::Lines said(examples.inputs.size());
       parallel_for(std::ssize(said), 64, [&](int64_t begin, int64_t end) {
         for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k)
-          said[k] = joined_words(say(examples.inputs[k]));
+          said[k] = joined_words(reply_to(examples.inputs[k]));
       });
       metrics::Lines references = examples.references;
       for (std::string& line : references) line = joined_words(line);

@@ -2,9 +2,12 @@
 """Conversations as a user has them: lines in, replies out, commands between them."""
 import gzip
 import json
+import math
 import os
 import pty
 import random
+import re
+import shutil
 import signal
 import subprocess
 
@@ -238,6 +241,305 @@ class Chat(p.Case):
         done = self.ok("chat", self.model(), "--n-best", 2, stdin="hello\n")
         self.assertIn("only the best of --n-best", done.stderr.decode())
         self.assertEqual(done.stdout.count(b"\n"), 1)
+
+
+DIALOGUES = RECIPE.replace('"train.jsonl"', '"train.txt"').replace(
+    '"valid.jsonl"', '"valid.txt"\ntest = "test.txt"\nlayout = "dialogues"').replace(
+    "[model]", "[model]\nturns = { encoder = { hidden = 32 } }").replace("max_steps = 120", "max_steps = 200").replace(
+    "validate_every = 60", "validate_every = 100\nlog_every = 1\nema = 0.9").replace(
+    "[model]", "[tokenizer]\nsize = 150\n\n[model]")
+TOWNS = "Bonn Kiel Ulm Jena Trier Mainz Halle Worms".split()
+FAR = "Rom Prag Wien Oslo".split()  # training never goes there
+
+
+def journey(rng, towns):
+    """Turns, "user TAB bot", and known things; which of two trains goes to a town, and when."""
+    there, other = rng.sample(towns, 2)
+    trains = [(f"train{rng.randint(100, 9999)}", town, f"{rng.randint(5, 22)}h{rng.randint(10, 59)}")
+              for town in (there, other)]
+    name, _, time = trains[0]
+    rng.shuffle(trains)
+    out = ["hello\twhere do you want to go ?"]
+    out += [f"{t[0]} {relation} {value}" for t in trains for relation, value in (("goes_to", t[1]), ("leaves_at", t[2]))]
+    out.append(rng.choice(["to {} please", "i want to go to {}"]).format(there) + f"\t{name} goes to {there}")
+    if rng.random() < 0.7:
+        out.append(rng.choice(["when does it leave ?", "what time ?"]) + f"\t{name} leaves at {time}")
+    return out + ["thanks\thave a good trip"]
+
+
+def write_journeys(path, count, seed, towns=TOWNS):
+    """As bAbI's dialogues are written. Of each reply its dialogue's number and what it is a reply to."""
+    rng = random.Random(seed)
+    lines, replies = [], []
+    for dialogue in range(count):
+        history, known = [], []
+        for n, line in enumerate(journey(rng, towns), 1):
+            lines.append(f"{n} {line}")
+            if "\t" not in line:
+                known.append(line)
+                continue
+            user, bot = line.split("\t")
+            replies.append((dialogue, {"history": [*history, user], "knowledge": list(known), "reply": bot}))
+            history += [user, bot]
+        lines.append("")
+    p.write_lines(path, lines)
+    return replies
+
+
+class Dialogues(p.Case):
+    """Training on files of dialogues."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = p.WORK / "journeys"
+        cls.folder.mkdir()
+        (cls.folder / "recipe.toml").write_text(DIALOGUES)
+        cls.recipe = cls.folder / "recipe.toml"
+        for part, count, seed in (("train", 300, 1), ("valid", 30, 2)):
+            write_journeys(cls.folder / f"{part}.txt", count, seed)
+        cls.test = write_journeys(cls.folder / "test.txt", 40, 3)
+        cls.far = write_journeys(cls.folder / "far.txt", 40, 4, FAR)
+
+    def trained(self, *options):
+        """The model of the recipe with these options; trained once."""
+        out = self.folder / ("model " + " ".join(options)).replace("/", "_")
+        if not out.exists():
+            self.ok("train", self.recipe, "--out", out, "--quiet", *(w for o in options for w in ("--set", o)))
+        return out
+
+    def copying(self):
+        return self.trained("model.copy=true", "train.max_steps=500")
+
+    def inputs(self, replies, name="inputs.jsonl"):
+        path = p.WORK / name
+        p.write_lines(path, [json.dumps({k: row[k] for k in ("history", "knowledge")}) for _, row in replies])
+        return path
+
+    def predicted(self, model, replies, *flags):
+        models = model if isinstance(model, list) else [model]
+        return self.ok("predict", *models, "--in", self.inputs(replies), *flags).stdout.decode().splitlines()
+
+    def scores(self, *words):
+        """By name, value and signature."""
+        lines = self.ok("evaluate", *words, "--format", "text").stdout.decode().splitlines()
+        return {line.split()[0]: (float(line.split()[1]), line.split()[2]) for line in lines}
+
+    def test_evaluate_scores_what_predict_says(self):
+        for model in (self.trained(), self.copying()):
+            scores = self.scores(model)
+            self.assertEqual(list(scores), ["perplexity", "bleu", "accuracy", "accuracy_dialogue", "distinct1",
+                                            "distinct2"])
+            for value, signature in scores.values():
+                self.assertIn("version:lookback-", signature)
+            said = self.predicted(model, self.test)
+            right = [one == row["reply"] for one, (_, row) in zip(said, self.test, strict=True)]
+            whole = [all(r for r, (d, _) in zip(right, self.test) if d == k) for k in range(40)]
+            self.assertAlmostEqual(scores["accuracy"][0], 100 * sum(right) / len(right), 2)
+            self.assertAlmostEqual(scores["accuracy_dialogue"][0], 100 * sum(whole) / 40, 2)
+            for n in (1, 2):
+                grams = [tuple(w[k:k + n]) for w in map(str.split, said) for k in range(len(w) - n + 1)]
+                self.assertAlmostEqual(scores[f"distinct{n}"][0], 100 * len(set(grams)) / len(grams), 2)
+            given = p.WORK / "given.txt"
+            p.write_lines(given, [row["reply"] for _, row in self.test])
+            scored = self.predicted(model, self.test, "--score", given, "--format", "jsonl")
+            nats = -sum(json.loads(line)["outputs"][0]["log_prob"] for line in scored)
+            words = sum(len(row["reply"].split()) + 1 for _, row in self.test)
+            self.assertAlmostEqual(scores["perplexity"][0], math.exp(nats / words), 2)
+        self.assertIn("unk:copied_or_counted", scores["perplexity"][1])
+
+    def test_copies_and_placeholders_say_what_training_never_had(self):
+        known = (self.folder / "train.txt").read_text()
+        self.assertFalse(any(town in known for town in FAR))
+        # Unknown words look alike to a model that copies: it says one that is there, not always the right one.
+        said = self.predicted(self.copying(), self.far)
+        asked = [(one.split(), row) for one, (_, row) in zip(said, self.far) if " goes to " in row["reply"]]
+        there = [one[1:3] == ["goes", "to"] and {one[0], one[3]} <= set(" ".join(row["knowledge"]).split())
+                 for one, row in asked]
+        self.assertEqual(len(there), 40)
+        self.assertGreater(sum(there), 36)
+        # Placeholders tell them apart.
+        model = self.trained("dialogue.delexicalise=true", "train.max_steps=600")
+        said = self.predicted(model, self.far)
+        self.assertGreater(sum(one == row["reply"] for one, (_, row) in zip(said, self.far)), 0.9 * len(said))
+        self.assertFalse(any("@" in one for one in said))
+        self.assertIn("|values:placeholders|", self.scores(model)["perplexity"][1])
+        plain = self.predicted(self.trained(), self.far)
+        self.assertFalse(any(town in " ".join(plain) for town in FAR))
+
+    def test_a_vocabulary_counts_what_was_said_once(self):
+        log = self.ok("train", self.recipe, "--check", "--set", "tokenizer.size=50000")
+        size = int(re.search(r"tokenizer: word, (\d+) entries", log.stderr.decode())[1])
+        words = {w for line in (self.folder / "train.txt").read_text().splitlines() for w in line.split()[1:]}
+        self.assertEqual(size, len(words) + 4)
+        counted = self.ok("train", self.recipe, "--check", "--set", "tokenizer.size=50000", "--set",
+                          "tokenizer.min_count=300").stderr.decode()
+        # Once in each of the 300 dialogues: these; "Bonn" and all trains are rarer.
+        text = (self.folder / "train.txt").read_text()
+        often = [w for w in words if text.replace("\t", " ").replace("\n", " ").split(" ").count(w) >= 300]
+        self.assertEqual(int(re.search(r"word, (\d+) entries", counted)[1]), len(often) + 4)
+
+    def test_turns_that_each_reply_to_the_one_before(self):
+        rng = random.Random(5)
+        numbers = "zero one two three four five six seven".split()
+        write = lambda name, starts: p.write_lines(self.folder / name, [
+            "".join(f"{w} , ok ? __eou__ " for w in numbers[s:s + n]) for s, n in starts])
+        write("eou-train.txt", [(rng.randint(0, 3), rng.randint(3, 4)) for _ in range(60)])
+        write("eou-valid.txt", [(s, 4) for s in range(4)])
+        files = [w for part in ("train", "valid") for w in ("--set", f"data.{part}=eou-{part}.txt")]
+        check = self.ok("train", self.recipe, "--check", *files, "--set", "tokenizer.min_count=60")
+        text = (self.folder / "eou-train.txt").read_text().replace("__eou__", "").split()
+        self.assertIn(f"read {text.count('ok') - 60} examples", check.stdout.decode())
+        often = [w for w in set(text) if text.count(w) >= 60]  # each turn is counted once
+        self.assertIn(f"tokenizer: word, {len(often) + 4} entries", check.stderr.decode())
+        self.assertLess(len(often), 7)
+        model = self.fresh("eou")
+        self.ok("train", self.recipe, "--out", model, "--quiet", *files)
+        scores = self.scores(model, "--data", self.folder / "eou-valid.txt")
+        self.assertEqual(scores["accuracy"][0], 100)
+        (self.folder / "eou-wrong.txt").write_text(
+            "one , ok ? __eou__ two , ok ? __eou__ nine , ok ? __eou__\ntwo , ok ? __eou__ three , ok ? __eou__\n")
+        scores = self.scores(model, "--data", self.folder / "eou-wrong.txt")
+        self.assertAlmostEqual(scores["accuracy"][0], 200 / 3, 2)  # of three replies
+        self.assertEqual(scores["accuracy_dialogue"][0], 50)  # of two dialogues
+
+    def test_dialogues_of_training_are_left_out_and_counted(self):
+        known = (self.folder / "train.txt").read_text().split("\n\n")[:7]
+        own = (self.folder / "test.txt").read_text()
+        (self.folder / "mixed.txt").write_text("\n\n".join(known).upper() + "\n\n" + own)
+        check = self.ok("train", self.recipe, "--check", "--set", "data.unseen=true", "--set", "data.test=mixed.txt")
+        self.assertRegex((check.stdout + check.stderr).decode(),
+                         rf"test data: {len(self.test)} examples; 7 dialogues of training left out")
+        model = self.trained("data.unseen=true", "train.max_steps=20")
+        for words in ((), ("--data", self.folder / "mixed.txt")):
+            _, signature = self.scores(model, *words)["perplexity"]
+            self.assertEqual("|seen_dialogues_left_out:7|" in signature, bool(words), signature)
+        mixed = self.scores(model, "--data", self.folder / "mixed.txt")
+        self.assertEqual(mixed["bleu"], self.scores(model)["bleu"])
+        self.fails(3, "evaluate", model, "--data", self.folder / "train.txt", says="train.txt")
+
+    def test_only_the_last_turns_are_read(self):
+        one = self.trained("dialogue.turns=1")
+        row = {"history": ["hello", "where do you want to go ?", "thanks"], "knowledge": ["train1 goes_to Kiel"]}
+        line = json.loads(self.predicted(one, [(0, row)], "--format", "jsonl")[0])
+        self.assertEqual(line["source"][-1], "thanks")
+        self.assertEqual(len(line["source"]), 4)
+        other = row | {"history": ["what time ?", "thanks"]}
+        self.assertEqual(*self.predicted(one, [(0, row), (0, other)]))
+
+    def test_prefixes_and_n_best(self):
+        model = self.copying()
+        row = {"history": ["hello", "where do you want to go ?", "to Kiel please"],
+               "knowledge": ["train1 goes_to Kiel", "train1 leaves_at 9h15"]}
+        self.assertEqual(self.predicted(model, [(0, row)], "--field", "prefix=train1 leaves at"),
+                         ["train1 leaves at 9h15"])
+        best = json.loads(self.predicted(model, [(0, row)], "--n-best", 2, "--format", "jsonl")[0])["outputs"]
+        self.assertEqual(len({one["text"] for one in best}), 2)
+        self.assertGreaterEqual(best[0]["score"], best[1]["score"])
+
+    def test_without_attention_to_turns_or_words(self):
+        for score in ("model.turns.score", "model.score"):
+            model = self.trained(f"{score}=none")
+            self.assertGreater(self.scores(model)["bleu"][0], 50)
+            self.assertIn("hello", self.ok("explain", model, "--text", "hello").stdout.decode())
+        self.fails(2, "train", self.recipe, "--check", "--set", "model.score=none", "--set", "model.copy=true",
+                   says="model.copy = true copies from where the attention is")
+
+    def test_other_tokenizers(self):
+        for kind in ("char", "bpe", "unigram"):
+            model = self.trained(f"tokenizer.kind={kind}", "model.copy=true", "decode.max_length=60",
+                                 "train.max_steps=40")
+            scores = self.scores(model)
+            self.assertIn("unit:word|", scores["perplexity"][1])
+            self.assertEqual(len(self.predicted(model, self.test)), len(self.test))
+        for option, says in (("tokenizer.joint=false", "set it to true"), ("tokenizer.sampling=0.1", "set it to 0"),
+                             ("dialogue.delexicalise=true", "needs tokenizer.kind = 'word'")):
+            self.fails(2, "train", self.recipe, "--check", "--set", option, "--set", "tokenizer.lowercase=true",
+                       says=says)
+
+    def test_exported_and_several_models(self):
+        model, small = self.copying(), self.fresh("int8")
+        self.ok("export", model, "--out", small, "--quantize", "int8")
+        said = self.predicted(model, self.test)
+        same = [a == b for a, b in zip(self.predicted(small, self.test), said, strict=True)]
+        self.assertGreater(sum(same), 0.95 * len(same))
+        self.assertEqual(self.predicted([model, model], self.test), said)
+        other = self.trained("model.copy=true", "train.seed=2")
+        both = self.scores(model, other, "--data", self.folder / "test.txt")
+        self.assertGreater(both["accuracy"][0], 65)
+        self.fails(3, "predict", model, self.trained(), stdin="hello\n", says="an ensemble needs the same")
+
+    def test_training_from_a_model_and_resuming(self):
+        words = ("train", self.recipe, "--quiet", "--set", "model.copy=true", "--from", self.copying())
+        whole, parts = self.fresh("from"), self.fresh("parts")
+        self.ok(*words, "--out", whole, "--set", "train.max_steps=40")
+        first = next(e for e in p.log_of(whole) if e["event"] == "train")
+        self.assertLess(first["loss"], 1.5)  # it goes on from what it knew
+        for steps in (1, 13, 29):
+            shutil.rmtree(parts, ignore_errors=True)
+            self.ok(*words, "--out", parts, "--set", f"train.max_steps={steps}")
+            self.ok("train", self.recipe, "--quiet", "--set", "model.copy=true", "--out", parts, "--resume", "--set",
+                    "train.max_steps=40", "--from", self.copying())
+            self.assertEqual(p.sha256(parts / "model.safetensors"), p.sha256(whole / "model.safetensors"), steps)
+
+    def test_baselines(self):
+        talk = self.ok("baseline", self.recipe).stdout.decode()
+        self.assertEqual(talk.count("accuracy_dialogue"), 4)
+        block = talk[talk.index("most frequent reply, data.test"):]
+        count = sum(row["reply"] == "have a good trip" for _, row in self.test)
+        self.assertAlmostEqual(float(re.search(r"\naccuracy (\S+)", block)[1]), 100 * count / len(self.test), 2)
+
+    def test_explain_draws_turns_and_words(self):
+        words = ["explain", self.copying(), "--text", "hello\nwhere do you want to go ?\nto Kiel please", "--field",
+                 "knowledge=train1 goes_to Kiel\ntrain1 leaves_at 9h15"]
+        drawn = self.ok(*words).stdout.decode()
+        for part in ("→ train1 goes to Kiel", "goes_to Kiel", "to Kiel please", "hello"):
+            self.assertIn(part, drawn)
+        for ending, begins in (("svg", b"<?xml"), ("html", b"<!doctype html>"), ("png", b"\x89PNG"), ("json", b"{")):
+            path = p.WORK / f"dialogue.{ending}"
+            self.ok(*words, "--out", path)
+            self.assertTrue(path.read_bytes().startswith(begins))
+        figure = json.loads(path.read_bytes())
+        self.assertEqual([part["words"] for part in figure["parts"]], [3, 3, 1, 7, 3])
+        self.assertAlmostEqual(sum(part["weight"] for part in figure["parts"]), 1, 4)
+        at = 0
+        for part in figure["parts"]:
+            self.assertAlmostEqual(sum(figure["weights"][0][at:at + part["words"]]), 1, 4)
+            at += part["words"]
+        self.assertIn("copying", self.ok(*words, "--steps").stdout.decode())
+
+    def test_little_and_much_to_read(self):
+        model = self.copying()
+        rows = [{"history": ""}, {"history": "hello"}, {"history": " \n ", "knowledge": ""},
+                {"history": "hello", "knowledge": "\n\n"}]
+        p.write_lines(p.WORK / "little.jsonl", [json.dumps(row) for row in rows])
+        said = self.ok("predict", model, "--in", p.WORK / "little.jsonl").stdout.decode().split("\n")
+        hello = "where do you want to go ?"
+        self.assertEqual(said, ["", hello, "", hello, ""])
+        rng = random.Random(1)
+        words = "hello to please goes leaves Kiel Ulm thanks a b c".split()
+        for lines, each in ((10_000, 10), (1, 100_000)):
+            turns = [" ".join(rng.choice(words) for _ in range(each)) for _ in range(lines)]
+            done = self.predicted(model, [(0, {"history": [*turns, "thanks"], "knowledge": []})])
+            self.assertEqual(len(done), 1)
+
+    def test_rows_without_knowledge_and_with_nothing_to_read(self):
+        rows = [{"history": ["hello"], "reply": "good day"}, {"history": ["bye"], "reply": "good bye"}] * 20
+        p.write_lines(self.folder / "plain.jsonl", map(json.dumps, rows))
+        flags = ["--set", "data.layout=columns", "--set", "data.train=plain.jsonl", "--set", "data.valid=plain.jsonl",
+                 "--set", "data.test="]
+        self.assertIn("read 40 examples, kept 40", self.ok("train", self.recipe, "--check", *flags).stdout.decode())
+        model = self.fresh("plain")
+        self.ok("train", self.recipe, "--quiet", "--out", model, *flags)
+        part, all_rows = p.WORK / "part.jsonl", p.WORK / "all.jsonl"
+        p.write_lines(part, map(json.dumps, rows[:2]))
+        p.write_lines(all_rows, map(json.dumps, [*rows[:2], {"history": " ", "reply": "good"}]))
+        one, two = self.scores(model, "--data", part), self.scores(model, "--data", all_rows)
+        self.assertEqual(one["accuracy"][0], 100)
+        self.assertAlmostEqual(two["accuracy"][0], 200 / 3, 2)
+        self.assertEqual(one["perplexity"][0], two["perplexity"][0])
+        self.assertIn("|nothing_to_read:1|", two["perplexity"][1])
+        p.write_lines(part, map(json.dumps, [{"history": " ", "reply": "good"}]))
+        self.fails(3, "evaluate", model, "--data", part, says="none of the 1 rows has a turn")
 
 
 class OtherModels(p.Case):
