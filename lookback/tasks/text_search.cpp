@@ -300,20 +300,29 @@ std::vector<double> mean_row(const Tensor& x) {
   return out;
 }
 
+// The tokens of a source, unknown words as they are written.
+StringList words_read(const TextToText& network, const Job& job, const Input& input) {
+  StringList out = network.tokenizers.source->pieces(job.source);
+  const StringList written = source_words(network, input);
+  for (size_t k = 0; k < out.size(); ++k)
+    if (job.source[k] == data::kUnk) out[k] = written.at(k);
+  return out;
+}
+
 // The rows of knowledge and turns of a dialogue with their words, each as strong as a reply looked at it on the mean of
 // its tokens. Without attention to turns, a turn has what its words have together.
-viz::Highlight dialogue_figure(Networks networks, const Job& job, const decode::Hypothesis& h, const std::string& reply,
-                               const TextOptions& options) {
+viz::Highlight dialogue_figure(Networks networks, const Job& job, const decode::Hypothesis& h, const Input& input,
+                               const std::string& reply, const TextOptions& options) {
   const PrecisionScope scope(ops::available_precision(options.precision));
   std::vector<double> words = mean_row(h.alignment), parts(job.segments.size());
   words.resize(job.source.size());
   const bool to_turns = networks[0]->config.model.turns.score != "none";
   for (const TextToText* n : networks) {
-    if (!to_turns) break;
+    if (!to_turns || job.source.empty()) break;
     const std::vector<double> one = mean_row(n->model->turn_weights(job.pair_with(h.tokens)));
     for (size_t p = 0; p < parts.size(); ++p) parts[p] += one[p] / static_cast<double>(networks.size());
   }
-  viz::Highlight out{.words = {"words", networks[0]->tokenizers.source->pieces(job.source)}, .title = "→ " + reply};
+  viz::Highlight out{.words = {"words", words_read(*networks[0], job, input)}, .title = "→ " + reply};
   auto word = words.begin();
   for (size_t p = 0; p < parts.size(); ++p) {
     const auto end = word + job.segments[p].tokens;
@@ -411,7 +420,7 @@ viz::Figure TextToTextTask::explain(Networks networks, const Input& input, const
                                    ? search(networks, {job}, options)[0][0]
                                    : best_candidates(networks, {&input, 1}, {job}, options)[0][0];
   const std::string text = with_replacements(text_of(*networks[0], job, h, input, options.replace_unk));
-  if (networks[0]->dialogue) return dialogue_figure(networks, job, h, text, options);
+  if (networks[0]->dialogue) return dialogue_figure(networks, job, h, input, text, options);
   viz::HeatMap map{.columns = {"source", tokenizers.source->pieces(job.source)},
                    .rows = {"target", pieces_of(*tokenizers.target, job, h.tokens)},
                    .weights = h.alignment,
