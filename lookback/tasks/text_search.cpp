@@ -159,13 +159,14 @@ Found search(Networks networks, const std::vector<Job>& jobs, const TextOptions&
 }
 
 // The best of the candidates for each job, by the score of a search. What a job is given instead, its target or prefix,
-// goes before them.
+// goes before them. `texts`: of each job what was chosen, as it was given; none where it was not asked for.
 Found best_candidates(Networks networks, std::span<const Input> inputs, const std::vector<Job>& jobs,
-                      const TextOptions& options) {
+                      const TextOptions& options, std::vector<StringList>& texts) {
   constexpr size_t kTogether = 1024;  // outputs that are scored at once: rows of logits are wide
   const PrecisionScope scope(ops::available_precision(options.precision));
   std::vector<Job> ranked;  // the best of each job, as targets that are given
   std::vector<size_t> of;   // the job of each
+  texts.assign(jobs.size(), {});
   for (size_t k = 0; k < jobs.size(); ++k) {
     if (jobs[k].target || jobs[k].source.empty()) {
       ranked.push_back(jobs[k]), of.push_back(k);
@@ -195,6 +196,7 @@ Found best_candidates(Networks networks, std::span<const Input> inputs, const st
     for (size_t n = 0; n < kept; ++n) {
       ranked.push_back(jobs[k]), of.push_back(k);
       ranked.back().target = outputs[scores[n].second];
+      texts[k].push_back(options.candidates[scores[n].second]);
     }
   }
   const Found scored = search(networks, ranked, options);
@@ -389,8 +391,9 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
   options.search.scores = full;
   std::vector<Job> jobs;
   for (const Input& input : inputs) jobs.push_back(job_of(*networks[0], input));
-  const Found found =
-      options.candidates.empty() ? search(networks, jobs, options) : best_candidates(networks, inputs, jobs, options);
+  std::vector<StringList> chosen;
+  const Found found = options.candidates.empty() ? search(networks, jobs, options)
+                                                 : best_candidates(networks, inputs, jobs, options, chosen);
   std::vector<Prediction> out(inputs.size());
   for (size_t k = 0; k < inputs.size(); ++k) {
     out[k].line = inputs[k].line;
@@ -402,10 +405,12 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
       out[k].warnings.emplace_back("source", str_cat("only the first ", jobs[k].source.size(), " of ",
                                                      std::ssize(jobs[k].source) + jobs[k].cut, " tokens are read"));
     if (full) out[k].details.raw("source", io::json_list(tokenizers.source->pieces(jobs[k].source), io::json_quote));
+    const bool given = !chosen.empty() && !chosen[k].empty();
     for (const decode::Hypothesis& h : found[k])
       // Bytes that a model puts together need not be UTF-8.
       out[k].outputs.push_back(
-          {.text = with_replacements(text_of(*networks[0], jobs[k], h, inputs[k], options.replace_unk)),
+          {.text = given ? chosen[k][out[k].outputs.size()]
+                         : with_replacements(text_of(*networks[0], jobs[k], h, inputs[k], options.replace_unk)),
            .score = h.score,
            .log_prob = h.log_prob,
            .details = full ? details_of(networks, jobs[k], h, options) : io::JsonObject()});
@@ -416,10 +421,13 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
 viz::Figure TextToTextTask::explain(Networks networks, const Input& input, const TextOptions& options) {
   const Tokenizers& tokenizers = networks[0]->tokenizers;
   const Job job = job_of(*networks[0], input);
+  std::vector<StringList> chosen;
   const decode::Hypothesis h = options.candidates.empty()
                                    ? search(networks, {job}, options)[0][0]
-                                   : best_candidates(networks, {&input, 1}, {job}, options)[0][0];
-  const std::string text = with_replacements(text_of(*networks[0], job, h, input, options.replace_unk));
+                                   : best_candidates(networks, {&input, 1}, {job}, options, chosen)[0][0];
+  const std::string text = !chosen.empty() && !chosen[0].empty()
+                               ? chosen[0][0]
+                               : with_replacements(text_of(*networks[0], job, h, input, options.replace_unk));
   if (networks[0]->dialogue) return dialogue_figure(networks, job, h, input, text, options);
   viz::HeatMap map{.columns = {"source", tokenizers.source->pieces(job.source)},
                    .rows = {"target", pieces_of(*tokenizers.target, job, h.tokens)},

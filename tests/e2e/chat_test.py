@@ -436,6 +436,28 @@ class Dialogues(p.Case):
         self.assertEqual(len({one["text"] for one in best}), 2)
         self.assertGreaterEqual(best[0]["score"], best[1]["score"])
 
+    def test_candidates_are_chosen_from(self):
+        """The likeliest of some replies is that whose score is the highest."""
+        model = self.copying()
+        file = p.WORK / "candidates.txt"
+        replies = sorted({row["reply"] for _, row in self.test})[:12] + ["a reply with wordsneverseen"]
+        p.write_lines(file, replies + [""])
+        asked = self.test[:6]
+        path = self.inputs(asked)
+        best = self.ok("predict", model, "--in", path, "--candidates", file).stdout.decode().splitlines()
+        for (_, row), said in zip(asked, best):
+            rows = [{"history": row["history"], "knowledge": row["knowledge"], "score": reply} for reply in replies]
+            p.write_lines(p.WORK / "scored.jsonl", [json.dumps(r) for r in rows])
+            done = self.ok("predict", model, "--in", p.WORK / "scored.jsonl", "--format", "jsonl")
+            scores = [json.loads(line)["outputs"][0]["score"] for line in done.stdout.decode().splitlines()]
+            self.assertAlmostEqual(max(scores), scores[replies.index(said)], places=4)
+        nbest = self.ok("predict", model, "--in", path, "--candidates", file, "--n-best", 3, "--beam", 3,
+                        "--format", "nbest").stdout.decode().splitlines()
+        self.assertEqual(len(nbest), 3 * len(asked))
+        p.write_lines(file, [""])
+        self.fails(3, "predict", model, "--in", path, "--candidates", file, says="there is no reply in it")
+        self.fails(4, "predict", model, "--in", path, "--candidates", p.WORK / "nothing", says="nothing")
+
     def test_without_attention_to_turns_or_words(self):
         for score in ("model.turns.score", "model.score"):
             model = self.trained(f"{score}=none")
