@@ -393,8 +393,8 @@ Answer::Options Answer::validation_options(const Recipe& recipe) {
 }
 
 void Answer::check_options(Networks networks, const Options& options, const LogSink& log) {
-  check<ConfigError>(options.show != "question" || networks[0]->config.model.aligned,
-                     "explain: --show question needs a model with model.aligned = true");
+  check<ConfigError>(options.draw != "question" || networks[0]->config.model.aligned,
+                     "explain: --draw question needs a model with model.aligned = true");
   options.check_precision(log);
 }
 
@@ -419,7 +419,7 @@ viz::Figure Answer::explain(Networks networks, const Input& input, const Options
   check<ConfigError>(!said.first.empty(), "explain: needs a question and a passage that are not empty");
   const auto outputs = outputs_of(job, said, networks[0]->config, options.search, false);
   const std::string title = required_text(input, "question") + " → " + outputs[0].text;
-  if (options.show == "question")
+  if (options.draw == "question")
     return viz::HeatMap{.columns = {"question", networks[0]->tokenizer->surfaces(required_text(input, "question"))},
                         .rows = {"passage", surfaces_of(job)},
                         .weights = said.alignment,

@@ -54,13 +54,13 @@ struct Answer : OverCells<Answer> {
 
   struct Options final : CommonOptions {
     AnswerSearch search;
-    std::string show = "answer";
+    std::string draw = "answer";
 
     Fields fields() override { return fields_of(*this); }
     void fields(FieldVisitor& v) {
       search.fields(v);
       common_fields(v);
-      v("show", show,
+      v("draw", draw,
         "explain: answer, how likely each word of the passage is to be in it; question, what each word of the "
         "passage reads of the question")
           .choices({"answer", "question"});

@@ -196,7 +196,7 @@ class Answer(p.Case):
         fields = ["--text", "Where does Bodo live?", "--field", "context=Bodo lives in Rana and works as a old baker."]
         page = self.ok("explain", self.reader(), *fields).stdout.decode()
         self.assertIn("Rana", page)
-        self.assertIn("Bodo", self.ok("explain", self.reader(), *fields, "--show", "question").stdout.decode())
+        self.assertIn("Bodo", self.ok("explain", self.reader(), *fields, "--draw", "question").stdout.decode())
         self.ok("explain", self.reader(), *fields, "--out", p.WORK / "answer.json")
         figure = json.loads((p.WORK / "answer.json").read_text())
         self.assertEqual(figure["title"], "Where does Bodo live? → Rana")
