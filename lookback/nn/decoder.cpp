@@ -113,7 +113,6 @@ DecoderPass::DecoderPass(const Decoder& decoder, const Encoded& source, const Dr
                          const UnrollOptions& wanted)
     : decoder_(decoder),
       source_{source.memory.shape.memory()},
-      outer_{source.outer ? source.outer->layout : MemoryLayout({})},
       wanted_(wanted),
       noise_(noise),
       layers_(decoder.layers_) {
@@ -123,7 +122,8 @@ DecoderPass::DecoderPass(const Decoder& decoder, const Encoded& source, const Dr
     remembers_.coverage |= wanted.coverage_loss;
   }
   check(!decoder.outer_attention_ || source.outer, "decoder: it attends to an outer memory, and this source has none");
-  if (decoder.outer_attention_) outer_.prepared = decoder.outer_attention_->prepare(source.outer->rows);
+  if (decoder.outer_attention_)
+    outer_ = Source{source.outer->layout, decoder.outer_attention_->prepare(source.outer->rows)};
   for (ops::RecurrentWeights& w : layers_) w.w_hh = drop_weights(w.w_hh, dropout, noise);
   for (size_t k = 1; k < layers_.size(); ++k) between_.emplace_back(dropout, noise);
   after_readout_ = DropoutSite(dropout, noise);
@@ -166,11 +166,12 @@ Var DecoderPass::input_part(const Var& table, const ops::RowIds& ids) const {
 
 DecoderPass::Looked DecoderPass::attend(const Var& query, const ops::RowIds& sentence_of_row,
                                         const AttentionState& before) const {
-  const auto in = [&](const Attention* attention, const Source& source, const AttentionState& state) {
-    return attention ? attention->attend(query, source.prepared, {source.layout, sentence_of_row}, state, noise_)
+  const auto in = [&](const Attention* attention, const Source* source, const AttentionState& state) {
+    return attention ? attention->attend(query, source->prepared, {source->layout, sentence_of_row}, state, noise_)
                      : ops::Attended();
   };
-  return {in(decoder_.attention_.get(), source_, before), in(decoder_.outer_attention_.get(), outer_, {})};
+  return {in(decoder_.attention_.get(), &source_, before),
+          in(decoder_.outer_attention_.get(), outer_ ? &*outer_ : nullptr, {})};
 }
 
 Var DecoderPass::read_out(const Var& top, const Looked& looked, const Var& embedded) const {

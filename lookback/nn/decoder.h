@@ -156,7 +156,8 @@ class DecoderPass {
     Attention::Prepared prepared = {};
     void merge(const Source& before, const std::vector<int32_t>& kept);
   };
-  Source source_, outer_;
+  Source source_;
+  std::optional<Source> outer_;  // only where it is attended to
   Remembers remembers_;
   UnrollOptions wanted_;
   Noise* noise_;

@@ -43,7 +43,7 @@ void DecoderPass::Source::merge(const Source& before, const std::vector<int32_t>
 
 void DecoderPass::merge_memory_of(const DecoderPass& before, const std::vector<int32_t>& kept) {
   source_.merge(before.source_, kept);
-  if (decoder_.outer_attention_) outer_.merge(before.outer_, kept);
+  if (outer_) outer_->merge(*before.outer_, kept);
 }
 
 }  // namespace lookback
