@@ -94,10 +94,7 @@ TEST(Dialogue, GradientsReachEveryParameter) {
     Seq2Seq model(o, {kVocabulary, kVocabulary}, 1);
     Noise noise{1, 1};
     backward(model.loss(batch_of(5, 3), {.smoothing = 0.1}, 1, &noise).loss);
-    for (const NamedVar& p : params_of(model)) {
-      ASSERT_FALSE(p.var.grad().empty()) << p.name;
-      EXPECT_TRUE(std::ranges::any_of(p.var.grad().span<float>(), [](float g) { return g != 0; })) << p.name;
-    }
+    testing::expect_gradients(params_of(model));
   }
 }
 

@@ -81,10 +81,7 @@ TEST(SpanReader, GradientsReachEveryParameter) {
     SpanReader model(o, kVocabulary, 1);
     Noise noise{1, 1};
     backward(model.loss(batch_of(9, 3, o.no_answer), 1, &noise).loss);
-    for (const NamedVar& p : params_of(model)) {
-      ASSERT_FALSE(p.var.grad().empty()) << p.name;
-      EXPECT_TRUE(std::ranges::any_of(p.var.grad().span<float>(), [](float g) { return g != 0; })) << p.name;
-    }
+    testing::expect_gradients(params_of(model));
   }
 }
 

@@ -88,10 +88,7 @@ TEST(StoryReader, GradientsReachEveryParameter) {
     StoryReader model(o, kSizes, 1);
     Noise noise{1, 1};
     backward(model.loss(batch_of(16, 3), 1, &noise).loss);
-    for (const NamedVar& p : params_of(model)) {
-      ASSERT_FALSE(p.var.grad().empty()) << p.name;
-      EXPECT_TRUE(std::ranges::any_of(p.var.grad().span<float>(), [](float g) { return g != 0; })) << p.name;
-    }
+    testing::expect_gradients(params_of(model));
   }
 }
 

@@ -43,6 +43,14 @@ inline Var parameter(Seq2Seq& model, const std::string& name) {
   return {};
 }
 
+// After backward: every parameter has a gradient that is not zero throughout.
+inline void expect_gradients(const std::vector<NamedVar>& params) {
+  for (const NamedVar& p : params) {
+    ASSERT_FALSE(p.var.grad().empty()) << p.name;
+    EXPECT_TRUE(std::ranges::any_of(p.var.grad().span<float>(), [](float g) { return g != 0; })) << p.name;
+  }
+}
+
 // log p of every class in a row of logits.
 inline std::vector<double> log_softmax(const float* x, int64_t V) {
   const float top = *std::max_element(x, x + V);

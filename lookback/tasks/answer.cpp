@@ -275,11 +275,8 @@ void Answer::Network::check_ensemble(const Network& other, const std::string& fo
 }
 
 StringList Answer::Network::save(const std::string& folder) const {
-  Config written = config;
-  AnswerSearch asked = search;
-  io::write_file_atomic(folder + "/config.json", io::write_json_fields(fields_of(written)));
-  io::write_file_atomic(folder + "/" + kGenerationFile, io::write_json_fields(fields_of(asked)));
-  return {"config.json", kGenerationFile, save_tokenizer(*tokenizer, folder)};
+  return {save_options(folder, "config.json", config), save_options(folder, kGenerationFile, search),
+          save_tokenizer(*tokenizer, folder)};
 }
 
 Answer::Network Answer::Network::open(const io::ModelFolder& folder) {

@@ -8,6 +8,7 @@
 #include "lookback/ops/precision.h"
 #include "lookback/tasks/folder_parts.h"
 #include "lookback/tasks/input.h"
+#include "lookback/tasks/label_report.h"
 #include "lookback/train/parameters.h"
 #include "lookback/viz/tokens.h"
 
@@ -83,19 +84,10 @@ std::vector<Said> ask(AnswerStory::Networks networks, std::span<const Input> inp
   return out;
 }
 
-// Answers from the most probable on, equals in their own order.
-std::vector<std::pair<std::string, double>> ranked(const data::Labels& answers, const Said& said) {
-  std::vector<std::pair<std::string, double>> out;
-  for (size_t k = 0; k < said.probabilities.size(); ++k)
-    out.emplace_back(answers.name(static_cast<int32_t>(k)), said.probabilities[k]);
-  std::ranges::stable_sort(out, std::greater(), [](const auto& answer) { return answer.second; });
-  return out;
-}
-
 std::vector<Output> outputs_of(const data::Labels& answers, const Said& said, int64_t n_best) {
   if (said.probabilities.empty()) return {Output()};
   std::vector<Output> out;
-  for (const auto& [answer, p] : ranked(answers, said)) {
+  for (const auto& [answer, p] : ranked(answers, said.probabilities)) {
     if (std::ssize(out) == n_best) break;
     out.push_back({.text = answer, .score = elementary::log(p), .log_prob = elementary::log(p)});
   }
@@ -121,11 +113,8 @@ void AnswerStory::Network::check_ensemble(const Network& other, const std::strin
 }
 
 StringList AnswerStory::Network::save(const std::string& folder) const {
-  Config written = config;
-  Search asked = search;
-  io::write_file_atomic(folder + "/config.json", io::write_json_fields(fields_of(written)));
-  io::write_file_atomic(folder + "/" + kGenerationFile, io::write_json_fields(fields_of(asked)));
-  return {"config.json", kGenerationFile, save_tokenizer(*tokenizer, folder)};
+  return {save_options(folder, "config.json", config), save_options(folder, kGenerationFile, search),
+          save_tokenizer(*tokenizer, folder)};
 }
 
 AnswerStory::Network AnswerStory::Network::open(const io::ModelFolder& folder) {
@@ -246,7 +235,7 @@ std::vector<Prediction> AnswerStory::predict(Networks networks, std::span<const 
 viz::Figure AnswerStory::explain(Networks networks, const Input& input, const Options& options) {
   const Said said = ask(networks, {&input, 1}, options)[0];
   check<ConfigError>(!said.probabilities.empty(), "explain: needs a question and a story that are not empty");
-  const auto answers = ranked(*networks[0]->answers, said);
+  const auto answers = ranked(*networks[0]->answers, said.probabilities);
   return viz::Highlight{.words = {"story", read_sentences(*networks[0], required_text(input, "story"))},
                         .weights = said.weights,
                         .title = required_text(input, "question") + " → " + answers[0].first,

@@ -60,27 +60,22 @@ data::LineSource new_lines(const data::RowSource& rows, const data::TableOptions
   };
 }
 
+StringList words_of(const std::string& text) {
+  const auto words = data::split_spaces(text);
+  return {words.begin(), words.end()};
+}
+
 // The words of what is replied to, in lower case.
 StringList last_turn(const Input& input) {
   const std::string history = data::lowercased(optional_text(input, "history"));
-  StringList out;
-  for (const std::string_view word : data::split_spaces(history.substr(history.find_last_of('\n') + 1)))
-    out.emplace_back(word);
-  return out;
-}
-
-std::string joined_words(const std::string& text) {
-  std::string out;
-  for (const std::string_view word : data::split_spaces(text)) out.append(out.empty() ? "" : " ").append(word);
-  return out;
+  return words_of(history.substr(history.find_last_of('\n') + 1));
 }
 
 // As its tokens are spelled, blanks between them.
 std::string tokenised(const data::Tokenizer& tokenizer, const std::string& text) {
-  std::string out;
-  for (const std::string& surface : tokenizer.surfaces(with_replacements(text)))
-    out.append(out.empty() ? "" : " ").append(tokenizer.spelling(surface));
-  return out;
+  StringList words = tokenizer.surfaces(with_replacements(text));
+  for (std::string& word : words) word = tokenizer.spelling(word);
+  return joined(words, " ");
 }
 
 metrics::Lines tokenised(const data::Tokenizer& tokenizer, metrics::Lines lines) {
@@ -144,11 +139,7 @@ std::vector<InputField> Chat::input_fields() {
           {"score", "the reply to score instead of searching for one", false}};
 }
 
-std::vector<int32_t> Chat::costs(const data::Table& table) {
-  std::vector<int32_t> out = table.lengths(kReply);
-  for (int32_t& n : out) ++n;  // the end mark
-  return out;
-}
+std::vector<int32_t> Chat::costs(const data::Table& table) { return TextToTextTask::costs(table, kReply); }
 
 std::vector<std::vector<int32_t>> Chat::keys(const data::Table& table) {
   return {table.lengths(kReply), table.lengths(kHistory)};
@@ -302,10 +293,10 @@ std::vector<BaselineScores> Chat::baselines(const Recipe& recipe, const data::Ro
       metrics::Lines said(examples.inputs.size());
       parallel_for(std::ssize(said), 64, [&](int64_t begin, int64_t end) {
         for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k)
-          said[k] = joined_words(reply_to(examples.inputs[k]));
+          said[k] = joined(words_of(reply_to(examples.inputs[k])), " ");
       });
       metrics::Lines references = examples.references;
-      for (std::string& line : references) line = joined_words(line);
+      for (std::string& line : references) line = joined(words_of(line), " ");
       out.push_back({name, set, reply_scores(said, references, begins, 0)});
     }
   }

@@ -102,15 +102,6 @@ std::vector<Said> ask(Classify::Networks networks, const std::vector<std::string
   return out;
 }
 
-// Labels from the most probable on, equals in their own order.
-std::vector<std::pair<std::string, double>> ranked(const data::Labels& labels, const Said& said) {
-  std::vector<std::pair<std::string, double>> out;
-  for (size_t k = 0; k < said.probabilities.size(); ++k)
-    out.emplace_back(labels.name(static_cast<int32_t>(k)), said.probabilities[k]);
-  std::ranges::stable_sort(out, std::greater(), [](const auto& label) { return label.second; });
-  return out;
-}
-
 // The labels that the networks would give.
 std::vector<int32_t> chosen(const data::Labels& labels, const Said& said) {
   const auto& p = said.probabilities;
@@ -141,7 +132,7 @@ Tensor mean_row(const Tensor& x) {
 std::vector<Output> outputs_of(const data::Labels& labels, const Said& said) {
   std::vector<Output> out;
   if (!labels.options().several) {
-    for (const auto& [label, p] : ranked(labels, said))
+    for (const auto& [label, p] : ranked(labels, said.probabilities))
       out.push_back({.text = label, .score = p, .log_prob = elementary::log(p)});
     return out;
   }
@@ -159,7 +150,7 @@ io::JsonObject details_of(const Classify::Network& network, const Said& said) {
     out.raw("sentences", io::json_list(said.sentences, [](int64_t n) { return std::to_string(n); }))
         .raw("sentence_weights", io::json_matrix(said.sentence_weights));
   if (network.labels->options().several)
-    out.raw("probabilities", io::json_list(ranked(*network.labels, said), [](const auto& label) {
+    out.raw("probabilities", io::json_list(ranked(*network.labels, said.probabilities), [](const auto& label) {
               return io::JsonObject().add("label", label.first).add("probability", label.second).text();
             }));
   return out;
@@ -236,9 +227,7 @@ void Classify::Network::check_ensemble(const Network& other, const std::string& 
 }
 
 StringList Classify::Network::save(const std::string& folder) const {
-  Config written = config;
-  io::write_file_atomic(folder + "/config.json", io::write_json_fields(fields_of(written)));
-  return {"config.json", save_tokenizer(*tokenizer, folder)};
+  return {save_options(folder, "config.json", config), save_tokenizer(*tokenizer, folder)};
 }
 
 Classify::Network Classify::Network::open(const io::ModelFolder& folder) {
@@ -374,7 +363,7 @@ viz::Figure Classify::explain(Networks networks, const Input& input, const Optio
   viz::Highlight out{.words = {"text", network.tokenizer->pieces(said.tokens)},
                      .weights = said.weights,
                      .title = required_text(input, "text") + " → " + outputs_of(*network.labels, said)[0].text,
-                     .probabilities = ranked(*network.labels, said)};
+                     .probabilities = ranked(*network.labels, said.probabilities)};
   if (!said.sentence_weights.empty()) out.parts = said.sentences, out.part_weights = mean_row(said.sentence_weights);
   return out;
 }

@@ -6,6 +6,8 @@
 
 #include "lookback/base/fields.h"
 #include "lookback/data/tokenizer.h"
+#include "lookback/io/atomic_file.h"
+#include "lookback/io/json.h"
 #include "lookback/io/model_folder.h"
 
 namespace lookback::tasks {
@@ -15,6 +17,13 @@ constexpr const char* kGenerationFile = "generation_config.json";
 
 // Sets fields from what a JSON file of a model folder says. Throws FormatError for what does not fit.
 void read_fields(const io::File& file, Fields fields);
+
+// Writes options as a JSON file of a folder. Returns its name. Throws IoError.
+template <class Options>
+std::string save_options(const std::string& folder, const std::string& name, Options options) {
+  io::write_file_atomic(folder + "/" + name, io::write_json_fields(fields_of(options)));
+  return name;
+}
 
 // place + "spm.model" or place + "tokenizer.json", whose name is returned; `place` is "" or a folder that is there,
 // with its slash.

@@ -118,6 +118,14 @@ metrics::MetricOptions metric_options(const data::LabelOptions& labels) {
   return out;
 }
 
+std::vector<std::pair<std::string, double>> ranked(const data::Labels& labels, std::span<const double> probabilities) {
+  std::vector<std::pair<std::string, double>> out;
+  for (size_t k = 0; k < probabilities.size(); ++k)
+    out.emplace_back(labels.name(static_cast<int32_t>(k)), probabilities[k]);
+  std::ranges::stable_sort(out, std::greater(), [](const auto& label) { return label.second; });
+  return out;
+}
+
 std::vector<int32_t> gold_of(const data::Labels& labels, std::string_view cell) {
   std::vector<int32_t> out = labels.encode(cell);
   if (out.empty()) return {-1};

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lookback/data/labels.h"
@@ -22,6 +23,9 @@ struct LabelledOutputs {
   std::vector<std::vector<int32_t>> predicted;  // [N]
   std::vector<double> probabilities;            // [N, K]
 };
+
+// Labels with their probabilities [K], from the most probable on, equals in their own order.
+std::vector<std::pair<std::string, double>> ranked(const data::Labels& labels, std::span<const double> probabilities);
 
 // What a cell of the data says, as LabelledOutputs has it.
 std::vector<int32_t> gold_of(const data::Labels& labels, std::string_view cell);

@@ -43,11 +43,8 @@ void LanguageTask::Network::check_ensemble(const Network&, const std::string& fo
 }
 
 StringList LanguageTask::Network::save(const std::string& folder) const {
-  Config written = config;
-  io::write_file_atomic(folder + "/config.json", io::write_json_fields(fields_of(written)));
-  Generation asked = generation;
-  io::write_file_atomic(folder + "/" + kGenerationFile, io::write_json_fields(fields_of(asked)));
-  return {"config.json", kGenerationFile, save_tokenizer(*tokenizer, folder)};
+  return {save_options(folder, "config.json", config), save_options(folder, kGenerationFile, generation),
+          save_tokenizer(*tokenizer, folder)};
 }
 
 LanguageTask::Network LanguageTask::Network::open(const io::ModelFolder& folder) {

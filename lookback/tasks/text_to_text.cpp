@@ -16,7 +16,7 @@ TextToTextConfig read_config(const io::ModelFolder& folder) {
   TextToTextConfig out;
   const io::File file = folder.open("config.json");
   for (const io::KeyValue& kv : io::read_json_fields(file)) out.model.segmented |= kv.path.starts_with("model.turns.");
-  read_fields(folder.open("config.json"), fields_of(out));
+  read_fields(file, fields_of(out));
   return out;
 }
 
@@ -82,12 +82,8 @@ void TextToText::wrap_sources() {
 }
 
 StringList TextToText::save(const std::string& folder) const {
-  TextToTextConfig written = config;
-  decode::SearchOptions defaults = search;
-  io::write_file_atomic(folder + "/config.json", io::write_json_fields(fields_of(written)));
-  io::write_file_atomic(folder + "/" + kGenerationFile, io::write_json_fields(fields_of(defaults)));
-  StringList names = tokenizers.save(folder);
-  names.insert(names.begin(), {"config.json", kGenerationFile});
+  StringList names{save_options(folder, "config.json", config), save_options(folder, kGenerationFile, search)};
+  for (std::string& name : tokenizers.save(folder)) names.push_back(std::move(name));
   if (!shortlist) return names;
   shortlist->save(folder + "/" + kShortlistFile);
   names.emplace_back(kShortlistFile);
@@ -142,8 +138,8 @@ void TextToTextTask::add_copies(const TextToText& network, std::vector<data::Col
   columns.push_back({"source", network.extended.get()});
 }
 
-std::vector<int32_t> TextToTextTask::costs(const data::Table& table) {
-  std::vector<int32_t> out = table.lengths(1);
+std::vector<int32_t> TextToTextTask::costs(const data::Table& table, size_t target) {
+  std::vector<int32_t> out = table.lengths(target);
   for (int32_t& n : out) ++n;  // the end mark
   return out;
 }

@@ -161,8 +161,8 @@ struct TextToTextTask {
   static std::vector<InputField> input_fields();
   static std::vector<train::ScoreKind> sums() { return {{"accuracy_token", true}}; }
 
-  // What a batch costs, and what examples are sorted by.
-  static std::vector<int32_t> costs(const data::Table& table);
+  // What a batch costs, of which `target` is the column of outputs, and what examples are sorted by.
+  static std::vector<int32_t> costs(const data::Table& table, size_t target = 1);
   static std::vector<std::vector<int32_t>> keys(const data::Table& table);
   static int64_t units(const data::Batch& batch) { return batch.tokens(1) + std::ssize(batch.index); }
   // Example k as the model sees it; `names` are those of the table's columns of files.

@@ -98,9 +98,7 @@ std::vector<InputField> Transduce::input_fields(const TextToText& network) {
 }
 
 std::vector<int32_t> Transduce::costs(const data::Table& table) {
-  std::vector<int32_t> out = table.lengths(target_of(table));
-  for (int32_t& n : out) ++n;  // the end mark
-  return out;
+  return TextToTextTask::costs(table, target_of(table));
 }
 
 std::vector<std::vector<int32_t>> Transduce::keys(const data::Table& table) {
