@@ -83,9 +83,13 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint6
   check<ConfigError>(options.tie != "all" || vocabularies.source == vocabularies.target,
                      "model.tie = 'all' needs one vocabulary for both languages; set tokenizer.joint = true");
   target_embedding_.weight = Var::parameter(Tensor::zeros({vocabularies.target, E}));
-  front_ = Front({E, options.spelling}, vocabularies.source, vocabularies.characters, "model");
+  if (options.features == 0)
+    front_ = Front({E, options.spelling}, vocabularies.source, vocabularies.characters, "model");
+  else
+    check<ConfigError>(!options.segmented && !options.copy && options.tie != "all" && !options.spelling.any(),
+                       "a model of features has no words in its sources");
   if (options.tie == "all") front_.share_embeddings(target_embedding_.weight);
-  encoder_ = Encoder(options.encoder, front_.width());
+  encoder_ = Encoder(options.encoder, options.features ? options.features : front_.width());
   if (options.segmented) {
     check<ConfigError>(!options.spelling.any(), "model.characters and model.capitals do not go with dialogues");
     segmented_ = SegmentedEncoder(options.turns, encoder_, options.score != "none", "model.turns");
@@ -114,7 +118,8 @@ void Seq2Seq::params(ParamVisitor& v) {
     Seq2Seq& model;
     void params(ParamVisitor& v) {
       // A shared table is named once, by the decoder.
-      model.options_.tie == "all" ? model.front_.params_without_embeddings(v) : model.front_.params(v);
+      if (model.options_.features == 0)
+        model.options_.tie == "all" ? model.front_.params_without_embeddings(v) : model.front_.params(v);
       model.encoder_.params(v);
       if (model.options_.segmented) v("roles", model.roles_), v("turns", model.segmented_);
     }
@@ -134,6 +139,7 @@ void Seq2Seq::params(ParamVisitor& v) {
 }
 
 StringList Seq2Seq::kept_from_int8() const {
+  if (options_.features > 0) return {};
   StringList out = front_.kept_from_int8(options_.segmented || encoder_.needs_exact_input());
   if (options_.segmented) out.emplace_back("roles.weight");
   for (std::string& name : out)
@@ -193,6 +199,12 @@ ops::Copying Seq2Seq::copying_of(const Var& readout, const Var& weights, Sentenc
   return {copy_gate_(readout), weights, {std::move(copies), std::move(sentence_of_row), shortening()}};
 }
 
+Encoded Seq2Seq::encode(const Sequence& rows, Noise* noise) const {
+  check(options_.features > 0 && rows.x.value().dim(1) == options_.features, "rows of ", rows.x.value().dim(1),
+        " features for a model of ", options_.features);
+  return encoder_(rows, options_.dropout, noise);
+}
+
 void Seq2Seq::check_batch(const Seq2SeqBatch& batch) const {
   check(batch.source.size() == batch.target.size() && !batch.source.empty(),
         "a batch needs as many sources as targets, got ", batch.source.size(), " and ", batch.target.size());
@@ -207,8 +219,21 @@ void Seq2Seq::check_batch(const Seq2SeqBatch& batch) const {
 Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& objective, double scale,
                           Noise* noise) const {
   check_batch(batch);
-  const Encoded encoded = encode(batch.source, batch.spellings, batch.segments, noise);
-  const Ragged target(lengths_of(batch.target, 1));
+  return loss_of(encode(batch.source, batch.spellings, batch.segments, noise), batch.target, batch.copies, objective,
+                 scale, noise);
+}
+
+Seq2SeqLoss Seq2Seq::loss(const Encoded& encoded, const Sentences& target, const ObjectiveOptions& objective,
+                          double scale, Noise* noise) const {
+  check(options_.features > 0 && std::ssize(target) == encoded.memory.shape.sequences(), target.size(),
+        " targets for ", encoded.memory.shape.sequences(), " sources");
+  check_ids(target, vocabularies_.target, "target");
+  return loss_of(encoded, target, {}, objective, scale, noise);
+}
+
+Seq2SeqLoss Seq2Seq::loss_of(const Encoded& encoded, const Sentences& sentences, const Sentences& copies,
+                             const ObjectiveOptions& objective, double scale, Noise* noise) const {
+  const Ragged target(lengths_of(sentences, 1));
   const Steps& steps = target.steps();
   if (noise) objective.check_with(options_);  // held-out text is only scored
   // Only where there is something to learn: held-out text is scored by its likelihood.
@@ -221,7 +246,7 @@ Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& obj
   for (const int32_t s : target.sequence_of_rank()) of.push_back(rank[static_cast<size_t>(s)]);
   const DecoderState start = pass.start(encoded).gather(ops::row_ids(of));
   auto target_token = [&](size_t b, size_t t) {
-    const auto& y = batch.target[static_cast<size_t>(target.sequence_of_rank()[b])];
+    const auto& y = sentences[static_cast<size_t>(target.sequence_of_rank()[b])];
     return t < y.size() ? y[t] : data::kEos;
   };
   auto inputs = packed_tokens(steps, [&](size_t b, size_t t) { return t ? target_token(b, t - 1) : data::kBos; });
@@ -248,7 +273,7 @@ Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& obj
     std::vector<int32_t> source_of_row = steps.sequence_of_rows();
     for (int32_t& b : source_of_row) b = of[static_cast<size_t>(b)];
     const auto copying =
-        copying_of(unrolled.readouts, unrolled.weights, permuted(batch.copies, encoded.memory.shape.sequence_of_rank()),
+        copying_of(unrolled.readouts, unrolled.weights, permuted(copies, encoded.memory.shape.sequence_of_rank()),
                    ops::row_ids(source_of_row));
     xent = ops::copy_xent(unrolled.readouts, output_.weight, output_.bias, copying, targets, xent_options);
   } else {

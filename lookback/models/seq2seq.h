@@ -1,4 +1,4 @@
-// Encoder, attention, decoder: from one sequence of ids to another.
+// Encoder, attention, decoder: from one sequence of ids, or of rows of features, to another of ids.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ struct Seq2SeqOptions {
   MonotonicOptions monotonic;
   int64_t embedding = 256;
   SpellingOptions spelling = {};
-  bool segmented = false;  // sources are dialogues: turns and rows of knowledge; no option of a recipe
+  int64_t features = 0;    // width of a source's rows, which are no tokens; 0: tokens. No option of a recipe, as is
+  bool segmented = false;  // sources are dialogues: turns and rows of knowledge
   SegmentOptions turns;
   int64_t readout = 0;
   std::string tie = "none";
@@ -52,16 +53,19 @@ struct Seq2SeqOptions {
     v("location", location), v("monotonic", monotonic);
     if (segmented) v("turns", turns);
     v("embedding", embedding, "width of the token embeddings").range(1, 65536);
-    spelling.fields(v);
+    if (features == 0) spelling.fields(v);
     v("readout", readout,
       "width of the features the output layer reads; 0: the decoder's, or the embedding's when tied")
         .range(0, 65536);
-    v("tie", tie, "share embeddings: none; decoder: target input and output; all: source, target input and output")
-        .choices({"none", "decoder", "all"});
-    v("copy", copy,
-      "outputs may also repeat words of their source, known or not: each token is written or copied, as a gate says, "
-      "and "
-      "copied from where the attention is (pointer-generator, See et al. 2017); needs attention");
+    if (features > 0) {
+      v("tie", tie, "share embeddings: none; decoder: target input and output").choices({"none", "decoder"});
+    } else {
+      v("tie", tie, "share embeddings: none; decoder: target input and output; all: source, target input and output")
+          .choices({"none", "decoder", "all"});
+      v("copy", copy,
+        "outputs may also repeat words of their source, known or not: each token is written or copied, as a gate says, "
+        "and copied from where the attention is (pointer-generator, See et al. 2017); needs attention");
+    }
     dropout.fields(v);
     v("init", init);
   }
@@ -146,6 +150,15 @@ class Seq2Seq {
   // there is noise. Without noise: no dropout, for scoring held-out text.
   Seq2SeqLoss loss(const Seq2SeqBatch& batch, const ObjectiveOptions& objective, double scale, Noise* noise) const;
 
+  // Of a model of features, the memory of rows [N, features], and what comes of it. loss: targets[b] for sequence b in
+  // the order that the rows' shape was given. decoder: row b for sequence b; all start, and attention weights are over
+  // rows of the memory.
+  Encoded encode(const Sequence& rows, Noise* noise) const;
+  Seq2SeqLoss loss(const Encoded& encoded, const Sentences& target, const ObjectiveOptions& objective, double scale,
+                   Noise* noise) const;
+  std::unique_ptr<decode::StepDecoder> decoder(const Encoded& encoded) const;
+  const Encoder& encoder() const { return encoder_; }
+
   static constexpr int64_t kAllTogether = std::numeric_limits<int64_t>::max();
   // A decoder for search over these source sentences; no gradients. Only `together` of them start: the others
   // wait, and are read as many at a time when there is room. With copying its vocabulary is longer by the most words
@@ -184,6 +197,8 @@ class Seq2Seq {
   Encoded encode_segments(const Sentences& sources, const Segments& segments, Noise* noise) const;
   DecoderPass::Input sampled_input(const DecoderPass& pass, const DropoutSite& site, std::vector<int32_t> truth,
                                    const Var& last_readout, double share, Noise& noise) const;
+  Seq2SeqLoss loss_of(const Encoded& encoded, const Sentences& target, const Sentences& copies,
+                      const ObjectiveOptions& objective, double scale, Noise* noise) const;
   void check_batch(const Seq2SeqBatch& batch) const;
   // The steps of the one pair of a batch, without noise.
   Unrolled forced(const Seq2SeqBatch& pair) const;

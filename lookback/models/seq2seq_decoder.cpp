@@ -38,6 +38,13 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     admit(together_);
   }
 
+  Seq2SeqDecoder(const Seq2Seq& model, const Encoded& encoded)
+      : model_(model), vocabulary_(model.vocabularies_.target), together_(encoded.memory.shape.sequences()) {
+    const NoGrad off;
+    pass_ = start_with(encoded);
+    admit(together_);
+  }
+
   decode::StepOutput step(std::span<const int32_t> tokens, int64_t best) override {
     const NoGrad off;
     check(tokens.size() == of_->size(), "decoder: ", tokens.size(), " tokens for ", of_->size(), " rows");
@@ -120,9 +127,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     if (model_.options_.segmented) parts.assign(segments_.begin() + read_, segments_.begin() + read_ + count);
     const Encoded encoded = model_.encode(next, written, parts, nullptr);
     const Ragged& shape = encoded.memory.shape;
-    auto pass = std::make_unique<DecoderPass>(model_.decoder_, encoded, DropoutOptions{}, nullptr);
-    ready_ = shape.rank_of_sequence();
-    start_ = pass->start(encoded).gather(ops::row_ids(ready_));
+    auto pass = start_with(encoded);
     Sentences own, own_copies;  // candidates and copies of the pass's sentences
     std::vector<int64_t> tokens;
     if (pass_) {
@@ -156,8 +161,17 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     read_ += count, taken_ = 0;
   }
 
+  // A pass over these sentences, which are ready.
+  std::unique_ptr<DecoderPass> start_with(const Encoded& encoded) {
+    auto pass = std::make_unique<DecoderPass>(model_.decoder_, encoded, DropoutOptions{}, nullptr);
+    ready_ = encoded.memory.shape.rank_of_sequence();
+    start_ = pass->start(encoded).gather(ops::row_ids(ready_));
+    return pass;
+  }
+
   const Seq2Seq& model_;
-  const int64_t shortening_ = model_.encoder_.shortening();
+  // Of features, weights stay those of the memory's rows.
+  const int64_t shortening_ = model_.options_.features ? 1 : model_.encoder_.shortening();
   Sentences sources_, spellings_, candidates_, copies_;
   Segments segments_;
   int64_t vocabulary_;
@@ -179,6 +193,10 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
 
 std::unique_ptr<decode::StepDecoder> Seq2Seq::decoder(Seq2SeqSources sources, int64_t together) const {
   return std::make_unique<Seq2SeqDecoder>(*this, std::move(sources), together);
+}
+
+std::unique_ptr<decode::StepDecoder> Seq2Seq::decoder(const Encoded& encoded) const {
+  return std::make_unique<Seq2SeqDecoder>(*this, encoded);
 }
 
 }  // namespace lookback
