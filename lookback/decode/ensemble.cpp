@@ -85,6 +85,8 @@ StepOutput Ensemble::step(std::span<const int32_t> tokens, int64_t) {
   }
   const int64_t V = outputs[0].logits.dim(1);
   StepOutput mean{Tensor({N, V}), mean_weights(outputs), outputs[0].candidates};
+  // A mean of rows that are no distributions is none.
+  mean.log_probs = std::ranges::any_of(outputs, [](const StepOutput& out) { return out.log_probs; });
   parallel_for(N, 32768 / std::max<int64_t>(1, V), [&](int64_t begin, int64_t end) {
     std::vector<const float*> rows(outputs.size());
     std::vector<float> shifts(outputs.size());
@@ -94,7 +96,7 @@ StepOutput Ensemble::step(std::span<const int32_t> tokens, int64_t) {
       bool good = true;
       for (size_t m = 0; m < outputs.size(); ++m) {
         rows[m] = outputs[m].logits.data<float>() + row * V;
-        scan_row({rows[m], static_cast<size_t>(V)}, 0, {}, scan);
+        scan_step({rows[m], static_cast<size_t>(V)}, outputs[m].log_probs, 0, {}, scan);
         shifts[m] = static_cast<float>(scan.log_sum_exp);
         good &= scan.fault == RowFault::none;
       }
@@ -104,6 +106,8 @@ StepOutput Ensemble::step(std::span<const int32_t> tokens, int64_t) {
         mean_of_probabilities(rows, shifts, V, out);
       else
         mean_of_log_probabilities(rows, shifts, V, out);
+      if (good && mean.log_probs)  // which rounding may lift
+        for (int64_t k = 0; k < V; ++k) out[k] = std::min(out[k], 0.0f);
     }
   });
   return mean;

@@ -15,7 +15,7 @@ enum class EnsembleMean {
 
 // Several decoders of the same sentences and vocabulary as one. Attention is the
 // mean over those that have it; their source positions must agree, and their
-// candidates are taken to be the same.
+// candidates are taken to be the same. With decoders that give log_probs, so does this.
 class Ensemble final : public StepDecoder {
  public:
   // Throws ConfigError if there are no decoders or their vocabularies differ.

@@ -40,16 +40,18 @@ Hypothesis finish(const Trellis& trellis, const Forced& target, const Scorer& sc
 }
 
 // Log-sum-exp of every row; throws NumericError naming the target.
-void scan_rows(const Tensor& logits, const std::vector<Forced>& active, int64_t step, std::vector<RowScan>& scans) {
+void scan_rows(const StepOutput& out, const std::vector<Forced>& active, int64_t step, std::vector<RowScan>& scans) {
+  const Tensor& logits = out.logits;
   const int64_t V = logits.dim(1);
   scans.resize(active.size());
   parallel_for(static_cast<int64_t>(active.size()), 32768 / std::max<int64_t>(1, V), [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k)
-      scan_row({logits.data<float>() + k * V, static_cast<size_t>(V)}, 0, {}, scans[static_cast<size_t>(k)]);
+      scan_step({logits.data<float>() + k * V, static_cast<size_t>(V)}, out.log_probs, 0, {},
+                scans[static_cast<size_t>(k)]);
   });
   for (size_t k = 0; k < active.size(); ++k)
     check<NumericError>(scans[k].fault == RowFault::none, "force_score: sentence ", active[k].sentence, ", step ", step,
-                        ": logits hold NaN or +inf, or nothing but -inf");
+                        ": logits hold NaN or +inf, or nothing but -inf, or log-probabilities above 0");
 }
 
 }  // namespace
@@ -95,7 +97,7 @@ std::vector<Hypothesis> force_score(StepDecoder& decoder, const std::vector<Sour
     const StepOutput out = decoder.step(tokens);
     check_output(out, static_cast<int64_t>(kept), V, "force_score");
     check(out.candidates.empty(), "force_score: a decoder with a shortlist cannot score what is given");
-    scan_rows(out.logits, active, step, scans);
+    scan_rows(out, active, step, scans);
     const auto T = static_cast<size_t>(out.weights.empty() ? 0 : out.weights.dim(1));
     for (size_t k = 0; k < active.size(); ++k) {
       Forced& f = active[k];

@@ -185,6 +185,14 @@ void scan_row(std::span<const float> logits, int64_t k, std::span<const int32_t>
   std::sort_heap(out.top.begin(), out.top.end(), ranks_before);
 }
 
+void scan_step(std::span<const float> logits, bool log_probs, int64_t k, std::span<const int32_t> excluded,
+               RowScan& out, ScanFor what) {
+  scan_row(logits, k, excluded, out, log_probs ? ScanFor::best : what);
+  if (!log_probs) return;
+  if (out.fault == RowFault::none && out.log_sum_exp > 0) out.fault = RowFault::above_zero;
+  out.log_sum_exp = 0;
+}
+
 double exponentials(std::span<const float> x, float shift, float scale, float* out) {
   LOOKBACK_BEST(Exponentials)(x.data(), static_cast<int64_t>(x.size()), shift, scale, out);
   double sums[8] = {};

@@ -43,9 +43,9 @@ std::vector<double> score_outputs(StepDecoder& decoder, const std::vector<std::v
     next.clear(), tokens.clear(), from.clear();
     for (size_t n = 0; n < open.size(); ++n) {
       const std::span row(step.logits.data<float>() + static_cast<int64_t>(n) * V, static_cast<size_t>(V));
-      scan_row(row, 0, {}, scan);
+      scan_step(row, step.log_probs, 0, {}, scan);
       check<NumericError>(scan.fault == RowFault::none, "score_outputs: step ", depth,
-                          ": logits hold NaN or +inf, or nothing but -inf");
+                          ": logits hold NaN or +inf, or nothing but -inf, or log-probabilities above 0");
       const auto after = [&](int32_t token) {
         return open[n].log_prob + static_cast<double>(row[static_cast<size_t>(token)]) - scan.log_sum_exp;
       };

@@ -47,6 +47,8 @@ void check_fault(const RowScan& scan, int64_t sentence, int64_t step) {
                       ": logits hold NaN or +inf");
   check<NumericError>(scan.fault != RowFault::all_impossible, "search: sentence ", sentence, ", step ", step,
                       ": every logit is -inf");
+  check<NumericError>(scan.fault != RowFault::above_zero, "search: sentence ", sentence, ", step ", step,
+                      ": a log-probability is above 0");
 }
 
 int64_t longest(const std::vector<SourceInfo>& sources, const SearchOptions& options) {
@@ -164,7 +166,7 @@ class Batch {
                    for (int64_t k = begin; k < end; ++k) {
                      const Item& item = items_[static_cast<size_t>(k)];
                      Choice& choice = choices_[static_cast<size_t>(k)];
-                     choice.candidates = {};
+                     choice.candidates = {}, choice.log_probs = out.log_probs;
                      if (!out.candidates.empty()) choice.candidates = out.candidates[static_cast<size_t>(item.row)];
                      choice.logits = {rows + item.row * columns, choice.candidates.empty()
                                                                      ? static_cast<size_t>(columns)

@@ -130,7 +130,9 @@ class Scorer {
   // log_prob can score higher.
   //
   // Proof. Let it end with log-probability l after n <= max_steps steps and
-  // coverage term c. Every later token has log-probability <= 0, so
+  // coverage term c. Every later token has log-probability <= 0 (or a score <= 0
+  // where decoders say log_probs: sums of log-probabilities with weights >= 0, and
+  // those of CTC, whose prefixes only get less likely; above 0 is an error), so
   // l <= log_prob <= 0. alpha >= 0 makes norm rise with the length, so
   // 0 < norm(n) <= norm(max_steps), hence
   //   l / norm(n) <= l / norm(max_steps) <= log_prob / norm(max_steps).

@@ -102,11 +102,11 @@ void SentenceSearch::scan(Choice& choice) const {
   if (options_.repetition_penalty != 1) {
     penalise_repeats(options_.repetition_penalty, choice);
     choice.ranked = choice.penalised;
-    scan_row(choice.logits, 0, {}, choice.scan, what);
+    scan_step(choice.logits, choice.log_probs, 0, {}, choice.scan, what);
     choice.log_sum_exp = choice.scan.log_sum_exp;
     if (choice.scan.fault != RowFault::none) return;
   }
-  scan_row(choice.ranked, wanted, choice.excluded, choice.scan, what);
+  scan_step(choice.ranked, choice.log_probs, wanted, choice.excluded, choice.scan, what);
   if (options_.repetition_penalty == 1) choice.log_sum_exp = choice.scan.log_sum_exp;
   for (Candidate& c : choice.scan.top) c.token = choice.token(c.token);
 }

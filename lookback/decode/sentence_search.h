@@ -19,13 +19,14 @@ struct Choice {
   std::span<const float> logits;        // [V], or of the candidates
   std::span<const float> ranked;        // what search goes by: the logits, or `penalised`
   std::span<const int32_t> candidates;  // ascending tokens; empty: column k is token k
+  bool log_probs = false;               // the logits are scores to be added as they stand
   int32_t forced = -1;                  // the only token allowed, if not -1
   bool eos_allowed = false;
   std::vector<int32_t> excluded;  // columns, ascending; that of eos is always in it
   std::vector<int32_t> history;   // context and tokens so far, if a rule looks at them
   std::vector<float> penalised;   // logits under repetition_penalty
-  RowScan scan;                   // of `ranked`
-  double log_sum_exp = 0;         // of `logits`
+  RowScan scan;                   // of `ranked`, its log_sum_exp as below
+  double log_sum_exp = 0;         // of `logits`; 0 if they are log_probs
   DrawScratch scratch;
   int32_t drawn = -1;  // sampling: the token, -1 if nothing can happen
 

@@ -18,7 +18,10 @@ struct StepOutput {
   // With a shortlist, or if only the best were asked for: candidates[n], ascending, are the tokens of row n's first
   // columns, and the other columns are -inf. Of a shortlist, the row's distribution is over these tokens alone. Empty:
   // column k is token k.
-  std::vector<std::span<const int32_t>> candidates;
+  std::vector<std::span<const int32_t>> candidates = {};
+  // The scores are log-probabilities or sums of them with weights >= 0, to be added as they stand: none is above 0, and
+  // a row need not be a distribution, so nobody normalises it. (A draw takes tokens in proportion to e^score.)
+  bool log_probs = false;
 };
 
 // What search needs from a model, and all it may use. A decoder is made for B
