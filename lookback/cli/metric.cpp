@@ -1,4 +1,6 @@
 // lookback metric: scores of lines against references, as sacreBLEU prints them.
+#include <functional>
+
 #include "lookback/base/format_number.h"
 #include "lookback/base/line_reader.h"
 #include "lookback/base/parallel.h"
@@ -7,8 +9,10 @@
 #include "lookback/cli/flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/io/json.h"
+#include "lookback/metrics/alignment.h"
 #include "lookback/metrics/registry.h"
 #include "lookback/metrics/significance.h"
+#include "lookback/viz/tokens.h"
 
 namespace lookback::cli {
 namespace {
@@ -18,8 +22,8 @@ using metrics::Lines;
 struct MetricFlags {
   StringList names, ref, paired;
   std::string in = "-", format = "text", test = "bs";
-  bool confidence = false, sentence = false;
-  int64_t resamples = 0, seed = 12345, digits = 2, threads = 0;
+  bool confidence = false, sentence = false, alignment = false;
+  int64_t confusions = 0, resamples = 0, seed = 12345, digits = 2, threads = 0;
   metrics::MetricOptions options;
 
   void declare(Flags& v) {
@@ -30,6 +34,8 @@ struct MetricFlags {
     v("in", in, "FILE", "what is scored, one segment per line; - is standard input");
     v("sentence", sentence, "", "one score for each line instead of one for all (BLEU with effective_order)");
     v("confidence", confidence, "", "with the mean and central 95 % of bootstrap resamples");
+    v("alignment", alignment, "", "wer only: with every line that has errors, word by word beside its reference");
+    v("confusions", confusions, "N", "wer only: with the N most frequent confusions of words").range(1, 1e9);
     v("paired", paired, "FILE...", "compare these systems with --in, and say how likely the difference is chance");
     v("paired-test", test, "TEST", "bs: paired bootstrap; ar: approximate randomization").choices({"bs", "ar"});
     v("resamples", resamples, "N", "how many; 1000, or 10000 for ar, unless given").range(1, 1e7);
@@ -73,12 +79,92 @@ std::vector<metrics::System> read_systems(const MetricFlags& f, size_t lines) {
   return out;
 }
 
-std::string json_score(const metrics::Score& s, size_t lines) {
+std::vector<metrics::LineAlignment> align_lines(const MetricFlags& f, const Lines& in,
+                                                const metrics::References& refs) {
+  const std::vector<Lines> references = metrics::by_segment(refs).lines;
+  std::vector<metrics::LineAlignment> out(in.size());
+  parallel_for(std::ssize(in), 16, [&](int64_t begin, int64_t end) {
+    for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k)
+      out[k] = metrics::align_words(in[k], references[k], f.options.wer);
+  });
+  return out;
+}
+
+const char* name_of(metrics::EditKind kind) {
+  constexpr const char* kNames[] = {"hit", "substitution", "deletion", "insertion"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+std::string text_of(const metrics::Confusion& c) {
+  using enum metrics::EditKind;
+  return str_cat(c.count, " ",
+                 c.kind == insertion  ? "inserted "
+                 : c.kind == deletion ? "deleted "
+                                      : "",
+                 viz::one_line(c.reference), c.kind == substitution ? " -> " : "", viz::one_line(c.hypothesis), "\n");
+}
+
+std::string json_of(const metrics::Confusion& c) {
+  const auto word = [](const std::string& w) { return w.empty() ? "null" : io::json_quote(w); };
+  return io::JsonObject()
+      .add("kind", name_of(c.kind))
+      .raw("reference", word(c.reference))
+      .raw("hypothesis", word(c.hypothesis))
+      .add("count", c.count)
+      .text();
+}
+
+// Of one line: each place a word of the reference, one of the hypothesis, and what became of it.
+std::string json_of(const metrics::LineAlignment& line, size_t k) {
+  const auto word = [](const std::vector<std::string>& words, int64_t at) {
+    return at < 0 ? "null" : io::json_quote(words[static_cast<size_t>(at)]);
+  };
+  const std::string words = io::json_list(line.tokens, [&](const metrics::AlignedToken& t) {
+    return io::JsonObject()
+        .raw("reference", word(line.reference, t.reference))
+        .raw("hypothesis", word(line.hypothesis, t.hypothesis))
+        .add("kind", name_of(t.kind))
+        .text();
+  });
+  return io::JsonObject().add("line", static_cast<int64_t>(k) + 1).raw("words", words).text();
+}
+
+// What --alignment and --confusions add to the score: lines with errors, in order, and what was taken for what.
+struct WordErrors {
+  std::string text;
+  io::JsonObject json;
+};
+
+WordErrors word_errors(const MetricFlags& f, const Lines& in, const metrics::References& refs) {
+  WordErrors out;
+  if (!f.alignment && !f.confusions) return out;
+  const std::vector<metrics::LineAlignment> lines = align_lines(f, in, refs);
+  std::vector<std::string> aligned;
+  for (size_t k = 0; k < lines.size() && f.alignment; ++k) {
+    const metrics::EditCounts counts = lines[k].counts();
+    if (counts.errors() == 0) continue;
+    out.text += str_cat("\nline ", k + 1, ": ", counts.errors(), counts.errors() == 1 ? " error" : " errors", " in ",
+                        counts.reference_length(), counts.reference_length() == 1 ? " word\n" : " words\n",
+                        metrics::alignment_text(lines[k]));
+    aligned.push_back(json_of(lines[k], k));
+  }
+  std::vector<metrics::Confusion> confused;
+  if (f.confusions) confused = metrics::confusions(lines);
+  confused.resize(std::min(confused.size(), static_cast<size_t>(f.confusions)));
+  if (!confused.empty()) out.text += "\n";
+  for (const metrics::Confusion& c : confused) out.text += text_of(c);
+  if (f.alignment) out.json.raw("alignments", io::json_list(aligned, std::identity()));
+  if (f.confusions)
+    out.json.raw("confusions", io::json_list(confused, [](const metrics::Confusion& c) { return json_of(c); }));
+  return out;
+}
+
+std::string json_score(const metrics::Score& s, size_t lines, const WordErrors& errors) {
   io::JsonObject out;
   out.add("name", s.name).add("score", s.value).add("signature", s.signature).add("details", s.details);
   out.add("lines", static_cast<int64_t>(lines));
   if (s.ci >= 0) out.add("confidence_mean", s.mean).add("confidence_95", s.ci);
-  return out.text() + "\n";
+  return out.append(errors.json).text() + "\n";
 }
 
 void print_corpus(const MetricFlags& f, const metrics::CorpusMetric& metric, const Lines& in,
@@ -86,8 +172,9 @@ void print_corpus(const MetricFlags& f, const metrics::CorpusMetric& metric, con
   const metrics::BootstrapOptions bootstrap{.samples = f.resamples ? f.resamples : 1000, .seed = f.seed};
   const metrics::Score s = f.confidence ? metrics::corpus_score_with_interval(metric, in, refs, bootstrap)
                                         : metrics::corpus_score(metric, in, refs);
-  print(f.format == "json" ? json_score(s, in.size())
-                           : metrics::format_score(s, static_cast<int>(f.digits), s.signature) + "\n");
+  const WordErrors errors = word_errors(f, in, refs);
+  print(f.format == "json" ? json_score(s, in.size(), errors)
+                           : metrics::format_score(s, static_cast<int>(f.digits), s.signature) + "\n" + errors.text);
 }
 
 void print_sentences(const MetricFlags& f, const metrics::CorpusMetric& metric, const Lines& in,
@@ -152,6 +239,10 @@ int run_metric(Args& args) {
   check<ConfigError>(!flags.ref.empty(), "metric: --ref FILE... is missing: the references");
   check<ConfigError>(flags.sentence + flags.confidence + !flags.paired.empty() <= 1,
                      "metric: --sentence, --confidence and --paired exclude each other");
+  const char* const detail = flags.alignment ? "--alignment" : flags.confusions ? "--confusions" : nullptr;
+  check<ConfigError>(!detail || name == "wer", "metric: ", detail, " is of words; it goes with wer, not with ", name);
+  check<ConfigError>(!detail || (!flags.sentence && flags.paired.empty()), "metric: ", detail,
+                     " goes with one score for all lines, not with --sentence or --paired");
   const ThreadScope threads(chosen_threads(flags.threads));
   if (flags.sentence) flags.options.bleu.effective_order = true;  // else most sentences score 0
   metrics::References refs;

@@ -37,13 +37,6 @@ EditCounts count_edits(const Sequence& hypothesis, const Sequence& reference) {
   return out;
 }
 
-std::u32string prepared(std::string_view line, const ErrorRateOptions& options) {
-  std::u32string t = decode_utf8(line);
-  if (options.lowercase) t = lower(t);
-  if (options.no_punct) std::erase_if(t, is_punctuation);
-  return t;
-}
-
 std::u32string single_spaced(std::u32string_view line) {
   std::u32string out;
   for (const std::u32string_view w : split(line)) {
@@ -86,6 +79,13 @@ class ErrorRate final : public CorpusMetric {
 
 }  // namespace
 
+std::u32string prepared_line(std::string_view line, const ErrorRateOptions& options) {
+  std::u32string t = decode_utf8(line);
+  if (options.lowercase) t = lower(t);
+  if (options.no_punct) std::erase_if(t, is_punctuation);
+  return t;
+}
+
 double EditCounts::rate() const {
   if (reference_length() == 0) return errors() > 0 ? 1 : 0;
   return static_cast<double>(errors()) / static_cast<double>(reference_length());
@@ -116,13 +116,14 @@ EditCounts edit_counts(std::span<const int64_t> hypothesis, std::span<const int6
 
 EditCounts word_edits(std::string_view hypothesis, std::string_view reference, const ErrorRateOptions& options) {
   Interner intern;
-  const std::u32string h = prepared(hypothesis, options), r = prepared(reference, options);
+  const std::u32string h = prepared_line(hypothesis, options), r = prepared_line(reference, options);
   const std::u32string h_words = intern.all(split(h)), r_words = intern.all(split(r));
   return edit_counts(h_words, r_words);
 }
 
 EditCounts char_edits(std::string_view hypothesis, std::string_view reference, const ErrorRateOptions& options) {
-  return edit_counts(single_spaced(prepared(hypothesis, options)), single_spaced(prepared(reference, options)));
+  return edit_counts(single_spaced(prepared_line(hypothesis, options)),
+                     single_spaced(prepared_line(reference, options)));
 }
 
 void ErrorRateOptions::fields(FieldVisitor& v) {

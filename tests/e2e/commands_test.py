@@ -497,6 +497,38 @@ class Metric(p.Case):
         self.assertRegex(self.score("accuracy"), r" = 50\.00\b")
         self.assertRegex(self.score("cer"), r"^CER\|")
 
+    def test_word_errors_one_by_one(self):
+        p.write_lines(p.WORK / "hyp", ["the cat sat on a mat", "a dog barked at the moon .", "it is a a"])
+        p.write_lines(p.WORK / "ref", self.REF + ["it is"])
+        score, blank, *lines = self.score("wer", "--alignment", "--confusions", "2").splitlines()
+        self.assertRegex(score, r"^WER\|.* = 25\.00 \(sub = 1 del = 1 ins = 2 ref_len = 16\)$")
+        self.assertEqual(lines, ["line 1: 2 errors in 7 words",
+                                 "REF: the cat sat on the mat .",
+                                 "HYP: the cat sat on   a mat *",
+                                 "                      S     D",
+                                 "",
+                                 "line 3: 2 errors in 2 words",
+                                 "REF: it is * *",
+                                 "HYP: it is a a",
+                                 "           I I",
+                                 "",
+                                 "2 inserted a",
+                                 "1 the -> a"])
+        out = json.loads(self.score("wer", "--alignment", "--confusions", "9", "--format", "json", "--confidence"))
+        self.assertEqual([a["line"] for a in out["alignments"]], [1, 3])
+        self.assertEqual(out["alignments"][1]["words"][2:],
+                         [{"reference": None, "hypothesis": "a", "kind": "insertion"}] * 2)
+        self.assertEqual(out["confusions"][1], {"kind": "substitution", "reference": "the", "hypothesis": "a", "count": 1})
+        self.assertEqual(len(out["confusions"]), 3)
+        lower = ["it IS a a"]
+        p.write_lines(p.WORK / "hyp", lower)
+        p.write_lines(p.WORK / "ref", ["It is a a"])
+        self.assertEqual(len(self.score("wer", "--alignment", "--confusions", "5", "--lowercase").splitlines()), 1)
+        self.fails(2, "metric", "cer", "--alignment", "--ref", p.WORK / "ref", says="--alignment is of words; it goes with wer, not with cer")
+        self.fails(2, "metric", "bleu", "--confusions", "3", "--ref", p.WORK / "ref", says="--confusions is of words")
+        self.fails(2, "metric", "wer", "--alignment", "--sentence", "--ref", p.WORK / "ref", says="not with --sentence")
+        self.fails(2, "metric", "wer", "--confusions", "0", "--ref", p.WORK / "ref", says="--confusions")
+
     def test_options_gzip_stdin_and_several_references(self):
         done = self.ok("metric", "bleu", "--ref", p.WORK / "ref.gz", p.WORK / "hyp", "--lowercase", "--tokenize", "none",
                        stdin="\n".join(self.HYP) + "\n")
