@@ -41,6 +41,22 @@ Encoded Encoder::operator()(const Sequence& embedded, const DropoutOptions& drop
   return out;
 }
 
+std::string Encoder::cannot_continue() const {
+  for (size_t k = 0; k < blocks_.size(); ++k)
+    if (const std::string why = blocks_[k]->cannot_continue(); !why.empty())
+      return is_stack_ ? "model.encoder " + why : str_cat("model.encoder.blocks.", k, " ", why);
+  return "";
+}
+
+Var Encoder::continued(const Sequence& x, std::vector<BlockState>& states) const {
+  const DropoutOptions none;
+  states.resize(blocks_.size());
+  Sequence now = in_order(x, RowOrder::by_step);
+  for (size_t k = 0; k < blocks_.size(); ++k)
+    now.x = blocks_[k]->continued(now, {RowOrder::by_step, none, nullptr, false}, states[k]);
+  return now.x;
+}
+
 Tensor over_tokens(const Tensor& weights, const std::vector<int64_t>& tokens, int64_t shortening) {
   const int64_t T = tokens.empty() ? 0 : *std::ranges::max_element(tokens);
   Tensor out = Tensor::zeros({weights.dim(0), T});

@@ -24,6 +24,11 @@ class Encoder {
   // layers; without any, the mean of the memory [B, width] stands for one.
   Encoded operator()(const Sequence& embedded, const DropoutOptions& dropout, Noise* noise) const;
 
+  // Why it cannot read a sequence piece by piece: "model.encoder: a block looks ahead"; "": it can.
+  std::string cannot_continue() const;
+  // The next rows of one sequence, see Block::continued; states are those of the blocks, none before the first rows.
+  Var continued(const Sequence& x, std::vector<BlockState>& states) const;
+
   int64_t width() const { return blocks_.back()->width(); }
   std::vector<int64_t> final_widths() const;
   // So many tokens stand behind each row of the memory, row t those from t * shortening on.
