@@ -84,7 +84,10 @@ double pow(double x, double y) {
   return exp(y * log(x));
 }
 
-double cos(double x) {
+namespace {
+
+// cos(x - quarters pi/2)
+double cosine(double x, int64_t quarters) {
   // x = n pi/2 + r with |r| <= pi/4; pi/2 in three parts, of which products with n are exact.
   const double n = nearest(x * 0.6366197723675814);
   const double r = ((x - n * 0x1.921fb544p0) - n * 0x1.0b4611a6p-34) - n * 0x1.3198a2e037073p-69, z = r * r;
@@ -106,7 +109,7 @@ double cos(double x) {
                               1.0 / 6227020800,
                               -1.0 / 1307674368000.0,
                               1.0 / 355687428096000.0};
-  switch (static_cast<int64_t>(n) & 3) {
+  switch ((static_cast<int64_t>(n) - quarters) & 3) {
     case 0:
       return polynomial(kCosine, z);
     case 1:
@@ -117,6 +120,12 @@ double cos(double x) {
       return r * polynomial(kSine, z);
   }
 }
+
+}  // namespace
+
+double cos(double x) { return cosine(x, 0); }
+
+double sin(double x) { return cosine(x, 1); }
 
 double softmax(std::span<double> x) {
   const double top = *std::ranges::max_element(x);

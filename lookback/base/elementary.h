@@ -21,6 +21,9 @@ double pow(double x, double y);
 // Cosine, for |x| up to a few thousand: absolute error below 2e-15 for |x| <= 8, and growing with x.
 double cos(double x);
 
+// Sine, as exact as the cosine.
+double sin(double x);
+
 // x_k becomes e^x_k / sum_j e^x_j, taken from the largest; `x` must not be empty. Returns log sum_j e^x_j.
 double softmax(std::span<double> x);
 

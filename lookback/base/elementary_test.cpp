@@ -96,6 +96,19 @@ TEST(Elementary, Cos) {
   EXPECT_NEAR(elementary::cos(1000), std::cos(1000.0), 1e-12);
 }
 
+TEST(Elementary, SineIsExactEnough) {
+  EXPECT_EQ(elementary::sin(0), 0);
+  Rng rng(5);
+  uint64_t hash = 0;  // the same on every processor
+  for (int k = 0; k < 200000; ++k) {
+    const double x = 16 * rng.uniform() - 8, y = elementary::sin(x);
+    ASSERT_NEAR(y, static_cast<double>(std::sin(static_cast<long double>(x))), 2e-15) << x;
+    hash = (hash ^ std::bit_cast<uint64_t>(y)) * 0x9E3779B97F4A7C15;
+  }
+  EXPECT_EQ(hash, 0u);
+  EXPECT_NEAR(elementary::sin(-1000), std::sin(-1000.0), 1e-12);
+}
+
 TEST(Elementary, SoftmaxOfWhatExpAloneCannotHold) {
   double x[] = {1000, 1000 + std::log(3.0), -1e6};
   EXPECT_NEAR(elementary::softmax(x), 1000 + std::log(4.0), 1e-12);

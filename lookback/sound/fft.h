@@ -1,0 +1,28 @@
+// Private to sound: the power spectrum of real numbers, in double, with the same bits on every machine.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace lookback::sound {
+
+// The discrete Fourier transform of N real values, N a power of two from 4 on, through one of N/2 complex values.
+// (Stockham's self-sorting form: Cochran et al. 1967, "What is the fast Fourier transform?".)
+class RealFft {
+ public:
+  explicit RealFft(int64_t n);
+
+  int64_t size() const { return 2 * half_; }
+  // Doubles that `power` needs to work in.
+  int64_t scratch_size() const { return 4 * half_; }
+  // power_k = |sum_t x_t e^(-2 pi i k t / N)|^2 for k in [0, N/2). x has N values.
+  void power(const double* x, double* scratch, double* power) const;
+
+ private:
+  int64_t half_;
+  std::vector<double> cosines_, sines_;            // of 2 pi k / (N/2), k < N/4
+  std::vector<double> real_cosines_, real_sines_;  // of 2 pi k / N, k <= N/4
+};
+
+}  // namespace lookback::sound
