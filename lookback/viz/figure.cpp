@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lookback/base/format_number.h"
 #include "lookback/base/utf8.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::viz {
 namespace {
 
-constexpr std::string_view kTakenNames[] = {"generator", "title", "weights", "scores", "cells"};  // keys of the JSON
+constexpr std::string_view kTakenNames[] = {"generator", "title", "weights",
+                                            "scores",    "cells", "underlay"};  // keys of the JSON
 
 const std::string& token(const Axis& axis, int64_t k) { return axis.tokens[static_cast<size_t>(k)]; }
 
@@ -23,10 +25,36 @@ void check_names(const HeatMap& map) {
         "heat map: columns and rows are both '", one_line(map.rows.name), "'; give them two names");
 }
 
+void check_seconds(const HeatMap& map) {
+  const double seconds = map.columns.seconds;
+  check<NumericError>(std::isfinite(seconds) && seconds >= 0, "heat map: a column of ", seconds,
+                      " seconds; give how long each is, or 0 for tokens");
+  check(map.rows.seconds == 0, "heat map: rows cannot be seconds, only columns can");
+  check(seconds == 0 || map.columns.tokens.empty(), "heat map: columns of ", seconds, " seconds have no tokens, got ",
+        map.columns.tokens.size());
+  check(seconds == 0 || map.cells.empty(), "heat map: columns of seconds have no text in their cells");
+  if (map.underlay.size() == 0) return;
+  check(seconds > 0, "heat map: an underlay needs columns of seconds; set columns.seconds");
+  check(map.underlay.dtype() == Dtype::f32, "heat map: its underlay must be f32, got ", name_of(map.underlay.dtype()));
+  check(map.underlay.shape().rank() == 2, "heat map: its underlay must be [frames, frequencies], got ",
+        map.underlay.shape());
+  const float* v = map.underlay.data<float>();
+  const int64_t F = map.underlay.dim(1);
+  for (int64_t k = 0; k < map.underlay.size(); ++k)
+    check<NumericError>(std::isfinite(v[k]), "heat map: underlay[", k / F, ",", k % F, "] is ", v[k],
+                        ", not a finite number");
+}
+
+std::string column_name(const HeatMap& map, int64_t t) {
+  if (map.columns.seconds == 0) return "'" + visible(token(map.columns, t)).whole() + "'";
+  return fixed(static_cast<double>(t) * map.columns.seconds, 3) + " s";
+}
+
 void check_parts(const HeatMap& map) {
   check_names(map);
-  const int64_t T = std::ssize(map.columns.tokens), U = std::ssize(map.rows.tokens);
-  const std::string column_name = one_line(map.columns.name), row_name = one_line(map.rows.name);
+  check_seconds(map);
+  const int64_t T = map.column_count(), U = std::ssize(map.rows.tokens);
+  const std::string columns = one_line(map.columns.name), row_name = one_line(map.rows.name);
   check(map.token_rows() >= 0, "heat map: has totals and no row");
   check(map.row_scores.empty() || std::ssize(map.row_scores) == U, "heat map: ", U, " ", row_name, " tokens need ", U,
         " scores or none, got ", map.row_scores.size());
@@ -37,16 +65,16 @@ void check_parts(const HeatMap& map) {
   }
   const int64_t cells = map.token_rows() * T;
   check(map.cells.empty() || std::ssize(map.cells) == cells, "heat map: ", map.token_rows(), " ", row_name, " and ", T,
-        " ", column_name, " tokens need text in ", cells, " cells or none, got ", map.cells.size());
+        " ", columns, " tokens need text in ", cells, " cells or none, got ", map.cells.size());
   if ((T == 0 || U == 0) && map.weights.size() == 0) return;
   check(map.weights.dtype() == Dtype::f32, "heat map: weights must be f32, got ", name_of(map.weights.dtype()));
   check(map.weights.shape() == Shape{U, T}, "heat map: weights must be ", Shape{U, T}, " for ", U, " ", row_name,
-        " and ", T, " ", column_name, " tokens, got ", map.weights.shape());
+        " and ", T, " ", columns, map.columns.seconds > 0 ? " frames" : " tokens", ", got ", map.weights.shape());
   const float* w = map.weights.data<float>();
   for (int64_t k = 0; k < U * T; ++k)
     check<NumericError>(std::isfinite(w[k]), "heat map: weights[", k / T, ",", k % T, "] of '",
-                        visible(token(map.rows, k / T)).whole(), "' looking at '",
-                        visible(token(map.columns, k % T)).whole(), "' is ", w[k], ", not a finite number");
+                        visible(token(map.rows, k / T)).whole(), "' looking at ", column_name(map, k % T), " is ", w[k],
+                        ", not a finite number");
 }
 
 void check_sentences(const Highlight& h) {
@@ -177,7 +205,7 @@ HeatMap confusion_map(std::span<const int64_t> counts, const std::vector<std::st
 
 HeatMap with_totals(HeatMap map) {
   check_figure(map);
-  const int64_t T = std::ssize(map.columns.tokens), U = std::ssize(map.rows.tokens);
+  const int64_t T = map.column_count(), U = std::ssize(map.rows.tokens);
   if (map.totals || T == 0 || U == 0) return map;
   Tensor weights({U + 1, T});
   const float* from = map.weights.data<float>();

@@ -22,9 +22,12 @@ namespace lookback::viz {
 struct Axis {
   std::string name;  // "source"
   std::vector<std::string> tokens;
+  double seconds = 0;  // the length of one cell, where the axis is time and has no tokens; only columns of a heat map
 };
 
-// One row per token that looked, one column per token that it could look at.
+// One row per token that looked, one column per token that it could look at. Columns may be frames of a recording
+// instead, hundreds of them: such a map is drawn as wide as a page and has seconds below it, under them, given an
+// underlay, what was heard. Frames that share a place on paper show the largest weight.
 struct HeatMap {
   Axis columns{"columns", {}};  // T tokens
   Axis rows{"rows", {}};        // U tokens
@@ -37,8 +40,16 @@ struct HeatMap {
   // and left out above 100 rows or columns and where a terminal is too narrow for all of it.
   std::vector<std::string> cells;
   std::string weight_name = "weight";  // what the scale is of; not in JSON
+  // f32 [S, F], 0 to 1, low frequencies first: a spectrogram of the time of all columns, log mel energies for example,
+  // drawn beneath them on the same scale of time. S need not be T; or empty. Only where columns are seconds.
+  Tensor underlay;
 
   int64_t token_rows() const { return std::ssize(rows.tokens) - (totals ? 1 : 0); }
+  // T, whatever the columns are.
+  int64_t column_count() const {
+    if (columns.seconds == 0) return std::ssize(columns.tokens);
+    return weights.shape().rank() == 2 ? weights.dim(1) : 0;
+  }
 };
 
 // One text, each of its words as strong as its weight; and what came of it.
@@ -118,7 +129,7 @@ enum class Theme { light, dark };
 // What the far end of the colour scale stands for: a weight of one, or the
 // largest weight of the figure (for long texts, where no weight comes near one),
 // of its parts where it has them. automatic takes unit for heat maps and peak for
-// highlights and the strips of charts.
+// those over seconds, for highlights and for the strips of charts.
 enum class Scale { automatic, unit, peak };
 
 // How the terminal writes the tokens of columns: each on a line of its own with
@@ -171,6 +182,8 @@ std::string to_html(const Figure& figure, const HtmlOptions& options = {});
 // HeatMap, where "source" and "target" are the names of columns and rows:
 //   {"generator": "lookback", "title", "source", "target", "weights": [[...], ...], "scores": [...] or null}
 //   and, where there is text in its cells, "cells": [["12", ...], ...]
+//   where columns are seconds, "source": {"seconds": 0.02, "count": 412} and, given an underlay, "underlay": [[...],
+//   ...]
 // Highlight, with one row of weights for each hop:
 //   {"generator": "lookback", "title", "words", "weights": [[...], ...], "probabilities": [{"label", "probability"}]}
 //   and, where it has parts, "parts": [{"words": 3, "weight": 0.2}, ...]
@@ -187,7 +200,7 @@ std::string to_json(const Figure& figure);
 // highlight has the sum of the weights of its pieces. Words are found by the
 // subword marks of each axis; punctuation at the edge of a word and tokens like
 // "</s>" stay on their own. An axis without marks stays as it is. Totals are
-// those of the words. No word reaches over the end of a part. A map with text in
+// those of the words. No word reaches over the end of a part. Columns of seconds stay as they are. A map with text in
 // its cells stays as it is: two texts have no sum, and its tokens are names. So
 // does a chart.
 HeatMap merge_subwords(const HeatMap& map);

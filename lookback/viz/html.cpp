@@ -72,6 +72,7 @@ class Page {
   }
 
   void section(const HeatMap& m, size_t k) {
+    if (m.columns.seconds > 0) return drawn(m, one_line(m.title.empty() ? str_cat("Map ", k + 1) : m.title), k);
     const std::string title = escape_markup(one_line(m.title.empty() ? str_cat("Map ", k + 1) : m.title));
     const bool is_table = !m.cells.empty();
     has_tables_ |= is_table;
@@ -87,10 +88,14 @@ class Page {
   }
 
   void section(const Chart& c, size_t k) {
-    const std::string title = one_line(c.title.empty() ? str_cat("Chart ", k + 1) : c.title);
+    drawn(c, one_line(c.title.empty() ? str_cat("Chart ", k + 1) : c.title), k);
+  }
+
+  // As the SVG draws it, in both themes.
+  template <class F>
+  void drawn(F untitled, const std::string& title, size_t k) {
     begin_section("chart", escape_markup(title), k);
-    Chart untitled = c;  // the section has it
-    untitled.title.clear();
+    untitled.title.clear();  // the section has it
     const auto picture = [&](Theme theme) { return draw(untitled, {.theme = theme, .scale = options_.scale}); };
     const PageSvg svg = svg_for_page(picture(Theme::light), picture(Theme::dark), str_cat("chart", k), title);
     out_ += "<div class=\"scroll\">\n" + svg.element + "</div>\n</section>\n";

@@ -49,6 +49,11 @@ std::string cells_of(const HeatMap& map) {
          });
 }
 
+std::string underlay_of(const HeatMap& map) {
+  if (map.underlay.size() == 0) return "";
+  return ",\n\"underlay\":" + matrix(map.underlay.data<float>(), map.underlay.dim(0), map.underlay.dim(1));
+}
+
 std::string parts_of(const Highlight& h) {
   if (h.parts.empty()) return "";
   return ",\n\"parts\":" + array(std::ssize(h.parts), [&](int64_t p) {
@@ -58,16 +63,18 @@ std::string parts_of(const Highlight& h) {
 }
 
 std::string json_of(const HeatMap& map) {
-  const int64_t T = std::ssize(map.columns.tokens), U = std::ssize(map.rows.tokens);
+  const int64_t T = map.column_count(), U = std::ssize(map.rows.tokens);
   const float* w = T && U ? map.weights.data<float>() : nullptr;
-  std::string out = ",\n" + quoted(map.columns.name) + ":" + array(map.columns.tokens);
+  std::string out = ",\n" + quoted(map.columns.name) + ":";
+  out += map.columns.seconds > 0 ? str_cat("{\"seconds\":", number(map.columns.seconds), ",\"count\":", T, "}")
+                                 : array(map.columns.tokens);
   out += ",\n" + quoted(map.rows.name) + ":" + array(map.rows.tokens);
   out += ",\n\"weights\":" + matrix(w, U, T) + ",\n\"scores\":";
   return out +
          (map.row_scores.empty()
               ? "null"
               : array(U, [&](int64_t u) { return number(map.row_scores[static_cast<size_t>(u)]); })) +
-         cells_of(map);
+         cells_of(map) + underlay_of(map);
 }
 
 std::string json_of(const Highlight& h) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include "lookback/viz/figure.h"
 #include "lookback/viz/tokens.h"
@@ -35,13 +36,19 @@ HeatMap merge_subwords(const HeatMap& map) {
   check_figure(map);
   if (!map.cells.empty()) return map;
   const std::vector<std::string> row_tokens(map.rows.tokens.begin(), map.rows.tokens.begin() + map.token_rows());
-  const std::vector<int64_t> columns = word_numbers(map.columns.tokens), rows = word_numbers(row_tokens);
+  std::vector<int64_t> columns = word_numbers(map.columns.tokens);
+  if (map.columns.seconds > 0) {  // each is on its own
+    columns.resize(static_cast<size_t>(map.column_count()));
+    std::iota(columns.begin(), columns.end(), 0);
+  }
+  const std::vector<int64_t> rows = word_numbers(row_tokens);
   const int64_t T = std::ssize(columns), U = std::ssize(rows);
-  HeatMap out{.columns = {map.columns.name, join(map.columns.tokens, columns)},
+  HeatMap out{.columns = {map.columns.name, join(map.columns.tokens, columns), map.columns.seconds},
               .rows = {map.rows.name, join(row_tokens, rows)},
               .weights = Tensor(Shape{count(rows), count(columns)}),
               .title = map.title,
-              .weight_name = map.weight_name};
+              .weight_name = map.weight_name,
+              .underlay = map.underlay};
   std::vector<double> pieces(static_cast<size_t>(count(rows))), sums(static_cast<size_t>(out.weights.size()));
   for (const int64_t row : rows) ++pieces[static_cast<size_t>(row)];
   if (T > 0 && U > 0) {

@@ -15,6 +15,14 @@ struct Box {
   std::string tip;  // what hovering shows; empty for nothing
 };
 
+// Cells too many to be boxes: each is of the colour of its level, and of none at level 0.
+struct Raster {
+  double x, y, width, height;
+  int64_t rows, columns;
+  std::vector<uint8_t> levels;  // [rows, columns]
+  std::vector<Rgb> colors;      // of each level; the first is not used
+};
+
 struct Line {
   double x1, y1, x2, y2;
   Rgb color;
@@ -59,14 +67,27 @@ struct Picture {
   double width = 0, height = 0;
   Rgb background;
   std::string title, description;
-  std::vector<Box> boxes;     // drawn in this order,
-  std::vector<Path> paths;    // then these,
-  std::vector<Line> lines;    // then dashed lines,
-  std::vector<Label> labels;  // then text
+  std::vector<Box> boxes;       // drawn in this order,
+  std::vector<Raster> rasters;  // then these,
+  std::vector<Path> paths;      // then these,
+  std::vector<Line> lines;      // then dashed lines,
+  std::vector<Label> labels;    // then text
   std::vector<Hover> hovers;
 };
 
 Picture draw(const Figure& figure, const PictureOptions& options);
+
+// The runs of equal cells of a row of a raster: calls f(row, begin, end, level) for those above level 0.
+template <class F>
+void for_runs(const Raster& raster, F&& f) {
+  for (int64_t row = 0; row < raster.rows; ++row) {
+    const uint8_t* levels = raster.levels.data() + row * raster.columns;
+    for (int64_t begin = 0, end; begin < raster.columns; begin = end) {
+      for (end = begin + 1; end < raster.columns && levels[end] == levels[begin];) ++end;
+      if (levels[begin] > 0) f(row, begin, end, levels[begin]);
+    }
+  }
+}
 
 // A picture as an element of a page, its colours variables that `style` gives for both themes. `name` is its id.
 struct PageSvg {

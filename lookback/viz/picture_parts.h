@@ -10,6 +10,7 @@ constexpr double kMargin = 16, kSmall = 11, kTitle = 15, kLegend = 120;
 constexpr int64_t kMostTips = 4000;  // boxes that still get a tooltip each
 
 Picture draw_highlight(const Highlight& highlight, const PictureOptions& options);
+Picture draw_time_map(const HeatMap& map, const PictureOptions& options);
 Picture draw_chart(const Chart& chart, const PictureOptions& options);
 
 // A picture that can be written on in the colours of a theme.

@@ -110,6 +110,16 @@ void add(cairo_t* c, const Box& b) {
   cairo_fill(c);
 }
 
+void add(cairo_t* c, const Raster& r) {
+  const double width = r.width / static_cast<double>(r.columns), height = r.height / static_cast<double>(r.rows);
+  for_runs(r, [&](int64_t row, int64_t begin, int64_t end, uint8_t level) {
+    set_color(c, r.colors[level]);
+    cairo_rectangle(c, r.x + static_cast<double>(begin) * width, r.y + static_cast<double>(row) * height,
+                    static_cast<double>(end - begin) * width, height);
+    cairo_fill(c);
+  });
+}
+
 void add(cairo_t* c, const Path& p) {
   cairo_set_source_rgba(c, p.color.r / 255.0, p.color.g / 255.0, p.color.b / 255.0, p.opacity);
   for (const std::vector<Point>& run : p.runs) {
@@ -216,6 +226,7 @@ std::string to_png(const Figure& figure, const PictureOptions& options) {
   // Borders between cells stay sharp; text and dashes are smoothed.
   cairo_set_antialias(c, CAIRO_ANTIALIAS_NONE);
   for (const Box& b : p.boxes) add(c, b);
+  for (const Raster& r : p.rasters) add(c, r);
   cairo_set_antialias(c, CAIRO_ANTIALIAS_GRAY);
   for (const Path& path : p.paths) add(c, path);
   for (const Line& l : p.lines) add(c, l);

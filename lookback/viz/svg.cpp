@@ -51,6 +51,7 @@ class Writer {
     out_ += "<g shape-rendering=\"crispEdges\">\n";
     for (const Box& b : p.boxes) add(b);
     out_ += "</g>\n";
+    for (const Raster& r : p.rasters) add(r);
     for (const Path& path : p.paths) add(path);
     for (const Line& l : p.lines) add(l);
     // Digits lie above their cells and must not hide them from the pointer.
@@ -74,6 +75,26 @@ class Writer {
     rectangle(b.x, b.y, b.width, b.height);
     out_ += " fill=\"" + ink_(b.fill) + "\"";
     out_ += b.tip.empty() ? "/>\n" : "><title>" + escape_markup(b.tip) + "</title></rect>\n";
+  }
+
+  // One path for each level, of runs in units of cells, each placed from the one before: the smallest there is.
+  void add(const Raster& r) {
+    struct Runs {
+      std::string data;
+      int64_t x = 0, y = 0;  // where the pen is
+    };
+    std::vector<Runs> levels(r.colors.size());
+    for_runs(r, [&](int64_t row, int64_t begin, int64_t end, uint8_t level) {
+      Runs& runs = levels[level];
+      runs.data += str_cat("m", begin - runs.x, " ", row - runs.y, "h", end - begin, "v1h", begin - end, "z");
+      runs.x = begin, runs.y = row;
+    });
+    out_ += "<g shape-rendering=\"crispEdges\" transform=\"translate(" + coordinate(r.x) + " " + coordinate(r.y) +
+            ") scale(" + fixed(r.width / static_cast<double>(r.columns), 6) + " " +
+            fixed(r.height / static_cast<double>(r.rows), 6) + ")\">\n";
+    for (size_t k = 1; k < levels.size(); ++k)
+      if (!levels[k].data.empty()) out_ += "<path d=\"" + levels[k].data + "\" fill=\"" + ink_(r.colors[k]) + "\"/>\n";
+    out_ += "</g>\n";
   }
 
   void add(const Hover& h) {

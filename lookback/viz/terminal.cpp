@@ -2,6 +2,7 @@
 
 #include "lookback/base/format_number.h"
 #include "lookback/viz/terminal_row.h"
+#include "lookback/viz/time_map.h"
 
 namespace lookback::viz {
 namespace {
@@ -245,7 +246,8 @@ std::string to_terminal(const Figure& figure, const TerminalOptions& options) {
   check_figure(figure);
   if (const auto* highlight = std::get_if<Highlight>(&figure)) return highlight_on_terminal(*highlight, options);
   if (const auto* chart = std::get_if<Chart>(&figure)) return chart_on_terminal(*chart, options);
-  return Terminal(std::get<HeatMap>(figure), options).run();
+  const HeatMap& map = std::get<HeatMap>(figure);
+  return map.columns.seconds > 0 ? time_map_on_terminal(map, options) : Terminal(map, options).run();
 }
 
 }  // namespace lookback::viz

@@ -48,6 +48,7 @@ std::vector<Figure> all_figures() {
   for (const HeatMap& map : {answers(), with_totals(answers()), table, long_table(40)}) figures.emplace_back(map);
   std::swap(table.columns, table.rows);
   figures.emplace_back(table);
+  for (const HeatMap& map : {rising_tone(), with_totals(rising_tone()), hostile_time_map()}) figures.emplace_back(map);
   for (const Chart& chart : all_charts()) figures.emplace_back(chart);
   figures.emplace_back(Highlight{.title = "t", .probabilities = {{"a", 0.5}}});
   return figures;

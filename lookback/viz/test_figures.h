@@ -193,6 +193,46 @@ inline HeatMap question_and_context() {
   return map;
 }
 
+// Characters written over the sound of a tone that rises, which breaks off for a moment: each looks at a tenth of a
+// second or so, the space at the break. T frames of 20 ms; the spectrogram has two for each.
+inline HeatMap rising_tone(int64_t T = 150, int64_t U = 12) {
+  constexpr int64_t F = 40;
+  const std::string letters = "rising tones";
+  HeatMap map{.columns = {"time", {}, 0.02}, .rows = {"written", {}}, .title = "A tone rises"};
+  std::vector<double> centers;
+  for (int64_t u = 0; u < U; ++u) {
+    map.rows.tokens.emplace_back(1, letters[static_cast<size_t>(u) % letters.size()]);
+    const double share = (static_cast<double>(u) + 0.5) / static_cast<double>(U);
+    centers.push_back((0.06 + 0.88 * share) * static_cast<double>(T));
+  }
+  map.weights = soft_alignment(centers, T, 0.25);
+  map.underlay = Tensor({2 * T, F});
+  for (int64_t t = 0; t < 2 * T; ++t) {
+    const double at = static_cast<double>(t) / (2.0 * static_cast<double>(T)), pitch = 4 + 16 * at;
+    const double loud = at < 0.04 || at > 0.96 || std::abs(at - 0.535) < 0.02 ? 0 : 0.75 + 0.25 * std::sin(at * 60);
+    for (int64_t f = 0; f < F; ++f) {
+      const double tone = std::exp(-0.5 * (static_cast<double>(f) - pitch) * (static_cast<double>(f) - pitch));
+      const double over = std::exp(-0.3 * std::abs(static_cast<double>(f) - 2 * pitch));
+      map.underlay.data<float>()[t * F + f] = static_cast<float>(0.06 + 0.9 * loud * std::max(tone, 0.5 * over));
+    }
+  }
+  return map;
+}
+
+// Names of any bytes, sounds and weights of any size.
+inline HeatMap hostile_time_map() {
+  HeatMap map = hostile();
+  const auto U = std::ssize(map.rows.tokens);
+  map.columns = {"<b>\xFF\n & \033[31m", {}, 1e-3};
+  map.weights = Tensor({U, 700});
+  for (int64_t k = 0; k < map.weights.size(); ++k) map.weights.data<float>()[k] = static_cast<float>(k % 13) * 0.3f - 1;
+  map.underlay = Tensor({3, 1});
+  map.underlay.data<float>()[0] = -5, map.underlay.data<float>()[1] = 3e38f, map.underlay.data<float>()[2] = 0.5f;
+  map.row_scores.assign(static_cast<size_t>(U), -1e300);
+  map.weight_name = "</p>\033 a name of a scale";
+  return map;
+}
+
 // A day's load in a week that rises, with noise that is the same each time.
 inline double load_at(int64_t hour) {
   const double t = static_cast<double>(hour), noise = std::fmod(std::abs(std::sin(t * 12.9898) * 43758.5453), 1.0);
