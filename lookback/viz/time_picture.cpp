@@ -14,6 +14,7 @@ constexpr double kWidest = 860, kNarrowest = 320;   // of the cells together
 constexpr double kSoundHeight = 96, kSoundGap = 6;  // of what was heard, below the cells
 constexpr double kTickRoom = 64;                    // from one tick to the next
 constexpr int64_t kLabelColumns = 26;               // longer tokens are cut
+constexpr int64_t kScoreColumns = 9;
 constexpr int64_t kMostColumns = 600, kMostSoundColumns = 400, kMostSoundRows = 32;  // an SVG stays small
 constexpr int kLevels = 48, kSoundLevels = 12;
 
@@ -170,8 +171,8 @@ class TimeDrawing {
                            .align = Align::end,
                            .bold = u == U_});
     if (!map_.row_scores.empty())
-      sketch_.write(left_ + width_ + 44, middle + kSmall * 0.34, fixed(map_.row_scores[static_cast<size_t>(u)], 2),
-                    kSmall, Align::end);
+      sketch_.write(left_ + width_ + 44, middle + kSmall * 0.34,
+                    shorten(fixed(map_.row_scores[static_cast<size_t>(u)], 2), kScoreColumns), kSmall, Align::end);
   }
 
   void legend() {
