@@ -45,16 +45,17 @@ struct PredictFlags {
     v("out", out, "FILE", "where to write; a file appears when it is complete; - is standard output");
     v("format", format, "FORMAT",
       "text: the best output, one line per input; csv: each row of a csv input with the best output as one column "
-      "more; jsonl: outputs with tokens, scores and alignment; nbest: Moses' format, one line per output; auto: csv "
-      "for csv input, else text")
-        .choices({"auto", "text", "csv", "jsonl", "nbest"});
+      "more; jsonl: outputs with tokens, scores and alignment; nbest: Moses' format, one line per output; srt, vtt: "
+      "subtitles of one recording; auto: csv for csv input, else text")
+        .choices({"auto", "text", "csv", "jsonl", "nbest", "srt", "vtt"});
     v("field", field, "NAME=VALUE", "a field that every input gets; may be given often");
     v("prefix", prefix, "FILE", "line by line what the output must begin with");
     v("score", score, "FILE",
       "line by line the output to score instead of searching for one; without --in, for a language model: the texts to "
       "score");
     v("stream", stream, "",
-      "language models: write each token as soon as it is chosen, as on a terminal; each line is a text of its own");
+      "language models: write each token as soon as it is chosen, as on a terminal; each line is a text of its own. "
+      "Speech: --in is one recording, or - for sound in WAV that comes, and its words are written as they are heard");
     v("session", session, "FILE",
       "the same, and all lines are one text: go on where FILE says, if it is there, and leave there how to go on");
     machine.declare(v);
@@ -119,6 +120,8 @@ class Predictor {
     for (auto lines = queue_.take(); !lines.empty(); lines = queue_.take()) run_chunk(std::move(lines));
     check<FormatError>(!csv_ || header_read_, name_of(flags_.in), ": is empty, without the names of its columns");
     for (auto& [field, file] : aligned_) file.check_end(input_);
+    check<ConfigError>(!subtitles() || input_ == 1, "predict: --format ", out_format_, " is of one recording; got ",
+                       input_);
     output_.finish();
     if (warned_ > kWarnings)
       console_.log(Severity::warning, str_cat(warned_ - kWarnings, " more line(s) with warnings like these"));
@@ -196,6 +199,8 @@ class Predictor {
   }
 
   void predict(const std::vector<tasks::Input>& inputs, const std::vector<std::string>& records) {
+    check<ConfigError>(!subtitles() || input_ == 1, "predict: --format ", out_format_, " is of one recording; got ",
+                       input_, " or more");
     std::string results;
     const bool plain = out_format_ == "text" || out_format_ == "csv";
     const auto detail = plain ? tasks::TaskModel::Detail::text_only : tasks::TaskModel::Detail::full;
@@ -209,6 +214,7 @@ class Predictor {
     output_.write(results);
   }
 
+  bool subtitles() const { return out_format_ == "srt" || out_format_ == "vtt"; }
   static std::string name_of(const std::string& path) { return path == "-" ? "standard input" : path; }
 
   void check_text(const std::string& line, const std::string& path) {
@@ -267,6 +273,19 @@ void predict_table(const PredictFlags& flags, const PredictionFlags::Loaded& loa
   output.finish();
 }
 
+// One recording, its words written as they are heard.
+void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded) {
+  for (const auto& [flag, is_set] :
+       {std::pair("--in-format", flags.in_format != "auto"), {"--columns", !flags.columns.empty()},
+        {"--field", !flags.field.empty()}, {"--prefix", !flags.prefix.empty()}, {"--score", !flags.score.empty()},
+        {"--session", !flags.session.empty()}, {"--format", flags.format != "auto" && flags.format != "text"}})
+    check<ConfigError>(!is_set, "predict: ", flag, " does not go with --stream of a recording");
+  Output output(flags.out);
+  loaded.model->listen(flags.in, *loaded.options, [&](std::string_view piece) { output.write(piece); });
+  output.write("\n");
+  output.finish();
+}
+
 // Whether texts are written token by token.
 bool streams(const PredictFlags& flags, const tasks::TaskKind& kind, std::vector<Field>& options) {
   const bool asked = flags.stream || !flags.session.empty();
@@ -321,6 +340,10 @@ int run_predict(Args& args) {
   const int from_stdin = (flags.in == "-") + (flags.prefix == "-") + (flags.score == "-" && !flags.score_alone);
   check<ConfigError>(from_stdin <= 1, "predict: only one of --in, --prefix and --score can be standard input (-)");
   const ThreadScope threads = flags.machine.use();
+  if (kind.streams_sound && flags.stream) {
+    listen(flags, options.load(flags.models, parser, args.console.sink()));
+    return 0;
+  }
   if (kind.reads_tables) {
     predict_table(flags, options.load(flags.models, parser, args.console.sink()));
     return 0;

@@ -21,7 +21,6 @@ struct TranscriberOptions {
   TranscriberOptions() {
     seq2seq.features = 1;  // until the width is known
     seq2seq.score = "location", seq2seq.attention = 128, seq2seq.embedding = 64;
-    seq2seq.encoder.hidden = 128, seq2seq.encoder.layers = 2;
     seq2seq.decoder.hidden = 256;
   }
   void fields(FieldVisitor& v) {

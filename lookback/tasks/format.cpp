@@ -31,7 +31,13 @@ std::string format_prediction(const Prediction& p, std::string_view format) {
                .raw("outputs", io::json_list(p.outputs, json_output))
                .text() +
            "\n";
-  check<ConfigError>(format == "nbest", "unknown format '", format, "'; choose text, jsonl or nbest");
+  if (format == "srt" || format == "vtt") {
+    const std::vector<TimedWord>& words = p.outputs.at(0).words;
+    check<ConfigError>(!words.empty() || p.outputs[0].text.empty(), "format ", format,
+                       ": this model does not say when a word was said");
+    return format == "srt" ? to_srt(words) : to_vtt(words);
+  }
+  check<ConfigError>(format == "nbest", "unknown format '", format, "'; choose text, jsonl, nbest, srt or vtt");
   std::string out;
   for (const Output& o : p.outputs)
     out += std::to_string(p.line - 1) + " ||| " + one_line(o.text) + " ||| LogProb= " + io::json_number(o.log_prob) +

@@ -10,6 +10,7 @@
 #include "lookback/tasks/language_model.h"
 #include "lookback/tasks/summarise.h"
 #include "lookback/tasks/task.h"
+#include "lookback/tasks/transcribe.h"
 #include "lookback/tasks/transduce.h"
 #include "lookback/tasks/translate.h"
 
@@ -34,7 +35,8 @@ void check_is_model(const std::string& folder) {
 // Every task there is.
 std::span<const TaskKind> task_kinds() {
   static const TaskKind kTasks[] = {translate_kind(), summarise_kind(), transduce_kind(), classify_kind(),
-                                    answer_kind(),    chat_kind(),      forecast_kind(),  language_model_kind()};
+                                    answer_kind(),    chat_kind(),      forecast_kind(),  language_model_kind(),
+                                    transcribe_kind()};
   return kTasks;
 }
 

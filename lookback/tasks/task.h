@@ -16,6 +16,7 @@
 #include "lookback/base/log.h"
 #include "lookback/io/json.h"
 #include "lookback/metrics/significance.h"
+#include "lookback/tasks/subtitles.h"
 #include "lookback/train/trainer.h"
 #include "lookback/viz/figure.h"
 
@@ -106,7 +107,8 @@ struct Output {
   std::string text;
   double score = 0;  // what it was ranked by
   double log_prob = 0;
-  io::JsonObject details;  // the task's own: tokens, weights, ...
+  io::JsonObject details;        // the task's own: tokens, weights, ...
+  std::vector<TimedWord> words;  // of sound: what was said when
 };
 
 // Everything said about one input. An empty input has one empty output.
@@ -159,6 +161,11 @@ class TaskModel {
   // A text from its beginning. The model has to outlive it. Throws ConfigError for a task that writes no running text
   // (TaskKind::streams_text), and for options that give more than one output.
   virtual std::unique_ptr<TextStream> stream(const PredictOptions& options) const = 0;
+  // Hears one recording, a file or "-" for standard input, as it comes: `emit` is given what was said as soon as that
+  // will not change any more. Together it is what predict gives at beam = 1 for the whole. Throws ConfigError for a
+  // task that hears nothing (TaskKind::streams_sound) and for a model that has to look ahead, FormatError, IoError.
+  virtual void listen(const std::string& file, const PredictOptions& options,
+                      const std::function<void(std::string_view)>& emit) const = 0;
   // What the model looked at for one input, to be drawn. Throws ConfigError for a model without attention.
   virtual viz::Figure explain(const Input& input, const PredictOptions& options) const = 0;
   // The same for a task whose input is a whole table: of one of its series, "" for the first. Throws ConfigError, also
@@ -211,6 +218,7 @@ struct TaskKind {
   const char* summary;
   bool reads_tables;  // whether its input is a table as a whole
   bool streams_text;  // whether it has TaskModel::stream
+  bool streams_sound;  // whether it has TaskModel::listen
   std::vector<InputField> (*input_fields)();
   std::unique_ptr<Task> (*make)();
   // One model, or an ensemble of several; folders hold what training wrote. Throws FormatError and IoError.
@@ -229,6 +237,7 @@ const TaskKind& task_of_model(const std::string& folder);
 // How a prediction is written, one of:
 //   text   the best output's text, one line
 //   jsonl  {"line", details of the prediction, "outputs": [{"text", "score", "log_prob", details of the output}]}
+//   srt, vtt   subtitles of the best output's words, of a task that hears when they were said
 //   nbest  Moses: "line ||| text ||| features ||| score" for every output, lines counted from 0
 // Each result ends in '\n', which text and nbest have nowhere else. Throws ConfigError for another format.
 std::string format_prediction(const Prediction& prediction, std::string_view format);

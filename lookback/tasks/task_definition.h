@@ -31,6 +31,7 @@
 //                            explain_table(networks, file, series, options), backtest(networks, folder, what, train,
 //                            options)
 //                            a task that writes running text: stream(networks, options)
+//                            a task that hears sound as it comes: listen(networks, file, options, emit)
 //   tables()                 what evaluate's table can go by: "label"
 //   all_baselines(recipe, root, log)
 //
@@ -255,6 +256,10 @@ template <class T>
 constexpr bool streams_text = requires {
   &T::stream;
 };
+template <class T>
+constexpr bool streams_sound = requires {
+  &T::listen;
+};
 
 // One trained network, or an ensemble.
 template <class T>
@@ -300,6 +305,13 @@ class ModelOf final : public TaskModel {
     check_quietly(options);
     if constexpr (streams_text<T>) return T::stream(networks_, own(options));
     throw ConfigError(str_cat("a model of task ", T::kName, " writes no running text"));
+  }
+
+  void listen(const std::string& file, const PredictOptions& options,
+              const std::function<void(std::string_view)>& emit) const override {
+    check_quietly(options);
+    if constexpr (streams_sound<T>) return T::listen(networks_, file, own(options), emit);
+    throw ConfigError(str_cat("a model of task ", T::kName, " hears no sound"));
   }
 
   viz::Figure explain(const Input& input, const PredictOptions& options) const override {
@@ -363,6 +375,7 @@ TaskKind task_kind() {
           .summary = T::kSummary,
           .reads_tables = reads_tables<T>,
           .streams_text = streams_text<T>,
+          .streams_sound = streams_sound<T>,
           .input_fields = &T::input_fields,
           .make = []() -> std::unique_ptr<Task> { return std::make_unique<TaskOf<T>>(); },
           .load = [](const std::vector<std::string>& folders) -> std::unique_ptr<TaskModel> {

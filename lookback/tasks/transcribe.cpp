@@ -1,0 +1,388 @@
+#include "lookback/tasks/transcribe.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "lookback/base/parallel.h"
+#include "lookback/base/parse.h"
+#include "lookback/base/sha256.h"
+#include "lookback/io/posix_file.h"
+#include "lookback/metrics/alignment.h"
+#include "lookback/ops/precision.h"
+#include "lookback/sound/audio_file.h"
+#include "lookback/sound/feature_cache.h"
+#include "lookback/sound/resample.h"
+#include "lookback/tasks/task_definition.h"
+#include "lookback/train/parameters.h"
+#include "lookback/viz/tokens.h"
+
+namespace lookback::tasks {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Numbers of random streams: one for each place that draws.
+constexpr uint64_t kAugmentStream = 0x736f756e64;
+
+// A recording's samples at the rate that features have.
+sound::Waveform read_at_rate(const std::string& path, const sound::FeatureOptions& features) {
+  return sound::resampled(sound::read_audio(path), features.sample_rate);
+}
+
+// What became of one recording.
+struct Read {
+  Tensor rows;
+  std::string problem;  // why there are none: "a.wav: is cut short ..."
+};
+
+bool changes_waveforms(const sound::AugmentOptions& a) { return !a.speed.empty() || a.noise > 0 || a.gain_db > 0; }
+bool changes_rows(const sound::AugmentOptions& a) { return a.time_masks > 0 || a.freq_masks > 0; }
+
+// Plain rows of every recording, on as many threads as there are.
+std::vector<Read> read_all(const std::vector<Recording>& recordings, const sound::FeatureExtractor& extractor) {
+  std::vector<Read> out(recordings.size());
+  parallel_for(std::ssize(recordings), 8, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      Read& one = out[static_cast<size_t>(k)];
+      try {
+        one.rows = sound::plain_rows_of_file(recordings[static_cast<size_t>(k)].path, extractor);
+      } catch (const Error& e) {
+        one.problem = e.what();
+      }
+    }
+  });
+  return out;
+}
+
+double seconds_of(int64_t rows, const sound::FeatureOptions& features) {
+  return static_cast<double>(rows * features.skip) * features.shift_ms / 1000;
+}
+
+Transcribe::Network make(const Transcribe::Recipe& recipe, std::shared_ptr<data::Tokenizer> tokenizer,
+                         Hearing hearing) {
+  tokenizer->set_sampling(recipe.tokenizer.sampling);
+  Transcribe::Network out{.config = {.vocabulary = tokenizer->size(),
+                                     .ctc = recipe.loss.ctc,
+                                     .features = hearing.options(),
+                                     .model = recipe.model},
+                          .tokenizer = std::move(tokenizer),
+                          .hearing = std::move(hearing),
+                          .model = nullptr,
+                          .search = recipe.decode};
+  if (out.hearing.statistics)
+    for (const double x : out.hearing.statistics->values()) out.config.statistics.push_back(io::json_number(x));
+  out.model = std::make_unique<Transcriber>(recipe.model, out.hearing.extractor->width(), out.config.vocabulary,
+                                            seed_of(recipe.train));
+  return out;
+}
+
+std::vector<Recording> recordings_of(const Transcribe::Recipe& recipe, Split split, const std::string& root) {
+  data::TableReport report;
+  return recipe.data.recordings(split, root, report);
+}
+
+data::LineSource texts_of(std::vector<Recording> recordings) {
+  auto rest = std::make_shared<std::vector<Recording>>(std::move(recordings));
+  return [rest, at = size_t{0}](std::string& line) mutable {
+    if (at == rest->size()) return false;
+    line = (*rest)[at++].text;
+    return true;
+  };
+}
+
+}  // namespace
+
+SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport report, const RecordingData& options,
+                       const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment)
+    : hearing_(hearing), augment_(augment), report_(std::move(report)) {
+  std::vector<Read> read = read_all(recordings, *hearing.extractor);
+  const auto leave_out = [&](const std::string& why, const std::string& example) {
+    const auto at = std::ranges::find(report_.left_out, why, [](const auto& l) { return l.first; });
+    at == report_.left_out.end() ? report_.left_out.emplace_back(why, 1) : *at = {why, at->second + 1};
+    if (report_.examples.size() < 5) report_.examples.push_back(example);
+  };
+  int64_t frames = 0, tokens = 0;
+  for (size_t k = 0; k < recordings.size(); ++k) {
+    Recording& recording = recordings[k];
+    if (!read[k].problem.empty()) {
+      check<FormatError>(options.damaged == "skip", recording.where, ": ", read[k].problem);
+      leave_out("the recording cannot be read", recording.where + ": " + read[k].problem);
+      continue;
+    }
+    data::Ids target = tokenizer.encode(recording.text);
+    const Tensor rows = hearing.extractor->finished_rows(read[k].rows, hearing.statistics.get());
+    read[k].rows = Tensor();
+    std::string why;
+    if (rows.dim(0) == 0) why = "the recording is shorter than one frame";
+    else if (options.max_seconds > 0 && seconds_of(rows.dim(0), hearing.options()) > options.max_seconds)
+      why = "the recording is too long";
+    else if (options.max_length > 0 && std::ssize(target) > options.max_length)
+      why = "the text is too long";
+    if (!why.empty()) {
+      leave_out(why, recording.where + ": " + why);
+      continue;
+    }
+    frames += rows.dim(0), tokens += std::ssize(target);
+    rows_.push_back(rows);
+    targets_.push_back(std::move(target));
+    recordings_.push_back(std::move(recording));
+  }
+  report_.kept = std::ssize(rows_);
+  report_.tokens = {{"rows of features", frames}, {"text", tokens}};
+}
+
+std::vector<int32_t> SoundTable::lengths() const {
+  std::vector<int32_t> out;
+  for (const Tensor& t : rows_) out.push_back(static_cast<int32_t>(t.dim(0)));
+  return out;
+}
+
+SoundTable::Batch SoundTable::batch(std::vector<int64_t> index) const {
+  Batch out;
+  for (const int64_t k : index) out.rows.push_back(rows(k)), out.targets.push_back(target(k));
+  out.index = std::move(index);
+  return out;
+}
+
+SoundTable::Batch SoundTable::batch(std::vector<int64_t> index, uint64_t seed, int64_t epoch) const {
+  Batch out = batch(std::move(index));
+  for (size_t k = 0; k < out.index.size(); ++k) {
+    Rng rng(seed ^ (static_cast<uint64_t>(epoch) << 32), kAugmentStream + static_cast<uint64_t>(out.index[k]));
+    Tensor& heard = out.rows[k];
+    if (changes_waveforms(augment_)) {
+      sound::Waveform wave = read_at_rate(recording(out.index[k]).path, hearing_.options());
+      sound::augment_waveform(wave, augment_, rng);
+      const Tensor changed = hearing_.rows(wave.samples);
+      if (changed.dim(0) > 0) heard = changed;
+    }
+    if (!changes_rows(augment_)) continue;
+    if (heard.data<float>() == rows(out.index[k]).data<float>()) heard = heard.clone();
+    sound::augment_features(heard, augment_, rng, hearing_.extractor->channels());
+  }
+  return out;
+}
+
+void Transcribe::Network::check_ensemble(const Network& other, const std::string& folder,
+                                         const std::string& other_folder) const {
+  const auto text_of = [](sound::FeatureOptions f) { return io::write_json_fields(fields_of(f)); };
+  check<FormatError>(tokenizer->bytes() == other.tokenizer->bytes() &&
+                         text_of(config.features) == text_of(other.config.features) &&
+                         model->shortening() == other.model->shortening(),
+                     other_folder, ": its tokenizer, its features or how much its encoder shortens them are not those of ",
+                     folder, "; an ensemble needs the same");
+}
+
+StringList Transcribe::Network::save(const std::string& folder) const {
+  return {save_options(folder, "config.json", config), save_options(folder, kGenerationFile, search),
+          save_tokenizer(*tokenizer, folder)};
+}
+
+Transcribe::Network Transcribe::Network::open(const io::ModelFolder& folder) {
+  Network out;
+  read_fields(folder.open("config.json"), fields_of(out.config));
+  out.tokenizer = load_tokenizer(folder);
+  check_vocabulary(folder, *out.tokenizer, out.config.vocabulary);
+  try {
+    out.hearing.extractor = std::make_shared<sound::FeatureExtractor>(out.config.features);
+    std::vector<double> numbers;
+    for (const std::string& text : out.config.statistics) {
+      const auto x = parse_number<double>(text);
+      check<ConfigError>(x && std::isfinite(*x), "statistics: '", text, "' is no number");
+      numbers.push_back(*x);
+    }
+    if (!numbers.empty())
+      out.hearing.statistics =
+          std::make_shared<sound::FeatureStatistics>(sound::FeatureStatistics::of_values(numbers));
+    out.hearing.extractor->finished_rows(Tensor::zeros({0, out.hearing.extractor->row_width()}),
+                                         out.hearing.statistics.get());
+    out.model = std::make_unique<Transcriber>(out.config.model, out.hearing.extractor->width(), out.config.vocabulary,
+                                              Transcriber::kNoInit);
+  } catch (const ConfigError& e) {
+    throw FormatError(folder.path() + "/config.json: " + e.what());
+  }
+  if (folder.has(kGenerationFile)) read_fields(folder.open(kGenerationFile), fields_of(out.search));
+  return out;
+}
+
+double Transcribe::Network::seconds_per_row() const { return seconds_of(model->shortening(), config.features); }
+
+std::vector<train::ScoreKind> Transcribe::output_scores(const Recipe& recipe) {
+  if (recipe.valid.metric == "none") return {};
+  return {{recipe.valid.metric, metrics::make_metric(recipe.valid.metric)->higher_is_better()}};
+}
+
+void Transcribe::score_outputs(const Network& network, const Recipe& recipe, const Data& valid,
+                               train::Validation& out) {
+  if (recipe.valid.metric == "none") return;
+  const int64_t count = recipe.valid.lines ? std::min(recipe.valid.lines, valid.size()) : valid.size();
+  Options how = options(network, false);
+  how.search.beam = recipe.valid.beam, how.search.n_best = 1, how.search.sample = false;
+  how.batch = recipe.valid.batch, how.precision = recipe.train.options.precision;
+  std::vector<const Tensor*> rows;
+  metrics::Lines references, hypotheses;
+  for (int64_t k = 0; k < count; ++k) rows.push_back(&valid.rows(k)), references.push_back(valid.recording(k).text);
+  const auto* const one = &network;
+  for (const HeardText& heard : search_rows({&one, 1}, rows, how, false))
+    hypotheses.push_back(network.tokenizer->decode(heard.outputs[0].tokens));
+  out.scores[recipe.valid.metric] = scored({recipe.valid.metric}, hypotheses, references)[0].value;
+  const auto samples = std::min(count, recipe.train.options.samples);
+  for (size_t k = 0; k < static_cast<size_t>(samples); ++k)
+    out.samples.push_back({.texts = {{"audio", valid.recording(static_cast<int64_t>(k)).path},
+                                     {"text", references[k]},
+                                     {"output", hypotheses[k]}},
+                           .image_png = ""});
+}
+
+void Transcribe::validate(const Recipe& recipe) {
+  recipe.decode.validate();
+  check<ConfigError>(recipe.tokenizer.joint, "tokenizer.joint = false is for tasks of two texts; there is one here");
+  check<ConfigError>(recipe.loss.ctc == TranscriberObjective().ctc || recipe.model.kind == "joint", "loss.ctc = ",
+                     recipe.loss.ctc, " is of model.kind = 'joint'; this is '", recipe.model.kind, "'");
+  check<ConfigError>(recipe.valid.metric == "none" || recipe.valid.metric == "wer" || recipe.valid.metric == "cer",
+                     "valid.metric = '", recipe.valid.metric, "': recordings are scored by wer, cer or none");
+  if (recipe.model.attends()) recipe.loss.check_with(recipe.model.seq2seq);
+  const sound::FeatureExtractor extractor(recipe.features);
+  check<ConfigError>(recipe.features.normalise != "speaker",
+                     "features.normalise = 'speaker' needs to know who speaks, and predict is given recordings alone; "
+                     "choose utterance, global or running");
+  sound::check_augment(recipe.augment);
+  Transcriber small(recipe.model, extractor.width(), data::kSpecials, Transcriber::kNoInit);
+  train::freeze(params_of(small), recipe.train.options.freeze);
+}
+
+Transcribe::Data Transcribe::open(const Recipe& recipe, const Network& network, Split split, const std::string& root) {
+  data::TableReport report;
+  auto recordings = recipe.data.recordings(split, root, report);
+  return Data(std::move(recordings), std::move(report), recipe.data, network.hearing, *network.tokenizer,
+              split == Split::train ? recipe.augment : sound::AugmentOptions());
+}
+
+Transcribe::Network Transcribe::learn_from_files(const Recipe& recipe, const std::string& root, const LogSink& log) {
+  const auto recordings = recordings_of(recipe, Split::train, root);
+  check<FormatError>(!recordings.empty(), "data.train: no recording is left");
+  std::shared_ptr<data::Tokenizer> tokenizer = data::train_tokenizer(recipe.tokenizer, texts_of(recordings), log);
+  Hearing hearing{std::make_shared<sound::FeatureExtractor>(recipe.features)};
+  if (recipe.features.normalise == "global") {
+    auto statistics = std::make_shared<sound::FeatureStatistics>();
+    for (const Read& read : read_all(recordings, *hearing.extractor))
+      if (read.problem.empty()) statistics->add(read.rows);
+    check<FormatError>(statistics->count > 0, "data.train: no recording has a row of features");
+    hearing.statistics = statistics;
+  }
+  log(Severity::info, str_cat("tokenizer: ", recipe.tokenizer.kind, ", ", tokenizer->size(), " entries; ",
+                              hearing.extractor->width(), " features a row"));
+  return make(recipe, std::move(tokenizer), std::move(hearing));
+}
+
+Transcribe::Network Transcribe::with_assets_of(const io::ModelFolder& folder, const Recipe& recipe,
+                                               const LogSink& log) {
+  Network theirs = Network::open(folder);
+  const auto text_of = [](sound::FeatureOptions f) { return io::write_json_fields(fields_of(f)); };
+  check<ConfigError>(text_of(theirs.config.features) == text_of(recipe.features), folder.path(),
+                     ": that model has other [features] than this recipe; they go with its weights");
+  log(Severity::info, "tokenizer and features: those of " + folder.path());
+  return make(recipe, theirs.tokenizer, theirs.hearing);
+}
+
+void Transcribe::check_test_files(const Recipe& recipe, const std::string& root) {
+  if (recipe.data.has_test()) recordings_of(recipe, Split::test, root);
+}
+
+StringList Transcribe::test_report(const Recipe& recipe, const std::string& root) {
+  if (!recipe.data.has_test()) return {};
+  return {str_cat("test data: ", recordings_of(recipe, Split::test, root).size(), " recordings")};
+}
+
+StringList Transcribe::data_digests(const Recipe& recipe, const std::string& root) {
+  StringList out;
+  for (const auto& [name, split] : {std::pair("data.train", Split::train), {"data.valid", Split::valid}}) {
+    Sha256 all;
+    for (const Recording& r : recordings_of(recipe, split, root)) {
+      std::error_code missing;
+      all.update(r.text + "\n");
+      if (fs::exists(r.path, missing)) all.update(io::sha256_file(io::File::open_regular(r.path)));
+    }
+    out.push_back(str_cat(name, "'s SHA-256 = ", all.hex()));
+  }
+  return out;
+}
+
+int64_t Transcribe::units(const Batch& batch) {
+  int64_t out = 0;
+  for (const auto& target : batch.targets) out += std::ssize(target) + 1;
+  return out;
+}
+
+StringList Transcribe::example(const Network& network, const Data& data, int64_t k, uint64_t) {
+  const Tensor& rows = data.rows(k);
+  std::string text = "  text:";
+  for (const int32_t id : data.target(k)) text += " " + viz::one_line(network.tokenizer->piece(id));
+  return {str_cat("  audio: ", data.recording(k).path, ", ", rows.dim(0), " rows of ", rows.dim(1), " features"), text};
+}
+
+Loss Transcribe::loss(const Network& network, const Recipe& recipe, const Batch& batch, double scale, Noise* noise) {
+  const TranscriberLoss loss = network.model->loss(batch.rows, batch.targets, recipe.loss, scale, noise);
+  Loss out{loss.loss,
+           {.loss = loss.loss_sum,
+            .units = loss.tokens,
+            .sums = {{"nll", loss.nll_sum}, {"accuracy_token", static_cast<double>(loss.correct)}}}};
+  return out;
+}
+
+Transcribe::Options Transcribe::options(const Network& network, bool int8) {
+  Options out;
+  out.search = network.search;
+  out.ctc_weight = network.config.model.kind == "joint" ? network.config.ctc : network.config.model.attends() ? 0 : 1;
+  if (int8) out.precision = "int8";
+  return out;
+}
+
+void Transcribe::check_options(Networks networks, const Options& options, const LogSink& log) {
+  options.search.validate();
+  for (const Network* n : networks) {
+    const std::string& kind = n->config.model.kind;
+    check<ConfigError>(kind == "joint" || options.ctc_weight == (kind == "ctc" ? 1 : 0), "ctc_weight = ",
+                       options.ctc_weight, ": this model's kind is '", kind, "'");
+  }
+  options.check_precision(log);
+}
+
+EvaluationReport Transcribe::evaluate(Networks networks, const io::ModelFolder& folder,
+                                      const TaskModel::Evaluation& what, const Options& options) {
+  const auto data = read_data_of_run<RecordingData>(folder);
+  data::TableReport report;
+  check<ConfigError>(!what.files.empty() || data.data.has_test(),
+                     "evaluate: the recipe named no data.test; say --data LIST");
+  const auto recordings = what.files.empty() ? data.data.recordings(Split::test, data.root, report)
+                                             : data.data.recordings_of(what.files, "--data", "", report);
+  check<FormatError>(report.left_out.empty(), report.examples.empty() ? "" : report.examples[0]);
+  check<FormatError>(!recordings.empty(), "evaluate: no recording");
+  std::vector<Input> inputs;
+  metrics::Lines references;
+  for (const Recording& r : recordings) {
+    inputs.push_back({.line = std::ssize(inputs) + 1, .fields = {{"audio", r.path}}});
+    references.push_back(r.text);
+  }
+  const auto found = predict(networks, inputs, options, TaskModel::Detail::text_only);
+  for (size_t k = 0; k < found.size(); ++k)
+    if (!found[k].warnings.empty())
+      throw FormatError(recordings[k].where + ": " + found[k].warnings[0].second);
+  const metrics::Lines hypotheses = texts_of(found);
+  EvaluationReport out{.lines = scored({"wer", "cer"}, hypotheses, references, what.resamples)};
+  std::vector<metrics::LineAlignment> lines;
+  for (size_t k = 0; k < hypotheses.size(); ++k)
+    lines.push_back(metrics::align_words(hypotheses[k], {&references[k], 1}));
+  const metrics::AttentionFailures failures = metrics::attention_failures(lines);
+  out.lines.push_back({.name = "skips", .value = static_cast<double>(failures.skips), .signature = "", .digits = 0});
+  out.lines.push_back({.name = "loops", .value = static_cast<double>(failures.loops), .signature = "", .digits = 0});
+  return out;
+}
+
+std::string Transcribe::steps(Networks, const Input&, const Options&) {
+  throw ConfigError("explain: --steps follows text into text, and this model's input is sound");
+}
+
+TaskKind transcribe_kind() { return task_kind<Transcribe>(); }
+
+}  // namespace lookback::tasks

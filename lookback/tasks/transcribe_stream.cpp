@@ -1,0 +1,76 @@
+// Sound that is read as it comes, and its text as soon as it is known.
+#include <algorithm>
+
+#include "lookback/sound/audio_file.h"
+#include "lookback/sound/resample.h"
+#include "lookback/sound/features.h"
+#include "lookback/ops/precision.h"
+#include "lookback/tasks/transcribe.h"
+
+namespace lookback::tasks {
+namespace {
+
+constexpr int64_t kSamplesAtOnce = 1600;  // of the file: a tenth of a second at 16 kHz
+
+// CTC's best path, row by row: what a row says if it is not blank and not what the row before said.
+class BestPath {
+ public:
+  explicit BestPath(const Transcribe::Network& network) : network_(network) {}
+
+  // Log-probabilities [T, V] of the next rows; what of the text is new.
+  std::string read(const Tensor& log_probs) {
+    const int64_t V = log_probs.dim(1);
+    for (int64_t t = 0; t < log_probs.dim(0); ++t) {
+      const float* const row = log_probs.data<float>() + t * V;
+      const auto best = static_cast<int32_t>(std::max_element(row, row + V) - row);
+      if (best != last_ && best != Transcriber::kBlank) ids_.push_back(best);
+      last_ = best;
+    }
+    const std::string text = network_.tokenizer->decode(ids_);
+    std::string out = text.substr(std::min(text.size(), said_));
+    said_ = std::max(said_, text.size());
+    return out;
+  }
+
+ private:
+  const Transcribe::Network& network_;
+  std::vector<int32_t> ids_;
+  int32_t last_ = Transcriber::kBlank;
+  size_t said_ = 0;  // bytes of the text
+};
+
+}  // namespace
+
+void Transcribe::listen(Networks networks, const std::string& file, const Options& options,
+                        const std::function<void(std::string_view)>& emit) {
+  check<ConfigError>(networks.size() == 1, "predict: --stream hears with one model, not with an ensemble of ",
+                     networks.size());
+  const Network& network = *networks[0];
+  const std::string why = network.model->cannot_stream();
+  check<ConfigError>(why.empty(), "predict: --stream: ", why);
+  check<ConfigError>(network.config.features.normalise != "utterance",
+                     "predict: --stream: features.normalise = 'utterance' needs the whole recording; train with "
+                     "'global' or 'running'");
+  const PrecisionScope scope(ops::available_precision(options.precision));
+  sound::AudioReader reader(file);
+  sound::Resampler resampler(reader.rate(), network.config.features.sample_rate);
+  sound::FeatureStream features(network.hearing.extractor, network.hearing.statistics.get());
+  Transcriber::StreamState state;
+  BestPath path(network);
+  const auto hear = [&](const Tensor& rows) {
+    if (rows.empty() || rows.dim(0) == 0) return;
+    if (const std::string text = path.read(network.model->continued(rows, state)); !text.empty()) emit(text);
+  };
+  std::vector<float> samples(kSamplesAtOnce), at_rate;
+  while (const int64_t n = reader.read(samples)) {
+    at_rate.clear();
+    resampler.push(std::span(samples).first(static_cast<size_t>(n)), at_rate);
+    hear(features.push(at_rate));
+  }
+  at_rate.clear();
+  resampler.finish(at_rate);
+  hear(features.push(at_rate));
+  hear(features.finish());
+}
+
+}  // namespace lookback::tasks
