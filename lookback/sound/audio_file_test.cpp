@@ -291,6 +291,15 @@ TEST_F(OtherFormats, FlacHoldsWhatWavHolds) {
   }
 }
 
+TEST_F(OtherFormats, FlacThatDoesNotSayHowLongItIs) {
+  ASSERT_TRUE(write(folder_ / "a.flac", kFlac, test_sound(30000)));
+  std::string bytes = io::slurp(folder_ / "a.flac");
+  bytes[21] = static_cast<char>(bytes[21] & 0xF0);  // the number of samples: 36 bits of STREAMINFO
+  bytes.replace(22, 4, std::string(4, '\0'));
+  EXPECT_EQ(read_audio(folder_.file("b.flac", bytes)).samples, read_audio(folder_ / "a.flac").samples);
+  EXPECT_NE(refusal(folder_.file("b.flac", bytes.substr(0, bytes.size() / 2))), "");
+}
+
 TEST_F(OtherFormats, OggAndCodedWavSoundAlike) {
   const std::vector<float> x = test_sound(48000);
   for (const int format : {kVorbis, kOpus, SF_FORMAT_WAV | SF_FORMAT_ULAW, SF_FORMAT_WAV | SF_FORMAT_IMA_ADPCM}) {

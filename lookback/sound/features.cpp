@@ -270,6 +270,17 @@ void RowNormaliser::apply(float* row) {
   }
 }
 
+namespace {
+
+std::shared_ptr<const FeatureExtractor> streamable(std::shared_ptr<const FeatureExtractor> extractor) {
+  check<ConfigError>(
+      extractor->options().normalise != "utterance",
+      "features: normalise = utterance needs the whole recording; running, global or none can be streamed");
+  return extractor;
+}
+
+}  // namespace
+
 void FeatureStream::Queue::forget(int64_t before) {
   // Moving what stays costs as much as what goes; so some is kept until it is worth it.
   if (before - begin < 1024 && (before - begin) * width < 65536) return;
@@ -279,10 +290,8 @@ void FeatureStream::Queue::forget(int64_t before) {
 }
 
 FeatureStream::FeatureStream(std::shared_ptr<const FeatureExtractor> extractor, const FeatureStatistics* statistics)
-    : extractor_(std::move(extractor)), normaliser_(extractor_->options(), extractor_->row_width(), statistics) {
-  check<ConfigError>(
-      extractor_->options().normalise != "utterance",
-      "features: normalise = utterance needs the whole recording; running, global or none can be streamed");
+    : extractor_(streamable(std::move(extractor))),
+      normaliser_(extractor_->options(), extractor_->row_width(), statistics) {
   samples_.width = 1, windows_.width = extractor_->channels(), plain_.width = extractor_->row_width();
 }
 FeatureStream::FeatureStream(const FeatureOptions& options, const FeatureStatistics* statistics)

@@ -78,7 +78,7 @@ TEST(Features, TheBitsAreThese) {
     const Tensor rows = features(test_sound(16000), {.kind = kind, .deltas = 2, .normalise = "running", .stack = 2});
     for (const float v : rows.span<float>()) hash = (hash ^ std::bit_cast<uint32_t>(v)) * 0x9E3779B97F4A7C15;
   }
-  EXPECT_EQ(hash, 0u);
+  EXPECT_EQ(hash, 14734719514183728282u);
 }
 
 TEST(Features, SilenceAndTooShort) {
@@ -158,7 +158,7 @@ TEST(FeatureStream, GivesTheSameBitsWhateverComesWhen) {
   statistics.add(features(test_sound(9000, 3), {.bins = 10, .deltas = 2}));
   Rng rng(4);
   int streams = 0;
-  for (const int64_t n : {0, 1, 60, 100, 399, 400, 401, 700, 16000})
+  for (const int64_t n : {0, 1, 60, 100, 399, 400, 401, 700, 6000})
     for (const bool snip : {true, false})
       for (const int64_t deltas : {0, 1, 2})
         for (const char* normalise : {"none", "running", "global", "speaker"})

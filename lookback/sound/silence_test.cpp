@@ -42,7 +42,7 @@ TEST(Silence, TheFloorMayChange) {
   const std::vector<Span> got = speech_spans(x, kRate);
   int64_t inside = 0;
   for (const Span& s : got)
-    if (s.begin > 36 * kRate) inside += seconds(s.end - s.begin) < 1.3;
+    if (s.begin > 33 * kRate) inside += seconds(s.end - s.begin) < 1.3;
   EXPECT_GE(inside, 4);
 }
 
