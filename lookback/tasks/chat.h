@@ -33,6 +33,7 @@ struct Chat : TextToTextTask, OverCells<Chat> {
     Recipe() {
       model.segmented = true, model.score = "additive", model.tie = "all";
       data.table.max_length = 0;
+      decode.max_length_factor = 0;  // a reply to one word may be long
     }
 
     void fields(FieldVisitor& v) {

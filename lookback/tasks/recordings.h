@@ -60,7 +60,7 @@ struct RecordingData {
 
   // Throws ConfigError for what cannot be, before anything is read.
   void validate() const;
-  bool has_test() const { return !test.empty() || !hold_out.empty(); }
+  bool has_test() const { return !test.empty() || !test_where.empty() || !hold_out.empty(); }
   // Those of one part, in the order of lists or of names; relative paths start at `root`. `report` counts what lists
   // had and why lines were left out. Throws ConfigError, IoError and FormatError as RowReader does.
   std::vector<Recording> recordings(Split split, const std::string& root, data::TableReport& report) const;
