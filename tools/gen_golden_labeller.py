@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Records what PyTorch computes for a linear-chain CRF: tests/golden/model/crf.safetensors.
+"""Records what PyTorch computes for a linear-chain CRF and for labellers: files of tests/golden/model.
 
 usage: gen_golden_labeller.py [OUT_DIR]      needs torch and safetensors; same values every time for the same version
 
-A CRF written plainly below over padded ragged batches, in f64: scores, tags, -log p of each sequence, the gradients of
+labeller_NAME.safetensors   a BiLSTM with a CRF, or with softmax, written plainly below, text by text: parameters and
+                            gradients, the loss (f64 arithmetic), and the losses of ten steps of torch.optim.Adam (f32)
+crf.safetensors, below. A CRF written plainly below over padded ragged batches, in f64: scores, tags, -log p of each sequence, the gradients of
 their sum, the best tags, and each token's probabilities, which are the gradient of log Z. Some transitions are -inf.
 Padding does not come back: rows are recorded one sequence after the other.
 """
@@ -12,7 +14,11 @@ import os
 import sys
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
+
+from gen_golden import LR, STEPS, recurrent_shapes
+from gen_golden_blocks import Classifier, save
 
 # K tags, lengths, what scores are multiplied by, forbidden (from, to); -1 is the border.
 CASES = {
@@ -59,6 +65,65 @@ def viterbi(e, t, start, end):
     return y[::-1]
 
 
+TEXTS = [[4, 9, 5, 6], [7], [], [7, 4, 4, 8, 10, 5], [6, 5, 9]]
+TAGS = [[2, 0, 1, 1], [0], [], [1, 3, 2, 2, 0, 1], [3, 3, 0]]
+VOCABULARY, TAG_COUNT, EMBEDDING, HIDDEN = 11, 4, 6, 3
+LABELLERS = {"crf": True, "softmax": False}
+
+
+def labeller_shapes(crf):
+    yield "embedding.weight", (VOCABULARY, EMBEDDING)
+    yield from recurrent_shapes("encoder.blocks.0", "lstm", 1, EMBEDDING, HIDDEN, None, ("", "_reverse"))
+    yield "output.weight", (TAG_COUNT, 2 * HIDDEN)
+    yield "output.bias", (TAG_COUNT,)
+    if crf:
+        yield "crf.transitions", (TAG_COUNT, TAG_COUNT)
+        yield "crf.start", (TAG_COUNT,)
+        yield "crf.end", (TAG_COUNT,)
+
+
+def labeller_loss(p, crf):
+    """Mean over tags of -log p of the texts' tags."""
+    model, total = Classifier({"blocks": []}, p), 0
+    for text, tags in zip(TEXTS, TAGS):
+        if not text:
+            continue
+        x = F.embedding(torch.tensor(text), p["embedding.weight"])
+        x = model.linear("output", model.recurrent("encoder.blocks.0", {"kind": "bilstm", "hidden": HIDDEN}, x)[0])
+        y = torch.tensor(tags)
+        if not crf:
+            total = total + F.cross_entropy(x, y, reduction="sum")
+            continue
+        own = x[None], p["crf.transitions"], p["crf.start"], p["crf.end"]
+        inside = torch.ones(1, len(text), dtype=torch.bool)
+        total = total + (log_z(*own, inside) - score(*own, y[None], inside, [len(text)])).sum()
+    return total / sum(map(len, TAGS))
+
+
+def record_labeller(out, name, crf, seed):
+    generator = torch.Generator().manual_seed(seed)
+    start = {n: 0.6 * torch.randn(s, generator=generator, dtype=torch.float32) for n, s in labeller_shapes(crf)}
+    p = {n: x.double().requires_grad_() for n, x in start.items()}
+    loss = labeller_loss(p, crf)
+    loss.backward()
+    tensors = {"param." + n: x for n, x in start.items()} | {"grad." + n: x.grad.float() for n, x in p.items()}
+    torch.set_default_dtype(torch.float32)
+    p = {n: x.clone().requires_grad_() for n, x in start.items()}
+    adam, losses = torch.optim.Adam(p.values(), lr=LR), []
+    for _ in range(STEPS):
+        adam.zero_grad()
+        value = labeller_loss(p, crf)
+        value.backward()
+        adam.step()
+        losses.append(value.item())
+    torch.set_default_dtype(torch.float64)
+    tensors["loss"] = loss.reshape(1)
+    tensors["adam_losses"] = torch.tensor(losses, dtype=torch.float64)
+    options = {"encoder.blocks.0.kind": "bilstm", "encoder.blocks.0.hidden": HIDDEN, "embedding": EMBEDDING,
+               "crf": str(crf).lower()}
+    save(out, "labeller_" + name, tensors, {"option." + k: str(v) for k, v in options.items()})
+
+
 def main():
     out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "../tests/golden/model")
     torch.set_default_dtype(torch.float64)
@@ -85,7 +150,9 @@ def main():
         own |= {"lengths": torch.tensor(lengths, dtype=torch.float64), "tags": y.double(),
                 "best": torch.tensor(sum(best, []), dtype=torch.float64)}
         tensors |= {f"{case}.{n}": x.detach().contiguous() for n, x in own.items()}
-    save_file(tensors, os.path.join(out, "crf.safetensors"), metadata={"torch": torch.__version__})
+    save_file(tensors, os.path.join(out, "crf.safetensors"))
+    for seed, (name, crf) in enumerate(LABELLERS.items()):
+        record_labeller(out, name, crf, 400 + seed)
 
 
 if __name__ == "__main__":

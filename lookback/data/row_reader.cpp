@@ -38,6 +38,8 @@ bool has_dialogues(std::string_view layout) {
   return layout == "dialogues" || layout == "restore" || layout == "turns";
 }
 
+bool has_two_files(std::string_view layout) { return layout == "turns" || layout == "slots"; }
+
 // A number in [0, 1) that is the same for equal rows.
 double hash_of(const StringList& cells) {
   Sha256 sum;
@@ -321,10 +323,11 @@ RowReader::RowReader(RowSource source, StringList names, const TableOptions& opt
   for (const StringList& files : source_.parts) {
     check<ConfigError>(!dialogues || files.size() == 1,
                        "data.layout = 'dialogues' is of one file with all columns; got ", files.size(), " files");
-    const size_t expected = options_.layout == "turns" ? 2 : 1;
-    check<ConfigError>(!tagged || files.size() == expected, "data.layout = '", options_.layout, "' is of ",
-                       expected == 1 ? "one file with all columns" : "two files, of turns and of their labels",
-                       "; got ", files.size(), " files");
+    const size_t expected = has_two_files(options_.layout) ? 2 : 1;
+    check<ConfigError>(
+        !tagged || files.size() == expected, "data.layout = '", options_.layout, "' is of ",
+        expected == 1 ? "one file with all columns" : "two files, of turns and of their labels or values", "; got ",
+        files.size(), " files");
     check<ConfigError>(options_.layout != "babi" || files.size() == 1,
                        "data.layout = 'babi' is of one file with all columns; got ", files.size(), " files");
     check<ConfigError>(!label_first || files.size() == 1,
@@ -368,10 +371,11 @@ void RowReader::close_part() {
   }
   for (const LineTally& t : p.tallies) t.check_share(options_.max_bad);
   for (size_t f = 1; f < p.files.size(); ++f)
-    check<FormatError>(p.readers[f].number() == p.readers[0].number() || options_.unequal == "truncate", p.files[0],
-                       " has ", p.readers[0].number(), " lines, ", p.files[f], " has ", p.readers[f].number(),
-                       ": each line needs its partner (or set unequal = \"truncate\" to read the shorter length)");
-  unpaired_ += most - least;
+    check<FormatError>(
+        p.readers[f].number() == p.readers[0].number() || options_.unequal == "truncate" || options_.layout == "slots",
+        p.files[0], " has ", p.readers[0].number(), " lines, ", p.files[f], " has ", p.readers[f].number(),
+        ": each line needs its partner (or set unequal = \"truncate\" to read the shorter length)");
+  if (options_.layout != "slots") unpaired_ += most - least;
   passed_over_ += p.passed_over();
   part_.reset();
 }

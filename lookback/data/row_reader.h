@@ -34,8 +34,11 @@ struct TableOptions {
       "with its tag, the first and the last one unless data.columns says which numbers; conllu: the same of CoNLL-U, "
       "its "
       "form and its universal tag; tagged: word/tag; restore: plain text, whose case and marks become tags; turns: two "
-      "files, turns that each end with __eou__ and a label for each")
-        .choices({"columns", "label_first", "babi", "dialogues", "conll", "conllu", "tagged", "restore", "turns"});
+      "files, turns that each end with __eou__ and a label for each; slots: two files, dialogues of bAbI and "
+      "knowledge, "
+      "whose values become tags of the user's turns")
+        .choices(
+            {"columns", "label_first", "babi", "dialogues", "conll", "conllu", "tagged", "restore", "turns", "slots"});
     v("max_length", max_length, "examples with more tokens than this in a column are left out; 0 keeps all")
         .range(0, 1e9);
     v("max_ratio", max_ratio,

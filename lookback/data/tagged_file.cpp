@@ -11,7 +11,7 @@
 namespace lookback::data {
 namespace {
 
-constexpr std::string_view kLayouts[] = {"conll", "conllu", "tagged", "restore", "turns"};  // as Form has them
+constexpr std::string_view kLayouts[] = {"conll", "conllu", "tagged", "restore", "turns", "slots"};  // as Form has them
 constexpr std::string_view kEndOfTurn = "__eou__";
 
 std::string as_lines(const auto& members) {
@@ -38,6 +38,7 @@ TaggedFile::TaggedFile(std::string_view layout, std::vector<LineReader>& files, 
       without_(std::move(without)) {
   const bool in_columns = form_ == Form::conll || form_ == Form::conllu;
   check<ConfigError>(in_columns || columns.empty(), "data.layout = '", layout, "' goes with no data.columns");
+  if (form_ == Form::slots) read_values();
   if (!in_columns) return;
   conll_.emplace(files_[0], form_ == Form::conllu);
   if (form_ == Form::conll) token_column_ = 1, tag_column_ = 0;
@@ -154,6 +155,54 @@ bool TaggedFile::read_turns(Row& row) {
     row.members = as_lines(turns), row.tags = as_lines(split_spaces(labels));
     row.dialogue = dialogue_hash(row.members);
     if (!is_unwanted(row.dialogue)) return true;
+  }
+  return false;
+}
+
+void TaggedFile::read_values() {
+  constexpr std::string_view kPrefix = "R_";
+  for (std::string line; files_[1].next(line);) {
+    const bool is_text = is_utf8_text(line);
+    tallies_[1].add(line, files_[1].number(), is_text);
+    std::vector<std::string_view> words = is_text ? split_spaces(line) : std::vector<std::string_view>();
+    if (!words.empty() && parse_number<int64_t>(words[0])) words.erase(words.begin());
+    if (words.size() < 3) continue;
+    if (words[1].starts_with(kPrefix)) words[1].remove_prefix(kPrefix.size());
+    values_.emplace(std::vector<std::string>(words.begin() + 2, words.end()), words[1]);
+    longest_value_ = std::max(longest_value_, words.size() - 2);
+  }
+}
+
+bool TaggedFile::read_slots(Row& row) {
+  constexpr std::string_view kSilence = "<SILENCE>";
+  for (std::string line; read_line(0, line, row);) {
+    if (!row.problem.empty()) return true;
+    const size_t blank = line.find(' '), tab = line.find('\t');
+    if (trimmed(line).empty()) continue;
+    if (blank == line.npos || !parse_number<int64_t>(std::string_view(line).substr(0, blank))) {
+      row.problem = "a line of a dialogue begins with no number and a blank";
+      return true;
+    }
+    if (tab == line.npos) continue;  // something that is known
+    const std::string_view turn = std::string_view(line).substr(blank + 1, tab < blank ? 0 : tab - blank - 1);
+    const auto words = split_spaces(turn);
+    if (words.empty() || turn == kSilence) continue;
+    StringList tags(words.size(), "O");
+    for (size_t k = 0; k < words.size(); ++k) {
+      size_t length = std::min(longest_value_, words.size() - k);
+      auto found = values_.end();
+      for (; length > 0; --length) {
+        found = values_.find(std::vector<std::string>(words.begin() + static_cast<int64_t>(k),
+                                                      words.begin() + static_cast<int64_t>(k + length)));
+        if (found != values_.end()) break;
+      }
+      if (length == 0) continue;
+      tags[k] = "B-" + found->second;
+      for (size_t n = 1; n < length; ++n) tags[k + n] = "I-" + found->second;
+      k += length - 1;
+    }
+    row.members = as_lines(words), row.tags = as_lines(tags);
+    return true;
   }
   return false;
 }

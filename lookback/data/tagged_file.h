@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,10 @@ namespace lookback::data {
 //   tagged          a sentence a line, word/tag with white space between; the last / of each counts
 //   restore         plain text: what plain_words makes of each line; or of each turn of a line in which turns end with
 //                   __eou__
+//   slots           two files, dialogues as of DialogueFile's first shape, and knowledge, `subject relation value` a
+//   line
+//                   with a number before it or not: turns of the user, values in them as spans of BIO whose type is the
+//                   relation, without R_ before it; where several values begin, the longest one counts
 //   turns           two files, line by line: turns that each end with __eou__, and labels with white space between
 class TaggedFile {
  public:
@@ -48,14 +53,18 @@ class TaggedFile {
   bool read_tagged(Row& row);
   bool read_plain();
   bool read_turns(Row& row);
+  void read_values();
+  bool read_slots(Row& row);
   bool is_unwanted(uint64_t hash);
 
-  enum class Form { conll, conllu, tagged, restore, turns };
+  enum class Form { conll, conllu, tagged, restore, turns, slots };
   Form form_;
   std::vector<LineReader>& files_;
   std::vector<LineTally>& tallies_;
   std::optional<ConllReader> conll_;
-  size_t token_column_ = 0, tag_column_ = 0;  // from 1; 0: the last one
+  size_t token_column_ = 0, tag_column_ = 0;                // from 1; 0: the last one
+  std::map<std::vector<std::string>, std::string> values_;  // words of a value, and its relation
+  size_t longest_value_ = 0;
   std::shared_ptr<const DialogueHashes> without_;
   std::deque<Row> rows_;  // of the line last read
   int64_t passed_over_ = 0;

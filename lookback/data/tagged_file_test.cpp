@@ -109,6 +109,19 @@ TEST_F(TaggedFileTest, TurnsAndTheirLabels) {
   EXPECT_EQ(rows(plain, "restore"), (StringList{"2: two | Capital.", "2: x | lower"}));
 }
 
+TEST_F(TaggedFileTest, SlotsByKnowledge) {
+  const std::string dialogues =
+      file("d.txt",
+           "1 hi\thello\n2 a table in new york for six\tok\n3 x R_price cheap\n4 <SILENCE>\tyes\n"
+           "\n1 new york cheap , new\tok\nno number\tok\n");
+  const std::string values =
+      file("kb.txt", "1 x R_location new york\n1 x R_location\tnew\nx number six\n1 x R_price cheap\n1 broken\n");
+  EXPECT_EQ(rows({{{dialogues, values}}}, "slots"),
+            (StringList{"1: hi | O", "2: a_table_in_new_york_for_six | O_O_O_B-location_I-location_O_B-number",
+                        "6: new_york_cheap_,_new | B-location_I-location_B-price_O_B-location",
+                        "7: a line of a dialogue begins with no number and a blank"}));
+}
+
 TEST_F(TaggedFileTest, Json) {
   const std::string path =
       file("d.jsonl",
@@ -130,7 +143,7 @@ TEST_F(TaggedFileTest, RefusesWhatDoesNotFit) {
   EXPECT_EQ(says({{{path, path}}}, "conll", {}, kTokens),
             "data.layout = 'conll' is of one file with all columns; got 2 files");
   EXPECT_EQ(says({{{path}}}, "turns", {}, kTexts),
-            "data.layout = 'turns' is of two files, of turns and of their labels; got 1 files");
+            "data.layout = 'turns' is of two files, of turns and of their labels or values; got 1 files");
   EXPECT_EQ(says({{{path}}}, "conll", {}, {"text", "label"}),
             "data.layout = 'conll' is of tokens or texts with tags (task label)");
 }
