@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "lookback/base/line_reader.h"
+#include "lookback/base/parse.h"
 #include "lookback/base/utf8.h"
 #include "lookback/cli/command.h"
 #include "lookback/cli/environment.h"
@@ -37,11 +38,14 @@ struct PredictFlags {
     v("in", in, "FILE", "one input per line, plain or .gz; - is standard input");
     v("in-format", in_format, "FORMAT",
       "lines: each is a text; tsv: the required fields of an input in columns; jsonl: one object a line with any of "
-      "its fields (for translation source, prefix, score); csv: rows under the names of their columns; auto: jsonl for "
-      "a .jsonl file, csv for a .csv file, else lines or, where an input has several required fields, tsv")
-        .choices({"auto", "lines", "tsv", "jsonl", "csv"});
+      "its fields (for translation source, prefix, score); csv: rows under the names of their columns; conll, conllu: "
+      "a "
+      "token a line in columns, each of which gets one more with its tag (task label); auto: jsonl, csv, conll and "
+      "conllu for files that end so, else lines or, where an input has several required fields, tsv")
+        .choices({"auto", "lines", "tsv", "jsonl", "csv", "conll", "conllu"});
     v("columns", columns, "NAME...",
-      "csv: the columns that hold the required fields of an input; called as these are unless given");
+      "csv: the columns that hold the required fields of an input; called as these are unless given; conll: the number "
+      "of the one with the tokens; as in training unless given");
     v("out", out, "FILE", "where to write; a file appears when it is complete; - is standard output");
     v("format", format, "FORMAT",
       "text: the best output, one line per input; csv: each row of a csv input with the best output as one column "
@@ -286,6 +290,26 @@ void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded) {
   output.finish();
 }
 
+void predict_columns(const PredictFlags& flags, const std::string& format, const PredictionFlags::Loaded& loaded) {
+  for (const auto& [flag, is_set] : {std::pair("--format", flags.format != "auto"),
+                                     {"--field", !flags.field.empty()},
+                                     {"--prefix", !flags.prefix.empty()},
+                                     {"--score", !flags.score.empty()},
+                                     {"--stream", flags.stream},
+                                     {"--session", !flags.session.empty()}})
+    check<ConfigError>(!is_set, "predict: ", flag, " does not go with ", format, ": each line gets a column more");
+  tasks::ColumnsInput what{.name = flags.in == "-" ? "standard input" : flags.in, .universal = format == "conllu"};
+  if (!flags.columns.empty()) {
+    what.column = parse_number<int64_t>(flags.columns[0]).value_or(0);
+    check<ConfigError>(flags.columns.size() == 1 && what.column > 0, "predict: --columns ", joined(flags.columns, " "),
+                       ": of ", format, " it is one number, from 1: where the tokens stand");
+  }
+  LineReader file(flags.in);
+  Output output(flags.out);
+  loaded.model->predict_columns(file, what, *loaded.options, [&](std::string_view lines) { output.write(lines); });
+  output.finish();
+}
+
 // Whether texts are written token by token.
 bool streams(const PredictFlags& flags, const tasks::TaskKind& kind, std::vector<Field>& options) {
   const bool asked = flags.stream || !flags.session.empty();
@@ -346,6 +370,10 @@ int run_predict(Args& args) {
   }
   if (kind.reads_tables) {
     predict_table(flags, options.load(flags.models, parser, args.console.sink()));
+    return 0;
+  }
+  if (const std::string format = tasks::columns_format(flags.in_format, flags.in); !format.empty()) {
+    predict_columns(flags, format, options.load(flags.models, parser, args.console.sink()));
     return 0;
   }
   auto fields = parser.added();

@@ -30,7 +30,9 @@ std::string joined_as_lines(const nlohmann::json& list) {
 
 std::vector<bool> are_one_a_line(const std::vector<std::string>& names) {
   std::vector<bool> out;
-  for (const std::string& name : names) out.push_back(name == "history" || name == "knowledge" || name == "story");
+  for (const std::string& name : names)
+    out.push_back(name == "history" || name == "knowledge" || name == "story" || name == "tokens" || name == "texts" ||
+                  name == "tags");
   return out;
 }
 

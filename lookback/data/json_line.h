@@ -16,7 +16,7 @@ std::vector<std::optional<std::string>> json_members(std::string_view line, cons
                                                      const std::vector<bool>& one_a_line = {});
 
 // For json_members: of each column or field of these names whether it is a list of texts, one a line, as the history
-// and the knowledge of a dialogue and a story are.
+// and the knowledge of a dialogue, a story, and tokens or texts with their tags are.
 std::vector<bool> are_one_a_line(const std::vector<std::string>& names);
 // Whether a column of this name may be missing in an object, and is then empty: the knowledge of a dialogue.
 bool may_be_missing(std::string_view name);

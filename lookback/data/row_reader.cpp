@@ -15,22 +15,30 @@
 #include "lookback/data/json_line.h"
 #include "lookback/data/squad_file.h"
 #include "lookback/data/stories.h"
+#include "lookback/data/tagged_file.h"
 
 namespace lookback::data {
 namespace {
 
-enum class Shape { lines, tabs, csv, json, squad, babi, label_first, dialogues };
+enum class Shape { lines, tabs, csv, json, squad, babi, label_first, dialogues, tagged };
 
 Shape shape_of(const StringList& files, size_t columns, const TableOptions& options) {
   if (options.layout == "label_first") return Shape::label_first;
   if (options.layout == "dialogues") return Shape::dialogues;
   if (options.layout == "babi") return Shape::babi;
+  if (TaggedFile::is_layout(options.layout)) return Shape::tagged;
   if (files.size() == columns && columns > 1) return Shape::lines;
   if (has_ending(files[0], ".csv")) return Shape::csv;
   if (has_ending(files[0], ".jsonl")) return Shape::json;
   if (has_ending(files[0], ".json")) return Shape::squad;
   return columns == 1 && options.columns.empty() && !has_ending(files[0], ".tsv") ? Shape::lines : Shape::tabs;
 }
+
+bool has_dialogues(std::string_view layout) {
+  return layout == "dialogues" || layout == "restore" || layout == "turns";
+}
+
+bool has_two_files(std::string_view layout) { return layout == "turns" || layout == "slots"; }
 
 // A number in [0, 1) that is the same for equal rows.
 double hash_of(const StringList& cells) {
@@ -74,6 +82,7 @@ struct RowReader::Part {
   std::vector<std::string StoryLines::Question::*> members = {};
   std::unique_ptr<DialogueFile> dialogues = {};
   std::vector<std::string DialogueFile::Row::*> cells_of_reply = {};  // of each column
+  std::unique_ptr<TaggedFile> tagged = {};
 
   Part(const StringList& names_of_files, const StringList& names, const TableOptions& options,
        const std::shared_ptr<const DialogueHashes>& without)
@@ -90,6 +99,8 @@ struct RowReader::Part {
       dialogues = std::make_unique<DialogueFile>(readers[0], tallies[0], files[0], without);
       for (const std::string& w : wanted) cells_of_reply.push_back(cell_of_reply(w));
     }
+    if (shape == Shape::tagged)
+      tagged = std::make_unique<TaggedFile>(options.layout, readers, tallies, columns, without);
     if (shape == Shape::squad) read_questions(wanted);
     if (shape == Shape::babi) find_members(wanted);
     if (shape == Shape::csv || shape == Shape::tabs) find_places(wanted, shape == Shape::tabs && columns.empty());
@@ -179,6 +190,7 @@ struct RowReader::Part {
     row.cells.clear();
     row.lines.resize(files.size());
     if (shape == Shape::dialogues) return read_reply(row);
+    if (shape == Shape::tagged) return read_tagged(row);
     if (shape == Shape::squad) {
       if (next_question == questions.size()) return false;
       row.cells = questions[next_question++];
@@ -218,6 +230,17 @@ struct RowReader::Part {
     for (size_t c = 0; c < row.cells.size(); ++c) row.cells[c] = found.*cells_of_reply[c];
     return true;
   }
+
+  bool read_tagged(Row& row) {
+    TaggedFile::Row found;
+    if (!tagged->next(found)) return false;
+    row.lines.assign(files.size(), found.line), row.dialogue = found.dialogue;
+    row.problem = std::move(found.problem), row.column = found.file;
+    row.cells = {std::move(found.members), std::move(found.tags)};
+    return true;
+  }
+
+  int64_t passed_over() const { return dialogues ? dialogues->passed_over() : tagged ? tagged->passed_over() : 0; }
 
   void set_missing(Row& row, size_t column) {
     row.problem = "a column is missing", row.column = column;
@@ -288,7 +311,11 @@ RowReader::RowReader(RowSource source, StringList names, const TableOptions& opt
   check<ConfigError>(!label_first || (names_.size() == 2 && options_.columns.empty()),
                      "data.layout = 'label_first' is for two columns, and goes with no data.columns");
   const bool dialogues = options_.layout == "dialogues";
-  check<ConfigError>(!source_.without || dialogues, "only of data.layout = 'dialogues' are dialogues passed over");
+  check<ConfigError>(!source_.without || has_dialogues(options_.layout),
+                     "only of data.layout = 'dialogues', 'restore' and 'turns' are dialogues passed over");
+  const bool tagged = TaggedFile::is_layout(options_.layout);
+  check<ConfigError>(!tagged || (names_.size() == 2 && names_[1] == "tags"), "data.layout = '", options_.layout,
+                     "' is of tokens or texts with tags (task label)");
   for (const std::string& w : options_.columns.empty() ? names_ : options_.columns)
     check<ConfigError>(!dialogues || cell_of_reply(w), "data.layout = 'dialogues' has no column '", w,
                        "', but history, knowledge and reply; data.columns says which of them the columns ",
@@ -296,6 +323,11 @@ RowReader::RowReader(RowSource source, StringList names, const TableOptions& opt
   for (const StringList& files : source_.parts) {
     check<ConfigError>(!dialogues || files.size() == 1,
                        "data.layout = 'dialogues' is of one file with all columns; got ", files.size(), " files");
+    const size_t expected = has_two_files(options_.layout) ? 2 : 1;
+    check<ConfigError>(
+        !tagged || files.size() == expected, "data.layout = '", options_.layout, "' is of ",
+        expected == 1 ? "one file with all columns" : "two files, of turns and of their labels or values", "; got ",
+        files.size(), " files");
     check<ConfigError>(options_.layout != "babi" || files.size() == 1,
                        "data.layout = 'babi' is of one file with all columns; got ", files.size(), " files");
     check<ConfigError>(!label_first || files.size() == 1,
@@ -339,11 +371,12 @@ void RowReader::close_part() {
   }
   for (const LineTally& t : p.tallies) t.check_share(options_.max_bad);
   for (size_t f = 1; f < p.files.size(); ++f)
-    check<FormatError>(p.readers[f].number() == p.readers[0].number() || options_.unequal == "truncate", p.files[0],
-                       " has ", p.readers[0].number(), " lines, ", p.files[f], " has ", p.readers[f].number(),
-                       ": each line needs its partner (or set unequal = \"truncate\" to read the shorter length)");
-  unpaired_ += most - least;
-  if (p.dialogues) passed_over_ += p.dialogues->passed_over();
+    check<FormatError>(
+        p.readers[f].number() == p.readers[0].number() || options_.unequal == "truncate" || options_.layout == "slots",
+        p.files[0], " has ", p.readers[0].number(), " lines, ", p.files[f], " has ", p.readers[f].number(),
+        ": each line needs its partner (or set unequal = \"truncate\" to read the shorter length)");
+  if (options_.layout != "slots") unpaired_ += most - least;
+  passed_over_ += p.passed_over();
   part_.reset();
 }
 
@@ -351,13 +384,11 @@ bool RowReader::wanted(const Row& row) const {
   if (source_.from <= 0 && source_.to >= 1) return true;
   if (!row.problem.empty()) return source_.to >= 1;
   const double hash =
-      options_.layout == "dialogues" ? static_cast<double>(row.dialogue >> 12) * 0x1p-52 : hash_of(row.cells);
+      has_dialogues(options_.layout) ? static_cast<double>(row.dialogue >> 12) * 0x1p-52 : hash_of(row.cells);
   return source_.from <= hash && hash < source_.to;
 }
 
-int64_t RowReader::dialogues_passed_over() const {
-  return passed_over_ + (part_ && part_->dialogues ? part_->dialogues->passed_over() : 0);
-}
+int64_t RowReader::dialogues_passed_over() const { return passed_over_ + (part_ ? part_->passed_over() : 0); }
 
 std::string RowReader::where(const Row& row, size_t column) const {
   const StringList& files = source_.parts[row.part];

@@ -30,8 +30,15 @@ struct TableOptions {
       "columns; or label_first: of two columns the last one is the first word of a line, and the other one the rest; "
       "where words begin with __label__, all that do so, with commas between; or babi: stories with questions, one "
       "sentence a line (task answer, model.kind = 'story'); or dialogues: of bAbI, DSTC2 or DailyDialog, a row of "
-      "history, knowledge and reply for each reply (task chat)")
-        .choices({"columns", "label_first", "babi", "dialogues"});
+      "history, knowledge and reply for each reply (task chat); or, for task label, conll: a token a line in columns "
+      "with its tag, the first and the last one unless data.columns says which numbers; conllu: the same of CoNLL-U, "
+      "its "
+      "form and its universal tag; tagged: word/tag; restore: plain text, whose case and marks become tags; turns: two "
+      "files, turns that each end with __eou__ and a label for each; slots: two files, dialogues of bAbI and "
+      "knowledge, "
+      "whose values become tags of the user's turns")
+        .choices(
+            {"columns", "label_first", "babi", "dialogues", "conll", "conllu", "tagged", "restore", "turns", "slots"});
     v("max_length", max_length, "examples with more tokens than this in a column are left out; 0 keeps all")
         .range(0, 1e9);
     v("max_ratio", max_ratio,
@@ -51,15 +58,15 @@ struct TableOptions {
 // Where the rows of a table stand: parts, read one after the other. A part is one file for each column, line k of them
 // belonging together, or one file with all columns: .csv with names in line 1 (RFC 4180), .jsonl with one object a
 // line, .json of SQuAD (squad_file.h), anything else with tabs or, if the options' layout says so, a label first,
-// stories (stories.h) or dialogues (dialogue_file.h). Files are plain or .gz. In a file of SQuAD the number of a
-// question stands for that of a line.
+// stories (stories.h), dialogues (dialogue_file.h) or tagged sequences (tagged_file.h). Files are plain or .gz. In a
+// file of SQuAD the number of a question stands for that of a line.
 struct RowSource {
   std::vector<StringList> parts;
   // Of all rows those whose hash falls into [from, to), so that a file can be split in parts that share no row: equal
   // rows fall alike. Lines that are no row belong to the share that ends at 1.
   // All rows of a dialogue fall as its turns do.
   double from = 0, to = 1;
-  // Of layout "dialogues": those that are passed over, see seen_dialogues.h.
+  // Of layouts "dialogues", "restore" and "turns": those that are passed over, see seen_dialogues.h.
   std::shared_ptr<const std::unordered_set<uint64_t>> without = {};
 };
 
@@ -71,7 +78,7 @@ class RowReader {
     size_t column = 0;    // where the problem is, as far as one knows
     size_t part = 0;
     std::vector<int64_t> lines;  // number of the line, from 1, in each file of the part
-    uint64_t dialogue = 0;       // of layout "dialogues", what is the same for all rows of one, see seen_dialogues.h
+    uint64_t dialogue = 0;       // of these layouts, what is the same for all rows of one dialogue
   };
 
   // `names`: those of the columns. Throws ConfigError for a part with a number of files, or options with a number of

@@ -33,6 +33,14 @@ char32_t codepoint(std::string_view character) {
   return static_cast<char32_t>(c);
 }
 
+std::string uppercased(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const std::string_view c : codepoints(text))
+    append(out, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(codepoint(c)))));
+  return out;
+}
+
 std::string lowercased(std::string_view text) {
   std::string out;
   out.reserve(text.size());

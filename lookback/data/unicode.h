@@ -12,6 +12,7 @@ void check_utf8(std::string_view text);
 
 // All of these take valid UTF-8.
 std::string lowercased(std::string_view text);  // one code point for one: the simple mapping
+std::string uppercased(std::string_view text);  // likewise
 std::string nfkc(std::string_view text);
 // SentencePiece's nmt_nfkc: control characters go, marks that show nothing (zero-width space, byte order mark, U+2581,
 // U+FFFD ...) become spaces, then NFKC, but for the full-width tilde, which stays.

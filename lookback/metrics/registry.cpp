@@ -1,6 +1,7 @@
 #include "lookback/metrics/registry.h"
 
 #include "lookback/base/error.h"
+#include "lookback/metrics/tags.h"
 
 namespace lookback::metrics {
 namespace {
@@ -15,6 +16,7 @@ struct MetricEntry {
   const char* name;
   std::unique_ptr<CorpusMetric> (*make)(const MetricOptions&);
   bool over_labels = false;
+  bool over_tags = false;  // labels that stand on a line with blanks between
 };
 constexpr MetricEntry kMetrics[] = {
     {"bleu", [](const MetricOptions& o) { return make_bleu(o.bleu); }},
@@ -35,6 +37,13 @@ constexpr MetricEntry kMetrics[] = {
     {"macro_f1", [](const MetricOptions& o) { return make_macro_f1(o.label); }, true},
     {"micro_f1", [](const MetricOptions& o) { return make_micro_f1(o.label); }, true},
     {"mcc", [](const MetricOptions& o) { return make_mcc(o.label); }, true},
+    {"span_f1", [](const MetricOptions&) { return make_span_f1(); }},
+    {"span_precision", [](const MetricOptions&) { return make_span_precision(); }},
+    {"span_recall", [](const MetricOptions&) { return make_span_recall(); }},
+    {"tag_accuracy", [](const MetricOptions&) { return make_tag_accuracy(); }},
+    {"tag_macro_f1", [](const MetricOptions& o) { return make_tag_macro_f1(o.label); }, false, true},
+    {"capital_f1", [](const MetricOptions&) { return make_capital_f1(); }},
+    {"mark_f1", [](const MetricOptions&) { return make_mark_f1(); }},
 };
 
 const MetricEntry& entry_of(std::string_view name) {
@@ -68,7 +77,14 @@ std::unique_ptr<CorpusMetric> make_metric(std::string_view name, const MetricOpt
 }
 
 void learn_lines(std::string_view name, const Lines& lines, MetricOptions& options) {
-  if (entry_of(name).over_labels) collect_labels(lines, options.label);
+  const MetricEntry& entry = entry_of(name);
+  if (entry.over_labels) collect_labels(lines, options.label);
+  if (!entry.over_tags) return;
+  for (const std::string& line : lines) try {
+      for (std::string& tag : tags_of_line(line)) options.label.labels.insert(std::move(tag));
+    } catch (const FormatError&) {  // named with its line when it is to be scored
+      continue;
+    }
 }
 
 }  // namespace lookback::metrics

@@ -34,7 +34,8 @@ struct MetricOptions {
 };
 
 // "bleu", "chrf", "chrf++", "ter", "wer", "cer", "accuracy", "word_error_rate", "symbol_error_rate", "rouge1",
-// "rouge2", "rougel", "rougelsum", "exact_match", "f1", "macro_f1", "micro_f1", "mcc".
+// "rouge2", "rougel", "rougelsum", "exact_match", "f1", "macro_f1", "micro_f1", "mcc", "span_f1", "span_precision",
+// "span_recall", "tag_accuracy", "tag_macro_f1", "capital_f1", "mark_f1".
 std::vector<std::string> metric_names();
 
 // "chrf++" is chrf with word_order 2, whatever options.chrf.word_order says.

@@ -35,6 +35,7 @@ bool holds_all_columns(const std::string& file) {
 
 // Whether each file has all columns, and not one of them.
 bool are_tables(const StringList& names, const StringList& columns, const data::TableOptions& options) {
+  if (options.layout == "turns" || options.layout == "slots") return false;  // files of turns, and of labels or values
   return columns.size() == 1 || !options.columns.empty() || options.layout != "columns" ||
          std::ranges::all_of(names, holds_all_columns);
 }

@@ -36,6 +36,12 @@ std::string input_format(const std::string& format, const std::string& file, con
   return format;
 }
 
+std::string columns_format(const std::string& format, const std::string& file) {
+  for (const char* const name : {"conll", "conllu"})
+    if (format == name || (format == "auto" && data::has_ending(file, std::string(".") + name))) return name;
+  return "";
+}
+
 Input parse_input(std::string line, std::string_view format, const InputFields& fields) {
   Input out;
   if (format == "lines") {

@@ -15,6 +15,10 @@ using InputFields = std::vector<InputField>;
 // plainest that holds all. Throws ConfigError for lines where an input has several fields.
 std::string input_format(const std::string& format, const std::string& file, const InputFields& fields);
 
+// Whether the file holds columns instead, see TaskModel::predict_columns: "conll" or "conllu", by the format or, for
+// "auto", by the file's ending; else "".
+std::string columns_format(const std::string& format, const std::string& file);
+
 // The input that a line is. Throws FormatError, without saying where.
 Input parse_input(std::string line, std::string_view format, const InputFields& fields);
 

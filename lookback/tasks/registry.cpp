@@ -7,6 +7,7 @@
 #include "lookback/tasks/chat.h"
 #include "lookback/tasks/classify.h"
 #include "lookback/tasks/forecast.h"
+#include "lookback/tasks/label.h"
 #include "lookback/tasks/language_model.h"
 #include "lookback/tasks/summarise.h"
 #include "lookback/tasks/task.h"
@@ -32,9 +33,14 @@ void check_is_model(const std::string& folder) {
 
 }  // namespace
 
+void TaskModel::predict_columns(LineReader&, const ColumnsInput&, const PredictOptions&,
+                                const std::function<void(std::string_view)>&) const {
+  throw ConfigError(str_cat("predict: a model of task ", task(), " does not tag tokens in columns"));
+}
+
 // Every task there is.
 std::span<const TaskKind> task_kinds() {
-  static const TaskKind kTasks[] = {translate_kind(), summarise_kind(), transduce_kind(), classify_kind(),
+  static const TaskKind kTasks[] = {translate_kind(), summarise_kind(), transduce_kind(), classify_kind(), label_kind(),
                                     answer_kind(),    chat_kind(),      forecast_kind(),  language_model_kind(),
                                     transcribe_kind()};
   return kTasks;

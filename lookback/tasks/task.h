@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lookback/base/fields.h"
+#include "lookback/base/line_reader.h"
 #include "lookback/base/log.h"
 #include "lookback/io/json.h"
 #include "lookback/metrics/significance.h"
@@ -102,6 +103,13 @@ struct Input {
   }
 };
 
+// Tokens in columns, one a line and a blank line between sentences (CoNLL).
+struct ColumnsInput {
+  std::string name;        // of the file, for messages
+  bool universal = false;  // whether it is CoNLL-U
+  int64_t column = 0;      // where the tokens stand, from 1; 0: where the model's training data had them
+};
+
 // One output for one input.
 struct Output {
   std::string text;
@@ -158,6 +166,10 @@ class TaskModel {
   // reads inputs one by one, FormatError, IoError.
   virtual std::string predict_table(const std::string& file, std::string_view format,
                                     const PredictOptions& options) const = 0;
+  // Every line of a file as it is, those of tokens with a column more: the token's tag. Throws ConfigError for a model
+  // that tags no tokens, FormatError for columns that are none, IoError.
+  virtual void predict_columns(LineReader& file, const ColumnsInput& what, const PredictOptions& options,
+                               const std::function<void(std::string_view)>& emit) const;
   // A text from its beginning. The model has to outlive it. Throws ConfigError for a task that writes no running text
   // (TaskKind::streams_text), and for options that give more than one output.
   virtual std::unique_ptr<TextStream> stream(const PredictOptions& options) const = 0;

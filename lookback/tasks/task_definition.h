@@ -30,6 +30,7 @@
 //                            a task whose input is a whole table: predict_table(networks, file, format, options),
 //                            explain_table(networks, file, series, options), backtest(networks, folder, what, train,
 //                            options)
+//                            a task that tags tokens: predict_columns(networks, file, what, options, emit)
 //                            a task that writes running text: stream(networks, options)
 //                            a task that hears sound as it comes: listen(networks, file, options, emit)
 //   tables()                 what evaluate's table can go by: "label"
@@ -253,6 +254,10 @@ constexpr bool reads_tables = requires {
   &T::predict_table;
 };
 template <class T>
+constexpr bool reads_columns = requires {
+  &T::predict_columns;
+};
+template <class T>
 constexpr bool streams_text = requires {
   &T::stream;
 };
@@ -299,6 +304,13 @@ class ModelOf final : public TaskModel {
     check_quietly(options);
     if constexpr (reads_tables<T>) return T::predict_table(networks_, file, format, own(options));
     throw ConfigError(str_cat("a model of task ", T::kName, " reads inputs one by one"));
+  }
+
+  void predict_columns(LineReader& file, const ColumnsInput& what, const PredictOptions& options,
+                       const std::function<void(std::string_view)>& emit) const override {
+    check_quietly(options);
+    if constexpr (reads_columns<T>) return T::predict_columns(networks_, file, what, own(options), emit);
+    TaskModel::predict_columns(file, what, options, emit);
   }
 
   std::unique_ptr<TextStream> stream(const PredictOptions& options) const override {
