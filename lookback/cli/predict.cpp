@@ -279,10 +279,13 @@ void predict_table(const PredictFlags& flags, const PredictionFlags::Loaded& loa
 
 // One recording, its words written as they are heard.
 void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded) {
-  for (const auto& [flag, is_set] :
-       {std::pair("--in-format", flags.in_format != "auto"), {"--columns", !flags.columns.empty()},
-        {"--field", !flags.field.empty()}, {"--prefix", !flags.prefix.empty()}, {"--score", !flags.score.empty()},
-        {"--session", !flags.session.empty()}, {"--format", flags.format != "auto" && flags.format != "text"}})
+  for (const auto& [flag, is_set] : {std::pair("--in-format", flags.in_format != "auto"),
+                                     {"--columns", !flags.columns.empty()},
+                                     {"--field", !flags.field.empty()},
+                                     {"--prefix", !flags.prefix.empty()},
+                                     {"--score", !flags.score.empty()},
+                                     {"--session", !flags.session.empty()},
+                                     {"--format", flags.format != "auto" && flags.format != "text"}})
     check<ConfigError>(!is_set, "predict: ", flag, " does not go with --stream of a recording");
   Output output(flags.out);
   loaded.model->listen(flags.in, *loaded.options, [&](std::string_view piece) { output.write(piece); });

@@ -225,8 +225,8 @@ Seq2SeqLoss Seq2Seq::loss(const Seq2SeqBatch& batch, const ObjectiveOptions& obj
 
 Seq2SeqLoss Seq2Seq::loss(const Encoded& encoded, const Sentences& target, const ObjectiveOptions& objective,
                           double scale, Noise* noise) const {
-  check(options_.features > 0 && std::ssize(target) == encoded.memory.shape.sequences(), target.size(),
-        " targets for ", encoded.memory.shape.sequences(), " sources");
+  check(options_.features > 0 && std::ssize(target) == encoded.memory.shape.sequences(), target.size(), " targets for ",
+        encoded.memory.shape.sequences(), " sources");
   check_ids(target, vocabularies_.target, "target");
   return loss_of(encoded, target, {}, objective, scale, noise);
 }

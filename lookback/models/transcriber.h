@@ -26,7 +26,8 @@ struct TranscriberOptions {
   void fields(FieldVisitor& v) {
     v("kind", kind,
       "what writes the text: attention, a decoder that attends to the sound; ctc, the encoder alone, one token or none "
-      "at each of its rows (the decoder's options then have no effect and have to stay as they are); joint, both, whose "
+      "at each of its rows (the decoder's options then have no effect and have to stay as they are); joint, both, "
+      "whose "
       "scores are added")
         .choices({"joint", "attention", "ctc"});
     seq2seq.fields(v);

@@ -46,8 +46,7 @@ Spoken spoken(int64_t count, uint64_t seed) {
     for (uint64_t n = rng.below(4); n > 0; --n) {
       text.push_back(static_cast<int32_t>(4 + rng.below(kVocabulary - 4)));
       for (uint64_t t = 4 + rng.below(4); t > 0; --t)
-        for (int64_t f = 0; f < kWidth; ++f)
-          x.push_back((text.back() - 4 == f ? 1.0F : 0.0F) + 0.1F * rng.uniform());
+        for (int64_t f = 0; f < kWidth; ++f) x.push_back((text.back() - 4 == f ? 1.0F : 0.0F) + 0.1F * rng.uniform());
     }
     for (int64_t f = 0; f < 2 * kWidth; ++f) x.push_back(0.1F * rng.uniform());
     const auto T = std::ssize(x) / kWidth;
@@ -123,8 +122,8 @@ TEST(Transcriber, LearnsToWriteWhatItHears) {
     }
     const Spoken unseen = spoken(20, 7);
     const Heard heard = model.hear(unseen.rows);
-    const auto found = decode::search(*model.decoder(heard, std::string(kind) == "attention" ? 0 : 1),
-                                      infos_of(heard), {.beam = 3});
+    const auto found =
+        decode::search(*model.decoder(heard, std::string(kind) == "attention" ? 0 : 1), infos_of(heard), {.beam = 3});
     int64_t right = 0;
     for (size_t k = 0; k < found.size(); ++k) right += found[k][0].tokens == unseen.texts[k];
     EXPECT_GE(right, 18) << kind;

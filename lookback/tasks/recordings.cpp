@@ -86,8 +86,8 @@ bool NamePattern::match(const std::string& file_name, Recording& out) const {
   if (!file_name.starts_with(between_.front()) || !file_name.ends_with(between_.back()) ||
       file_name.size() < between_.front().size() + between_.back().size())
     return false;
-  std::string rest = file_name.substr(
-      between_.front().size(), file_name.size() - between_.front().size() - between_.back().size());
+  std::string rest =
+      file_name.substr(between_.front().size(), file_name.size() - between_.front().size() - between_.back().size());
   // Parts before the text are cut from the left and those behind it from the right: the text has what is left.
   std::vector<std::string> values(names_.size());
   const auto text = static_cast<size_t>(std::ranges::find(names_, "text") - names_.begin());
@@ -134,9 +134,8 @@ void RecordingData::validate() const {
   }
   const NamePattern names(pattern);
   check<ConfigError>(columns.empty(), "data.columns are of lists, and data.pattern reads names");
-  for (const auto& [key, conditions] : {std::pair("data.train_where", train_where),
-                                        {"data.valid_where", valid_where},
-                                        {"data.test_where", test_where}})
+  for (const auto& [key, conditions] :
+       {std::pair("data.train_where", train_where), {"data.valid_where", valid_where}, {"data.test_where", test_where}})
     for (const std::string& c : conditions) condition_of(c, key);
   if (!hold_out.empty()) condition_of(hold_out, "data.hold_out");
 }
@@ -146,7 +145,7 @@ std::vector<Recording> RecordingData::recordings_of(const StringList& names, con
   std::vector<Recording> out;
   const auto leave_out = [&](const std::string& why, const std::string& where) {
     const auto at = std::ranges::find(report.left_out, why, [](const auto& l) { return l.first; });
-    at == report.left_out.end() ? report.left_out.emplace_back(why, 1) : *at = {why, at->second + 1};
+    at == report.left_out.end() ? report.left_out.emplace_back(why, 1) : * at = {why, at->second + 1};
     if (report.examples.size() < 5) report.examples.push_back(where + ": " + why);
   };
   if (!pattern.empty()) {
@@ -193,8 +192,11 @@ std::vector<Recording> RecordingData::recordings(Split split, const std::string&
   const auto valid_share = percent_share(valid, "data.valid");
   const bool own_files = split == Split::valid ? !valid.empty() && !valid_share : split == Split::test && !test.empty();
   const StringList& names = !own_files ? train : split == Split::valid ? valid : test;
-  std::vector<Recording> out =
-      recordings_of(names, !own_files ? "data.train" : split == Split::valid ? "data.valid" : "data.test", root, report);
+  std::vector<Recording> out = recordings_of(names,
+                                             !own_files              ? "data.train"
+                                             : split == Split::valid ? "data.valid"
+                                                                     : "data.test",
+                                             root, report);
   const auto [where, key] = split == Split::train   ? std::pair(train_where, "data.train_where")
                             : split == Split::valid ? std::pair(valid_where, "data.valid_where")
                                                     : std::pair(test_where, "data.test_where");

@@ -40,9 +40,9 @@ void TaskModel::predict_columns(LineReader&, const ColumnsInput&, const PredictO
 
 // Every task there is.
 std::span<const TaskKind> task_kinds() {
-  static const TaskKind kTasks[] = {translate_kind(), summarise_kind(), transduce_kind(), classify_kind(), label_kind(),
-                                    answer_kind(),    chat_kind(),      forecast_kind(),  language_model_kind(),
-                                    transcribe_kind()};
+  static const TaskKind kTasks[] = {translate_kind(),      summarise_kind(), transduce_kind(), classify_kind(),
+                                    label_kind(),          answer_kind(),    chat_kind(),      forecast_kind(),
+                                    language_model_kind(), transcribe_kind()};
   return kTasks;
 }
 

@@ -228,8 +228,8 @@ struct ExportOptions {
 struct TaskKind {
   const char* name;  // "translate"
   const char* summary;
-  bool reads_tables;  // whether its input is a table as a whole
-  bool streams_text;  // whether it has TaskModel::stream
+  bool reads_tables;   // whether its input is a table as a whole
+  bool streams_text;   // whether it has TaskModel::stream
   bool streams_sound;  // whether it has TaskModel::listen
   std::vector<InputField> (*input_fields)();
   std::unique_ptr<Task> (*make)();

@@ -99,7 +99,7 @@ SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport repo
   std::vector<Read> read = read_all(recordings, *hearing.extractor);
   const auto leave_out = [&](const std::string& why, const std::string& example) {
     const auto at = std::ranges::find(report_.left_out, why, [](const auto& l) { return l.first; });
-    at == report_.left_out.end() ? report_.left_out.emplace_back(why, 1) : *at = {why, at->second + 1};
+    at == report_.left_out.end() ? report_.left_out.emplace_back(why, 1) : * at = {why, at->second + 1};
     if (report_.examples.size() < 5) report_.examples.push_back(example);
   };
   int64_t frames = 0, tokens = 0;
@@ -114,7 +114,8 @@ SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport repo
     const Tensor rows = hearing.extractor->finished_rows(read[k].rows, hearing.statistics.get());
     read[k].rows = Tensor();
     std::string why;
-    if (rows.dim(0) == 0) why = "the recording is shorter than one frame";
+    if (rows.dim(0) == 0)
+      why = "the recording is shorter than one frame";
     else if (options.max_seconds > 0 && seconds_of(rows.dim(0), hearing.options()) > options.max_seconds)
       why = "the recording is too long";
     else if (options.max_length > 0 && std::ssize(target) > options.max_length)
@@ -166,11 +167,11 @@ SoundTable::Batch SoundTable::batch(std::vector<int64_t> index, uint64_t seed, i
 void Transcribe::Network::check_ensemble(const Network& other, const std::string& folder,
                                          const std::string& other_folder) const {
   const auto text_of = [](sound::FeatureOptions f) { return io::write_json_fields(fields_of(f)); };
-  check<FormatError>(tokenizer->bytes() == other.tokenizer->bytes() &&
-                         text_of(config.features) == text_of(other.config.features) &&
-                         model->shortening() == other.model->shortening(),
-                     other_folder, ": its tokenizer, its features or how much its encoder shortens them are not those of ",
-                     folder, "; an ensemble needs the same");
+  check<FormatError>(
+      tokenizer->bytes() == other.tokenizer->bytes() && text_of(config.features) == text_of(other.config.features) &&
+          model->shortening() == other.model->shortening(),
+      other_folder, ": its tokenizer, its features or how much its encoder shortens them are not those of ", folder,
+      "; an ensemble needs the same");
 }
 
 StringList Transcribe::Network::save(const std::string& folder) const {
@@ -192,8 +193,7 @@ Transcribe::Network Transcribe::Network::open(const io::ModelFolder& folder) {
       numbers.push_back(*x);
     }
     if (!numbers.empty())
-      out.hearing.statistics =
-          std::make_shared<sound::FeatureStatistics>(sound::FeatureStatistics::of_values(numbers));
+      out.hearing.statistics = std::make_shared<sound::FeatureStatistics>(sound::FeatureStatistics::of_values(numbers));
     out.hearing.extractor->finished_rows(Tensor::zeros({0, out.hearing.extractor->row_width()}),
                                          out.hearing.statistics.get());
     out.model = std::make_unique<Transcriber>(out.config.model, out.hearing.extractor->width(), out.config.vocabulary,
@@ -237,8 +237,8 @@ void Transcribe::score_outputs(const Network& network, const Recipe& recipe, con
 void Transcribe::validate(const Recipe& recipe) {
   recipe.decode.validate();
   check<ConfigError>(recipe.tokenizer.joint, "tokenizer.joint = false is for tasks of two texts; there is one here");
-  check<ConfigError>(recipe.loss.ctc == TranscriberObjective().ctc || recipe.model.kind == "joint", "loss.ctc = ",
-                     recipe.loss.ctc, " is of model.kind = 'joint'; this is '", recipe.model.kind, "'");
+  check<ConfigError>(recipe.loss.ctc == TranscriberObjective().ctc || recipe.model.kind == "joint",
+                     "loss.ctc = ", recipe.loss.ctc, " is of model.kind = 'joint'; this is '", recipe.model.kind, "'");
   check<ConfigError>(recipe.valid.metric == "none" || recipe.valid.metric == "wer" || recipe.valid.metric == "cer",
                      "valid.metric = '", recipe.valid.metric, "': recordings are scored by wer, cer or none");
   if (recipe.model.attends()) recipe.loss.check_with(recipe.model.seq2seq);
@@ -342,8 +342,8 @@ void Transcribe::check_options(Networks networks, const Options& options, const 
   options.search.validate();
   for (const Network* n : networks) {
     const std::string& kind = n->config.model.kind;
-    check<ConfigError>(kind == "joint" || options.ctc_weight == (kind == "ctc" ? 1 : 0), "ctc_weight = ",
-                       options.ctc_weight, ": this model's kind is '", kind, "'");
+    check<ConfigError>(kind == "joint" || options.ctc_weight == (kind == "ctc" ? 1 : 0),
+                       "ctc_weight = ", options.ctc_weight, ": this model's kind is '", kind, "'");
   }
   options.check_precision(log);
 }
@@ -366,8 +366,7 @@ EvaluationReport Transcribe::evaluate(Networks networks, const io::ModelFolder& 
   }
   const auto found = predict(networks, inputs, options, TaskModel::Detail::text_only);
   for (size_t k = 0; k < found.size(); ++k)
-    if (!found[k].warnings.empty())
-      throw FormatError(recordings[k].where + ": " + found[k].warnings[0].second);
+    if (!found[k].warnings.empty()) throw FormatError(recordings[k].where + ": " + found[k].warnings[0].second);
   const metrics::Lines hypotheses = texts_of(found);
   EvaluationReport out{.lines = scored({"wer", "cer"}, hypotheses, references, what.resamples)};
   std::vector<metrics::LineAlignment> lines;

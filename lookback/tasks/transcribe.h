@@ -40,7 +40,8 @@ class SoundTable {
     Sentences targets;
   };
   // Reads all of them. Those that cannot be read, are silent, too long or say nothing are left out and counted; with
-  // data.damaged = "stop" the first that cannot be read is a FormatError. `tokenizer` has to outlive it. Recordings are read on as many threads as there are.
+  // data.damaged = "stop" the first that cannot be read is a FormatError. `tokenizer` has to outlive it. Recordings are
+  // read on as many threads as there are.
   SoundTable(std::vector<Recording> recordings, data::TableReport report, const RecordingData& options,
              const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment);
 
@@ -168,9 +169,7 @@ struct Transcribe {
   static std::vector<train::ScoreKind> output_scores(const Recipe& recipe);
   static void score_outputs(const Network& network, const Recipe& recipe, const Data& valid, train::Validation& out);
   static StringList free_options() { return {"model.encoder.checkpoint"}; }
-  static StringList free_data_options() {
-    return {"data.train", "data.valid", "data.test", "valid.batch"};
-  }
+  static StringList free_data_options() { return {"data.train", "data.valid", "data.test", "valid.batch"}; }
 
   static void validate(const Recipe& recipe);
   static void validate_data(const Recipe& recipe) { recipe.data.validate(); }

@@ -66,8 +66,7 @@ std::vector<BaselineScores> Transcribe::all_baselines(const Recipe& recipe, cons
     if (split == Split::test && !recipe.data.has_test()) continue;
     const Data set = open(recipe, network, split, root);
     metrics::Lines references, constant, warped(static_cast<size_t>(set.size()));
-    for (int64_t k = 0; k < set.size(); ++k)
-      references.push_back(set.recording(k).text), constant.push_back(frequent);
+    for (int64_t k = 0; k < set.size(); ++k) references.push_back(set.recording(k).text), constant.push_back(frequent);
     out.push_back({"the most frequent text", name, scored({"wer", "cer"}, constant, references)});
     if (train.report().tokens[0].second > kMostRows * train.size()) {
       log(Severity::info, "recordings are too long to be compared as wholes: no nearest one");

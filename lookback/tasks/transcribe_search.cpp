@@ -70,8 +70,8 @@ std::vector<HeardText> search_rows(Networks networks, std::span<const Tensor* co
     const Ragged& memory = heard[0].encoded.memory.shape;
     const std::vector<int32_t> ranks = memory.rank_of_sequence();
     for (size_t k = 0; k < batch.size(); ++k)
-      infos.push_back({.source_length = memory.memory().length(ranks[k]), .prefix = {},
-                       .key = static_cast<uint64_t>(batch[k])});
+      infos.push_back(
+          {.source_length = memory.memory().length(ranks[k]), .prefix = {}, .key = static_cast<uint64_t>(batch[k])});
     auto found = decode::search(*decoder, infos, options.search);
     for (size_t k = 0; k < batch.size(); ++k) {
       HeardText& text = out[static_cast<size_t>(batch[k])];
@@ -110,9 +110,9 @@ std::string cut_into_pieces(const Transcribe::Network& network, const Input& inp
       return "";
     }
     for (const sound::Span& span : sound::speech_spans(samples, wave.rate, {.longest = options.longest}))
-      out.push_back({number, static_cast<double>(span.begin) / rate,
-                     hearing.rows(samples.subspan(static_cast<size_t>(span.begin),
-                                                  static_cast<size_t>(span.end - span.begin)))});
+      out.push_back(
+          {number, static_cast<double>(span.begin) / rate,
+           hearing.rows(samples.subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.end - span.begin)))});
     return "";
   } catch (const FormatError& e) {
     return e.what();
@@ -144,8 +144,10 @@ std::vector<TimedWord> words_of(const Transcribe::Network& network, const HeardT
     const double from = begin + static_cast<double>(heard.rows[k].first) * row,
                  to = begin + static_cast<double>(heard.rows[k].second + 1) * row;
     const bool space = !so_far.empty() && so_far.back() == ' ';
-    if (words.size() > out.size()) out.push_back({.text = words.back(), .begin = from, .end = to});
-    else if (!space) out.back().text = words.back(), out.back().end = std::max(out.back().end, to);
+    if (words.size() > out.size())
+      out.push_back({.text = words.back(), .begin = from, .end = to});
+    else if (!space)
+      out.back().text = words.back(), out.back().end = std::max(out.back().end, to);
   }
   return out;
 }
@@ -232,7 +234,8 @@ Tensor spectrogram_of(const Transcribe::Network& network, const std::string& pat
   std::vector<float> sorted(out.span<float>().begin(), out.span<float>().end());
   if (sorted.empty()) return {};
   std::ranges::sort(sorted);
-  const float low = sorted[sorted.size() / 20], high = std::max(sorted[sorted.size() - 1 - sorted.size() / 100], low + 1);
+  const float low = sorted[sorted.size() / 20],
+              high = std::max(sorted[sorted.size() - 1 - sorted.size() / 100], low + 1);
   for (float& x : out.span<float>()) x = std::clamp((x - low) / (high - low), 0.0F, 1.0F);
   return out;
 }

@@ -1,10 +1,10 @@
 // Sound that is read as it comes, and its text as soon as it is known.
 #include <algorithm>
 
-#include "lookback/sound/audio_file.h"
-#include "lookback/sound/resample.h"
-#include "lookback/sound/features.h"
 #include "lookback/ops/precision.h"
+#include "lookback/sound/audio_file.h"
+#include "lookback/sound/features.h"
+#include "lookback/sound/resample.h"
 #include "lookback/tasks/transcribe.h"
 
 namespace lookback::tasks {
