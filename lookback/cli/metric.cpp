@@ -29,7 +29,7 @@ struct MetricFlags {
   void declare(Flags& v) {
     v.words("METRIC", names, 1,
             "bleu, chrf, chrf++, ter, wer, cer, accuracy, word_error_rate, symbol_error_rate, rouge1, rouge2, rougel, "
-            "rougelsum, exact_match, f1, macro_f1, micro_f1 or mcc");
+            "rougelsum, exact_match, f1, macro_f1, micro_f1, mcc, or of captions bleu1 to bleu4, rouge_l, cider_d");
     v("ref", ref, "FILE...", "the references, one per line, plain or .gz; several files for several references");
     v("in", in, "FILE", "what is scored, one segment per line; - is standard input");
     v("sentence", sentence, "", "one score for each line instead of one for all (BLEU with effective_order)");
@@ -50,6 +50,7 @@ struct MetricFlags {
 std::string group_of(const std::string& metric) {
   if (metric == "macro_f1" || metric == "micro_f1") return "label";
   if (metric == "word_error_rate" || metric == "symbol_error_rate") return "symbol";
+  if (metric == "rouge_l" || metric == "cider_d" || (metric.starts_with("bleu") && metric != "bleu")) return "caption";
   if (metric.starts_with("rouge")) return "rouge";
   return metric == "chrf++" ? "chrf" : metric;
 }

@@ -44,6 +44,14 @@ void check_input(const CorpusMetric& metric, const Lines& hypotheses, const Segm
 
 void CorpusMetric::check_line(std::string_view line) const { decode_utf8(line); }
 
+std::vector<Stats> CorpusMetric::segments(const Lines& hypotheses, const SegmentReferences& references) const {
+  std::vector<Stats> out(hypotheses.size());
+  parallel_for(static_cast<int64_t>(out.size()), 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) out[i] = segment(hypotheses[i], references.lines[i]);
+  });
+  return out;
+}
+
 SegmentReferences by_segment(const References& references) {
   check<FormatError>(!references.empty(), "no references to score against");
   const size_t n = references.front().size();
@@ -75,11 +83,7 @@ std::string signature_of(const CorpusMetric& metric, const SegmentReferences& re
 std::vector<Stats> segment_stats(const CorpusMetric& metric, const Lines& hypotheses,
                                  const SegmentReferences& references) {
   check_input(metric, hypotheses, references);
-  std::vector<Stats> out(hypotheses.size());
-  parallel_for(static_cast<int64_t>(out.size()), 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) out[i] = metric.segment(hypotheses[i], references.lines[i]);
-  });
-  return out;
+  return metric.segments(hypotheses, references);
 }
 
 Stats sum_stats(const std::vector<Stats>& segments) {

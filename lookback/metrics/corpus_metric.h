@@ -35,6 +35,9 @@ class CorpusMetric {
   virtual void check_line(std::string_view line) const;
   // Sums of one segment against one or more references. Throws FormatError as check_line does.
   virtual Stats segment(std::string_view hypothesis, std::span<const std::string> references) const = 0;
+  // The same of many, several at once. For a metric whose sums of one segment depend on the others it is another thing
+  // than segment() of each. As many hypotheses as references have lines, all of them checked.
+  virtual std::vector<Stats> segments(const Lines& hypotheses, const SegmentReferences& references) const;
   // The score of added sums, in percent where it is a share.
   virtual double score(const Stats& sum) const = 0;
   // What is printed behind the score; may be empty.

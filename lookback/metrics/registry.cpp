@@ -1,6 +1,8 @@
 #include "lookback/metrics/registry.h"
 
 #include "lookback/base/error.h"
+#include "lookback/metrics/caption_scores.h"
+#include "lookback/metrics/cider.h"
 #include "lookback/metrics/tags.h"
 
 namespace lookback::metrics {
@@ -44,6 +46,12 @@ constexpr MetricEntry kMetrics[] = {
     {"tag_macro_f1", [](const MetricOptions& o) { return make_tag_macro_f1(o.label); }, false, true},
     {"capital_f1", [](const MetricOptions&) { return make_capital_f1(); }},
     {"mark_f1", [](const MetricOptions&) { return make_mark_f1(); }},
+    {"bleu1", [](const MetricOptions& o) { return make_caption_bleu(1, o.caption); }},
+    {"bleu2", [](const MetricOptions& o) { return make_caption_bleu(2, o.caption); }},
+    {"bleu3", [](const MetricOptions& o) { return make_caption_bleu(3, o.caption); }},
+    {"bleu4", [](const MetricOptions& o) { return make_caption_bleu(4, o.caption); }},
+    {"rouge_l", [](const MetricOptions& o) { return make_caption_rouge_l(o.caption); }},
+    {"cider_d", [](const MetricOptions& o) { return make_cider_d(o.caption); }},
 };
 
 const MetricEntry& entry_of(std::string_view name) {
@@ -63,6 +71,7 @@ void MetricOptions::fields(FieldVisitor& v) {
   v("accuracy", accuracy);
   v("symbol", symbol);
   v("rouge", rouge);
+  v("caption", caption);
   v("label", label);
 }
 
