@@ -12,14 +12,14 @@ import pathlib
 import re
 import sys
 
-BELOW_TASKS = "base tensor autograd ops nn data io decode viz metrics sound models train"
+BELOW_TASKS = "base tensor autograd ops nn data io decode viz metrics sound picture models train"
 MAY_SEE = {layer: set(names.split()) for layer, names in {
     "base": "", "tensor": "base", "kernels": "base", "autograd": "base tensor",
     "ops": "base tensor kernels autograd", "nn": "base tensor autograd ops",
     "data": "base tensor", "io": "base tensor", "decode": "base tensor", "viz": "base tensor", "metrics": "base tensor",
-    "sound": "base tensor io",
+    "sound": "base tensor io", "picture": "base tensor io",
     "models": "base tensor autograd ops nn data decode", "train": "base tensor autograd ops nn data io",
-    "tasks": BELOW_TASKS, "bench": BELOW_TASKS + " tasks", "cli": "base io viz metrics sound tasks bench",
+    "tasks": BELOW_TASKS, "bench": BELOW_TASKS + " tasks", "cli": "base io viz metrics sound picture tasks bench",
 }.items()}
 README_LINES = 10
 NEVER_INSTALLED = {"kernels", "bench", "cli"}

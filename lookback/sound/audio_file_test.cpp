@@ -13,7 +13,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/io/temp_folder.h"
-#include "lookback/sound/late_library.h"
+#include "lookback/base/late_library.h"
 #include "lookback/sound/sample_source.h"
 #include "lookback/sound/testing.h"
 

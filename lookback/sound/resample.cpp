@@ -1,7 +1,7 @@
 #include "lookback/sound/resample.h"
 
 #include "lookback/base/error.h"
-#include "lookback/sound/late_library.h"
+#include "lookback/base/late_library.h"
 
 #ifdef LOOKBACK_SOXR
 #include <soxr.h>

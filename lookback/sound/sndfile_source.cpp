@@ -1,6 +1,6 @@
 #include "lookback/base/error.h"
 #include "lookback/base/format_number.h"
-#include "lookback/sound/late_library.h"
+#include "lookback/base/late_library.h"
 #include "lookback/sound/sample_source.h"
 
 #ifdef LOOKBACK_SNDFILE

@@ -1,4 +1,4 @@
-// Private to sound: libraries that are loaded when a function of theirs is called first.
+// Private to sound and picture: libraries that are loaded when a function of theirs is called first.
 #pragma once
 
 #include <dlfcn.h>
@@ -7,7 +7,7 @@
 
 #include "lookback/base/error.h"
 
-namespace lookback::sound {
+namespace lookback {
 
 // A shared library that may be missing.
 class LateLibrary {
@@ -43,4 +43,4 @@ struct LateFunction<library, R(A...)> {
   R operator()(A... arguments) const { return reinterpret_cast<R (*)(A...)>(library().find(name))(arguments...); }
 };
 
-}  // namespace lookback::sound
+}  // namespace lookback
