@@ -37,7 +37,7 @@ struct Pictures {
   io::TempFolder folder;
   std::vector<std::string> paths{folder.file("a.png", png_bytes(noise(9, 7, 1))),
                                  folder.file("b.png", png_bytes(noise(8, 30, 2))),
-                                 folder.file("c.jpg", jpeg_bytes(drawing(40, 50)))};
+                                 folder.file("c.png", png_bytes(drawing(40, 50)))};
   std::string cache = folder / "cache";
 };
 

@@ -86,6 +86,7 @@ TEST(ImageFile, EveryKindOfPng) {
 }
 
 TEST(ImageFile, Jpeg) {
+  LOOKBACK_NEEDS_JPEG();
   const io::TempFolder folder;
   for (const auto& [height, width] : {std::pair<int64_t, int64_t>{1, 1}, {1, 9}, {40, 61}})
     for (const bool progressive : {false, true}) {
@@ -97,6 +98,7 @@ TEST(ImageFile, Jpeg) {
 }
 
 TEST(ImageFile, JpegGreyAndCmyk) {
+  LOOKBACK_NEEDS_JPEG();
   const io::TempFolder folder;
   const Image image = grey(drawing(30, 20));
   const std::string path = folder.file("a.jpg", jpeg_bytes(30, 20, first_channel(image), {.channels = 1}));
@@ -116,6 +118,7 @@ TEST(ImageFile, JpegGreyAndCmyk) {
 }
 
 TEST(ImageFile, JpegAtAPartOfItsSize) {
+  LOOKBACK_NEEDS_JPEG();
   const io::TempFolder folder;
   const std::string path = folder.file("a.jpg", jpeg_bytes(drawing(100, 161)));
   const auto size = [&](int64_t side) {
@@ -133,6 +136,7 @@ TEST(ImageFile, JpegAtAPartOfItsSize) {
 
 // What stands at each place of the picture that is seen, for one stored with each orientation: EXIF 2.3, table 6.
 TEST(ImageFile, AllEightOrientations) {
+  LOOKBACK_NEEDS_JPEG();
   const int64_t h = 5, w = 3;
   const Image stored = noise(h, w, 3);
   using Place = std::function<std::pair<int64_t, int64_t>(int64_t, int64_t)>;
@@ -170,6 +174,7 @@ TEST(ImageFile, AllEightOrientations) {
 }
 
 TEST(ImageFile, DamagedExifIsNone) {
+  LOOKBACK_NEEDS_JPEG();
   const std::string good = exif_tiff(6);
   for (size_t n = 0; n < good.size(); ++n) {
     const int got = exif_orientation(std::string_view(good).substr(0, n));
@@ -192,6 +197,7 @@ TEST(ImageFile, DamagedExifIsNone) {
 }
 
 TEST(ImageFile, SizesAreRefusedBeforeDecoding) {
+  LOOKBACK_NEEDS_JPEG();
   const io::TempFolder folder;
   EXPECT_EQ(refusal(folder.file("a.png", png_head(30000, 30000))),
             "30000 x 30000 pixels are more than the limit of 50.0 million; make it smaller first");
@@ -215,6 +221,7 @@ TEST(ImageFile, SizesAreRefusedBeforeDecoding) {
 }
 
 TEST(ImageFile, CutShort) {
+  LOOKBACK_NEEDS_JPEG();
   const io::TempFolder folder;
   const Image image = noise(32, 32, 1);
   for (const bool progressive : {false, true}) {
@@ -235,6 +242,7 @@ TEST(ImageFile, CutShort) {
 
 // Whatever is changed, it is read or refused in one line, and leaks nothing (under sanitizers).
 TEST(ImageFile, Changed) {
+  LOOKBACK_NEEDS_JPEG();
   const io::TempFolder folder;
   const Image image = drawing(24, 24);
   const std::string files[] = {jpeg_bytes(image, {.app1 = exif_app1(exif_tiff(6))}),

@@ -1,12 +1,13 @@
 // For tests: drawings, and files of them.
 #pragma once
 
-#include <csetjmp>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 //
+#ifdef LOOKBACK_JPEG
 #include <jpeglib.h>
+#endif
 #include <png.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/base/late_library.h"
 #include "lookback/base/rng.h"
 #include "lookback/picture/image_file.h"
 
@@ -101,6 +103,29 @@ struct JpegLayout {
   std::string app1;  // of a marker of EXIF, with its head
 };
 
+#ifdef LOOKBACK_JPEG
+
+inline const LateLibrary& jpeg_writer() {
+  static const LateLibrary library(JPEG_LIB_VERSION >= 80 ? "libjpeg.so.8" : "libjpeg.so.62", "a JPEG picture", "");
+  return library;
+}
+inline bool has_jpeg() { return jpeg_writer().loaded(); }
+
+// Each stands for the function of the same name.
+#define LOOKBACK_LATE(function) inline constexpr LateFunction<jpeg_writer, decltype(::function)> function{#function};
+LOOKBACK_LATE(jpeg_CreateCompress)
+LOOKBACK_LATE(jpeg_destroy_compress)
+LOOKBACK_LATE(jpeg_finish_compress)
+LOOKBACK_LATE(jpeg_mem_dest)
+LOOKBACK_LATE(jpeg_set_defaults)
+LOOKBACK_LATE(jpeg_set_quality)
+LOOKBACK_LATE(jpeg_simple_progression)
+LOOKBACK_LATE(jpeg_start_compress)
+LOOKBACK_LATE(jpeg_std_error)
+LOOKBACK_LATE(jpeg_write_marker)
+LOOKBACK_LATE(jpeg_write_scanlines)
+#undef LOOKBACK_LATE
+
 inline std::string jpeg_bytes(int64_t height, int64_t width, const std::string& rows, const JpegLayout& layout = {}) {
   jpeg_compress_struct info{};
   jpeg_error_mgr errors{};
@@ -130,6 +155,17 @@ inline std::string jpeg_bytes(int64_t height, int64_t width, const std::string& 
   std::free(bytes);
   return out;
 }
+
+#else
+
+inline bool has_jpeg() { return false; }
+inline std::string jpeg_bytes(int64_t, int64_t, const std::string&, const JpegLayout& = {}) { return ""; }
+
+#endif
+
+#define LOOKBACK_NEEDS_JPEG() \
+  if (!has_jpeg()) GTEST_SKIP() << "there is no libjpeg"
+
 inline std::string jpeg_bytes(const Image& image, const JpegLayout& layout = {}) {
   return jpeg_bytes(image.height, image.width, {image.rgb.begin(), image.rgb.end()}, layout);
 }
