@@ -281,6 +281,8 @@ TEST(CorpusMetric, ThreadsDoNotChangeAScore) {
       lines->push_back(line);
     }
   for (const std::string& name : metric_names()) {
+    // Lines of tags, and of text to restore: tags_test.cpp.
+    if (name.starts_with("span_") || name.starts_with("tag_") || name == "capital_f1" || name == "mark_f1") continue;
     const auto metric = metric_for(name, {hypotheses, references});
     double one, two;
     {
@@ -292,6 +294,7 @@ TEST(CorpusMetric, ThreadsDoNotChangeAScore) {
       two = corpus_score(*metric, hypotheses, References{references}).value;
     }
     EXPECT_EQ(one, two) << name;
+    if (name == "cider_d") continue;  // is highest for what is rare
     const double perfect = corpus_score(*metric, references, References{references}).value;
     EXPECT_NEAR(perfect, name == "mcc" ? 1 : metric->higher_is_better() ? 100 : 0, 1e-9) << name;
   }
@@ -302,7 +305,8 @@ TEST(CorpusMetric, RegistryKnowsItsMetrics) {
   for (const std::string& name : metric_names()) got += make_metric(name)->name() + " ";
   EXPECT_EQ(got,
             "BLEU chrF2 chrF2++ TER WER CER accuracy word_error_rate symbol_error_rate rouge1 rouge2 rougeL rougeLsum "
-            "exact_match f1 macro_f1 micro_f1 mcc ");
+            "exact_match f1 macro_f1 micro_f1 mcc span_f1 span_precision span_recall accuracy macro_f1 capital_f1 mark_f1 "
+            "bleu1 bleu2 bleu3 bleu4 rouge_l cider_d ");
 }
 
 TEST(CorpusMetric, FormatsAsOneLine) {
