@@ -30,6 +30,7 @@ struct RecordingData {
   std::string damaged = "skip";
   double max_seconds = 60;
   int64_t max_length = 1000;
+  std::string cache;
 
   void fields(FieldVisitor& v) {
     v("train", train,
@@ -55,6 +56,9 @@ struct RecordingData {
         .choices({"skip", "stop"});
     v("max_seconds", max_seconds, "recordings that are longer are left out of training and validation; 0 keeps all")
         .range(0, 1e6);
+    v("cache", cache,
+      "where features are kept, in files CACHE.train and CACHE.valid, by what is in the recordings and how features are "
+      "made, for later runs; none: they are made each time");
     v("max_length", max_length, "the same for texts of more tokens; 0 keeps all").range(0, 1e9);
   }
 
