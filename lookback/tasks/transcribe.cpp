@@ -55,6 +55,13 @@ std::vector<Read> read_all(const std::vector<Recording>& recordings, const sound
   return out;
 }
 
+// The fewest rows that CTC writes a text in: one for each token, and a blank between equal ones.
+int64_t rows_for_ctc(const data::Ids& text) {
+  int64_t out = std::ssize(text);
+  for (size_t k = 1; k < text.size(); ++k) out += text[k] == text[k - 1];
+  return out;
+}
+
 double seconds_of(int64_t rows, const sound::FeatureOptions& features) {
   return static_cast<double>(rows * features.skip) * features.shift_ms / 1000;
 }
@@ -94,7 +101,8 @@ data::LineSource texts_of(std::vector<Recording> recordings) {
 }  // namespace
 
 SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport report, const RecordingData& options,
-                       const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment)
+                       const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment,
+                       int64_t ctc_shortening)
     : hearing_(hearing), augment_(augment), report_(std::move(report)) {
   std::vector<Read> read = read_all(recordings, *hearing.extractor);
   const auto leave_out = [&](const std::string& why, const std::string& example) {
@@ -119,6 +127,10 @@ SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport repo
       why = "the recording is too long";
     else if (options.max_length > 0 && std::ssize(target) > options.max_length)
       why = "the text is too long";
+    else if (target.empty())
+      why = "the text is empty";
+    else if (ctc_shortening > 0 && rows_for_ctc(target) > (rows.dim(0) + ctc_shortening - 1) / ctc_shortening)
+      why = "the text is too long for its rows (CTC)";
     if (!why.empty()) {
       leave_out(why, recording.where + ": " + why);
       continue;
@@ -255,7 +267,8 @@ Transcribe::Data Transcribe::open(const Recipe& recipe, const Network& network, 
   data::TableReport report;
   auto recordings = recipe.data.recordings(split, root, report);
   return Data(std::move(recordings), std::move(report), recipe.data, network.hearing, *network.tokenizer,
-              split == Split::train ? recipe.augment : sound::AugmentOptions());
+              split == Split::train ? recipe.augment : sound::AugmentOptions(),
+              recipe.model.has_ctc() ? network.model->shortening() : 0);
 }
 
 Transcribe::Network Transcribe::learn_from_files(const Recipe& recipe, const std::string& root, const LogSink& log) {

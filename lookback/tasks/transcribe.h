@@ -39,10 +39,13 @@ class SoundTable {
     FeatureRows rows;
     Sentences targets;
   };
-  // Reads all of them. Those that cannot be read, are silent, too long or say nothing are left out and counted; with
-  // data.damaged = "stop" the first that cannot be read is a FormatError. `tokenizer` has to outlive it. Recordings are read on as many threads as there are.
+  // Reads all of them, on as many threads as there are. Those that cannot be read, are shorter than a frame or too
+  // long, of which nothing or too much is said, are left out and counted; with data.damaged = "stop" the first that
+  // cannot be read is a FormatError. `ctc_shortening`: so many rows of features stand behind each row that CTC reads,
+  // and texts of more tokens than it then has rows are left out, for CTC cannot write them; 0: there is no CTC.
   SoundTable(std::vector<Recording> recordings, data::TableReport report, const RecordingData& options,
-             const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment);
+             const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment,
+             int64_t ctc_shortening);
 
   int64_t size() const { return std::ssize(rows_); }
   const data::TableReport& report() const { return report_; }
@@ -147,7 +150,8 @@ struct Transcribe {
     void fields(FieldVisitor& v) {
       search.fields(v);
       v("ctc_weight", ctc_weight,
-        "of a model with both: weight of CTC in the score of an output; attention has what is left to 1")
+        "of a model with both: weight of CTC in the score of an output; attention has what is left to 1. Where CTC has "
+        "all of it, beam = 1 writes its best path, which is much faster than search")
           .range(0, 1);
       v("longest", longest,
         "recordings of more seconds are cut at silences into pieces of at most so many, and silence is left out; 0: "
@@ -208,7 +212,11 @@ struct HeardText {
   // attention is highest.
   std::vector<std::pair<int64_t, int64_t>> rows;
 };
-// Of sources that may be empty, which have one empty output.
+// Of sources that may be empty, which have one empty output. Where CTC alone writes the text (ctc_weight = 1) and search
+// has one hypothesis and no rule of its own (beam = n_best = 1, no sampling, min_length, no_repeat_ngram or
+// repetition_penalty, and unknown words allowed), it is CTC's best path, of several networks that of the mean of their
+// log-probabilities: log_prob is that of this path alone, each token with the blanks before it. Otherwise search adds
+// up all paths that stand for a text.
 std::vector<HeardText> search_rows(Transcribe::Networks networks, std::span<const Tensor* const> sources,
                                    const Transcribe::Options& options, bool with_times);
 

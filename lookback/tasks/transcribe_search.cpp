@@ -6,6 +6,7 @@
 #include "lookback/decode/ctc.h"
 #include "lookback/decode/ensemble.h"
 #include "lookback/decode/search.h"
+#include "lookback/decode/search_options.h"
 #include "lookback/ops/precision.h"
 #include "lookback/sound/audio_file.h"
 #include "lookback/sound/resample.h"
@@ -34,6 +35,47 @@ std::vector<std::pair<int64_t, int64_t>> peaks(const decode::Hypothesis& h) {
   return out;
 }
 
+// Whether nothing is asked for but the likeliest path of CTC.
+bool wants_best_path(const Options& options) {
+  const decode::SearchOptions& s = options.search;
+  return options.ctc_weight == 1 && s.beam == 1 && s.n_best == 1 && !s.sample && s.min_length == 0 &&
+         s.no_repeat_ngram == 0 && s.repetition_penalty == 1 && s.allow_unk;
+}
+
+// The mean of what several networks say of a source.
+Tensor mean_log_probs(const std::vector<Heard>& heard, size_t source) {
+  if (heard.size() == 1) return heard[0].log_probs[source];
+  Tensor out = heard[0].log_probs[source].clone();
+  for (size_t n = 1; n < heard.size(); ++n)
+    for (int64_t k = 0; k < out.size(); ++k) out.data<float>()[k] += heard[n].log_probs[source].data<float>()[k];
+  for (float& x : out.span<float>()) x /= static_cast<float>(heard.size());
+  return out;
+}
+
+HeardText best_path(const Tensor& log_probs, const decode::SearchOptions& search) {
+  HeardText out;
+  const int64_t T = log_probs.dim(0), V = log_probs.dim(1);
+  auto path = decode::ctc_best_path(log_probs, Transcriber::kBlank);
+  const auto most = static_cast<size_t>(decode::length_limit(search, {.source_length = T}));
+  decode::Hypothesis& h = out.outputs.emplace_back();
+  h.finished = path.size() <= most;
+  path.resize(std::min(path.size(), most));
+  int64_t t = 0;
+  const auto sum_before = [&](int64_t end) {
+    double sum = 0;
+    for (; t < end; ++t) sum += *std::max_element(log_probs.data<float>() + t * V, log_probs.data<float>() + (t + 1) * V);
+    h.token_log_probs.push_back(sum), h.log_prob += sum;
+  };
+  for (const decode::CtcToken& token : path) {
+    h.tokens.push_back(token.token), out.rows.emplace_back(token.first, token.last);
+    sum_before(token.last + 1);
+  }
+  if (h.finished) sum_before(T);
+  const auto steps = std::ssize(h.token_log_probs);
+  h.score = decode::Scorer(search, steps).score(h.log_prob, steps, 0);
+  return out;
+}
+
 // The sources with at least one row, from long to short, in batches.
 std::vector<std::vector<int64_t>> batches_of(std::span<const Tensor* const> sources, int64_t batch) {
   std::vector<int32_t> costs;
@@ -56,11 +98,15 @@ std::vector<HeardText> search_rows(Networks networks, std::span<const Tensor* co
     FeatureRows rows;
     for (const int64_t k : batch) rows.push_back(*sources[static_cast<size_t>(k)]);
     std::vector<Heard> heard;
-    std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
-    for (const Transcribe::Network* n : networks) {
-      heard.push_back(n->model->hear(rows));
-      decoders.push_back(n->model->decoder(heard.back(), options.ctc_weight));
+    for (const Transcribe::Network* n : networks) heard.push_back(n->model->hear(rows));
+    if (wants_best_path(options)) {
+      for (size_t k = 0; k < batch.size(); ++k)
+        out[static_cast<size_t>(batch[k])] = best_path(mean_log_probs(heard, k), options.search);
+      continue;
     }
+    std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
+    for (size_t n = 0; n < networks.size(); ++n)
+      decoders.push_back(networks[n]->model->decoder(heard[n], options.ctc_weight));
     std::unique_ptr<decode::StepDecoder> decoder = std::move(decoders[0]);
     if (networks.size() > 1) {
       decoders[0] = std::move(decoder);
