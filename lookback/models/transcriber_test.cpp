@@ -144,7 +144,9 @@ TEST(Transcriber, SoundInPiecesGivesWhatTheWholeDoes) {
       for (int64_t k = 0; k < got.size(); ++k, ++at) {
         const bool in_no_text = k % kVocabulary == data::kBos || k % kVocabulary == data::kEos;
         EXPECT_EQ(std::isinf(got.data<float>()[k]), in_no_text);
-        if (!in_no_text) EXPECT_NEAR(got.data<float>()[k], whole.data<float>()[at], 1e-5);
+        if (!in_no_text) {
+          EXPECT_NEAR(got.data<float>()[k], whole.data<float>()[at], 1e-5);
+        }
       }
     }
     EXPECT_EQ(at, whole.size());

@@ -229,7 +229,8 @@ std::vector<Recording> RecordingData::recordings(Split split, const std::string&
   std::vector<Recording> out =
       recordings_of(names, !own_files ? "data.train" : split == Split::valid ? "data.valid" : "data.test", root, report);
   // Which part a recording of data.train is in; nothing: none.
-  const bool has_valid = valid.empty() || valid_share, has_test = test_share || (test.empty() && !test_where.empty());
+  const bool has_valid = valid_share || (valid.empty() && !valid_where.empty()),
+             has_test = test_share || (test.empty() && hold_out.empty() && !test_where.empty());
   const double end_of_valid = valid_share.value_or(0), end_of_test = end_of_valid + test_share.value_or(0);
   const auto part_of = [&](const Recording& r) -> std::optional<Split> {
     const bool in_train = holds(train_where, r, "data.train_where");

@@ -10,7 +10,6 @@
 #include "lookback/io/posix_file.h"
 #include "lookback/metrics/alignment.h"
 #include "lookback/ops/precision.h"
-#include "lookback/sound/audio_file.h"
 #include "lookback/sound/feature_cache.h"
 #include "lookback/sound/resample.h"
 #include "lookback/tasks/task_definition.h"
@@ -24,11 +23,6 @@ namespace fs = std::filesystem;
 
 // Numbers of random streams: one for each place that draws.
 constexpr uint64_t kAugmentStream = 0x736f756e64;
-
-// A recording's samples at the rate that features have.
-sound::Waveform read_at_rate(const std::string& path, const sound::FeatureOptions& features) {
-  return sound::resampled(sound::read_audio(path), features.sample_rate);
-}
 
 // What became of one recording.
 struct Read {
@@ -100,6 +94,15 @@ data::LineSource texts_of(std::vector<Recording> recordings) {
 
 }  // namespace
 
+sound::Waveform read_at_rate(const std::string& path, int64_t rate) {
+  sound::Waveform wave = sound::read_audio(path);
+  try {
+    return sound::resampled(std::move(wave), rate);
+  } catch (const FormatError& e) {
+    throw FormatError(path + ": " + e.what());
+  }
+}
+
 SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport report, const RecordingData& options,
                        const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment,
                        int64_t ctc_shortening)
@@ -163,7 +166,7 @@ SoundTable::Batch SoundTable::batch(std::vector<int64_t> index, uint64_t seed, i
     Rng rng(seed ^ (static_cast<uint64_t>(epoch) << 32), kAugmentStream + static_cast<uint64_t>(out.index[k]));
     Tensor& heard = out.rows[k];
     if (changes_waveforms(augment_)) {
-      sound::Waveform wave = read_at_rate(recording(out.index[k]).path, hearing_.options());
+      sound::Waveform wave = read_at_rate(recording(out.index[k]).path, hearing_.options().sample_rate);
       sound::augment_waveform(wave, augment_, rng);
       const Tensor changed = hearing_.rows(wave.samples);
       if (changed.dim(0) > 0) heard = changed;

@@ -11,6 +11,7 @@
 #include "lookback/decode/search_options.h"
 #include "lookback/io/model_folder.h"
 #include "lookback/models/transcriber.h"
+#include "lookback/sound/audio_file.h"
 #include "lookback/sound/augment.h"
 #include "lookback/sound/features.h"
 #include "lookback/sound/statistics.h"
@@ -30,6 +31,9 @@ struct Hearing {
   const sound::FeatureOptions& options() const { return extractor->options(); }
   Tensor rows(std::span<const float> samples) const { return extractor->features(samples, statistics.get()); }
 };
+
+// A recording's samples at this rate, Hz. Throws IoError and FormatError that name it.
+sound::Waveform read_at_rate(const std::string& path, int64_t rate);
 
 // Features of recordings, and the ids of what is said in each.
 class SoundTable {

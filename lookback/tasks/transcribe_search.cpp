@@ -8,8 +8,6 @@
 #include "lookback/decode/search.h"
 #include "lookback/decode/search_options.h"
 #include "lookback/ops/precision.h"
-#include "lookback/sound/audio_file.h"
-#include "lookback/sound/resample.h"
 #include "lookback/sound/silence.h"
 #include "lookback/tasks/input.h"
 #include "lookback/tasks/transcribe.h"
@@ -147,8 +145,7 @@ std::string cut_into_pieces(const Transcribe::Network& network, const Input& inp
                             const Options& options, std::vector<Piece>& out) {
   const Hearing& hearing = network.hearing;
   try {
-    const sound::Waveform wave =
-        sound::resampled(sound::read_audio(required_text(input, "audio")), network.config.features.sample_rate);
+    const sound::Waveform wave = read_at_rate(required_text(input, "audio"), network.config.features.sample_rate);
     const auto rate = static_cast<double>(wave.rate);
     const std::span<const float> samples(wave.samples);
     if (options.longest == 0 || static_cast<double>(samples.size()) <= options.longest * rate) {
@@ -273,7 +270,7 @@ namespace {
 // Log mel energies of a recording from 0, the quietest twentieth, to 1, the loudest.
 Tensor spectrogram_of(const Transcribe::Network& network, const std::string& path) {
   const int64_t rate = network.config.features.sample_rate;
-  Tensor out = sound::features(sound::resampled(sound::read_audio(path), rate).samples,
+  Tensor out = sound::features(read_at_rate(path, rate).samples,
                                {.sample_rate = rate, .bins = 40, .shift_ms = network.config.features.shift_ms});
   std::vector<float> sorted(out.span<float>().begin(), out.span<float>().end());
   if (sorted.empty()) return {};

@@ -56,7 +56,13 @@ void Transcribe::listen(Networks networks, const std::string& file, const Option
                      "'global' or 'running'");
   const PrecisionScope scope(ops::available_precision(options.precision));
   sound::AudioReader reader(file);
-  sound::Resampler resampler(reader.rate(), network.config.features.sample_rate);
+  auto resampler = [&] {
+    try {
+      return sound::Resampler(reader.rate(), network.config.features.sample_rate);
+    } catch (const FormatError& e) {
+      throw FormatError(reader.name() + ": " + e.what());
+    }
+  }();
   sound::FeatureStream features(network.hearing.extractor, network.hearing.statistics.get());
   Transcriber::StreamState state;
   BestPath path(network);
