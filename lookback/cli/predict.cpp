@@ -283,10 +283,11 @@ void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, co
         {"--session", !flags.session.empty()}, {"--format", flags.format != "auto" && flags.format != "text"}})
     check<ConfigError>(!is_set, "predict: ", flag, " does not go with --stream of a recording");
   decode::SearchOptions search;
-  StringList of_search{"ctc_weight", "longest"};
+  StringList of_search{"ctc_weight", "longest_piece"};
   for (const Field& f : fields_of(search)) of_search.push_back(f.path);
   for (const Field& f : options) {
-    const bool is_best_path = field_text(f) == "1" && (f.path == "beam" || f.path == "n_best" || f.path == "ctc_weight");
+    const bool is_best_path = f.path == "ctc_weight" ? std::get<double>(field_value(f)) == 1
+                                                     : (f.path == "beam" || f.path == "n_best") && field_text(f) == "1";
     check<ConfigError>(!f.origin.starts_with("--") || is_best_path || std::ranges::count(of_search, f.path) == 0,
                        "predict: ", f.origin, ": --stream of a recording writes CTC's best path at once, without search");
   }

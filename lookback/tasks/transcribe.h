@@ -147,7 +147,7 @@ struct Transcribe {
 
   struct Options final : CommonOptions {
     decode::SearchOptions search;
-    double ctc_weight = 0.3, longest = 30;
+    double ctc_weight = 0.3, longest_piece = 30;
 
     Options() { batch = 16; }
     Fields fields() override { return fields_of(*this); }
@@ -157,7 +157,7 @@ struct Transcribe {
         "of a model with both: weight of CTC in the score of an output; attention has what is left to 1. Where CTC has "
         "all of it, beam = 1 writes its best path, which is much faster than search")
           .range(0, 1);
-      v("longest", longest,
+      v("longest_piece", longest_piece,
         "recordings of more seconds are cut at silences into pieces of at most so many, and silence is left out; 0: "
         "never")
           .range(0, 1e6);

@@ -148,11 +148,11 @@ std::string cut_into_pieces(const Transcribe::Network& network, const Input& inp
     const sound::Waveform wave = read_at_rate(required_text(input, "audio"), network.config.features.sample_rate);
     const auto rate = static_cast<double>(wave.rate);
     const std::span<const float> samples(wave.samples);
-    if (options.longest == 0 || static_cast<double>(samples.size()) <= options.longest * rate) {
+    if (options.longest_piece == 0 || static_cast<double>(samples.size()) <= options.longest_piece * rate) {
       out.push_back({number, 0, hearing.rows(samples)});
       return "";
     }
-    for (const sound::Span& span : sound::speech_spans(samples, wave.rate, {.longest = options.longest}))
+    for (const sound::Span& span : sound::speech_spans(samples, wave.rate, {.longest = options.longest_piece}))
       out.push_back({number, static_cast<double>(span.begin) / rate,
                      hearing.rows(samples.subspan(static_cast<size_t>(span.begin),
                                                   static_cast<size_t>(span.end - span.begin)))});
@@ -284,7 +284,7 @@ Tensor spectrogram_of(const Transcribe::Network& network, const std::string& pat
 
 viz::Figure Transcribe::explain(Networks networks, const Input& input, const Options& options) {
   Options whole = options;
-  whole.longest = 0;
+  whole.longest_piece = 0;
   std::vector<Piece> pieces;
   const std::string problem = cut_into_pieces(*networks[0], input, 0, whole, pieces);
   check<FormatError>(problem.empty(), problem);
