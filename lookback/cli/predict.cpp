@@ -15,6 +15,7 @@
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
+#include "lookback/decode/search_options.h"
 #include "lookback/tasks/csv_input.h"
 #include "lookback/tasks/input.h"
 
@@ -59,7 +60,8 @@ struct PredictFlags {
       "score");
     v("stream", stream, "",
       "language models: write each token as soon as it is chosen, as on a terminal; each line is a text of its own. "
-      "Speech: --in is one recording, or - for sound in WAV that comes, and its words are written as they are heard");
+      "Speech: --in is one recording, or - for sound in WAV that comes, and its words are written as they are heard, "
+      "those of --beam 1 --ctc-weight 1");
     v("session", session, "FILE",
       "the same, and all lines are one text: go on where FILE says, if it is there, and leave there how to go on");
     machine.declare(v);
@@ -277,6 +279,7 @@ void predict_table(const PredictFlags& flags, const PredictionFlags::Loaded& loa
   output.finish();
 }
 
+<<<<<<< HEAD
 // One recording, its words written as they are heard.
 void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded) {
   for (const auto& [flag, is_set] : {std::pair("--in-format", flags.in_format != "auto"),
@@ -286,7 +289,24 @@ void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded) {
                                      {"--score", !flags.score.empty()},
                                      {"--session", !flags.session.empty()},
                                      {"--format", flags.format != "auto" && flags.format != "text"}})
+=======
+// One recording, its words written as they are heard: the likeliest at once, without search.
+void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, const std::vector<Field>& options) {
+  for (const auto& [flag, is_set] :
+       {std::pair("--in-format", flags.in_format != "auto"), {"--columns", !flags.columns.empty()},
+        {"--field", !flags.field.empty()}, {"--prefix", !flags.prefix.empty()}, {"--score", !flags.score.empty()},
+        {"--session", !flags.session.empty()}, {"--format", flags.format != "auto" && flags.format != "text"}})
+>>>>>>> h-speechtest
     check<ConfigError>(!is_set, "predict: ", flag, " does not go with --stream of a recording");
+  decode::SearchOptions search;
+  StringList of_search{"ctc_weight", "longest_piece"};
+  for (const Field& f : fields_of(search)) of_search.push_back(f.path);
+  for (const Field& f : options) {
+    const bool is_best_path = f.path == "ctc_weight" ? std::get<double>(field_value(f)) == 1
+                                                     : (f.path == "beam" || f.path == "n_best") && field_text(f) == "1";
+    check<ConfigError>(!f.origin.starts_with("--") || is_best_path || std::ranges::count(of_search, f.path) == 0,
+                       "predict: ", f.origin, ": --stream of a recording writes CTC's best path at once, without search");
+  }
   Output output(flags.out);
   loaded.model->listen(flags.in, *loaded.options, [&](std::string_view piece) { output.write(piece); });
   output.write("\n");
@@ -368,7 +388,7 @@ int run_predict(Args& args) {
   check<ConfigError>(from_stdin <= 1, "predict: only one of --in, --prefix and --score can be standard input (-)");
   const ThreadScope threads = flags.machine.use();
   if (kind.streams_sound && flags.stream) {
-    listen(flags, options.load(flags.models, parser, args.console.sink()));
+    listen(flags, options.load(flags.models, parser, args.console.sink()), parser.added());
     return 0;
   }
   if (kind.reads_tables) {
