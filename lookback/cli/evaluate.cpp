@@ -31,8 +31,9 @@ struct EvaluateFlags {
     v("resamples", resamples, "N", "how many").range(1, 1e7);
     v("by", by, "WHAT",
       "a table below the scores. label: precision, recall and F1 of each and, where an example has one, the confusion "
-      "matrix; step: forecasts so many steps ahead; series: forecasts of each series")
-        .choices({"label", "step", "series"});
+      "matrix; type: spans of each type, and each tag; step: forecasts so many steps ahead; series: forecasts of each "
+      "series")
+        .choices({"label", "type", "step", "series"});
     v("plot", plot, "FILE",
       "where to draw the confusion matrix, or the errors of forecasts by step, by its ending: .html, .svg, .png or "
       ".json");

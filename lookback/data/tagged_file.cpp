@@ -63,6 +63,8 @@ bool TaggedFile::next(Row& row) {
       return read_tagged(row);
     case Form::turns:
       return read_turns(row);
+    case Form::slots:
+      return read_slots(row);
     case Form::restore:
       break;
   }

@@ -44,9 +44,10 @@ bool begins(const Parts& before, const Parts& now) {
   return !is_one_of(now.place, "O.") && before.type != now.type;
 }
 
-// `spans` stand in the order of their begins.
+// `spans` stand in the order of their begins, of which tags of no scheme may have equal ones.
 bool holds(const std::vector<TaggedSpan>& spans, const TaggedSpan& span) {
-  const auto at = std::ranges::lower_bound(spans, span.begin, {}, &TaggedSpan::begin);
+  auto at = std::ranges::lower_bound(spans, span.begin, {}, &TaggedSpan::begin);
+  while (at != spans.end() && at->begin == span.begin && *at != span) ++at;
   return at != spans.end() && *at == span;
 }
 

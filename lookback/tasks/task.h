@@ -186,7 +186,7 @@ class TaskModel {
   struct Evaluation {
     StringList files;
     int64_t resamples = 0;  // for intervals; 0: none
-    std::string by;         // what the table goes by: "label", "step", "series"; "": no table
+    std::string by;         // what the table goes by: "label", "type", "step", "series"; "": no table
     bool figure = false;    // whether the picture is wanted
   };
   virtual EvaluationReport evaluate(const Evaluation& what, const PredictOptions& options) const = 0;
