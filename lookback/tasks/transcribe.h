@@ -19,6 +19,7 @@
 #include "lookback/tasks/recipe_task.h"
 #include "lookback/tasks/recordings.h"
 #include "lookback/tasks/task.h"
+#include "lookback/tasks/transcribe_fusion.h"
 
 namespace lookback::tasks {
 
@@ -127,6 +128,7 @@ struct Transcribe {
     Hearing hearing;
     std::unique_ptr<Transcriber> model;
     decode::SearchOptions search;
+    std::shared_ptr<FusedModels> language_models = std::make_shared<FusedModels>();  // that it was searched with
 
     std::vector<NamedVar> parameters() const { return params_of(*model); }
     bool has_attention() const { return config.model.attends(); }
@@ -141,6 +143,8 @@ struct Transcribe {
   struct Options final : CommonOptions {
     decode::SearchOptions search;
     double ctc_weight = 0.3, longest = 30;
+    std::string lm;
+    double lm_weight = 0.3;
 
     Options() { batch = 16; }
     Fields fields() override { return fields_of(*this); }
@@ -149,6 +153,11 @@ struct Transcribe {
       v("ctc_weight", ctc_weight,
         "of a model with both: weight of CTC in the score of an output; attention has what is left to 1")
           .range(0, 1);
+      v("lm", lm,
+        "folder of a language model (task language-model) whose tokenizer is of the same kind, for the score of an "
+        "output (shallow fusion, Gulcehre et al. 2015): lm_weight times its log-probability is added; characters or "
+        "pieces that it does not know are its unknown word");
+      v("lm_weight", lm_weight, "lm: its weight; 0: it has no say").range(0, 1000);
       v("longest", longest,
         "recordings of more seconds are cut at silences into pieces of at most so many, and silence is left out; 0: "
         "never")

@@ -5,6 +5,7 @@
 
 #include "lookback/decode/ctc.h"
 #include "lookback/decode/ensemble.h"
+#include "lookback/decode/log_linear.h"
 #include "lookback/decode/search.h"
 #include "lookback/ops/precision.h"
 #include "lookback/sound/audio_file.h"
@@ -65,6 +66,14 @@ std::vector<HeardText> search_rows(Networks networks, std::span<const Tensor* co
     if (networks.size() > 1) {
       decoders[0] = std::move(decoder);
       decoder = std::make_unique<decode::Ensemble>(std::move(decoders), decode::EnsembleMean::log_probabilities);
+    }
+    if (!options.lm.empty() && options.lm_weight > 0) {
+      std::vector<decode::Term> terms;
+      terms.push_back({.decoder = std::move(decoder)});
+      terms.push_back(networks[0]
+                          ->language_models->of(options.lm, *networks[0]->tokenizer)
+                          .term(std::ssize(batch), options.lm_weight));
+      decoder = std::make_unique<decode::LogLinear>(std::move(terms));
     }
     std::vector<decode::SourceInfo> infos;
     const Ragged& memory = heard[0].encoded.memory.shape;
