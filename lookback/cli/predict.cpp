@@ -279,9 +279,8 @@ void predict_table(const PredictFlags& flags, const PredictionFlags::Loaded& loa
   output.finish();
 }
 
-<<<<<<< HEAD
-// One recording, its words written as they are heard.
-void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded) {
+// One recording, its words written as they are heard: the likeliest at once, without search.
+void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, const std::vector<Field>& options) {
   for (const auto& [flag, is_set] : {std::pair("--in-format", flags.in_format != "auto"),
                                      {"--columns", !flags.columns.empty()},
                                      {"--field", !flags.field.empty()},
@@ -289,14 +288,6 @@ void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded) {
                                      {"--score", !flags.score.empty()},
                                      {"--session", !flags.session.empty()},
                                      {"--format", flags.format != "auto" && flags.format != "text"}})
-=======
-// One recording, its words written as they are heard: the likeliest at once, without search.
-void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, const std::vector<Field>& options) {
-  for (const auto& [flag, is_set] :
-       {std::pair("--in-format", flags.in_format != "auto"), {"--columns", !flags.columns.empty()},
-        {"--field", !flags.field.empty()}, {"--prefix", !flags.prefix.empty()}, {"--score", !flags.score.empty()},
-        {"--session", !flags.session.empty()}, {"--format", flags.format != "auto" && flags.format != "text"}})
->>>>>>> h-speechtest
     check<ConfigError>(!is_set, "predict: ", flag, " does not go with --stream of a recording");
   decode::SearchOptions search;
   StringList of_search{"ctc_weight", "longest_piece"};
@@ -305,7 +296,8 @@ void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, co
     const bool is_best_path = f.path == "ctc_weight" ? std::get<double>(field_value(f)) == 1
                                                      : (f.path == "beam" || f.path == "n_best") && field_text(f) == "1";
     check<ConfigError>(!f.origin.starts_with("--") || is_best_path || std::ranges::count(of_search, f.path) == 0,
-                       "predict: ", f.origin, ": --stream of a recording writes CTC's best path at once, without search");
+                       "predict: ", f.origin,
+                       ": --stream of a recording writes CTC's best path at once, without search");
   }
   Output output(flags.out);
   loaded.model->listen(flags.in, *loaded.options, [&](std::string_view piece) { output.write(piece); });

@@ -58,21 +58,17 @@ struct RecordingData {
         .choices({"skip", "stop"});
     v("max_seconds", max_seconds, "recordings that are longer are left out of training and validation; 0 keeps all")
         .range(0, 1e6);
-    v("cache", cache,
-      "where features are kept, in files CACHE.train and CACHE.valid, by what is in the recordings and how features are "
-      "made, for later runs; none: they are made each time");
     v("max_length", max_length, "the same for texts of more tokens; 0 keeps all").range(0, 1e9);
+    v("cache", cache,
+      "features are kept in files CACHE.train and CACHE.valid, by what is in the recordings and how features are made, "
+      "for later runs; none: they are made each time");
   }
 
   // Throws ConfigError for what cannot be, before anything is read.
   void validate() const;
   bool has_test() const { return !test.empty() || !test_where.empty() || !hold_out.empty(); }
-<<<<<<< HEAD
-  // Those of one part, in the order of lists or of names; relative paths start at `root`. `report` counts what lists
-=======
   // Those of one part, in the order of lists or of names; relative paths start at `root`. No two parts share one of
   // data.train. `report` counts what lists
->>>>>>> h-speechtest
   // had and why lines were left out. Throws ConfigError, IoError and FormatError as RowReader does.
   std::vector<Recording> recordings(Split split, const std::string& root, data::TableReport& report) const;
   // The same of files that are named as data.test names its own; `key` is what messages call them.
@@ -93,8 +89,8 @@ class NamePattern {
   StringList names_, between_;  // {a}, {b}; what stands before, between and behind them
 };
 
-// Whether conditions like index=10-49 and speaker=a|b hold: a part is one of the values, or a number of the range. Throws
-// ConfigError for a part that names do not have, and for what is no condition.
+// Whether conditions like index=10-49 and speaker=a|b hold: a part is one of the values, or a number of the range.
+// Throws ConfigError for a part that names do not have, and for what is no condition.
 bool holds(const StringList& conditions, const Recording& recording, const std::string& key);
 
 }  // namespace lookback::tasks

@@ -33,7 +33,8 @@ TEST(NamePattern, TakesNamesApart) {
   EXPECT_EQ(matched("x{speaker}-{text}-{index}y", "xtheo-go_up-1y"), "go up|speaker=theo|index=1");
   EXPECT_EQ(matched("{text}.wav", "a.b.wav"), "a.b");
   EXPECT_EQ(matched("{text}", "größe_ß"), "größe ß");
-  for (const char* name : {"7_theo_12.flac", "7_theo.wav", "_theo_12.wav", "7__12.wav", "7_theo_.wav", ".wav", "wav", ""})
+  for (const char* name :
+       {"7_theo_12.flac", "7_theo.wav", "_theo_12.wav", "7__12.wav", "7_theo_.wav", ".wav", "wav", ""})
     EXPECT_EQ(matched("{text}_{speaker}_{index}.wav", name), "no") << name;
   EXPECT_EQ(matched("aa{text}aa", "aaa"), "no") << "both ends may not share a letter";
 }
@@ -104,9 +105,7 @@ class RecordingsTest : public ::testing::Test {
           folder_.file(str_cat("r/", digit, "_", speaker, "_", index, ".wav"), "");
     folder_.file("r/README.wav", "");
   }
-  static RecordingData digits() {
-    return {.train = {"r/*.wav"}, .pattern = "{text}_{speaker}_{index}.wav"};
-  }
+  static RecordingData digits() { return {.train = {"r/*.wav"}, .pattern = "{text}_{speaker}_{index}.wav"}; }
 
   io::TempFolder folder_;
   data::TableReport report_;
@@ -143,7 +142,9 @@ TEST_F(RecordingsTest, ColumnsByNumberAndName) {
   folder_.file("l.tsv", "n\tsentence\tpath\n1\tone\ta.wav\n");
   EXPECT_EQ(read_all({.train = {"l.tsv"}, .columns = {"path", "sentence"}}), (StringList{"a.wav:one"}));
   EXPECT_EQ(read_all({.train = {"l.tsv"}, .columns = {"3", "2"}}), (StringList{"path:sentence", "a.wav:one"}));
-  EXPECT_NE(message_of<FormatError>([&] { read({.train = {"l.tsv"}, .columns = {"path", "txt"}}); }).find("'txt'"),
+  EXPECT_NE(message_of<FormatError>([&] {
+              read({.train = {"l.tsv"}, .columns = {"path", "txt"}});
+            }).find("'txt'"),
             std::string::npos);
   EXPECT_NE(message_of<ConfigError>([&] { read({.train = {"l.tsv"}, .columns = {"path"}}); }).find("audio and text"),
             std::string::npos);

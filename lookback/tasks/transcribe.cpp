@@ -379,6 +379,15 @@ void Transcribe::check_options(Networks networks, const Options& options, const 
     check<ConfigError>(kind == "joint" || options.ctc_weight == (kind == "ctc" ? 1 : 0),
                        "ctc_weight = ", options.ctc_weight, ": this model's kind is '", kind, "'");
   }
+  check<ConfigError>(!options.lm.empty() || options.lm_weight == Options().lm_weight, "lm_weight = ", options.lm_weight,
+                     " needs lm, the folder of a language model");
+  if (!options.lm.empty()) {
+    const auto& unknown = networks[0]->language_models->of(options.lm, *networks[0]->tokenizer).unknown();
+    if (!unknown.empty())
+      log(Severity::warning,
+          str_cat("lm = ", options.lm, ": does not know ", unknown.size(), " of this model's ",
+                  networks[0]->tokenizer->size() - data::kSpecials, " tokens, such as '", unknown[0], "'"));
+  }
   options.check_precision(log);
 }
 

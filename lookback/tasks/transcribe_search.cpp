@@ -5,6 +5,7 @@
 
 #include "lookback/decode/ctc.h"
 #include "lookback/decode/ensemble.h"
+#include "lookback/decode/log_linear.h"
 #include "lookback/decode/search.h"
 #include "lookback/decode/search_options.h"
 #include "lookback/ops/precision.h"
@@ -61,7 +62,8 @@ HeardText best_path(const Tensor& log_probs, const decode::SearchOptions& search
   int64_t t = 0;
   const auto sum_before = [&](int64_t end) {
     double sum = 0;
-    for (; t < end; ++t) sum += *std::max_element(log_probs.data<float>() + t * V, log_probs.data<float>() + (t + 1) * V);
+    for (; t < end; ++t)
+      sum += *std::max_element(log_probs.data<float>() + t * V, log_probs.data<float>() + (t + 1) * V);
     h.token_log_probs.push_back(sum), h.log_prob += sum;
   };
   for (const decode::CtcToken& token : path) {
@@ -110,6 +112,14 @@ std::vector<HeardText> search_rows(Networks networks, std::span<const Tensor* co
       decoders[0] = std::move(decoder);
       decoder = std::make_unique<decode::Ensemble>(std::move(decoders), decode::EnsembleMean::log_probabilities);
     }
+    if (!options.lm.empty() && options.lm_weight > 0) {
+      std::vector<decode::Term> terms;
+      terms.push_back({.decoder = std::move(decoder)});
+      terms.push_back(networks[0]
+                          ->language_models->of(options.lm, *networks[0]->tokenizer)
+                          .term(std::ssize(batch), options.lm_weight));
+      decoder = std::make_unique<decode::LogLinear>(std::move(terms));
+    }
     std::vector<decode::SourceInfo> infos;
     const Ragged& memory = heard[0].encoded.memory.shape;
     const std::vector<int32_t> ranks = memory.rank_of_sequence();
@@ -152,17 +162,10 @@ std::string cut_into_pieces(const Transcribe::Network& network, const Input& inp
       out.push_back({number, 0, hearing.rows(samples)});
       return "";
     }
-<<<<<<< HEAD
-    for (const sound::Span& span : sound::speech_spans(samples, wave.rate, {.longest = options.longest}))
+    for (const sound::Span& span : sound::speech_spans(samples, wave.rate, {.longest = options.longest_piece}))
       out.push_back(
           {number, static_cast<double>(span.begin) / rate,
            hearing.rows(samples.subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.end - span.begin)))});
-=======
-    for (const sound::Span& span : sound::speech_spans(samples, wave.rate, {.longest = options.longest_piece}))
-      out.push_back({number, static_cast<double>(span.begin) / rate,
-                     hearing.rows(samples.subspan(static_cast<size_t>(span.begin),
-                                                  static_cast<size_t>(span.end - span.begin)))});
->>>>>>> h-speechtest
     return "";
   } catch (const FormatError& e) {
     return e.what();

@@ -48,6 +48,8 @@ void Transcribe::listen(Networks networks, const std::string& file, const Option
                         const std::function<void(std::string_view)>& emit) {
   check<ConfigError>(networks.size() == 1, "predict: --stream hears with one model, not with an ensemble of ",
                      networks.size());
+  check<ConfigError>(options.lm.empty(), "predict: --stream writes CTC's best path as it comes, without search: --lm ",
+                     options.lm, " does not go with it");
   const Network& network = *networks[0];
   const std::string why = network.model->cannot_stream();
   check<ConfigError>(why.empty(), "predict: --stream: ", why);
