@@ -279,24 +279,12 @@ void predict_table(const PredictFlags& flags, const PredictionFlags::Loaded& loa
   output.finish();
 }
 
-<<<<<<< HEAD
-// One recording, its words written as they are heard.
-void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded) {
-  for (const auto& [flag, is_set] : {std::pair("--in-format", flags.in_format != "auto"),
-                                     {"--columns", !flags.columns.empty()},
-                                     {"--field", !flags.field.empty()},
-                                     {"--prefix", !flags.prefix.empty()},
-                                     {"--score", !flags.score.empty()},
-                                     {"--session", !flags.session.empty()},
-                                     {"--format", flags.format != "auto" && flags.format != "text"}})
-=======
 // One recording, its words written as they are heard: the likeliest at once, without search.
 void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, const std::vector<Field>& options) {
   for (const auto& [flag, is_set] :
        {std::pair("--in-format", flags.in_format != "auto"), {"--columns", !flags.columns.empty()},
         {"--field", !flags.field.empty()}, {"--prefix", !flags.prefix.empty()}, {"--score", !flags.score.empty()},
         {"--session", !flags.session.empty()}, {"--format", flags.format != "auto" && flags.format != "text"}})
->>>>>>> h-speechtest
     check<ConfigError>(!is_set, "predict: ", flag, " does not go with --stream of a recording");
   decode::SearchOptions search;
   StringList of_search{"ctc_weight", "longest_piece"};

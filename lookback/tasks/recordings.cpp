@@ -158,19 +158,12 @@ void RecordingData::validate() const {
   }
   const NamePattern of(pattern);
   check<ConfigError>(columns.empty(), "data.columns are of lists, and data.pattern reads names");
-<<<<<<< HEAD
-  for (const auto& [key, conditions] :
-       {std::pair("data.train_where", train_where), {"data.valid_where", valid_where}, {"data.test_where", test_where}})
-    for (const std::string& c : conditions) condition_of(c, key);
-  if (!hold_out.empty()) condition_of(hold_out, "data.hold_out");
-=======
   for (const auto& [key, conditions] : all)
     for (const std::string& text : conditions) {
       const Condition condition(text, key);
       check<ConfigError>(std::ranges::count(of.names(), condition.part) > 0, key, ": '", text, "': data.pattern = '",
                          pattern, "' has no {", condition.part, "}", nearest_match(condition.part, of.names()));
     }
->>>>>>> h-speechtest
 }
 
 std::vector<Recording> RecordingData::recordings_of(const StringList& names, const std::string& key,
@@ -233,26 +226,6 @@ std::vector<Recording> RecordingData::recordings(Split split, const std::string&
                          : split == Split::test ? !test.empty() && !test_share
                                                 : false;
   const StringList& names = !own_files ? train : split == Split::valid ? valid : test;
-<<<<<<< HEAD
-  std::vector<Recording> out = recordings_of(names,
-                                             !own_files              ? "data.train"
-                                             : split == Split::valid ? "data.valid"
-                                                                     : "data.test",
-                                             root, report);
-  const auto [where, key] = split == Split::train   ? std::pair(train_where, "data.train_where")
-                            : split == Split::valid ? std::pair(valid_where, "data.valid_where")
-                                                    : std::pair(test_where, "data.test_where");
-  const auto wanted = [&](const Recording& r) {
-    if (!hold_out.empty()) {
-      const bool out_of_training = holds({hold_out}, r, "data.hold_out");
-      if (split == Split::test) return out_of_training;
-      if (out_of_training) return false;
-    }
-    if (!holds(where, r, key)) return false;
-    if (!valid_share || split == Split::test) return true;
-    const bool is_valid = share_of(fs::path(r.path).filename().string(), r.text) < *valid_share;
-    return is_valid == (split == Split::valid);
-=======
   std::vector<Recording> out =
       recordings_of(names, !own_files ? "data.train" : split == Split::valid ? "data.valid" : "data.test", root, report);
   // Which part a recording of data.train is in; nothing: none.
@@ -269,7 +242,6 @@ std::vector<Recording> RecordingData::recordings(Split split, const std::string&
     if (has_valid && holds(valid_where, r, "data.valid_where") && (!valid_share || (in_train && share < end_of_valid)))
       return Split::valid;
     return in_train ? std::optional(Split::train) : std::nullopt;
->>>>>>> h-speechtest
   };
   const auto wanted = [&](const Recording& r) {
     const bool held_out = !hold_out.empty() && holds({hold_out}, r, "data.hold_out");

@@ -67,12 +67,8 @@ struct RecordingData {
   // Throws ConfigError for what cannot be, before anything is read.
   void validate() const;
   bool has_test() const { return !test.empty() || !test_where.empty() || !hold_out.empty(); }
-<<<<<<< HEAD
-  // Those of one part, in the order of lists or of names; relative paths start at `root`. `report` counts what lists
-=======
   // Those of one part, in the order of lists or of names; relative paths start at `root`. No two parts share one of
   // data.train. `report` counts what lists
->>>>>>> h-speechtest
   // had and why lines were left out. Throws ConfigError, IoError and FormatError as RowReader does.
   std::vector<Recording> recordings(Split split, const std::string& root, data::TableReport& report) const;
   // The same of files that are named as data.test names its own; `key` is what messages call them.

@@ -43,16 +43,10 @@ class SoundTable {
     FeatureRows rows;
     Sentences targets;
   };
-<<<<<<< HEAD
-  // Reads all of them. Those that cannot be read, are silent, too long or say nothing are left out and counted; with
-  // data.damaged = "stop" the first that cannot be read is a FormatError. `tokenizer` has to outlive it. Recordings are
-  // read on as many threads as there are.
-=======
   // Reads all of them, on as many threads as there are. Those that cannot be read, are shorter than a frame or too
   // long, of which nothing or too much is said, are left out and counted; with data.damaged = "stop" the first that
   // cannot be read is a FormatError. `ctc_shortening`: so many rows of features stand behind each row that CTC reads,
   // and texts of more tokens than it then has rows are left out, for CTC cannot write them; 0: there is no CTC.
->>>>>>> h-speechtest
   SoundTable(std::vector<Recording> recordings, data::TableReport report, const RecordingData& options,
              const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment,
              int64_t ctc_shortening);

@@ -152,17 +152,10 @@ std::string cut_into_pieces(const Transcribe::Network& network, const Input& inp
       out.push_back({number, 0, hearing.rows(samples)});
       return "";
     }
-<<<<<<< HEAD
-    for (const sound::Span& span : sound::speech_spans(samples, wave.rate, {.longest = options.longest}))
-      out.push_back(
-          {number, static_cast<double>(span.begin) / rate,
-           hearing.rows(samples.subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.end - span.begin)))});
-=======
     for (const sound::Span& span : sound::speech_spans(samples, wave.rate, {.longest = options.longest_piece}))
       out.push_back({number, static_cast<double>(span.begin) / rate,
                      hearing.rows(samples.subspan(static_cast<size_t>(span.begin),
                                                   static_cast<size_t>(span.end - span.begin)))});
->>>>>>> h-speechtest
     return "";
   } catch (const FormatError& e) {
     return e.what();
