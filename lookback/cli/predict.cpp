@@ -15,7 +15,6 @@
 #include "lookback/cli/machine_flags.h"
 #include "lookback/cli/output.h"
 #include "lookback/cli/prediction_flags.h"
-#include "lookback/decode/search_options.h"
 #include "lookback/tasks/csv_input.h"
 #include "lookback/tasks/input.h"
 
@@ -289,13 +288,10 @@ void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, co
                                      {"--session", !flags.session.empty()},
                                      {"--format", flags.format != "auto" && flags.format != "text"}})
     check<ConfigError>(!is_set, "predict: ", flag, " does not go with --stream of a recording");
-  decode::SearchOptions search;
-  StringList of_search{"ctc_weight", "longest_piece"};
-  for (const Field& f : fields_of(search)) of_search.push_back(f.path);
   for (const Field& f : options) {
     const bool is_best_path = f.path == "ctc_weight" ? std::get<double>(field_value(f)) == 1
                                                      : (f.path == "beam" || f.path == "n_best") && field_text(f) == "1";
-    check<ConfigError>(!f.origin.starts_with("--") || is_best_path || std::ranges::count(of_search, f.path) == 0,
+    check<ConfigError>(!f.origin.starts_with("--") || is_best_path || f.path == "batch" || f.path == "precision",
                        "predict: ", f.origin,
                        ": --stream of a recording writes CTC's best path at once, without search");
   }
