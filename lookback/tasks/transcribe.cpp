@@ -374,6 +374,8 @@ Transcribe::Options Transcribe::options(const Network& network, bool int8) {
 
 void Transcribe::check_options(Networks networks, const Options& options, const LogSink& log) {
   options.search.validate();
+  check<ConfigError>(options.longest_piece == 0 || (options.longest_piece >= 0.5 && options.longest_piece <= 3600),
+                     "longest_piece = ", options.longest_piece, ": pieces have 0.5 to 3600 s; 0 never cuts");
   for (const Network* n : networks) {
     const std::string& kind = n->config.model.kind;
     check<ConfigError>(kind == "joint" || options.ctc_weight == (kind == "ctc" ? 1 : 0),

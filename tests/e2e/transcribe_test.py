@@ -194,6 +194,8 @@ class Models(Speech):
         self.fails(2, "predict", self.ctc(), "--in", one, "--ctc-weight", 0.5, says=["ctc_weight = 0.5", "'ctc'"])
         self.fails(2, "predict", self.attention(), "--in", one, "--ctc-weight", 1, says=["ctc_weight = 1", "'attention'"])
         self.fails(2, "predict", self.ctc(), "--in", one, "--ctc-weight", 2, says="outside")
+        for seconds in (0.4, 3601):
+            self.fails(2, "predict", self.ctc(), "--in", one, "--longest-piece", seconds, says="longest_piece = ")
 
     def test_evaluate_other_recordings(self):
         self.assertEqual(self.scores(self.ctc(), "--data", self.folder / "test.tsv"), self.scores(self.ctc()))
