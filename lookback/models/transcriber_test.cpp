@@ -123,8 +123,7 @@ TEST(Transcriber, LearnsToWriteWhatItHears) {
     const Spoken unseen = spoken(20, 7);
     const Heard heard = model.hear(unseen.rows);
     const double weight = model.options().kind == "joint" ? objective.ctc : model.options().has_ctc() ? 1 : 0;
-    const auto found =
-        decode::search(*model.decoder(heard, weight), infos_of(heard), {.beam = 3});
+    const auto found = decode::search(*model.decoder(heard, weight), infos_of(heard), {.beam = 3});
     int64_t right = 0;
     for (size_t k = 0; k < found.size(); ++k) right += found[k][0].tokens == unseen.texts[k];
     EXPECT_GE(right, 18) << kind;
