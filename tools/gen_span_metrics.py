@@ -3,8 +3,9 @@
 
 usage: gen_span_metrics.py [OUT.json]      needs seqeval and scikit-learn; same output every time for the same versions
 
-Tags of BIO and BIOES, as they should be and drawn at random, with types that have hyphens, with none, and tags that are
-of no scheme. Where seqeval divides by 0 it says 0.
+Tags of BIO and BIOES, as they should be and drawn at random, with types that have hyphens, and with none. Tags that begin
+otherwise are not here: seqeval warns of them, and lets a span of them begin in the sentence before. Where it divides by
+0 it says 0.
 """
 import json
 import os
@@ -43,7 +44,7 @@ def cases():
     for seed, (name, bioes, others, rate) in enumerate([
             ("bio", False, ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "I-A-B"], 0.2),
             ("bioes", True, ["O", "B-PER", "E-PER", "S-LOC", "I-LOC", "E-A-B", "I-A-B"], 0.2),
-            ("wild", True, ["O", "B", "I", "E", "S", "B-", "I-PER", "E-PER", "IPER", "B-PER", ".", "x", "I--LOC", "Ü-a"], 0.9),
+            ("wild", True, ["O", "B", "I", "E", "S", "B-", "I-PER", "E-PER", "B-PER", "I--LOC", "S-PER", "I-Ü"], 0.9),
             ("right", False, ["O"], 0.0)]):
         rng = random.Random(seed)
         gold = [well_formed(rng, rng.randint(1, 12), types, bioes) for _ in range(40)]

@@ -59,7 +59,8 @@ struct PredictFlags {
       "score");
     v("stream", stream, "",
       "language models: write each token as soon as it is chosen, as on a terminal; each line is a text of its own. "
-      "Speech: --in is one recording, or - for sound in WAV that comes, and its words are written as they are heard");
+      "Speech: --in is one recording, or - for sound in WAV that comes, and its words are written as they are heard, "
+      "those of --beam 1 --ctc-weight 1");
     v("session", session, "FILE",
       "the same, and all lines are one text: go on where FILE says, if it is there, and leave there how to go on");
     machine.declare(v);
@@ -277,8 +278,8 @@ void predict_table(const PredictFlags& flags, const PredictionFlags::Loaded& loa
   output.finish();
 }
 
-// One recording, its words written as they are heard.
-void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded) {
+// One recording, its words written as they are heard: the likeliest at once, without search.
+void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded, const std::vector<Field>& options) {
   for (const auto& [flag, is_set] : {std::pair("--in-format", flags.in_format != "auto"),
                                      {"--columns", !flags.columns.empty()},
                                      {"--field", !flags.field.empty()},
@@ -287,6 +288,13 @@ void listen(const PredictFlags& flags, const PredictionFlags::Loaded& loaded) {
                                      {"--session", !flags.session.empty()},
                                      {"--format", flags.format != "auto" && flags.format != "text"}})
     check<ConfigError>(!is_set, "predict: ", flag, " does not go with --stream of a recording");
+  for (const Field& f : options) {
+    const bool is_best_path = f.path == "ctc_weight" ? std::get<double>(field_value(f)) == 1
+                                                     : (f.path == "beam" || f.path == "n_best") && field_text(f) == "1";
+    check<ConfigError>(!f.origin.starts_with("--") || is_best_path || f.path == "batch" || f.path == "precision",
+                       "predict: ", f.origin,
+                       ": --stream of a recording writes CTC's best path at once, without search");
+  }
   Output output(flags.out);
   loaded.model->listen(flags.in, *loaded.options, [&](std::string_view piece) { output.write(piece); });
   output.write("\n");
@@ -368,7 +376,7 @@ int run_predict(Args& args) {
   check<ConfigError>(from_stdin <= 1, "predict: only one of --in, --prefix and --score can be standard input (-)");
   const ThreadScope threads = flags.machine.use();
   if (kind.streams_sound && flags.stream) {
-    listen(flags, options.load(flags.models, parser, args.console.sink()));
+    listen(flags, options.load(flags.models, parser, args.console.sink()), parser.added());
     return 0;
   }
   if (kind.reads_tables) {

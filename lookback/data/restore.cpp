@@ -64,8 +64,11 @@ PlainWords plain_words(std::string_view text) {
     std::string word;
     for (size_t k = first; k < end; ++k) {
       const std::string_view c = characters[k];
-      const bool cuts = is_mark(c) && c != "." && k > first && k + 1 < end && is_letter(codepoint(characters[k - 1])) &&
-                        is_letter(codepoint(characters[k + 1]));
+      // A mark between letters ends a word; a full stop only between words of two letters or more, not in "p.m".
+      const size_t around = c == "." ? 2 : 1;
+      bool cuts = is_mark(c) && k >= first + around && k + around < end;
+      for (size_t n = 1; cuts && n <= around; ++n)
+        cuts = is_letter(codepoint(characters[k - n])) && is_letter(codepoint(characters[k + n]));
       if (cuts) {
         add_word(std::exchange(word, ""));
         add_mark(c[0]);

@@ -13,8 +13,9 @@
 namespace lookback::data {
 
 // Words of a text in lower case and without the marks . , ? ! behind them, and of each word a tag: its case, and the
-// mark that stood behind it, if any. A mark stands at the end of a word, before one or alone; , ? and ! also between
-// two letters; of several the first counts, and one without a word before it is passed over.
+// mark that stood behind it, if any. A mark stands at the end of a word, before one, alone, or between two letters, a
+// full stop between two and two ("right.But", not "p.m"); of several the first counts, and one without a word before it
+// is passed over.
 //   "Yes, I met McDonald ."   yes/Capital,  i/Capital  met/lower  mcdonald/miXed.
 // Cases are lower (also of what has no letters), Capital, UPPER (of two letters or more) and miXed.
 struct PlainWords {

@@ -21,6 +21,9 @@ TEST(Restore, WordsAndTags) {
   EXPECT_EQ(tagged("Well,you know?!"), "well/Capital, you/lower know/lower?");
   EXPECT_EQ(tagged("At 9.30 the U.S. has 1,000 ..."),
             "at/Capital 9.30/lower the/lower u.s/UPPER. has/lower 1,000/lower.");
+  EXPECT_EQ(
+      tagged("You are right.But at 5 p.m. a Ph.D comes."),
+      "you/Capital are/lower right/lower. but/Capital at/lower 5/lower p.m/lower. a/lower ph.d/miXed comes/lower.");
   EXPECT_EQ(tagged("... and .com"), "and/lower. com/lower");
   EXPECT_EQ(tagged("I ’ m 3rd; iPhone"), "i/Capital ’/lower m/lower 3rd;/lower iphone/miXed");
   EXPECT_EQ(tagged("ÉTÉ Été été"), "été/UPPER été/Capital été/lower");

@@ -272,17 +272,22 @@ TEST(BadInput, OptionsOutOfRange) {
 // ---- what must hold whatever the text ----
 
 TEST(CorpusMetric, ThreadsDoNotChangeAScore) {
-  Rng rng(9);
-  Lines hypotheses, references;
-  for (int i = 0; i < 200; ++i)
-    for (Lines* lines : {&hypotheses, &references}) {
-      std::string line;
-      for (uint64_t k = 2 + rng.below(18); k > 0; --k) line += "w" + std::to_string(rng.below(12)) + " ";
-      lines->push_back(line);
-    }
+  const StringList tags{"O", "O", "B-x", "I-x", "B-y", "I-y"};
+  const StringList forms{"lower", "Capital", "lower,", "lower.", "UPPER?", "Capital!"};
   for (const std::string& name : metric_names()) {
-    // Lines of tags, and of text to restore: tags_test.cpp.
-    if (name.starts_with("span_") || name.starts_with("tag_") || name == "capital_f1" || name == "mark_f1") continue;
+    const bool is_of_tags = name.starts_with("span_") || name.starts_with("tag_");
+    const bool is_of_forms = name == "capital_f1" || name == "mark_f1";
+    Rng rng(9);
+    Lines hypotheses, references;
+    for (int i = 0; i < 200; ++i)
+      for (Lines* lines : {&hypotheses, &references}) {
+        std::string line;
+        for (uint64_t k = 2 + rng.below(18); k > 0; --k) {
+          const uint64_t word = rng.below(12);
+          line += (is_of_tags ? tags[word % 6] : is_of_forms ? forms[word % 6] : "w" + std::to_string(word)) + " ";
+        }
+        lines->push_back(line);
+      }
     const auto metric = metric_for(name, {hypotheses, references});
     double one, two;
     {
@@ -303,10 +308,11 @@ TEST(CorpusMetric, ThreadsDoNotChangeAScore) {
 TEST(CorpusMetric, RegistryKnowsItsMetrics) {
   std::string got;
   for (const std::string& name : metric_names()) got += make_metric(name)->name() + " ";
-  EXPECT_EQ(got,
-            "BLEU chrF2 chrF2++ TER WER CER accuracy word_error_rate symbol_error_rate rouge1 rouge2 rougeL rougeLsum "
-            "exact_match f1 macro_f1 micro_f1 mcc span_f1 span_precision span_recall accuracy macro_f1 capital_f1 mark_f1 "
-            "bleu1 bleu2 bleu3 bleu4 rouge_l cider_d ");
+  EXPECT_EQ(
+      got,
+      "BLEU chrF2 chrF2++ TER WER CER accuracy word_error_rate symbol_error_rate rouge1 rouge2 rougeL rougeLsum "
+      "exact_match f1 macro_f1 micro_f1 mcc span_f1 span_precision span_recall accuracy macro_f1 capital_f1 mark_f1 "
+      "bleu1 bleu2 bleu3 bleu4 rouge_l cider_d ");
 }
 
 TEST(CorpusMetric, FormatsAsOneLine) {

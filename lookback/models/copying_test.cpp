@@ -13,13 +13,14 @@ constexpr int32_t kVocabulary = 14;
 
 Seq2SeqOptions options(const char* score = "general") {
   Seq2SeqOptions o = testing::small_options();
-  o.copy = true, o.score = score;
+  o.copy = true, o.score = score, o.attention = 6, o.heads = 3;
   return o;
 }
 
 std::vector<Seq2SeqOptions> kinds() {
   std::vector<Seq2SeqOptions> out;
-  for (const char* score : {"general", "additive", "location", "coverage", "monotonic"}) out.push_back(options(score));
+  for (const char* score : {"general", "additive", "location", "coverage", "monotonic", "multi_head"})
+    out.push_back(options(score));
   out.push_back(options());
   out.back().decoder.input_feeding = false;  // whole sequences at a time
   out.push_back(options());

@@ -14,8 +14,9 @@ class EncoderDecoderNetwork final : public ForecastNetwork {
         has_attention_(options.score != "none"),
         encoder_(options.encoder, width_of(sizes.past) + width_of(sizes.fixed)) {
     const int64_t D = options.decoder.hidden;
-    decoder_ = Decoder(options.decoder, encoder_.final_widths(), options.score,
-                       {.embedding = D, .memory = encoder_.width(), .attention = D, .readout = D});
+    decoder_ =
+        Decoder(options.decoder, encoder_.final_widths(), options.score,
+                {.embedding = D, .memory = encoder_.width(), .attention = D, .readout = D, .heads = options.heads});
     place_.weight = Var::parameter(Tensor::zeros({sizes.horizon, D}));
     if (!sizes.future.empty()) step_ = Linear(width_of(sizes.future), D, Linear::Bias::no);
     output_ = Linear(D, sizes.outputs, Linear::Bias::yes);

@@ -25,9 +25,9 @@ struct OptionOfKinds {
   StringList kinds;
 };
 const std::vector<OptionOfKinds>& options_of_kinds() {
-  static const std::vector<OptionOfKinds> kOptions = {{"segment", {"segment"}}, {"autoregressive", {"lstm"}},
-                                                      {"heads", {"tft"}},       {"pooling", {"lstm", "segment"}},
-                                                      {"decoder", {"seq2seq"}}, {"score", {"seq2seq"}}};
+  static const std::vector<OptionOfKinds> kOptions = {{"segment", {"segment"}},      {"autoregressive", {"lstm"}},
+                                                      {"heads", {"tft", "seq2seq"}}, {"pooling", {"lstm", "segment"}},
+                                                      {"decoder", {"seq2seq"}},      {"score", {"seq2seq"}}};
   return kOptions;
 }
 

@@ -70,6 +70,14 @@ std::vector<ForecasterOptions> kinds() {
                                  .input_feeding = std::string(score) == "location"},
                      .score = score,
                      .dropout = {.rate = 0.3}});
+  for (const bool luong : {true, false})
+    out.push_back({.kind = "seq2seq",
+                   .heads = 2,
+                   .linear = luong,
+                   .encoder = {.hidden = 4, .bidirectional = luong},
+                   .decoder = {.hidden = 6, .attention = luong ? "luong" : "bahdanau", .input_feeding = false},
+                   .score = "multi_head",
+                   .dropout = {.rate = 0.3}});
   for (const char* normalise : {"last", "instance", "difference", "none"})
     out.push_back({.kind = "deepar",
                    .linear = false,

@@ -98,9 +98,7 @@ Labeller::Labeller(const LabellerOptions& options, const Sizes& sizes, TagRules 
   if (options.of_texts()) {
     pooling_ = Pooling(options.pooling, encoder_, "model.pooling");
     width = pooling_.width();
-    if (options.texts.alone) {
-      check_unchanged(options.texts.encoder, "model.texts.encoder", "with model.texts.alone = true");
-    } else {
+    if (!options.texts.alone) {
       texts_encoder_ = Encoder(options.texts.encoder, width, "model.texts.encoder");
       check_not_shortened(texts_encoder_, "model.texts.encoder");
       width = texts_encoder_.width();

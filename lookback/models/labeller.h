@@ -23,7 +23,8 @@ struct TextsOptions {
   EncoderOptions encoder;
 
   void fields(FieldVisitor& v) {
-    v("alone", alone, "each text is read alone: no encoder reads the texts of a sequence together");
+    v("alone", alone,
+      "each text is read alone: model.texts.encoder, which reads those of a sequence together, is left out");
     v("encoder", encoder);
   }
 };

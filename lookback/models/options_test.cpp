@@ -59,6 +59,8 @@ Choice choice(int64_t number) {
   m.encoder.time = {.checkpoint = more(3), .bptt = more(3)};
   m.decoder.time.bptt = more(3);
   m.location = {.filters = 1 + more(3), .width = 1 + more(4)};
+  m.heads = 1 + more(3);
+  if (m.score == "multi_head") m.attention = 6;
   const bool none = m.score == "none";
   const Remembers kept =
       none ? Remembers{} : make_attention(m.score, {.query = 8, .memory = 8, .attention = 8})->remembers();

@@ -103,6 +103,7 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint6
                .readout = R,
                .location = options.location,
                .monotonic = options.monotonic,
+               .heads = options.heads,
                .outer = options.segmented ? segmented_.outer_width() : 0,
                .outer_score = options.segmented ? options.turns.score : "none"});
   output_ = Linear(R, vocabularies.target, Linear::Bias::yes);

@@ -27,6 +27,7 @@ struct Seq2SeqOptions {
   int64_t attention = 0;
   LocationOptions location;
   MonotonicOptions monotonic;
+  int64_t heads = 4;
   int64_t embedding = 256;
   SpellingOptions spelling = {};
   int64_t features = 0;    // width of a source's rows, which are no tokens; 0: tokens. No option of a recipe, as is
@@ -44,12 +45,14 @@ struct Seq2SeqOptions {
     v("score", score,
       "how a decoder state is compared with each source position; location also knows the weights of the step before "
       "(Chorowski et al. 2015), coverage the sum of all weights before (See et al. 2017); monotonic walks along the "
-      "source, one position at a time and never back (Raffel et al. 2017); none: no attention, the decoder starts from "
-      "the encoder's last state and sees nothing else")
+      "source, one position at a time and never back (Raffel et al. 2017); multi_head has several scaled dot "
+      "products side by side (Vaswani et al. 2017), and its weights are their mean; none: no attention, the decoder "
+      "starts from the encoder's last state and sees nothing else")
         .choices(score_choices());
     v("attention", attention,
-      "width of the scores concat, additive, location, coverage and monotonic; 0: as wide as the decoder")
+      "width of the scores concat, additive, location, coverage, monotonic and multi_head; 0: as wide as the decoder")
         .range(0, 65536);
+    v("heads", heads, "score = 'multi_head': heads, each of an equal part of the attention's width").range(1, 1024);
     v("location", location), v("monotonic", monotonic);
     if (segmented) v("turns", turns);
     v("embedding", embedding, "width of the token embeddings").range(1, 65536);

@@ -295,7 +295,7 @@ TEST(TemporalFusion, WhatDoesNotGoTogetherIsNamed) {
   EXPECT_EQ(refused(o), "model.segment = 12 is of kind 'segment'; this is 'tft'");
   o = options_of(), o.heads = 3;
   EXPECT_EQ(refused(o), "model.heads = 3 does not divide model.encoder.hidden = 4");
-  EXPECT_EQ(refused({.heads = 2}), "model.heads = 2 is of kind 'tft'; this is 'lstm'");
+  EXPECT_EQ(refused({.heads = 2}), "model.heads = 2 is of kind 'tft' and 'seq2seq'; this is 'lstm'");
 }
 
 }  // namespace

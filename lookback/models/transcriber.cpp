@@ -1,6 +1,7 @@
 #include "lookback/models/transcriber.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "lookback/base/elementary.h"
@@ -19,7 +20,7 @@ void check_decoder_untouched(TranscriberOptions options) {
     throw ConfigError(str_cat("model.", option, " = ", value, " is the decoder's, and model.kind = 'ctc' has none"));
 }
 
-// Log-probabilities of the rows of one sequence.
+// Log-probabilities of the rows of one sequence; those of tokens that no text has are not said.
 Tensor normalised(const Tensor& logits, int64_t begin, int64_t rows) {
   const int64_t V = logits.dim(1);
   Tensor out = Tensor::zeros({rows, V});
@@ -27,6 +28,9 @@ Tensor normalised(const Tensor& logits, int64_t begin, int64_t rows) {
                     out.span<float>().begin());
   for (int64_t t = 0; t < rows; ++t)
     elementary::log_softmax(out.span<float>().subspan(static_cast<size_t>(t * V), static_cast<size_t>(V)));
+  for (int64_t t = 0; t < rows; ++t)
+    for (const int32_t none : {data::kBos, data::kEos})
+      out.data<float>()[t * V + none] = -std::numeric_limits<float>::infinity();
   return out;
 }
 

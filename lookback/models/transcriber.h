@@ -59,7 +59,8 @@ struct TranscriberLoss {
 // What an encoder has read, and what CTC says of it.
 struct Heard {
   Encoded encoded;
-  std::vector<Tensor> log_probs;  // of each source, in the order given, [T, V]; none without CTC
+  // Of each source, in the order given, [T, V]: -infinity of <s> and </s>, which no text has. None without CTC.
+  std::vector<Tensor> log_probs;
 };
 
 class Transcriber {
@@ -86,7 +87,7 @@ class Transcriber {
   };
   // Why a model cannot: "model.kind is 'attention', which needs the whole"; "": it can.
   std::string cannot_stream() const;
-  // The next rows [T, width] of one recording -> log-probabilities [T, V] of CTC.
+  // The next rows [T, width] of one recording -> log-probabilities [T, V] of CTC, as in Heard.
   Tensor continued(const Tensor& rows, StreamState& state) const;
 
   // So many rows of features stand behind each row of the memory.

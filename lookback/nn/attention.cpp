@@ -18,7 +18,7 @@ struct SoftmaxAttention : Attention {
   virtual Var energies(const Var& query, const Var& keys, const ops::Visible& visible,
                        const AttentionState& before) const = 0;
 
-  Prepared prepare(const Var& memory) const final { return {keys(memory), memory}; }
+  Prepared prepare(const Var& memory, const MemoryLayout&) const final { return {keys(memory), memory}; }
   ops::Attended attend(const Var& query, const Prepared& source, const ops::Visible& visible,
                        const AttentionState& before, Noise*) const final {
     return ops::attend(energies(query, source.keys, visible, before), source.values, visible);
@@ -143,7 +143,7 @@ struct Monotonic final : Attention {
         gain(Var::parameter(Tensor::full({1}, 1 / std::sqrt(static_cast<double>(n.attention))))),
         bias(Var::parameter(Tensor::full({1}, n.monotonic.bias))) {}
 
-  Prepared prepare(const Var& memory) const override { return {memory_weight(memory), memory}; }
+  Prepared prepare(const Var& memory, const MemoryLayout&) const override { return {memory_weight(memory), memory}; }
   ops::Attended attend(const Var& query, const Prepared& source, const ops::Visible& visible,
                        const AttentionState& before, Noise* noise) const override {
     const Var e = ops::score_additive(query_weight(query), source.keys, ops::weight_norm(v, gain), visible);
@@ -161,6 +161,81 @@ struct Monotonic final : Attention {
   }
 };
 
+// Several heads side by side, each a scaled dot product of its own part of A:
+//   context = O [c_1; ..; c_H], c_h = sum_t softmax_t((Q q)_h . (K m_t)_h / sqrt(A/H)) (V m_t)_h   (Vaswani et al.
+//   2017)
+// The weights are the mean over the heads.
+struct MultiHead final : Attention {
+  int64_t heads;
+  Linear query_weight, key_weight, value_weight;  // [A, Q], [A, M], [A, M]
+  Linear output;                                  // [M, A]
+  explicit MultiHead(const AttentionSizes& n)
+      : heads(n.heads),
+        query_weight(n.query, n.attention, Linear::Bias::no),
+        key_weight(n.memory, n.attention, Linear::Bias::no),
+        value_weight(n.memory, n.attention, Linear::Bias::no),
+        output(n.attention, n.memory, Linear::Bias::no) {
+    check<ConfigError>(heads > 0 && n.attention % heads == 0, "model.heads = ", heads,
+                       " does not divide the width of the attention, ", n.attention, " (model.attention)");
+  }
+
+  // Each head of a sentence is a sentence of its own, behind the heads before it.
+  Prepared prepare(const Var& memory, const MemoryLayout& layout) const override {
+    std::vector<int32_t> rows;
+    rows.reserve(static_cast<size_t>(layout.rows() * heads));
+    for (int64_t s = 0; s < layout.sentences(); ++s)
+      for (int64_t h = 0; h < heads; ++h)
+        for (int64_t t = layout.begin(s); t < layout.begin(s + 1); ++t)
+          rows.push_back(static_cast<int32_t>(t * heads + h));
+    const auto ids = ops::row_ids(std::move(rows));
+    const auto by_head = [&](const Linear& w) { return ops::gather_rows(parts(w(memory)), ids); };
+    return {by_head(key_weight), by_head(value_weight)};
+  }
+  ops::Attended attend(const Var& query, const Prepared& source, const ops::Visible& visible, const AttentionState&,
+                       Noise*) const override {
+    const int64_t N = query.dim(0), width = query_weight.weight.dim(0) / heads;
+    const Var energies = ops::score_dot(parts(query_weight(query)), source.keys, of_heads(visible),
+                                        1 / std::sqrt(static_cast<double>(width)));
+    const ops::Attended found = ops::attend(energies, source.values, of_heads(visible));
+    return {output(ops::reshape(found.context, {N, width * heads})), mean(found.weights, N)};
+  }
+  const char* context_formula() const override { return "W [of each head the sum of its weight times its values]"; }
+  void params(ParamVisitor& p) override {
+    p("query", query_weight), p("key", key_weight), p("value", value_weight), p("output", output);
+  }
+
+ private:
+  // [N, A] -> [N * heads, A / heads]
+  Var parts(const Var& x) const { return ops::reshape(x, {x.dim(0) * heads, x.dim(1) / heads}); }
+  ops::Visible of_heads(const ops::Visible& visible) const {
+    const auto each = [&](const ops::RowIds& ids, bool sentences) {
+      std::vector<int32_t> out;
+      out.reserve(ids->size() * static_cast<size_t>(heads));
+      for (const int32_t id : *ids)
+        for (int64_t h = 0; h < heads; ++h) out.push_back(sentences ? static_cast<int32_t>(id * heads + h) : id);
+      return ops::row_ids(std::move(out));
+    };
+    std::vector<int64_t> lengths;
+    for (int64_t s = 0; s < visible.memory.sentences(); ++s)
+      lengths.insert(lengths.end(), static_cast<size_t>(heads), visible.memory.length(s));
+    ops::Visible out{MemoryLayout(lengths), each(visible.sentence_of_row, true)};
+    if (visible.begin) out.begin = each(visible.begin, false), out.end = each(visible.end, false);
+    return out;
+  }
+  // [N * heads, T] -> [N, T]
+  Var mean(const Var& weights, int64_t N) const {
+    if (heads == 1) return weights;
+    Var sum;
+    for (int64_t h = 0; h < heads; ++h) {
+      std::vector<int32_t> rows(static_cast<size_t>(N));
+      for (size_t n = 0; n < rows.size(); ++n) rows[n] = static_cast<int32_t>(static_cast<int64_t>(n) * heads + h);
+      const Var of_head = ops::gather_rows(weights, ops::row_ids(std::move(rows)));
+      sum = sum ? ops::add(sum, of_head) : of_head;
+    }
+    return ops::scale(sum, 1 / static_cast<double>(heads));
+  }
+};
+
 template <class A>
 std::unique_ptr<Attention> make(const AttentionSizes& n) {
   return std::make_unique<A>(n);
@@ -175,7 +250,7 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"dot", &make<Dot>},           {"scaled_dot", &make<ScaledDot>}, {"general", &make<General>},
     {"concat", &make<Concat>},     {"additive", &make<Additive>},    {"location", &make<Location>},
-    {"coverage", &make<Coverage>}, {"monotonic", &make<Monotonic>},
+    {"coverage", &make<Coverage>}, {"monotonic", &make<Monotonic>},  {"multi_head", &make<MultiHead>},
 };
 
 }  // namespace

@@ -32,19 +32,22 @@ struct Remembers {
 };
 
 struct Attention {
-  // What the source gives once, for all steps. keys [S, A], values [S, M].
+  // What the source gives once, for all steps. keys [S, A], values [S, M]; or so many rows of each for every row of the
+  // memory, those of one sentence together.
   struct Prepared {
     Var keys, values;
   };
 
   virtual ~Attention() = default;
-  // memory [S, M]: the encoder's outputs.
-  virtual Prepared prepare(const Var& memory) const = 0;
+  // memory [S, M]: the encoder's outputs, in sentences that lie so.
+  virtual Prepared prepare(const Var& memory, const MemoryLayout& layout) const = 0;
   // One step: query [N, Q] -> context [N, M] and weights [N, T]. Without noise, as outside of training, it does what
   // prediction does.
   virtual ops::Attended attend(const Var& query, const Prepared& source, const ops::Visible& visible,
                                const AttentionState& before, Noise* noise) const = 0;
   virtual Remembers remembers() const { return {}; }
+  // What the context is, in words.
+  virtual const char* context_formula() const { return "sum of weight times memory"; }
   // The same as a formula, if it is of a form that whole decoder loops know.
   virtual std::optional<ops::ScoreForm> form() const { return {}; }
   virtual void params(ParamVisitor&) {}
@@ -90,9 +93,10 @@ struct AttentionSizes {
   int64_t query, memory, attention;  // widths Q, M and A
   LocationOptions location = {};
   MonotonicOptions monotonic = {};
+  int64_t heads = 4;  // of score 'multi_head'; a divisor of A
 };
 
-// The kinds there are, by name: dot, scaled_dot, general, concat, additive, location, coverage, monotonic.
+// The kinds there are, by name: dot, scaled_dot, general, concat, additive, location, coverage, monotonic, multi_head.
 StringList attention_names();
 
 // Throws ConfigError if there is no such kind or the sizes do not suit it.

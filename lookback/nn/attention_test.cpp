@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "lookback/autograd/grad_check.h"
 #include "lookback/nn/init.h"
 #include "lookback/ops/testing.h"
 
@@ -78,9 +79,10 @@ struct Formula {
   }
 };
 
+// Those of one softmax.
 StringList of_a_softmax() {
   StringList out = attention_names();
-  std::erase(out, "monotonic");
+  std::erase_if(out, [](const std::string& name) { return name == "monotonic" || name == "multi_head"; });
   return out;
 }
 
@@ -94,7 +96,7 @@ TEST(Attention, EveryKindIsItsFormula) {
     Formula formula{name, n, {}};
     for (const NamedVar& p : params_of(*attention)) formula.w[p.name] = p.var.value();
     const Var q(random_tensor({4, n.query}, 1).to(Dtype::f32)), m(random_tensor({5, n.memory}, 2).to(Dtype::f32));
-    const auto got = attention->attend(q, attention->prepare(m), visible, state, nullptr);
+    const auto got = attention->attend(q, attention->prepare(m, visible.memory), visible, state, nullptr);
     ASSERT_EQ(got.weights.shape(), (Shape{4, 3}));
     ASSERT_EQ(got.context.shape(), (Shape{4, n.memory}));
     for (int64_t row = 0; row < 4; ++row) {
@@ -119,10 +121,11 @@ TEST(Attention, EveryKindIsItsFormula) {
 TEST(Attention, EveryParameterGetsAGradient) {
   const ops::Visible visible{MemoryLayout(std::vector<int64_t>{3, 2}), ops::row_ids({0, 1})};
   for (const std::string& name : attention_names()) {
-    const auto attention = drawn(name, {.query = 4, .memory = 4, .attention = 5});
+    const auto attention = drawn(name, {.query = 4, .memory = 4, .attention = 6, .heads = 3});
     const Var q(random_tensor({2, 4}, 1).to(Dtype::f32)), m(random_tensor({5, 4}, 2).to(Dtype::f32));
     Noise noise{1, 1};
-    backward(testing::uneven(attention->attend(q, attention->prepare(m), visible, before(2, 3), &noise).weights));
+    const auto got = attention->attend(q, attention->prepare(m, visible.memory), visible, before(2, 3), &noise);
+    backward(ops::add(testing::uneven(got.weights), testing::uneven(got.context)));
     for (const NamedVar& p : params_of(*attention)) EXPECT_FALSE(p.var.grad().empty()) << name << ' ' << p.name;
   }
 }
@@ -157,9 +160,9 @@ TEST(Attention, MonotonicWalksInPredictionAndIsSpreadInTraining) {
   const Var q(random_tensor({3, 4}, 1).to(Dtype::f32)), m(random_tensor({5, 6}, 2).to(Dtype::f32));
   const AttentionState start = first_state(attention->remembers(), visible.memory);
   EXPECT_TRUE(testing::same_bits(start.weights.value(), Tensor::of<float>({3, 3}, {1, 0, 0, 0, 0, 0, 1, 0, 0})));
-  const auto hard = attention->attend(q, attention->prepare(m), visible, start, nullptr);
+  const auto hard = attention->attend(q, attention->prepare(m, visible.memory), visible, start, nullptr);
   Noise noise{1, 1};
-  const auto soft = attention->attend(q, attention->prepare(m), visible, start, &noise);
+  const auto soft = attention->attend(q, attention->prepare(m, visible.memory), visible, start, &noise);
   double length = 0;
   for (const float x : w.at("v").span<float>()) length += double{x} * x;
   Formula formula{"additive", n, w};
@@ -180,6 +183,90 @@ TEST(Attention, MonotonicWalksInPredictionAndIsSpreadInTraining) {
   }
   EXPECT_LT(distance(hard.context.value(), ops::weigh(hard.weights, m, visible).value()), 1e-6);
   EXPECT_LT(distance(soft.context.value(), ops::weigh(soft.weights, m, visible).value()), 1e-6);
+}
+
+// Vaswani et al. 2017, head by head, for rows that see all of their sentence or a part of it.
+TEST(Attention, MultiHeadIsItsFormula) {
+  const ops::Visible whole{MemoryLayout(std::vector<int64_t>{3, 0, 2}), ops::row_ids({0, 2, 1, 2})};
+  const ops::Visible part = whole.within(ops::row_ids({2, 0, 0, 1}), 1);
+  const int64_t Q = 4, M = 6, A = 12;
+  const Var q(random_tensor({4, Q}, 1).to(Dtype::f32)), m(random_tensor({5, M}, 2).to(Dtype::f32));
+  for (const int64_t heads : {1, 2, 4, 12})
+    for (const ops::Visible& visible : {whole, part}) {
+      const auto attention = drawn("multi_head", {.query = Q, .memory = M, .attention = A, .heads = heads});
+      std::map<std::string, Tensor> w;
+      for (const NamedVar& p : params_of(*attention)) w[p.name] = p.var.value();
+      const auto product = [&](const std::string& name, int64_t row, const float* x) {
+        const Tensor& weight = w.at(name + ".weight");
+        double sum = 0;
+        for (int64_t k = 0; k < weight.dim(1); ++k) sum += double{weight.data<float>()[row * weight.dim(1) + k]} * x[k];
+        return sum;
+      };
+      const auto got = attention->attend(q, attention->prepare(m, visible.memory), visible, {}, nullptr);
+      ASSERT_EQ(got.weights.shape(), (Shape{4, visible.T()}));
+      ASSERT_EQ(got.context.shape(), (Shape{4, M}));
+      for (int64_t row = 0; row < 4; ++row) {
+        const auto n = static_cast<size_t>(row);
+        const int64_t s = (*visible.sentence_of_row)[n], first = visible.begin ? (*visible.begin)[n] : 0;
+        const int64_t end = visible.end ? (*visible.end)[n] : visible.memory.length(s);
+        const auto memory = [&](int64_t t) { return m.value().data<float>() + (visible.memory.begin(s) + t) * M; };
+        std::vector<double> weights(static_cast<size_t>(visible.T())), joined(static_cast<size_t>(A));
+        for (int64_t h = 0; h < heads; ++h) {
+          std::vector<double> e;
+          double sum = 0;
+          for (int64_t t = first; t < end; ++t) {
+            double energy = 0;
+            for (int64_t k = h * A / heads; k < (h + 1) * A / heads; ++k)
+              energy += product("query", k, q.value().data<float>() + row * Q) * product("key", k, memory(t));
+            e.push_back(std::exp(energy / std::sqrt(static_cast<double>(A / heads))));
+            sum += e.back();
+          }
+          for (int64_t t = first; t < end; ++t) {
+            const double weight = e[static_cast<size_t>(t - first)] / sum;
+            weights[static_cast<size_t>(t - first)] += weight / static_cast<double>(heads);
+            for (int64_t k = h * A / heads; k < (h + 1) * A / heads; ++k)
+              joined[static_cast<size_t>(k)] += weight * product("value", k, memory(t));
+          }
+        }
+        const std::vector<float> context(joined.begin(), joined.end());
+        for (int64_t t = 0; t < visible.T(); ++t)
+          EXPECT_NEAR(got.weights.value().data<float>()[row * visible.T() + t], weights[static_cast<size_t>(t)], 1e-5);
+        for (int64_t k = 0; k < M; ++k)
+          EXPECT_NEAR(got.context.value().data<float>()[row * M + k], product("output", k, context.data()), 1e-4);
+      }
+    }
+}
+
+// Central differences in double, of every parameter, the query and the memory.
+TEST(Attention, MultiHeadGradients) {
+  const ops::Visible visible{MemoryLayout(std::vector<int64_t>{3, 0, 2}), ops::row_ids({0, 2, 1, 2})};
+  const auto attention = drawn("multi_head", {.query = 3, .memory = 5, .attention = 6, .heads = 2});
+  std::vector<Var> inputs{testing::random_param({4, 3}, 1), testing::random_param({5, 5}, 2)};
+  uint64_t seed = 3;
+  for (const NamedVar& p : params_of(*attention)) {
+    // In double, which set_value would refuse.
+    p.var.node().outputs[static_cast<size_t>(p.var.output())] = random_tensor(p.var.shape(), seed++);
+    inputs.push_back(p.var);
+  }
+  EXPECT_LT(grad_error(inputs,
+                       [&] {
+                         const auto got = attention->attend(inputs[0], attention->prepare(inputs[1], visible.memory),
+                                                            visible, {}, nullptr);
+                         return ops::add(testing::uneven(got.weights), testing::uneven(got.context));
+                       }),
+            1e-6);
+}
+
+TEST(Attention, HeadsDivideTheWidth) {
+  for (const int64_t heads : {0, 4}) try {
+      make_attention("multi_head", {.query = 4, .memory = 6, .attention = 6, .heads = heads});
+      ADD_FAILURE() << heads;
+    } catch (const ConfigError& e) {
+      EXPECT_EQ(std::string(e.what()), str_cat("model.heads = ", heads,
+                                               " does not divide the width of the attention, 6 "
+                                               "(model.attention)"));
+    }
+  EXPECT_NO_THROW(make_attention("multi_head", {.query = 4, .memory = 6, .attention = 6, .heads = 3}));
 }
 
 TEST(Attention, DotNeedsEqualWidths) {

@@ -53,13 +53,15 @@ Decoder::Decoder(const DecoderOptions& options, const std::vector<int64_t>& enco
                                         .memory = sizes.memory,
                                         .attention = sizes.attention,
                                         .location = sizes.location,
-                                        .monotonic = sizes.monotonic});
+                                        .monotonic = sizes.monotonic,
+                                        .heads = sizes.heads});
   }
   if (sizes.outer_score == "none")
     sizes_.outer = 0;
   else
-    outer_attention_ = make_attention(sizes.outer_score,
-                                      {.query = options.hidden, .memory = sizes.outer, .attention = sizes.attention});
+    outer_attention_ = make_attention(
+        sizes.outer_score,
+        {.query = options.hidden, .memory = sizes.outer, .attention = sizes.attention, .heads = sizes.heads});
   check<ConfigError>(options.time.checkpoint == 0 || at_once(), "model.decoder.checkpoint = ", options.time.checkpoint,
                      " needs decoder.attention = 'luong', decoder.input_feeding = false and a score that remembers "
                      "nothing: other decoders run step by step; model.encoder.checkpoint goes with all of them");
@@ -117,13 +119,13 @@ DecoderPass::DecoderPass(const Decoder& decoder, const Encoded& source, const Dr
       noise_(noise),
       layers_(decoder.layers_) {
   if (const Attention* attention = decoder.attention_.get()) {
-    source_.prepared = attention->prepare(rows_in(source.memory, RowOrder::by_sequence));
+    source_.prepared = attention->prepare(rows_in(source.memory, RowOrder::by_sequence), source_.layout);
     remembers_ = attention->remembers();
     remembers_.coverage |= wanted.coverage_loss;
   }
   check(!decoder.outer_attention_ || source.outer, "decoder: it attends to an outer memory, and this source has none");
   if (decoder.outer_attention_)
-    outer_ = Source{source.outer->layout, decoder.outer_attention_->prepare(source.outer->rows)};
+    outer_ = Source{source.outer->layout, decoder.outer_attention_->prepare(source.outer->rows, source.outer->layout)};
   for (ops::RecurrentWeights& w : layers_) w.w_hh = drop_weights(w.w_hh, dropout, noise);
   for (size_t k = 1; k < layers_.size(); ++k) between_.emplace_back(dropout, noise);
   after_readout_ = DropoutSite(dropout, noise);
@@ -245,7 +247,7 @@ void DecoderPass::trace_output(StepTrace& trace, const Looked& looked, const Var
   if (attended.energies) trace.energies = first_row(attended.energies);
   if (!attended.weights) return;
   trace.weights = first_row(attended.weights);
-  trace.context = {"context", "sum of weight times memory", first_row(attended.context)};
+  trace.context = {"context", decoder_.attention_->context_formula(), first_row(attended.context)};
 }
 
 Unrolled DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& sentence_of_sequence,

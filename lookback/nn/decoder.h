@@ -52,10 +52,11 @@ StringList score_choices();
 struct DecoderSizes {
   int64_t embedding;  // E
   int64_t memory;     // M: width of the encoder's outputs
-  int64_t attention;  // A: width of additive and concat scores
+  int64_t attention;  // A: width of the scores that have one of their own
   int64_t readout;    // R: what the output layer reads
   LocationOptions location = {};
   MonotonicOptions monotonic = {};
+  int64_t heads = 4;                 // of score multi_head
   int64_t outer = 0;                 // width of the rows of Encoded::outer; 0: it is not looked at
   std::string outer_score = "none";  // how these are compared with a state: a score that remembers nothing
 };

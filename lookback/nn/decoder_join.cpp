@@ -24,15 +24,16 @@ DecoderState DecoderState::concat(const DecoderState& more) const {
 void DecoderPass::Source::merge(const Source& before, const std::vector<int32_t>& kept) {
   std::vector<int64_t> lengths;
   std::vector<int32_t> rows;
+  const auto& [keys, values] = before.prepared;
+  const int64_t each = values && before.layout.rows() > 0 ? values.dim(0) / before.layout.rows() : 1;
   for (const int32_t s : kept) {
     lengths.push_back(before.layout.length(s));
-    for (int64_t row = before.layout.begin(s); row < before.layout.begin(s + 1); ++row)
+    for (int64_t row = before.layout.begin(s) * each; row < before.layout.begin(s + 1) * each; ++row)
       rows.push_back(static_cast<int32_t>(row));
   }
   for (int64_t s = 0; s < layout.sentences(); ++s) lengths.push_back(layout.length(s));
   const auto ids = ops::row_ids(std::move(rows));
   // Some scores compare with the values themselves.
-  const auto& [keys, values] = before.prepared;
   if (values) {
     const bool one = prepared.keys.value().shares_storage(prepared.values.value());
     prepared.values = ops::concat_rows({ops::gather_rows(values, ids), prepared.values});

@@ -1,5 +1,7 @@
 #include "lookback/nn/decoder.h"
 
+#include <numeric>
+
 #include "lookback/ops/testing.h"
 
 namespace lookback {
@@ -254,7 +256,7 @@ TEST(Decoder, TruncatedGradientsAreThoseOfStatesCutByHand) {
 }
 
 TEST(Decoder, AttentionThatRemembersGoesStepByStepEverywhere) {
-  for (const char* score : {"location", "coverage", "monotonic", "none"})
+  for (const char* score : {"location", "coverage", "monotonic", "multi_head", "none"})
     for (const char* attention : {"luong", "bahdanau"})
       for (const bool feeding : {false, true}) {
         SCOPED_TRACE(str_cat(score, " ", attention, " feeding ", feeding));
@@ -268,7 +270,7 @@ TEST(Decoder, AttentionThatRemembersGoesStepByStepEverywhere) {
 
 // Of two steps, the second is punished for what it shares with the first; and the readouts stay as they are.
 TEST(Decoder, CoverageLossIsWhatTwoStepsShare) {
-  for (const char* score : {"general", "additive", "location", "coverage"}) {
+  for (const char* score : {"general", "additive", "location", "coverage", "multi_head"}) {
     const Pair s({.hidden = 3}, {.hidden = 6, .input_feeding = false}, score);
     const Encoded encoded = s.encoder({s.source, Ragged(s.source_lengths), RowOrder::by_step}, {}, nullptr);
     const DecoderPass plain(s.decoder, encoded, {}, nullptr),
@@ -317,7 +319,7 @@ TEST(Decoder, NoiseTellsMonotonicAttentionToTrain) {
 // A traced step is the step, to the bit, and its numbers are those of the formulas beside them.
 TEST(Decoder, ATraceIsWhatTheStepComputed) {
   for (const char* cell : {"lstm", "gru"})
-    for (const char* score : {"general", "location", "none"}) {
+    for (const char* score : {"general", "location", "multi_head", "none"}) {
       SCOPED_TRACE(str_cat(cell, " ", score));
       const Pair s({.cell = cell, .hidden = 3}, {.cell = cell, .hidden = 6, .attention = "bahdanau"}, score);
       const Encoded encoded = s.encoder({s.source, Ragged(s.source_lengths), RowOrder::by_step}, {}, nullptr);
@@ -347,6 +349,11 @@ TEST(Decoder, ATraceIsWhatTheStepComputed) {
         }
       }
       EXPECT_EQ(trace.weights.empty(), std::string(score) == "none");
+      if (std::string(score) == "multi_head") {
+        EXPECT_TRUE(trace.energies.empty());
+        EXPECT_NEAR(std::accumulate(trace.weights.begin(), trace.weights.end(), 0.0), 1, 1e-5);
+        continue;
+      }
       double sum = 0;
       for (const float e : trace.energies) sum += std::exp(double{e});
       for (size_t t = 0; t < trace.weights.size(); ++t)

@@ -28,7 +28,7 @@ struct SegmentOptions {
     v("score", score,
       "how a decoder state is compared with each turn and row, beside model.score, which compares it with their words; "
       "none: it attends to words alone")
-        .choices({"none", "dot", "scaled_dot", "general", "concat", "additive"});
+        .choices({"none", "dot", "scaled_dot", "general", "concat", "additive", "multi_head"});
   }
 };
 

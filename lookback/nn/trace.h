@@ -13,9 +13,10 @@ struct StepTrace {
     std::string name, formula;  // "forget gate", "f = sigmoid(W x + U h + b)"
     std::vector<float> values;
   };
-  std::vector<Line> cells;               // gates and states, layer after layer
-  std::vector<float> energies, weights;  // of each source position; empty without attention
-  std::vector<float> outer_weights;      // of each part of the outer memory; empty without attention to it
+  std::vector<Line> cells;  // gates and states, layer after layer
+  // Of each source position; empty without attention, energies also where several heads have their own.
+  std::vector<float> energies, weights;
+  std::vector<float> outer_weights;  // of each part of the outer memory; empty without attention to it
   Line context, readout;
 };
 

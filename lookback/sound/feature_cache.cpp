@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <exception>
 #include <map>
 #include <optional>
 
 #include "lookback/base/error.h"
+#include "lookback/base/fields.h"
 #include "lookback/base/parallel.h"
 #include "lookback/base/sha256.h"
 #include "lookback/io/atomic_file.h"
@@ -104,29 +104,18 @@ class Writer {
   std::string index_;
 };
 
-// f(k) for all k in [0, n), several at once; the error of the first that threw one.
+// f(k) for all k in [0, n), several at once; for each what it threw, or "".
 template <class F>
-void for_each_recording(int64_t n, F&& f) {
-  std::vector<std::exception_ptr> errors(static_cast<size_t>(n));
+StringList for_each_recording(int64_t n, F&& f) {
+  StringList problems(static_cast<size_t>(n));
   parallel_for(n, 1, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k) try {
-        f(k);
-      } catch (...) {
-        errors[static_cast<size_t>(k)] = std::current_exception();
+        f(static_cast<size_t>(k));
+      } catch (const Error& e) {
+        problems[static_cast<size_t>(k)] = e.what();
       }
   });
-  for (const std::exception_ptr& error : errors)
-    if (error) std::rethrow_exception(error);
-}
-
-std::vector<std::string> keys_of(const std::vector<std::string>& recordings, const FeatureOptions& options) {
-  const std::string text = options_text(options);
-  std::vector<std::string> keys(recordings.size());
-  for_each_recording(std::ssize(keys), [&](int64_t k) {
-    const auto at = static_cast<size_t>(k);
-    keys[at] = sha256_hex(io::sha256_file(io::File::open_regular(recordings[at])) + '\n' + text);
-  });
-  return keys;
+  return problems;
 }
 
 }  // namespace
@@ -145,16 +134,21 @@ FeatureCache::FeatureCache(const std::string& path, std::vector<std::string> rec
                            const FeatureOptions& options) {
   const FeatureExtractor extractor(options);
   const int64_t columns = extractor.row_width();
-  const std::vector<std::string> keys = keys_of(recordings, options);
+  const std::string text = options_text(options);
+  StringList keys(recordings.size());  // "" where there is a problem
+  problems_ = for_each_recording(std::ssize(keys), [&](size_t k) {
+    keys[k] = sha256_hex(io::sha256_file(io::File::open_regular(recordings[k])) + '\n' + text);
+  });
   Found found = open_cache(path, columns);
   std::vector<size_t> missing;  // recordings, one for each key
   Found wanted;
   for (size_t k = 0; k < keys.size(); ++k) {
+    if (keys[k].empty()) continue;
     const auto it = found.find(keys[k]);
     if (wanted.emplace(keys[k], it == found.end() ? Tensor() : it->second).second && it == found.end())
       missing.push_back(k);
   }
-  computed_ = std::ssize(missing);
+  std::map<std::string, std::string> bad;  // problems by key
   if (!missing.empty()) {
     Writer writer(path, columns);
     for (const auto& [key, rows] : wanted)
@@ -163,16 +157,24 @@ FeatureCache::FeatureCache(const std::string& path, std::vector<std::string> rec
     for (size_t begin = 0; begin < missing.size(); begin += kAtOnce) {
       const size_t n = std::min(kAtOnce, missing.size() - begin);
       std::vector<Tensor> rows(n);
-      for_each_recording(static_cast<int64_t>(n), [&](int64_t k) {
-        rows[static_cast<size_t>(k)] =
-            plain_rows_of_file(recordings[missing[begin + static_cast<size_t>(k)]], extractor);
-      });
-      for (size_t k = 0; k < n; ++k) writer.add(keys[missing[begin + k]], rows[k]);
+      const StringList problems = for_each_recording(
+          static_cast<int64_t>(n), [&](size_t k) { rows[k] = plain_rows_of_file(recordings[missing[begin + k]], extractor); });
+      for (size_t k = 0; k < n; ++k)
+        if (problems[k].empty())
+          writer.add(keys[missing[begin + k]], rows[k]);
+        else
+          bad.emplace(keys[missing[begin + k]], problems[k]);
     }
     writer.commit();
     found = open_cache(path, columns);
   }
+  computed_ = std::ssize(missing) - std::ssize(bad);
   for (size_t k = 0; k < keys.size(); ++k) {
+    if (const auto problem = bad.find(keys[k]); problem != bad.end()) problems_[k] = problem->second;
+    if (!problems_[k].empty()) {
+      rows_.emplace_back();
+      continue;
+    }
     const auto it = found.find(keys[k]);
     // Another process may have put its own file there, or the disk returns something else.
     rows_.push_back(it == found.end() ? plain_rows_of_file(recordings[k], extractor) : it->second);

@@ -22,16 +22,20 @@ Tensor plain_rows_of_file(const std::string& path, const FeatureExtractor& extra
 class FeatureCache {
  public:
   // Opens the cache at `path` and computes what it lacks of `recordings`, several at once; if that was anything, the
-  // file is written anew with the rows of these recordings alone. IoError and FormatError of recordings and of writing.
+  // file is written anew with the rows of these recordings alone. A recording that cannot be read has no rows, and a
+  // problem instead. IoError of writing.
   FeatureCache(const std::string& path, std::vector<std::string> recordings, const FeatureOptions& options);
 
   int64_t size() const { return std::ssize(rows_); }
   int64_t computed() const { return computed_; }  // rows of how many different recordings were made, not found
   // The plain rows of a recording: f32 [T, row_width], mapped and not to be written to.
   const Tensor& operator[](int64_t k) const { return rows_[static_cast<size_t>(k)]; }
+  // Why a recording has no rows: "a.wav: is cut short ..."; "" if it has some.
+  const std::string& problem(int64_t k) const { return problems_[static_cast<size_t>(k)]; }
 
  private:
   std::vector<Tensor> rows_;
+  std::vector<std::string> problems_;
   int64_t computed_ = 0;
 };
 

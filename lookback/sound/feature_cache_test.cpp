@@ -105,16 +105,21 @@ TEST(FeatureCache, ADamagedOneIsMadeAgain) {
   }
 }
 
-TEST(FeatureCache, ErrorsOfRecordingsLeaveNoFile) {
+TEST(FeatureCache, SaysWhichRecordingsCannotBeRead) {
   const Recordings r;
   std::vector<std::string> paths = r.paths;
   paths.push_back(r.folder.file("bad.wav", "RIFFxxxxWAVE"));
-  EXPECT_NE(message_of<FormatError>([&] { FeatureCache(r.cache, paths, kOptions); }).find("bad.wav: "),
-            std::string::npos);
-  EXPECT_FALSE(std::filesystem::exists(r.cache));
-  EXPECT_EQ(r.folder.names().size(), 5u);  // nothing half done
-  paths.back() = r.folder / "missing.wav";
-  EXPECT_THROW(FeatureCache(r.cache, paths, kOptions), IoError);
+  paths.push_back(r.folder / "missing.wav");
+  for (const int64_t computed : {4, 0}) {
+    const FeatureCache cache(r.cache, paths, kOptions);
+    EXPECT_EQ(cache.computed(), computed);
+    ASSERT_EQ(cache.size(), 6);
+    for (int64_t k = 0; k < 4; ++k) EXPECT_EQ(cache.problem(k), "");
+    for (int64_t k = 4; k < 6; ++k) {
+      EXPECT_NE(cache.problem(k).find(paths[static_cast<size_t>(k)]), std::string::npos) << cache.problem(k);
+      EXPECT_TRUE(cache[k].empty());
+    }
+  }
 }
 
 TEST(FeatureCache, TwoProcessesAtOnce) {

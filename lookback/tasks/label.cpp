@@ -539,7 +539,7 @@ viz::Figure Label::explain(Networks networks, const Input& input, const Options&
   const auto drawn = drawn_tags(said, K);
   viz::HeatMap out{.columns = {network.config.model.of_texts() ? "texts" : "tokens", {}},
                    .rows = {"tags", {}},
-                   .title = text_of(network, said),
+                   .title = network.config.restore ? text_of(network, said) : joined(said.members, " "),
                    .weight_name = "probability"};
   for (size_t k = 0; k < tags.size(); ++k) out.columns.tokens.push_back(said.members[k] + "/" + tags[k]);
   for (const int32_t tag : drawn) out.rows.tokens.push_back(network.tags->tag(tag));

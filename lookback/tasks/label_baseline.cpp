@@ -13,7 +13,7 @@ namespace {
 
 using data::SequenceUnit;
 
-constexpr int64_t kTagsForRegression = 100'000;  // more only take longer
+constexpr int64_t kTagsForRegression = 30'000;  // more take minutes
 
 using Members = std::vector<std::string>;
 using Tagger = std::function<StringList(const Members&)>;

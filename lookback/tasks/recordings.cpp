@@ -1,6 +1,7 @@
 #include "lookback/tasks/recordings.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "lookback/base/parse.h"
@@ -28,30 +29,39 @@ std::optional<double> percent_share(const StringList& names, const char* key) {
   return percent / 100;
 }
 
-// Whether `value` is one of "a|b" or a number in "10-49".
-bool is_one_of(const std::string& value, const std::string& wanted) {
-  size_t begin = 0;
-  while (begin <= wanted.size()) {
-    const size_t end = std::min(wanted.find('|', begin), wanted.size());
-    const std::string one = wanted.substr(begin, end - begin);
-    if (one == value) return true;
-    const size_t dash = one.find('-');
-    if (dash != std::string::npos) {
-      const auto from = parse_number<int64_t>(one.substr(0, dash)), to = parse_number<int64_t>(one.substr(dash + 1));
-      const auto x = parse_number<int64_t>(value);
-      if (from && to && x && *from <= *x && *x <= *to) return true;
-    }
-    begin = end + 1;
-  }
-  return false;
-}
+// speaker=theo|jackson or index=10-49, taken apart.
+struct Condition {
+  struct Numbers {
+    int64_t from, to;
+  };
+  std::string part;
+  StringList values;
+  std::vector<Numbers> ranges;
 
-std::pair<std::string, std::string> condition_of(const std::string& text, const std::string& key) {
-  const size_t equals = text.find('=');
-  check<ConfigError>(equals != std::string::npos && equals > 0 && equals + 1 < text.size(), key, ": '", text,
-                     "' is no condition like speaker=theo or index=10-49");
-  return {text.substr(0, equals), text.substr(equals + 1)};
-}
+  Condition(const std::string& text, const std::string& key) {
+    const size_t equals = text.find('=');
+    check<ConfigError>(equals != std::string::npos && equals > 0 && equals + 1 < text.size(), key, ": '", text,
+                       "' is no condition like speaker=theo or index=10-49");
+    part = text.substr(0, equals);
+    for (size_t begin = equals + 1; begin <= text.size();) {
+      const size_t end = std::min(text.find('|', begin), text.size());
+      const std::string one = text.substr(begin, end - begin);
+      check<ConfigError>(!one.empty(), key, ": '", text, "' has nothing on one side of |");
+      values.push_back(one);
+      const size_t dash = std::min(one.find('-'), one.size() - 1);
+      const auto from = parse_number<int64_t>(one.substr(0, dash)), to = parse_number<int64_t>(one.substr(dash + 1));
+      check<ConfigError>(!from || !to || *from <= *to, key, ": '", text, "': there is no number from ", one);
+      if (from && to) ranges.push_back({*from, *to});
+      begin = end + 1;
+    }
+  }
+
+  bool holds_of(const std::string& value) const {
+    if (std::ranges::count(values, value) > 0) return true;
+    const auto x = parse_number<int64_t>(value);
+    return x && std::ranges::any_of(ranges, [&](const Numbers& n) { return n.from <= *x && *x <= n.to; });
+  }
+};
 
 }  // namespace
 
@@ -62,6 +72,8 @@ std::string Recording::field(std::string_view name) const {
 }
 
 NamePattern::NamePattern(const std::string& pattern) {
+  check<ConfigError>(pattern.find('/') == std::string::npos, "data.pattern = '", pattern,
+                     "' is of names of files, without folders; data.train says in which they are");
   between_.emplace_back();
   for (size_t at = 0; at < pattern.size(); ++at) {
     if (pattern[at] != '{') {
@@ -72,6 +84,8 @@ NamePattern::NamePattern(const std::string& pattern) {
     check<ConfigError>(end != std::string::npos && end > at + 1, "data.pattern = '", pattern,
                        "': { needs a name and }");
     names_.push_back(pattern.substr(at + 1, end - at - 1));
+    check<ConfigError>(std::ranges::count(names_, names_.back()) == 1, "data.pattern = '", pattern, "' has {",
+                       names_.back(), "} twice");
     between_.emplace_back();
     at = end;
   }
@@ -112,32 +126,44 @@ bool NamePattern::match(const std::string& file_name, Recording& out) const {
 
 bool holds(const StringList& conditions, const Recording& recording, const std::string& key) {
   return std::ranges::all_of(conditions, [&](const std::string& text) {
-    const auto [name, wanted] = condition_of(text, key);
-    const bool known = std::ranges::any_of(recording.fields, [&](const auto& f) { return f.first == name; });
-    check<ConfigError>(known || name == "text", key, ": '", text, "': names of recordings have no {", name, "}");
-    return is_one_of(name == "text" ? recording.text : recording.field(name), wanted);
+    const Condition condition(text, key);
+    if (condition.part == "text") return condition.holds_of(recording.text);
+    const auto field = std::ranges::find(recording.fields, condition.part, [](const auto& f) { return f.first; });
+    check<ConfigError>(field != recording.fields.end(), key, ": '", text, "': names of recordings have no {",
+                       condition.part, "}");
+    return condition.holds_of(field->second);
   });
 }
 
 void RecordingData::validate() const {
-  check<ConfigError>(!train.empty(), "data.train must name lists of recordings or, with data.pattern, recordings");
-  const auto valid_share = percent_share(valid, "data.valid");
-  check<ConfigError>(!valid.empty() || !valid_where.empty(), "data.valid must say what validation is for");
-  check<ConfigError>(!valid_share || *valid_share < 1, "data.valid = '", valid[0], "' leaves nothing to learn from");
+  check<ConfigError>(!train.empty() && !train[0].ends_with('%'),
+                     "data.train must name lists of recordings or, with data.pattern, recordings");
+  check<ConfigError>(!valid.empty() || !valid_where.empty(),
+                     "data.valid must say what validation is for: lists, recordings or a share like \"10 %\"");
+  const auto valid_share = percent_share(valid, "data.valid"), test_share = percent_share(test, "data.test");
+  check<ConfigError>(!valid_share || !test_share || *valid_share + *test_share < 1, "data.valid = '",
+                     valid_share ? valid[0] : "", "' and data.test = '", test_share ? test[0] : "",
+                     "' leave nothing to learn from");
+  check<ConfigError>(!test_share || hold_out.empty(), "data.hold_out says what the test part is; data.test = '",
+                     test_share ? test[0] : "", "' says it too");
+  const std::pair<const char*, StringList> all[] = {
+      {"data.train_where", train_where},
+      {"data.valid_where", valid_where},
+      {"data.test_where", test_where},
+      {"data.hold_out", hold_out.empty() ? StringList() : StringList{hold_out}}};
   if (pattern.empty()) {
-    for (const auto& [key, set] : {std::pair("data.train_where", !train_where.empty()),
-                                   {"data.valid_where", !valid_where.empty()},
-                                   {"data.test_where", !test_where.empty()},
-                                   {"data.hold_out", !hold_out.empty()}})
-      check<ConfigError>(!set, key, " is about names of recordings and needs data.pattern");
+    for (const auto& [key, conditions] : all)
+      check<ConfigError>(conditions.empty(), key, " is about names of recordings and needs data.pattern");
     return;
   }
-  const NamePattern names(pattern);
+  const NamePattern of(pattern);
   check<ConfigError>(columns.empty(), "data.columns are of lists, and data.pattern reads names");
-  for (const auto& [key, conditions] :
-       {std::pair("data.train_where", train_where), {"data.valid_where", valid_where}, {"data.test_where", test_where}})
-    for (const std::string& c : conditions) condition_of(c, key);
-  if (!hold_out.empty()) condition_of(hold_out, "data.hold_out");
+  for (const auto& [key, conditions] : all)
+    for (const std::string& text : conditions) {
+      const Condition condition(text, key);
+      check<ConfigError>(std::ranges::count(of.names(), condition.part) > 0, key, ": '", text, "': data.pattern = '",
+                         pattern, "' has no {", condition.part, "}", nearest_match(condition.part, of.names()));
+    }
 }
 
 std::vector<Recording> RecordingData::recordings_of(const StringList& names, const std::string& key,
@@ -163,57 +189,73 @@ std::vector<Recording> RecordingData::recordings_of(const StringList& names, con
     return out;
   }
   const StringList cells{"audio", "text"};
-  data::TableOptions table;
-  table.columns = columns.empty() ? StringList{"1", "2"} : columns;
-  table.bad_lines = bad_lines;
-  // .csv and .jsonl without data.columns have names for theirs.
-  for (const std::string& name : names)
-    if (columns.empty() && (data::has_ending(name, ".csv") || data::has_ending(name, ".jsonl"))) table.columns = {};
-  data::RowReader reader(rows_of(names, key, cells, table, root), cells, table);
-  for (data::RowReader::Row row; reader.next(row);) {
-    const std::string where = reader.where(row, 0);
-    ++report.read;
-    if (!row.problem.empty()) {
-      leave_out(row.problem, where);
-      continue;
+  for (const std::string& name : names) {
+    data::TableOptions table;
+    table.columns = columns;
+    table.bad_lines = bad_lines;
+    // Those without a name that says so have tabs.
+    const bool says_so = std::ranges::any_of(std::array{".tsv", ".csv", ".jsonl"},
+                                             [&](const char* ending) { return data::has_ending(name, ending); });
+    if (columns.empty() && !says_so) table.columns = {"1", "2"};
+    data::RowReader reader(rows_of({name}, key, cells, table, root), cells, table);
+    for (data::RowReader::Row row; reader.next(row);) {
+      const std::string where = reader.where(row, 0);
+      ++report.read;
+      std::string problem = row.problem;
+      if (problem.empty() && trimmed(row.cells[0]).empty()) problem = "the path of the recording is empty";
+      if (!problem.empty()) {
+        check<FormatError>(bad_lines == "skip", where, ": ", problem);
+        leave_out(problem, where);
+        continue;
+      }
+      const std::string list = where.substr(0, where.rfind(':'));
+      const fs::path path(row.cells[0]);
+      out.push_back({.path = path.is_absolute() ? path.string() : (fs::path(list).parent_path() / path).string(),
+                     .text = row.cells[1],
+                     .fields = {},
+                     .where = where});
     }
-    const std::string list = where.substr(0, where.rfind(':'));
-    const fs::path path(row.cells[0]);
-    out.push_back({.path = path.is_absolute() ? path.string() : (fs::path(list).parent_path() / path).string(),
-                   .text = row.cells[1],
-                   .fields = {},
-                   .where = where});
   }
   return out;
 }
 
 std::vector<Recording> RecordingData::recordings(Split split, const std::string& root,
                                                  data::TableReport& report) const {
-  const auto valid_share = percent_share(valid, "data.valid");
-  const bool own_files = split == Split::valid ? !valid.empty() && !valid_share : split == Split::test && !test.empty();
+  const auto valid_share = percent_share(valid, "data.valid"), test_share = percent_share(test, "data.test");
+  const bool own_files = split == Split::valid  ? !valid.empty() && !valid_share
+                         : split == Split::test ? !test.empty() && !test_share
+                                                : false;
   const StringList& names = !own_files ? train : split == Split::valid ? valid : test;
   std::vector<Recording> out = recordings_of(names,
                                              !own_files              ? "data.train"
                                              : split == Split::valid ? "data.valid"
                                                                      : "data.test",
                                              root, report);
-  const auto [where, key] = split == Split::train   ? std::pair(train_where, "data.train_where")
-                            : split == Split::valid ? std::pair(valid_where, "data.valid_where")
-                                                    : std::pair(test_where, "data.test_where");
-  const auto wanted = [&](const Recording& r) {
-    if (!hold_out.empty()) {
-      const bool out_of_training = holds({hold_out}, r, "data.hold_out");
-      if (split == Split::test) return out_of_training;
-      if (out_of_training) return false;
-    }
-    if (!holds(where, r, key)) return false;
-    if (!valid_share || split == Split::test) return true;
-    const bool is_valid = share_of(fs::path(r.path).filename().string(), r.text) < *valid_share;
-    return is_valid == (split == Split::valid);
+  // Which part a recording of data.train is in; nothing: none.
+  const bool has_valid = valid_share || (valid.empty() && !valid_where.empty()),
+             has_test = test_share || (test.empty() && hold_out.empty() && !test_where.empty());
+  const double end_of_valid = valid_share.value_or(0), end_of_test = end_of_valid + test_share.value_or(0);
+  const auto part_of = [&](const Recording& r) -> std::optional<Split> {
+    const bool in_train = holds(train_where, r, "data.train_where");
+    const double share =
+        valid_share || test_share ? share_of(fs::path(r.path).filename().string(), r.text) : end_of_test;
+    if (has_test && holds(test_where, r, "data.test_where") &&
+        (!test_share || (in_train && end_of_valid <= share && share < end_of_test)))
+      return Split::test;
+    if (has_valid && holds(valid_where, r, "data.valid_where") && (!valid_share || (in_train && share < end_of_valid)))
+      return Split::valid;
+    return in_train ? std::optional(Split::train) : std::nullopt;
   };
-  const auto kept = std::ranges::remove_if(out, [&](const Recording& r) { return !wanted(r); });
-  report.read -= std::ssize(kept);
-  out.erase(kept.begin(), kept.end());
+  const auto wanted = [&](const Recording& r) {
+    const bool held_out = !hold_out.empty() && holds({hold_out}, r, "data.hold_out");
+    if (!hold_out.empty() && split == Split::test) return held_out;
+    if (held_out) return false;
+    if (!own_files) return part_of(r) == split;
+    return split == Split::valid ? holds(valid_where, r, "data.valid_where") : holds(test_where, r, "data.test_where");
+  };
+  const auto others = std::ranges::remove_if(out, [&](const Recording& r) { return !wanted(r); });
+  report.read -= std::ssize(others);
+  out.erase(others.begin(), others.end());
   return out;
 }
 

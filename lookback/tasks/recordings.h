@@ -30,6 +30,7 @@ struct RecordingData {
   std::string damaged = "skip";
   double max_seconds = 60;
   int64_t max_length = 1000;
+  std::string cache;
 
   void fields(FieldVisitor& v) {
     v("train", train,
@@ -42,7 +43,9 @@ struct RecordingData {
       "how names of recordings say what is in them: '{text}_{speaker}_{index}.wav'; the text may have several words "
       "with _ between, the other parts have none. No pattern: lists say it");
     v("train_where", train_where,
-      "with a pattern: conditions on parts of names, which all have to hold: index=10-49, speaker=theo|jackson");
+      "with a pattern: conditions on parts of names, which all have to hold: index=10-49, speaker=theo|jackson; of the "
+      "recordings of data.train each is in one part: in the test part if its conditions hold, else in that for "
+      "validation if those hold, else here");
     v("valid_where", valid_where, "the same for validation");
     v("test_where", test_where, "the same for the test part");
     v("hold_out", hold_out,
@@ -56,12 +59,16 @@ struct RecordingData {
     v("max_seconds", max_seconds, "recordings that are longer are left out of training and validation; 0 keeps all")
         .range(0, 1e6);
     v("max_length", max_length, "the same for texts of more tokens; 0 keeps all").range(0, 1e9);
+    v("cache", cache,
+      "features are kept in files CACHE.train and CACHE.valid, by what is in the recordings and how features are made, "
+      "for later runs; none: they are made each time");
   }
 
   // Throws ConfigError for what cannot be, before anything is read.
   void validate() const;
   bool has_test() const { return !test.empty() || !test_where.empty() || !hold_out.empty(); }
-  // Those of one part, in the order of lists or of names; relative paths start at `root`. `report` counts what lists
+  // Those of one part, in the order of lists or of names; relative paths start at `root`. No two parts share one of
+  // data.train. `report` counts what lists
   // had and why lines were left out. Throws ConfigError, IoError and FormatError as RowReader does.
   std::vector<Recording> recordings(Split split, const std::string& root, data::TableReport& report) const;
   // The same of files that are named as data.test names its own; `key` is what messages call them.
@@ -72,16 +79,18 @@ struct RecordingData {
 // A pattern of names: '{text}_{speaker}_{index}.wav'.
 class NamePattern {
  public:
-  // Throws ConfigError for a pattern without {text} or with parts that cannot be told apart.
+  // Throws ConfigError for a pattern without {text}, with a folder or with parts that cannot be told apart.
   explicit NamePattern(const std::string& pattern);
   // The parts of a file's name, the text with spaces for _; false for one that is not like that.
   bool match(const std::string& file_name, Recording& out) const;
+  const StringList& names() const { return names_; }  // of its parts
 
  private:
   StringList names_, between_;  // {a}, {b}; what stands before, between and behind them
 };
 
-// Whether conditions like index=10-49 and speaker=a|b hold. Throws ConfigError for a part that names do not have.
+// Whether conditions like index=10-49 and speaker=a|b hold: a part is one of the values, or a number of the range.
+// Throws ConfigError for a part that names do not have, and for what is no condition.
 bool holds(const StringList& conditions, const Recording& recording, const std::string& key);
 
 }  // namespace lookback::tasks

@@ -38,6 +38,10 @@ void TaskModel::predict_columns(LineReader&, const ColumnsInput&, const PredictO
   throw ConfigError(str_cat("predict: a model of task ", task(), " does not tag tokens in columns"));
 }
 
+void TaskModel::listen(const std::string&, const PredictOptions&, const std::function<void(std::string_view)>&) const {
+  throw ConfigError(str_cat("predict: a model of task ", task(), " hears no sound"));
+}
+
 // Every task there is.
 std::span<const TaskKind> task_kinds() {
   static const TaskKind kTasks[] = {translate_kind(),      summarise_kind(), transduce_kind(), classify_kind(),

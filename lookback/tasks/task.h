@@ -177,7 +177,7 @@ class TaskModel {
   // will not change any more. Together it is what predict gives at beam = 1 for the whole. Throws ConfigError for a
   // task that hears nothing (TaskKind::streams_sound) and for a model that has to look ahead, FormatError, IoError.
   virtual void listen(const std::string& file, const PredictOptions& options,
-                      const std::function<void(std::string_view)>& emit) const = 0;
+                      const std::function<void(std::string_view)>& emit) const;
   // What the model looked at for one input, to be drawn. Throws ConfigError for a model without attention.
   virtual viz::Figure explain(const Input& input, const PredictOptions& options) const = 0;
   // The same for a task whose input is a whole table: of one of its series, "" for the first. Throws ConfigError, also

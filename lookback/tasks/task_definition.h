@@ -323,7 +323,7 @@ class ModelOf final : public TaskModel {
               const std::function<void(std::string_view)>& emit) const override {
     check_quietly(options);
     if constexpr (streams_sound<T>) return T::listen(networks_, file, own(options), emit);
-    throw ConfigError(str_cat("a model of task ", T::kName, " hears no sound"));
+    TaskModel::listen(file, options, emit);
   }
 
   viz::Figure explain(const Input& input, const PredictOptions& options) const override {

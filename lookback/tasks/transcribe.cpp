@@ -10,7 +10,6 @@
 #include "lookback/io/posix_file.h"
 #include "lookback/metrics/alignment.h"
 #include "lookback/ops/precision.h"
-#include "lookback/sound/audio_file.h"
 #include "lookback/sound/feature_cache.h"
 #include "lookback/sound/resample.h"
 #include "lookback/tasks/task_definition.h"
@@ -25,11 +24,6 @@ namespace fs = std::filesystem;
 // Numbers of random streams: one for each place that draws.
 constexpr uint64_t kAugmentStream = 0x736f756e64;
 
-// A recording's samples at the rate that features have.
-sound::Waveform read_at_rate(const std::string& path, const sound::FeatureOptions& features) {
-  return sound::resampled(sound::read_audio(path), features.sample_rate);
-}
-
 // What became of one recording.
 struct Read {
   Tensor rows;
@@ -39,9 +33,19 @@ struct Read {
 bool changes_waveforms(const sound::AugmentOptions& a) { return !a.speed.empty() || a.noise > 0 || a.gain_db > 0; }
 bool changes_rows(const sound::AugmentOptions& a) { return a.time_masks > 0 || a.freq_masks > 0; }
 
-// Plain rows of every recording, on as many threads as there are.
-std::vector<Read> read_all(const std::vector<Recording>& recordings, const sound::FeatureExtractor& extractor) {
+// Plain rows of every recording, on as many threads as there are; of those that `cache` has, if it is a file's name,
+// from there.
+std::vector<Read> read_all(const std::vector<Recording>& recordings, const sound::FeatureExtractor& extractor,
+                           const std::string& cache) {
   std::vector<Read> out(recordings.size());
+  if (!cache.empty()) {
+    StringList paths;
+    for (const Recording& r : recordings) paths.push_back(r.path);
+    const sound::FeatureCache kept(cache, std::move(paths), extractor.options());
+    for (size_t k = 0; k < out.size(); ++k)
+      out[k] = {kept[static_cast<int64_t>(k)], kept.problem(static_cast<int64_t>(k))};
+    return out;
+  }
   parallel_for(std::ssize(recordings), 8, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k) {
       Read& one = out[static_cast<size_t>(k)];
@@ -52,6 +56,19 @@ std::vector<Read> read_all(const std::vector<Recording>& recordings, const sound
       }
     }
   });
+  return out;
+}
+
+// The file for the features of one part; "" for none.
+std::string cache_of(const RecordingData& data, Split split, const std::string& root) {
+  if (data.cache.empty()) return "";
+  return path_from(data.cache, root) + (split == Split::train ? ".train" : split == Split::valid ? ".valid" : ".test");
+}
+
+// The fewest rows that CTC writes a text in: one for each token, and a blank between equal ones.
+int64_t rows_for_ctc(const data::Ids& text) {
+  int64_t out = std::ssize(text);
+  for (size_t k = 1; k < text.size(); ++k) out += text[k] == text[k - 1];
   return out;
 }
 
@@ -93,10 +110,20 @@ data::LineSource texts_of(std::vector<Recording> recordings) {
 
 }  // namespace
 
+sound::Waveform read_at_rate(const std::string& path, int64_t rate) {
+  sound::Waveform wave = sound::read_audio(path);
+  try {
+    return sound::resampled(std::move(wave), rate);
+  } catch (const FormatError& e) {
+    throw FormatError(path + ": " + e.what());
+  }
+}
+
 SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport report, const RecordingData& options,
-                       const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment)
+                       const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment,
+                       int64_t ctc_shortening)
     : hearing_(hearing), augment_(augment), report_(std::move(report)) {
-  std::vector<Read> read = read_all(recordings, *hearing.extractor);
+  std::vector<Read> read = read_all(recordings, *hearing.extractor, options.cache);
   const auto leave_out = [&](const std::string& why, const std::string& example) {
     const auto at = std::ranges::find(report_.left_out, why, [](const auto& l) { return l.first; });
     at == report_.left_out.end() ? report_.left_out.emplace_back(why, 1) : * at = {why, at->second + 1};
@@ -120,6 +147,10 @@ SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport repo
       why = "the recording is too long";
     else if (options.max_length > 0 && std::ssize(target) > options.max_length)
       why = "the text is too long";
+    else if (target.empty())
+      why = "the text is empty";
+    else if (ctc_shortening > 0 && rows_for_ctc(target) > (rows.dim(0) + ctc_shortening - 1) / ctc_shortening)
+      why = "the text is too long for its rows (CTC)";
     if (!why.empty()) {
       leave_out(why, recording.where + ": " + why);
       continue;
@@ -152,7 +183,7 @@ SoundTable::Batch SoundTable::batch(std::vector<int64_t> index, uint64_t seed, i
     Rng rng(seed ^ (static_cast<uint64_t>(epoch) << 32), kAugmentStream + static_cast<uint64_t>(out.index[k]));
     Tensor& heard = out.rows[k];
     if (changes_waveforms(augment_)) {
-      sound::Waveform wave = read_at_rate(recording(out.index[k]).path, hearing_.options());
+      sound::Waveform wave = read_at_rate(recording(out.index[k]).path, hearing_.options().sample_rate);
       sound::augment_waveform(wave, augment_, rng);
       const Tensor changed = hearing_.rows(wave.samples);
       if (changed.dim(0) > 0) heard = changed;
@@ -254,8 +285,11 @@ void Transcribe::validate(const Recipe& recipe) {
 Transcribe::Data Transcribe::open(const Recipe& recipe, const Network& network, Split split, const std::string& root) {
   data::TableReport report;
   auto recordings = recipe.data.recordings(split, root, report);
-  return Data(std::move(recordings), std::move(report), recipe.data, network.hearing, *network.tokenizer,
-              split == Split::train ? recipe.augment : sound::AugmentOptions());
+  RecordingData data = recipe.data;
+  data.cache = cache_of(data, split, root);
+  return Data(std::move(recordings), std::move(report), data, network.hearing, *network.tokenizer,
+              split == Split::train ? recipe.augment : sound::AugmentOptions(),
+              recipe.model.has_ctc() ? network.model->shortening() : 0);
 }
 
 Transcribe::Network Transcribe::learn_from_files(const Recipe& recipe, const std::string& root, const LogSink& log) {
@@ -265,7 +299,7 @@ Transcribe::Network Transcribe::learn_from_files(const Recipe& recipe, const std
   Hearing hearing{std::make_shared<sound::FeatureExtractor>(recipe.features)};
   if (recipe.features.normalise == "global") {
     auto statistics = std::make_shared<sound::FeatureStatistics>();
-    for (const Read& read : read_all(recordings, *hearing.extractor))
+    for (const Read& read : read_all(recordings, *hearing.extractor, cache_of(recipe.data, Split::train, root)))
       if (read.problem.empty()) statistics->add(read.rows);
     check<FormatError>(statistics->count > 0, "data.train: no recording has a row of features");
     hearing.statistics = statistics;
@@ -340,10 +374,21 @@ Transcribe::Options Transcribe::options(const Network& network, bool int8) {
 
 void Transcribe::check_options(Networks networks, const Options& options, const LogSink& log) {
   options.search.validate();
+  check<ConfigError>(options.longest_piece == 0 || (options.longest_piece >= 0.5 && options.longest_piece <= 3600),
+                     "longest_piece = ", options.longest_piece, ": pieces have 0.5 to 3600 s; 0 never cuts");
   for (const Network* n : networks) {
     const std::string& kind = n->config.model.kind;
     check<ConfigError>(kind == "joint" || options.ctc_weight == (kind == "ctc" ? 1 : 0),
                        "ctc_weight = ", options.ctc_weight, ": this model's kind is '", kind, "'");
+  }
+  check<ConfigError>(!options.lm.empty() || options.lm_weight == Options().lm_weight, "lm_weight = ", options.lm_weight,
+                     " needs lm, the folder of a language model");
+  if (!options.lm.empty()) {
+    const auto& unknown = networks[0]->language_models->of(options.lm, *networks[0]->tokenizer).unknown();
+    if (!unknown.empty())
+      log(Severity::warning,
+          str_cat("lm = ", options.lm, ": does not know ", unknown.size(), " of this model's ",
+                  networks[0]->tokenizer->size() - data::kSpecials, " tokens, such as '", unknown[0], "'"));
   }
   options.check_precision(log);
 }

@@ -11,6 +11,7 @@
 #include "lookback/decode/search_options.h"
 #include "lookback/io/model_folder.h"
 #include "lookback/models/transcriber.h"
+#include "lookback/sound/audio_file.h"
 #include "lookback/sound/augment.h"
 #include "lookback/sound/features.h"
 #include "lookback/sound/statistics.h"
@@ -19,6 +20,7 @@
 #include "lookback/tasks/recipe_task.h"
 #include "lookback/tasks/recordings.h"
 #include "lookback/tasks/task.h"
+#include "lookback/tasks/transcribe_fusion.h"
 
 namespace lookback::tasks {
 
@@ -31,6 +33,9 @@ struct Hearing {
   Tensor rows(std::span<const float> samples) const { return extractor->features(samples, statistics.get()); }
 };
 
+// A recording's samples at this rate, Hz. Throws IoError and FormatError that name it.
+sound::Waveform read_at_rate(const std::string& path, int64_t rate);
+
 // Features of recordings, and the ids of what is said in each.
 class SoundTable {
  public:
@@ -39,11 +44,13 @@ class SoundTable {
     FeatureRows rows;
     Sentences targets;
   };
-  // Reads all of them. Those that cannot be read, are silent, too long or say nothing are left out and counted; with
-  // data.damaged = "stop" the first that cannot be read is a FormatError. `tokenizer` has to outlive it. Recordings are
-  // read on as many threads as there are.
+  // Reads all of them, on as many threads as there are. Those that cannot be read, are shorter than a frame or too
+  // long, of which nothing or too much is said, are left out and counted; with data.damaged = "stop" the first that
+  // cannot be read is a FormatError. `ctc_shortening`: so many rows of features stand behind each row that CTC reads,
+  // and texts of more tokens than it then has rows are left out, for CTC cannot write them; 0: there is no CTC.
   SoundTable(std::vector<Recording> recordings, data::TableReport report, const RecordingData& options,
-             const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment);
+             const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment,
+             int64_t ctc_shortening);
 
   int64_t size() const { return std::ssize(rows_); }
   const data::TableReport& report() const { return report_; }
@@ -128,6 +135,7 @@ struct Transcribe {
     Hearing hearing;
     std::unique_ptr<Transcriber> model;
     decode::SearchOptions search;
+    std::shared_ptr<FusedModels> language_models = std::make_shared<FusedModels>();  // that it was searched with
 
     std::vector<NamedVar> parameters() const { return params_of(*model); }
     bool has_attention() const { return config.model.attends(); }
@@ -141,16 +149,24 @@ struct Transcribe {
 
   struct Options final : CommonOptions {
     decode::SearchOptions search;
-    double ctc_weight = 0.3, longest = 30;
+    double ctc_weight = 0.3, longest_piece = 30;
+    std::string lm;
+    double lm_weight = 0.3;
 
     Options() { batch = 16; }
     Fields fields() override { return fields_of(*this); }
     void fields(FieldVisitor& v) {
       search.fields(v);
       v("ctc_weight", ctc_weight,
-        "of a model with both: weight of CTC in the score of an output; attention has what is left to 1")
+        "of a model with both: weight of CTC in the score of an output; attention has what is left to 1. Where CTC has "
+        "all of it, beam = 1 writes its best path, which is much faster than search")
           .range(0, 1);
-      v("longest", longest,
+      v("lm", lm,
+        "folder of a language model (task language-model) whose tokenizer is of the same kind, for the score of an "
+        "output (shallow fusion, Gulcehre et al. 2015): lm_weight times its log-probability is added; characters or "
+        "pieces that it does not know are its unknown word");
+      v("lm_weight", lm_weight, "lm: its weight; 0: it has no say").range(0, 1000);
+      v("longest_piece", longest_piece,
         "recordings of more seconds are cut at silences into pieces of at most so many, and silence is left out; 0: "
         "never")
           .range(0, 1e6);
@@ -169,7 +185,9 @@ struct Transcribe {
   static std::vector<train::ScoreKind> output_scores(const Recipe& recipe);
   static void score_outputs(const Network& network, const Recipe& recipe, const Data& valid, train::Validation& out);
   static StringList free_options() { return {"model.encoder.checkpoint"}; }
-  static StringList free_data_options() { return {"data.train", "data.valid", "data.test", "valid.batch"}; }
+  static StringList free_data_options() {
+    return {"data.train", "data.valid", "data.test", "data.cache", "valid.batch"};
+  }
 
   static void validate(const Recipe& recipe);
   static void validate_data(const Recipe& recipe) { recipe.data.validate(); }
@@ -207,7 +225,11 @@ struct HeardText {
   // attention is highest.
   std::vector<std::pair<int64_t, int64_t>> rows;
 };
-// Of sources that may be empty, which have one empty output.
+// Of sources that may be empty, which have one empty output. Where CTC alone writes the text (ctc_weight = 1) and
+// search has one hypothesis and no rule of its own (beam = n_best = 1, no sampling, min_length, no_repeat_ngram or
+// repetition_penalty, and unknown words allowed), it is CTC's best path, of several networks that of the mean of their
+// log-probabilities: log_prob is that of this path alone, each token with the blanks before it. Otherwise search adds
+// up all paths that stand for a text.
 std::vector<HeardText> search_rows(Transcribe::Networks networks, std::span<const Tensor* const> sources,
                                    const Transcribe::Options& options, bool with_times);
 

@@ -5,10 +5,10 @@
 
 #include "lookback/decode/ctc.h"
 #include "lookback/decode/ensemble.h"
+#include "lookback/decode/log_linear.h"
 #include "lookback/decode/search.h"
+#include "lookback/decode/search_options.h"
 #include "lookback/ops/precision.h"
-#include "lookback/sound/audio_file.h"
-#include "lookback/sound/resample.h"
 #include "lookback/sound/silence.h"
 #include "lookback/tasks/input.h"
 #include "lookback/tasks/transcribe.h"
@@ -34,6 +34,48 @@ std::vector<std::pair<int64_t, int64_t>> peaks(const decode::Hypothesis& h) {
   return out;
 }
 
+// Whether nothing is asked for but the likeliest path of CTC.
+bool wants_best_path(const Options& options) {
+  const decode::SearchOptions& s = options.search;
+  return options.ctc_weight == 1 && s.beam == 1 && s.n_best == 1 && !s.sample && s.min_length == 0 &&
+         s.no_repeat_ngram == 0 && s.repetition_penalty == 1 && s.allow_unk;
+}
+
+// The mean of what several networks say of a source.
+Tensor mean_log_probs(const std::vector<Heard>& heard, size_t source) {
+  if (heard.size() == 1) return heard[0].log_probs[source];
+  Tensor out = heard[0].log_probs[source].clone();
+  for (size_t n = 1; n < heard.size(); ++n)
+    for (int64_t k = 0; k < out.size(); ++k) out.data<float>()[k] += heard[n].log_probs[source].data<float>()[k];
+  for (float& x : out.span<float>()) x /= static_cast<float>(heard.size());
+  return out;
+}
+
+HeardText best_path(const Tensor& log_probs, const decode::SearchOptions& search) {
+  HeardText out;
+  const int64_t T = log_probs.dim(0), V = log_probs.dim(1);
+  auto path = decode::ctc_best_path(log_probs, Transcriber::kBlank);
+  const auto most = static_cast<size_t>(decode::length_limit(search, {.source_length = T}));
+  decode::Hypothesis& h = out.outputs.emplace_back();
+  h.finished = path.size() <= most;
+  path.resize(std::min(path.size(), most));
+  int64_t t = 0;
+  const auto sum_before = [&](int64_t end) {
+    double sum = 0;
+    for (; t < end; ++t)
+      sum += *std::max_element(log_probs.data<float>() + t * V, log_probs.data<float>() + (t + 1) * V);
+    h.token_log_probs.push_back(sum), h.log_prob += sum;
+  };
+  for (const decode::CtcToken& token : path) {
+    h.tokens.push_back(token.token), out.rows.emplace_back(token.first, token.last);
+    sum_before(token.last + 1);
+  }
+  if (h.finished) sum_before(T);
+  const auto steps = std::ssize(h.token_log_probs);
+  h.score = decode::Scorer(search, steps).score(h.log_prob, steps, 0);
+  return out;
+}
+
 // The sources with at least one row, from long to short, in batches.
 std::vector<std::vector<int64_t>> batches_of(std::span<const Tensor* const> sources, int64_t batch) {
   std::vector<int32_t> costs;
@@ -56,15 +98,27 @@ std::vector<HeardText> search_rows(Networks networks, std::span<const Tensor* co
     FeatureRows rows;
     for (const int64_t k : batch) rows.push_back(*sources[static_cast<size_t>(k)]);
     std::vector<Heard> heard;
-    std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
-    for (const Transcribe::Network* n : networks) {
-      heard.push_back(n->model->hear(rows));
-      decoders.push_back(n->model->decoder(heard.back(), options.ctc_weight));
+    for (const Transcribe::Network* n : networks) heard.push_back(n->model->hear(rows));
+    if (wants_best_path(options)) {
+      for (size_t k = 0; k < batch.size(); ++k)
+        out[static_cast<size_t>(batch[k])] = best_path(mean_log_probs(heard, k), options.search);
+      continue;
     }
+    std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
+    for (size_t n = 0; n < networks.size(); ++n)
+      decoders.push_back(networks[n]->model->decoder(heard[n], options.ctc_weight));
     std::unique_ptr<decode::StepDecoder> decoder = std::move(decoders[0]);
     if (networks.size() > 1) {
       decoders[0] = std::move(decoder);
       decoder = std::make_unique<decode::Ensemble>(std::move(decoders), decode::EnsembleMean::log_probabilities);
+    }
+    if (!options.lm.empty() && options.lm_weight > 0) {
+      std::vector<decode::Term> terms;
+      terms.push_back({.decoder = std::move(decoder)});
+      terms.push_back(networks[0]
+                          ->language_models->of(options.lm, *networks[0]->tokenizer)
+                          .term(std::ssize(batch), options.lm_weight));
+      decoder = std::make_unique<decode::LogLinear>(std::move(terms));
     }
     std::vector<decode::SourceInfo> infos;
     const Ragged& memory = heard[0].encoded.memory.shape;
@@ -101,15 +155,14 @@ std::string cut_into_pieces(const Transcribe::Network& network, const Input& inp
                             const Options& options, std::vector<Piece>& out) {
   const Hearing& hearing = network.hearing;
   try {
-    const sound::Waveform wave =
-        sound::resampled(sound::read_audio(required_text(input, "audio")), network.config.features.sample_rate);
+    const sound::Waveform wave = read_at_rate(required_text(input, "audio"), network.config.features.sample_rate);
     const auto rate = static_cast<double>(wave.rate);
     const std::span<const float> samples(wave.samples);
-    if (options.longest == 0 || static_cast<double>(samples.size()) <= options.longest * rate) {
+    if (options.longest_piece == 0 || static_cast<double>(samples.size()) <= options.longest_piece * rate) {
       out.push_back({number, 0, hearing.rows(samples)});
       return "";
     }
-    for (const sound::Span& span : sound::speech_spans(samples, wave.rate, {.longest = options.longest}))
+    for (const sound::Span& span : sound::speech_spans(samples, wave.rate, {.longest = options.longest_piece}))
       out.push_back(
           {number, static_cast<double>(span.begin) / rate,
            hearing.rows(samples.subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.end - span.begin)))});
@@ -229,7 +282,7 @@ namespace {
 // Log mel energies of a recording from 0, the quietest twentieth, to 1, the loudest.
 Tensor spectrogram_of(const Transcribe::Network& network, const std::string& path) {
   const int64_t rate = network.config.features.sample_rate;
-  Tensor out = sound::features(sound::resampled(sound::read_audio(path), rate).samples,
+  Tensor out = sound::features(read_at_rate(path, rate).samples,
                                {.sample_rate = rate, .bins = 40, .shift_ms = network.config.features.shift_ms});
   std::vector<float> sorted(out.span<float>().begin(), out.span<float>().end());
   if (sorted.empty()) return {};
@@ -244,7 +297,7 @@ Tensor spectrogram_of(const Transcribe::Network& network, const std::string& pat
 
 viz::Figure Transcribe::explain(Networks networks, const Input& input, const Options& options) {
   Options whole = options;
-  whole.longest = 0;
+  whole.longest_piece = 0;
   std::vector<Piece> pieces;
   const std::string problem = cut_into_pieces(*networks[0], input, 0, whole, pieces);
   check<FormatError>(problem.empty(), problem);

@@ -12,7 +12,8 @@ namespace {
 
 constexpr int64_t kSamplesAtOnce = 1600;  // of the file: a tenth of a second at 16 kHz
 
-// CTC's best path, row by row: what a row says if it is not blank and not what the row before said.
+// CTC's best path, row by row, as decode::ctc_best_path has it: what a row says if it is not blank and not what the row
+// before said.
 class BestPath {
  public:
   explicit BestPath(const Transcribe::Network& network) : network_(network) {}
@@ -20,12 +21,14 @@ class BestPath {
   // Log-probabilities [T, V] of the next rows; what of the text is new.
   std::string read(const Tensor& log_probs) {
     const int64_t V = log_probs.dim(1);
+    const size_t before = ids_.size();
     for (int64_t t = 0; t < log_probs.dim(0); ++t) {
       const float* const row = log_probs.data<float>() + t * V;
       const auto best = static_cast<int32_t>(std::max_element(row, row + V) - row);
       if (best != last_ && best != Transcriber::kBlank) ids_.push_back(best);
       last_ = best;
     }
+    if (ids_.size() == before) return "";
     const std::string text = network_.tokenizer->decode(ids_);
     std::string out = text.substr(std::min(text.size(), said_));
     said_ = std::max(said_, text.size());
@@ -45,6 +48,8 @@ void Transcribe::listen(Networks networks, const std::string& file, const Option
                         const std::function<void(std::string_view)>& emit) {
   check<ConfigError>(networks.size() == 1, "predict: --stream hears with one model, not with an ensemble of ",
                      networks.size());
+  check<ConfigError>(options.lm.empty(), "predict: --stream writes CTC's best path as it comes, without search: --lm ",
+                     options.lm, " does not go with it");
   const Network& network = *networks[0];
   const std::string why = network.model->cannot_stream();
   check<ConfigError>(why.empty(), "predict: --stream: ", why);
@@ -53,7 +58,13 @@ void Transcribe::listen(Networks networks, const std::string& file, const Option
                      "'global' or 'running'");
   const PrecisionScope scope(ops::available_precision(options.precision));
   sound::AudioReader reader(file);
-  sound::Resampler resampler(reader.rate(), network.config.features.sample_rate);
+  auto resampler = [&] {
+    try {
+      return sound::Resampler(reader.rate(), network.config.features.sample_rate);
+    } catch (const FormatError& e) {
+      throw FormatError(reader.name() + ": " + e.what());
+    }
+  }();
   sound::FeatureStream features(network.hearing.extractor, network.hearing.statistics.get());
   Transcriber::StreamState state;
   BestPath path(network);

@@ -250,7 +250,7 @@ metric = "macro_f1"
 """)
         model, alone = self.fresh("turns-model"), self.fresh("alone-model")
         run = self.ok("train", data / "recipe.toml", "--out", model)
-        self.assertRegex(run.stderr.decode() + run.stdout.decode(), r"\d+ dialogues of training left out")
+        self.assertRegex(run.stderr.decode() + run.stdout.decode(), r"not read: \d+ dialogues")
         self.ok("train", data / "recipe.toml", "--out", alone, "--quiet", "--set", "model.texts.alone=true", "--set", "model.crf=false")
         self.assertGreater(float(self.scores(model)["macro_f1"]), 99)
         self.assertLess(float(self.scores(alone)["macro_f1"]), 90)

@@ -19,7 +19,7 @@ void expect_near(const Tensor& got, const Tensor& want) { EXPECT_LT(testing::dis
 
 TEST(CrfOfPyTorch, LossGradientsMarginalsAndBestTags) {
   const auto file = testing::recorded("crf");
-  for (const std::string& name : {"plain", "wide", "forbidden", "large"}) {
+  for (const std::string name : {"plain", "wide", "forbidden", "large"}) {
     SCOPED_TRACE(name);
     const auto load = [&](const std::string& what) { return file.load(name + "." + what); };
     std::vector<Var> in;
