@@ -157,8 +157,9 @@ FeatureCache::FeatureCache(const std::string& path, std::vector<std::string> rec
     for (size_t begin = 0; begin < missing.size(); begin += kAtOnce) {
       const size_t n = std::min(kAtOnce, missing.size() - begin);
       std::vector<Tensor> rows(n);
-      const StringList problems = for_each_recording(
-          static_cast<int64_t>(n), [&](size_t k) { rows[k] = plain_rows_of_file(recordings[missing[begin + k]], extractor); });
+      const StringList problems = for_each_recording(static_cast<int64_t>(n), [&](size_t k) {
+        rows[k] = plain_rows_of_file(recordings[missing[begin + k]], extractor);
+      });
       for (size_t k = 0; k < n; ++k)
         if (problems[k].empty())
           writer.add(keys[missing[begin + k]], rows[k]);
