@@ -94,10 +94,10 @@ std::vector<Said> ask(Label::Networks networks, std::vector<StringList> inputs, 
     if (first.spellings) spellings.push_back(ids_of(*first.spellings, out[k].members));
     costs.push_back(static_cast<int32_t>(members.back().size()));
   }
-  LabellerTexts all = first.texts(std::move(members), std::move(spellings));
+  NestedTexts all = first.texts(std::move(members), std::move(spellings));
   const TagRules transitions = mean_transitions(networks);
   for (const auto& batch : data::costliest_first(costs, options.batch, kTokensAtOnce)) {
-    const LabellerTexts now = all.chosen(batch);
+    const NestedTexts now = all.chosen(batch);
     std::vector<Tensor> emissions(batch.size());
     for (size_t n = 0; n < networks.size(); ++n) {
       auto scores = networks[n]->model->score(now);
@@ -120,7 +120,7 @@ std::vector<Said> ask(Label::Networks networks, std::vector<StringList> inputs, 
   if (first.config.model.of_texts() && want_probabilities)
     for (size_t i = 0; i < at.size(); ++i) {
       auto token = all.tokens[i].begin();
-      for (const int64_t n : all.texts[i]) {
+      for (const int64_t n : all.parts[i]) {
         out[static_cast<size_t>(at[i])].tokens.emplace_back(token, token + n);
         token += n;
       }
@@ -268,12 +268,12 @@ std::vector<InputField> Label::input_fields(const Network& network) {
   return input_fields();
 }
 
-LabellerTexts Label::Network::texts(std::vector<Ids> members, std::vector<Ids> spellings) const {
+NestedTexts Label::Network::texts(std::vector<Ids> members, std::vector<Ids> spellings) const {
   if (!config.model.of_texts()) return {std::move(members), std::move(spellings)};
-  LabellerTexts out{.tokens = {}, .spellings = std::move(spellings)};
+  NestedTexts out{.tokens = {}, .spellings = std::move(spellings)};
   for (const Ids& ids : members) {
     auto& tokens = out.tokens.emplace_back();
-    auto& lengths = out.texts.emplace_back();
+    auto& lengths = out.parts.emplace_back();
     for (const Ids& text : data::TextCells::texts(ids)) {
       tokens.insert(tokens.end(), text.begin(), text.end());
       lengths.push_back(std::ssize(text));
@@ -402,19 +402,19 @@ std::vector<data::Column> Label::columns(const Network& n) {
 }
 
 StringList Label::example(const Network& network, const data::Table& table, int64_t k, uint64_t seed) {
-  const LabellerTexts texts = network.texts({table.ids(0, k, seed, 0)}, {});
+  const NestedTexts texts = network.texts({table.ids(0, k, seed, 0)}, {});
   const Ids tags = table.ids(1, k);
   StringList out;
   std::string line = "  tokens:";
   size_t at = 0;
   for (size_t n = 0; n < tags.size(); ++n) {
-    const size_t end = texts.texts.empty() ? at + 1 : at + static_cast<size_t>(texts.texts[0][n]);
-    if (!texts.texts.empty()) line = "  text:";
+    const size_t end = texts.parts.empty() ? at + 1 : at + static_cast<size_t>(texts.parts[0][n]);
+    if (!texts.parts.empty()) line = "  text:";
     for (; at < end; ++at) line += " " + viz::one_line(network.tokenizer->piece(texts.tokens[0][at]));
     line += "/" + network.tags->tag(tags[n]);
-    if (!texts.texts.empty()) out.push_back(line);
+    if (!texts.parts.empty()) out.push_back(line);
   }
-  if (texts.texts.empty()) out.push_back(line);
+  if (texts.parts.empty()) out.push_back(line);
   return out;
 }
 
