@@ -11,7 +11,6 @@
 #include "lookback/base/parallel.h"
 #include "lookback/base/sha256.h"
 #include "lookback/io/atomic_file.h"
-#include "lookback/sound/audio_file.h"
 #include "lookback/sound/resample.h"
 
 namespace lookback::sound {
@@ -121,13 +120,7 @@ StringList for_each_recording(int64_t n, F&& f) {
 }  // namespace
 
 Tensor plain_rows_of_file(const std::string& path, const FeatureExtractor& extractor) {
-  Waveform sound = read_audio(path);
-  try {
-    sound = resampled(std::move(sound), extractor.options().sample_rate);
-  } catch (const FormatError& e) {
-    throw FormatError(path + ": " + e.what());
-  }
-  return extractor.plain_rows(sound.samples);
+  return extractor.plain_rows(read_audio_at(path, extractor.options().sample_rate).samples);
 }
 
 FeatureCache::FeatureCache(const std::string& path, std::vector<std::string> recordings,

@@ -60,14 +60,9 @@ std::vector<double> probabilities_of(const std::vector<float>& logits, const Cla
 }
 
 // sum += x / n
-void add_part(std::vector<double>& sum, const std::vector<double>& x, size_t n) {
+void add_probabilities(std::vector<double>& sum, const std::vector<double>& x, size_t n) {
   sum.resize(x.size());
   for (size_t k = 0; k < x.size(); ++k) sum[k] += x[k] / static_cast<double>(n);
-}
-void add_part(Tensor& sum, const Tensor& x, size_t n) {
-  if (x.empty()) return;
-  if (sum.empty()) sum = Tensor::zeros(x.shape());
-  for (int64_t i = 0; i < x.size(); ++i) sum.data<float>()[i] += x.data<float>()[i] / static_cast<float>(n);
 }
 
 std::vector<Said> ask(Classify::Networks networks, const std::vector<std::string>& texts,
@@ -89,7 +84,7 @@ std::vector<Said> ask(Classify::Networks networks, const std::vector<std::string
       const auto scores = network->model->score(now);
       for (size_t k = 0; k < batch.size(); ++k) {
         Said& said = out[static_cast<size_t>(batch[k])];
-        add_part(said.probabilities, probabilities_of(scores[k].logits, network->config), networks.size());
+        add_probabilities(said.probabilities, probabilities_of(scores[k].logits, network->config), networks.size());
         add_part(said.weights, scores[k].weights, networks.size());
         add_part(said.sentence_weights, scores[k].sentence_weights, networks.size());
       }

@@ -9,6 +9,7 @@
 #include "lookback/metrics/tags.h"
 #include "lookback/ops/precision.h"
 #include "lookback/tasks/input.h"
+#include "lookback/tasks/label_report.h"
 #include "lookback/tasks/task_definition.h"
 #include "lookback/viz/tokens.h"
 
@@ -57,11 +58,6 @@ struct Said {
   Sentences tokens;             // of each text
   std::vector<Tensor> weights;  // of each text, of the first network: [hops, tokens]
 };
-
-void add_part(Tensor& sum, const Tensor& x, size_t n) {
-  if (sum.empty()) sum = Tensor::zeros(x.shape());
-  for (int64_t i = 0; i < x.size(); ++i) sum.data<float>()[i] += x.data<float>()[i] / static_cast<float>(n);
-}
 
 TagRules mean_transitions(Label::Networks networks) {
   TagRules out;
@@ -440,8 +436,7 @@ Label::Options Label::validation_options(const Recipe& recipe) {
 void Label::score_outputs(const Network& network, const Recipe& recipe, const data::Table& valid,
                           train::Validation& out) {
   if (recipe.valid.metric == "none") return;
-  const int64_t count = recipe.valid.lines ? std::min(recipe.valid.lines, valid.size()) : valid.size();
-  const Examples examples = examples_of(valid, count, columns_of(network));
+  const Examples examples = examples_of(valid, recipe.valid.scored(valid.size()), columns_of(network));
   const Network* const one = &network;
   const auto said = ask({&one, 1}, members_of_inputs(network, examples.inputs), validation_options(recipe), false);
   metrics::Lines references, texts;
