@@ -41,11 +41,6 @@ std::vector<size_t> cells_of(const std::vector<Column>& columns) {
   return out;
 }
 
-void count(std::vector<std::pair<std::string, int64_t>>& counts, const std::string& name) {
-  const auto found = std::ranges::find_if(counts, [&](const auto& c) { return c.first == name; });
-  found == counts.end() ? void(counts.emplace_back(name, 1)) : void(++found->second);
-}
-
 Batch gather(std::vector<int64_t> index, size_t columns, size_t cells, auto&& ids) {
   Batch out{.index = std::move(index), .columns = std::vector<std::vector<Ids>>(columns), .cells = cells};
   for (size_t c = 0; c < columns; ++c)
@@ -59,6 +54,12 @@ int64_t TableReport::left_out_for(std::string_view why) const {
   for (const auto& [reason, n] : left_out)
     if (reason == why) return n;
   return 0;
+}
+
+void TableReport::leave_out(const std::string& why, std::string example) {
+  const auto found = std::ranges::find_if(left_out, [&](const auto& reason) { return reason.first == why; });
+  found == left_out.end() ? void(left_out.emplace_back(why, 1)) : void(++found->second);
+  if (examples.size() < kExamples) examples.push_back(std::move(example));
 }
 
 int64_t Batch::tokens(size_t column) const {
@@ -170,8 +171,7 @@ void Table::take(const Block& block, const RowReader& reader, const TableOptions
     ++report_.read;
     size_t column = 0;
     if (const std::string why = problem(e, column); !why.empty()) {
-      count(report_.left_out, why);
-      if (report_.examples.size() < kExamples) report_.examples.push_back(reader.where(e.row, column) + ": " + why);
+      report_.leave_out(why, reader.where(e.row, column) + ": " + why);
       continue;
     }
     ++report_.kept;

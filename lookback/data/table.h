@@ -32,6 +32,8 @@ struct TableReport {
   std::vector<std::string> examples;                      // the first few left out: "train.de:17: invalid UTF-8"
 
   int64_t left_out_for(std::string_view why) const;
+  // Counts a row; `example`, which says where it stands, is kept if it is among the first few.
+  void leave_out(const std::string& why, std::string example);
   friend bool operator==(const TableReport&, const TableReport&) = default;
 };
 

@@ -24,23 +24,27 @@ void check_frames(const char* name, const Tensor& log_probs, int32_t blank) {
 
 }  // namespace
 
-std::vector<CtcToken> ctc_best_path(const Tensor& log_probs, int32_t blank) {
-  check_frames("ctc_best_path", log_probs, blank);
+void CtcBestPath::read(const Tensor& log_probs) {
+  check_frames("ctc_best_path", log_probs, blank_);
   const int64_t T = log_probs.dim(0), V = log_probs.dim(1);
-  std::vector<CtcToken> out;
   with_float(log_probs.dtype(), [&]<class R>() {
-    int32_t before = blank;
     for (int64_t t = 0; t < T; ++t) {
       const R* const row = log_probs.data<R>() + t * V;
       const auto best = static_cast<int32_t>(std::max_element(row, row + V) - row);
-      if (best != blank && best == before)
-        out.back().last = t;
-      else if (best != blank)
-        out.push_back({best, t, t});
-      before = best;
+      if (best != blank_ && best == last_)
+        tokens_.back().last = frames_ + t;
+      else if (best != blank_)
+        tokens_.push_back({best, frames_ + t, frames_ + t});
+      last_ = best;
     }
   });
-  return out;
+  frames_ += T;
+}
+
+std::vector<CtcToken> ctc_best_path(const Tensor& log_probs, int32_t blank) {
+  CtcBestPath out(blank);
+  out.read(log_probs);
+  return out.tokens();
 }
 
 std::optional<std::vector<CtcToken>> ctc_align(const Tensor& log_probs, const std::vector<int32_t>& target,

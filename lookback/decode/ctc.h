@@ -16,8 +16,24 @@ struct CtcToken {
   bool operator==(const CtcToken&) const = default;
 };
 
-// In both, log_probs f32 or f64 [T, V] are the log-probabilities of the classes in every frame, -infinity allowed. Both
+// In all, log_probs f32 or f64 [T, V] are the log-probabilities of the classes in every frame, -infinity allowed. All
 // throw ShapeError, and NumericError where log_probs hold NaN or +infinity.
+
+// Best path decoding of frames that come piece by piece: all pieces together give ctc_best_path of the whole.
+class CtcBestPath {
+ public:
+  explicit CtcBestPath(int32_t blank) : blank_(blank), last_(blank) {}
+
+  // The next frames.
+  void read(const Tensor& log_probs);
+  // Those of all frames so far; the last one may still grow.
+  const std::vector<CtcToken>& tokens() const { return tokens_; }
+
+ private:
+  int32_t blank_, last_;  // what the last frame said
+  int64_t frames_ = 0;
+  std::vector<CtcToken> tokens_;
+};
 
 // Best path decoding (Graves et al. 2006, section 3.2): the likeliest class of every frame, of equals the smallest,
 // with repeats joined and blanks taken out. Not the likeliest text: that of all paths together may be another.

@@ -4,45 +4,11 @@
 #include <optional>
 
 #include "lookback/models/spellings.h"
-#include "lookback/models/word_dropout.h"
 #include "lookback/ops/loss.h"
 #include "lookback/ops/pooling.h"
 
 namespace lookback {
 namespace {
-
-// The sentences of all texts, one after the other, as texts of their own.
-ClassifierTexts apart(const ClassifierTexts& texts) {
-  ClassifierTexts out;
-  for (size_t k = 0; k < texts.tokens.size(); ++k) {
-    auto token = texts.tokens[k].begin();
-    auto letter = texts.spellings.empty() ? std::vector<int32_t>::const_iterator() : texts.spellings[k].begin();
-    for (const int64_t n : texts.sentences[k]) {
-      out.tokens.emplace_back(token, token + n);
-      token += n;
-      if (texts.spellings.empty()) continue;
-      auto& spelling = out.spellings.emplace_back();
-      for (int64_t begun = 0; letter != texts.spellings[k].end(); spelling.push_back(*letter++))
-        if (*letter < Front::kCases && ++begun > n) break;
-    }
-  }
-  return out;
-}
-
-// Row k of `weights` as weights of the tokens behind it, `hops` rows a sequence, sequences in the order given.
-std::vector<Tensor> weights_by_sequence(const Pooled& pooled, int64_t hops, const Sentences& texts,
-                                        const std::vector<int32_t>& sequence_of_rank, int64_t shortening) {
-  std::vector<Tensor> out(texts.size());
-  if (!pooled.weights) return out;
-  for (size_t rank = 0; rank < sequence_of_rank.size(); ++rank) {
-    const auto s = static_cast<size_t>(sequence_of_rank[rank]);
-    const int64_t first = static_cast<int64_t>(rank) * hops, tokens = std::ssize(texts[s]);
-    if (tokens > 0)
-      out[s] = over_tokens(pooled.weights.value().rows(first, first + hops),
-                           std::vector<int64_t>(static_cast<size_t>(hops), tokens), shortening);
-  }
-  return out;
-}
 
 // Matrices of as many rows side by side; empty ones are passed over.
 Tensor side_by_side(std::span<const Tensor> parts) {
@@ -61,17 +27,6 @@ Tensor side_by_side(std::span<const Tensor> parts) {
 }
 
 }  // namespace
-
-ClassifierTexts ClassifierTexts::chosen(std::span<const int64_t> index) const {
-  ClassifierTexts out;
-  for (const int64_t k : index) {
-    const auto at = static_cast<size_t>(k);
-    out.tokens.push_back(tokens[at]);
-    if (!spellings.empty()) out.spellings.push_back(spellings[at]);
-    if (!sentences.empty()) out.sentences.push_back(sentences[at]);
-  }
-  return out;
-}
 
 void ClassifierObjective::check_with(const ClassifierOptions& model) const {
   check<ConfigError>(penalty == 0 || model.pooling.has_attention(), "loss.penalty = ", penalty,
@@ -103,27 +58,8 @@ void Classifier::params(ParamVisitor& v) {
   v("output", output_);
 }
 
-void Classifier::check_texts(const ClassifierTexts& texts) const {
-  check_ids(texts.tokens, sizes_.vocabulary, "text");
-  check(!options_.front.spelling.any() || texts.spellings.size() == texts.tokens.size(), "spellings of ",
-        texts.spellings.size(), " texts for ", texts.tokens.size());
-  check(!options_.hierarchical || texts.sentences.size() == texts.tokens.size(), "sentences of ",
-        texts.sentences.size(), " texts for ", texts.tokens.size());
-  for (size_t k = 0; options_.hierarchical && k < texts.tokens.size(); ++k) {
-    int64_t sum = 0;
-    for (const int64_t n : texts.sentences[k]) sum += n;
-    check(sum == std::ssize(texts.tokens[k]), "text ", k, ": its sentences have ", sum, " tokens, it has ",
-          texts.tokens[k].size());
-  }
-}
-
-Sequence Classifier::embed(const ClassifierTexts& texts, Noise* noise) const {
-  const Ragged shape(lengths_of(texts.tokens));
-  std::vector<int32_t> ids = flattened(permuted(texts.tokens, shape.sequence_of_rank()));
-  drop_words(ids, options_.dropout.words, noise);
-  Spellings spellings;
-  if (options_.front.spelling.any()) spellings = spellings_of(texts.spellings, shape.sequence_of_rank());
-  return front_(std::move(ids), spellings, shape, RowOrder::by_sequence);
+void Classifier::check_texts(const NestedTexts& texts) const {
+  texts.check(sizes_.vocabulary, options_.front.spelling.any(), options_.hierarchical);
 }
 
 // What was read of some texts: a vector of each, in the order of ranks, and where attention went.
@@ -132,31 +68,20 @@ struct Classifier::Read {
   Var features;  // [B, width]
   Pooled words;  // of a hierarchical model: of the sentences of all texts
   Ragged words_shape;
-  ClassifierTexts sentences = {};  // these, of a hierarchical model
+  NestedTexts sentences = {};  // these, of a hierarchical model
   std::optional<Pooled> outer = {};
 };
 
-Classifier::Read Classifier::read(const ClassifierTexts& texts, Noise* noise) const {
-  ClassifierTexts sentences = options_.hierarchical ? apart(texts) : ClassifierTexts();
-  const Sequence embedded = embed(options_.hierarchical ? sentences : texts, noise);
-  const Encoded inner = encoder_(embedded, options_.dropout, noise);
+Classifier::Read Classifier::read(const NestedTexts& texts, Noise* noise) const {
+  NestedTexts sentences = options_.hierarchical ? texts.apart() : NestedTexts();
+  const Sequence words = embedded(front_, options_.hierarchical ? sentences : texts, options_.dropout, noise);
+  const Encoded inner = encoder_(words, options_.dropout, noise);
   Pooled pooled = pooling_(inner);
-  if (!options_.hierarchical) return {inner.memory.shape.sequence_of_rank(), pooled.x, pooled, inner.memory.shape};
-  std::vector<int64_t> counts;
-  std::vector<int32_t> first{0};  // sentence of each text, in the order of all
-  for (const auto& of_text : texts.sentences) {
-    counts.push_back(std::ssize(of_text));
-    first.push_back(first.back() + static_cast<int32_t>(of_text.size()));
-  }
-  const Ragged shape(counts);
-  const auto rank_of_sentence = inner.memory.shape.rank_of_sequence();
-  std::vector<int32_t> rows;
-  for (const int32_t text : shape.sequence_of_rank())
-    for (int32_t s = first[static_cast<size_t>(text)]; s < first[static_cast<size_t>(text) + 1]; ++s)
-      rows.push_back(rank_of_sentence[static_cast<size_t>(s)]);
-  const Sequence vectors{ops::gather_rows(pooled.x, ops::row_ids(std::move(rows))), shape, RowOrder::by_sequence};
+  const Ragged& shape = inner.memory.shape;
+  if (!options_.hierarchical) return {shape.sequence_of_rank(), pooled.x, pooled, shape};
+  const Sequence vectors = parts_of_texts(pooled.x, shape, texts);
   Pooled outer = sentence_pooling_(sentence_encoder_(vectors, options_.dropout, noise));
-  return {shape.sequence_of_rank(), outer.x, std::move(pooled), inner.memory.shape, std::move(sentences), outer};
+  return {vectors.shape.sequence_of_rank(), outer.x, std::move(pooled), shape, std::move(sentences), outer};
 }
 
 ClassifierLoss Classifier::loss(const ClassifierBatch& batch, const ClassifierObjective& objective, double scale,
@@ -216,7 +141,7 @@ void Classifier::add_binary_loss(const Var& logits, const Sentences& labels, con
   }
 }
 
-std::vector<Classifier::Scores> Classifier::score(const ClassifierTexts& texts) const {
+std::vector<Classifier::Scores> Classifier::score(const NestedTexts& texts) const {
   const NoGrad off;
   std::vector<Scores> out(texts.tokens.size());
   if (out.empty()) return out;
@@ -224,21 +149,21 @@ std::vector<Classifier::Scores> Classifier::score(const ClassifierTexts& texts) 
   const Read got = read(texts, nullptr);
   const Tensor logits = output_(got.features).value();
   const Sentences& inner = options_.hierarchical ? got.sentences.tokens : texts.tokens;
-  const auto words = weights_by_sequence(got.words, options_.pooling.hops, inner, got.words_shape.sequence_of_rank(),
-                                         encoder_.shortening());
+  const auto words = weights_of_texts(got.words, options_.pooling.hops, inner, got.words_shape.sequence_of_rank(),
+                                      encoder_.shortening());
   std::vector<Tensor> outer(out.size());
   if (options_.hierarchical) {
     Sentences counts;  // a token for each sentence
-    for (const auto& of_text : texts.sentences) counts.emplace_back(of_text.size());
-    outer = weights_by_sequence(*got.outer, options_.sentences.pooling.hops, counts, got.text_of_rank,
-                                sentence_encoder_.shortening());
+    for (const auto& of_text : texts.parts) counts.emplace_back(of_text.size());
+    outer = weights_of_texts(*got.outer, options_.sentences.pooling.hops, counts, got.text_of_rank,
+                             sentence_encoder_.shortening());
   }
   for (size_t rank = 0; rank < got.text_of_rank.size(); ++rank) {
     const auto row = logits.rows(static_cast<int64_t>(rank), static_cast<int64_t>(rank) + 1).span<float>();
     out[static_cast<size_t>(got.text_of_rank[rank])].logits.assign(row.begin(), row.end());
   }
   for (size_t k = 0, at = 0; k < out.size(); ++k) {
-    const size_t count = options_.hierarchical ? texts.sentences[k].size() : 1;
+    const size_t count = options_.hierarchical ? texts.parts[k].size() : 1;
     out[k].weights = options_.hierarchical ? side_by_side(std::span(words).subspan(at, count)) : words[k];
     out[k].sentence_weights = outer[k];
     at += count;

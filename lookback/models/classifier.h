@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "lookback/models/sentences.h"
+#include "lookback/models/nested_texts.h"
 #include "lookback/nn/encoder.h"
 #include "lookback/nn/front.h"
 #include "lookback/nn/init.h"
@@ -67,20 +67,9 @@ struct ClassifierObjective {
   std::vector<double> class_weights = {};  // [classes] or none: each 1
 };
 
-// Texts as a classifier reads them: of each its tokens and, where the front reads them, how these are written, as
-// data::Spelling says it; with a hierarchical model also how many tokens each of its sentences has.
-struct ClassifierTexts {
-  Sentences tokens, spellings = {};
-  std::vector<std::vector<int64_t>> sentences = {};
-
-  int64_t size() const { return std::ssize(tokens); }
-  // Some of them, in that order.
-  ClassifierTexts chosen(std::span<const int64_t> index) const;
-};
-
-// And the classes of each text.
+// Texts, of which a hierarchical model reads the parts as sentences, and the classes of each.
 struct ClassifierBatch {
-  ClassifierTexts texts;
+  NestedTexts texts;
   Sentences labels;
 };
 
@@ -111,7 +100,7 @@ class Classifier {
     Tensor sentence_weights;    // [hops, sentences] of a hierarchical model, likewise
   };
   // Of each text, in their order; no gradients. What a text gets does not depend on the others.
-  std::vector<Scores> score(const ClassifierTexts& texts) const;
+  std::vector<Scores> score(const NestedTexts& texts) const;
 
   void params(ParamVisitor& v);
   const Var& embeddings() const { return front_.embeddings(); }
@@ -120,11 +109,10 @@ class Classifier {
 
  private:
   struct Read;
-  Sequence embed(const ClassifierTexts& texts, Noise* noise) const;
-  Read read(const ClassifierTexts& texts, Noise* noise) const;
+  Read read(const NestedTexts& texts, Noise* noise) const;
   void add_binary_loss(const Var& logits, const Sentences& labels, const ClassifierObjective& objective, double scale,
                        ClassifierLoss& out) const;
-  void check_texts(const ClassifierTexts& texts) const;
+  void check_texts(const NestedTexts& texts) const;
 
   ClassifierOptions options_;
   Sizes sizes_;

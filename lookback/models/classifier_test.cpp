@@ -43,25 +43,6 @@ std::vector<ClassifierOptions> kinds() {
   return out;
 }
 
-// A text, each token of which is written in the same way wherever it stands, in sentences of three tokens.
-void add_text(ClassifierTexts& texts, std::vector<int32_t> tokens) {
-  auto& spelling = texts.spellings.emplace_back();
-  auto& sentences = texts.sentences.emplace_back();
-  for (size_t t = 0; t < tokens.size(); ++t) {
-    spelling.push_back(tokens[t] % 6);
-    for (int32_t k = tokens[t] % 5; k > 0; --k) spelling.push_back(6 + (tokens[t] + k) % kCharacters);
-    if (t % 3 == 0) sentences.push_back(0);
-    ++sentences.back();
-  }
-  texts.tokens.push_back(std::move(tokens));
-}
-
-// Text k alone.
-ClassifierTexts alone(const ClassifierTexts& texts, size_t k) {
-  const int64_t index[] = {static_cast<int64_t>(k)};
-  return texts.chosen(index);
-}
-
 // Texts of up to `longest` tokens, now and then an empty one; the class is that of the sum of their ids.
 ClassifierBatch random_texts(int64_t count, int64_t longest, uint64_t seed = 1) {
   ClassifierBatch out;
@@ -70,7 +51,7 @@ ClassifierBatch random_texts(int64_t count, int64_t longest, uint64_t seed = 1) 
     std::vector<int32_t> text(rng.below(static_cast<uint64_t>(longest) + 1));
     for (int32_t& id : text) id = static_cast<int32_t>(4 + rng.below(kVocabulary - 4));
     out.labels.push_back({static_cast<int32_t>(std::accumulate(text.begin(), text.end(), 0) % kClasses)});
-    add_text(out.texts, std::move(text));
+    testing::add_text(out.texts, std::move(text), kCharacters);
   }
   return out;
 }
@@ -82,14 +63,14 @@ TEST(Classifier, ATextScoresAsItDoesAlone) {
     const auto all = model.score(batch.texts);
     double nll = 0;
     for (size_t k = 0; k < batch.labels.size(); ++k) {
-      const auto one = model.score(alone(batch.texts, k))[0];
+      const auto one = model.score(testing::only(batch.texts, k))[0];
       const auto tokens = batch.texts.tokens[k].size();
       EXPECT_EQ(one.logits, all[k].logits) << o.pooling.kind;
       EXPECT_EQ(one.weights.empty(), !o.pooling.has_attention() || tokens == 0);
       EXPECT_EQ(one.sentence_weights.empty(), !o.hierarchical || tokens == 0);
-      nll += model.loss({alone(batch.texts, k), {batch.labels[k]}}, {}, 1, nullptr).nll_sum;
+      nll += model.loss({testing::only(batch.texts, k), {batch.labels[k]}}, {}, 1, nullptr).nll_sum;
       if (!one.sentence_weights.empty()) {
-        const Shape shape{2, std::ssize(batch.texts.sentences[k])};
+        const Shape shape{2, std::ssize(batch.texts.parts[k])};
         ASSERT_EQ(one.sentence_weights.shape(), shape);
         EXPECT_TRUE(same_bits(one.sentence_weights, all[k].sentence_weights));
       }
@@ -97,7 +78,7 @@ TEST(Classifier, ATextScoresAsItDoesAlone) {
       ASSERT_EQ(one.weights.shape(), (Shape{o.pooling.hops, static_cast<int64_t>(tokens)}));
       for (int64_t hop = 0; hop < o.pooling.hops; ++hop) {
         const auto row = one.weights.rows(hop, hop + 1);
-        const auto parts = o.hierarchical ? static_cast<double>(batch.texts.sentences[k].size()) : 1.0;
+        const auto parts = o.hierarchical ? static_cast<double>(batch.texts.parts[k].size()) : 1.0;
         EXPECT_NEAR(std::accumulate(row.span<float>().begin(), row.span<float>().end(), 0.0), parts, 1e-5 * parts);
         for (int64_t t = 0; t < row.dim(1); ++t)
           EXPECT_EQ(row.data<float>()[t], all[k].weights.data<float>()[hop * all[k].weights.dim(1) + t]);
@@ -136,7 +117,7 @@ TEST(Classifier, EveryKindLearnsAWord) {
       std::vector<int32_t> text;
       for (uint64_t n = 2 + rng.below(4); n > 0; --n) text.push_back(static_cast<int32_t>(10 + rng.below(30)));
       text[rng.below(text.size())] = 4 + k % kClasses;
-      add_text(batch.texts, text), batch.labels.push_back({static_cast<int32_t>(k % kClasses)});
+      testing::add_text(batch.texts, text, kCharacters), batch.labels.push_back({static_cast<int32_t>(k % kClasses)});
     }
     Classifier model(o, kSizes, 1);
     const auto params = params_of(model);
@@ -204,9 +185,9 @@ TEST(Classifier, WhatDoesNotGoTogetherIsNamed) {
   EXPECT_THROW(letters.score({.tokens = {{1}}, .spellings = {{7}}}), ShapeError) << "a character before the case";
   EXPECT_THROW(letters.score({.tokens = {{1}}, .spellings = {{1, 2}}}), ShapeError) << "two words for one";
   const Classifier documents({.hierarchical = true}, {5, 0, 2}, 1);
-  EXPECT_THROW(documents.score({.tokens = {{1, 2}}, .sentences = {{1}}}), ShapeError);
+  EXPECT_THROW(documents.score({.tokens = {{1, 2}}, .parts = {{1}}}), ShapeError);
   // Texts without a token, all of them.
-  EXPECT_EQ(documents.score({.tokens = {{}, {}}, .sentences = {{}, {}}})[0].logits.size(), 2u);
+  EXPECT_EQ(documents.score({.tokens = {{}, {}}, .parts = {{}, {}}})[0].logits.size(), 2u);
 }
 
 // Each label with a probability of its own.
@@ -249,7 +230,7 @@ TEST(Classifier, AWeightOfAClassIsThatOfItsTexts) {
   double sum = 0;
   for (size_t k = 0; k < batch.labels.size(); ++k)
     sum += objective.class_weights[static_cast<size_t>(batch.labels[k][0])] *
-           model.loss({alone(batch.texts, k), {batch.labels[k]}}, {.smoothing = 0.1}, 1, nullptr).loss_sum;
+           model.loss({testing::only(batch.texts, k), {batch.labels[k]}}, {.smoothing = 0.1}, 1, nullptr).loss_sum;
   EXPECT_NEAR(model.loss(batch, objective, 1, nullptr).loss_sum, sum, 1e-9 * sum);
 }
 

@@ -37,8 +37,10 @@ struct ForecasterOptions {
         .choices({"lstm", "segment", "seq2seq", "deepar", "tft"});
     v("segment", segment, "kind = 'segment': values that are read at once").range(1, 65536);
     v("autoregressive", autoregressive, "kind = 'lstm': each step reads the value before, as with deepar");
-    v("heads", heads, "kind = 'tft': heads of its attention, which divide encoder.hidden; score = 'multi_head': of that, which "
-      "divide decoder.hidden").range(1, 1024);
+    v("heads", heads,
+      "kind = 'tft': heads of its attention, which divide encoder.hidden; score = 'multi_head': of that, which "
+      "divide decoder.hidden")
+        .range(1, 1024);
     v("linear", linear,
       "a linear map from the history to the forecast is added, and begins as the one of least squared error (the "
       "baseline `linear`): the network learns what that leaves");

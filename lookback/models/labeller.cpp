@@ -6,31 +6,12 @@
 
 #include "lookback/base/elementary.h"
 #include "lookback/models/spellings.h"
-#include "lookback/models/word_dropout.h"
 #include "lookback/ops/loss.h"
 
 namespace lookback {
 namespace {
 
 constexpr float kForbidden = -std::numeric_limits<float>::infinity();
-
-// All texts of all sequences, one after the other, as texts of their own.
-LabellerTexts apart(const LabellerTexts& all) {
-  LabellerTexts out;
-  for (size_t k = 0; k < all.tokens.size(); ++k) {
-    auto token = all.tokens[k].begin();
-    for (const int64_t n : all.texts[k]) out.tokens.emplace_back(token, token + n), token += n;
-    if (all.spellings.empty()) continue;
-    auto letter = all.spellings[k].begin();
-    const auto end = all.spellings[k].end();
-    for (const int64_t n : all.texts[k]) {
-      auto& spelling = out.spellings.emplace_back();
-      for (int64_t begun = 0; letter != end; spelling.push_back(*letter++))
-        if (*letter < Front::kCases && ++begun > n) break;
-    }
-  }
-  return out;
-}
 
 // The sum of two tables, either of which may be absent.
 Var sum_of(const Var& x, const Tensor& y) {
@@ -71,17 +52,6 @@ TagRules tag_rules(data::TagScheme scheme, const StringList& tags) {
   }
   check<ConfigError>(any, "model.forbid: none of the tags ", joined(tags, ", "), " may be all of a sequence",
                      "; set model.forbid = \"none\"");
-  return out;
-}
-
-LabellerTexts LabellerTexts::chosen(std::span<const int64_t> index) const {
-  LabellerTexts out;
-  for (const int64_t k : index) {
-    const auto at = static_cast<size_t>(k);
-    out.tokens.push_back(tokens[at]);
-    if (!spellings.empty()) out.spellings.push_back(spellings[at]);
-    if (!texts.empty()) out.texts.push_back(texts[at]);
-  }
   return out;
 }
 
@@ -135,58 +105,29 @@ StringList Labeller::kept_from_int8() const {
   return out;
 }
 
-void Labeller::check_texts(const LabellerTexts& texts) const {
-  check_ids(texts.tokens, sizes_.vocabulary, "text");
-  check(!options_.front.spelling.any() || texts.spellings.size() == texts.tokens.size(), "spellings of ",
-        texts.spellings.size(), " texts for ", texts.tokens.size());
-  if (!options_.of_texts()) return;
-  check(texts.texts.size() == texts.tokens.size(), "texts of ", texts.texts.size(), " sequences for ",
-        texts.tokens.size());
-  for (size_t k = 0; k < texts.tokens.size(); ++k) {
-    int64_t sum = 0;
-    for (const int64_t n : texts.texts[k]) sum += n;
-    check(sum == std::ssize(texts.tokens[k]), "sequence ", k, ": its texts have ", sum, " tokens, it has ",
-          texts.tokens[k].size());
-  }
-}
-
-Sequence Labeller::embed(const LabellerTexts& texts, Noise* noise) const {
-  const Ragged shape(lengths_of(texts.tokens));
-  std::vector<int32_t> ids = flattened(permuted(texts.tokens, shape.sequence_of_rank()));
-  drop_words(ids, options_.dropout.words, noise);
-  Spellings spellings;
-  if (options_.front.spelling.any()) spellings = spellings_of(texts.spellings, shape.sequence_of_rank());
-  return front_(std::move(ids), spellings, shape, RowOrder::by_sequence);
+void Labeller::check_texts(const NestedTexts& texts) const {
+  texts.check(sizes_.vocabulary, options_.front.spelling.any(), options_.of_texts());
 }
 
 // A row for each tag, by sequence, sequences in the order of ranks; and where attention over a text's tokens went.
 struct Labeller::Read {
   Sequence rows;
-  LabellerTexts inner = {};  // texts as sequences of their own
+  NestedTexts inner = {};  // texts as sequences of their own
   std::optional<Pooled> pooled = {};
   std::optional<Ragged> inner_shape = {};
 };
 
-Labeller::Read Labeller::read(const LabellerTexts& texts, Noise* noise) const {
-  if (!options_.of_texts()) return {encoder_(embed(texts, noise), options_.dropout, noise).memory};
-  Read out{.rows = {Var(), Ragged(std::vector<int64_t>()), RowOrder::by_sequence}, .inner = apart(texts)};
-  const Encoded inner = encoder_(embed(out.inner, noise), options_.dropout, noise);
-  out.pooled = pooling_(inner), out.inner_shape = inner.memory.shape;
-  std::vector<int64_t> counts;
-  std::vector<int32_t> first{0};  // text of each sequence, in the order of all
-  for (const auto& of_sequence : texts.texts) {
-    counts.push_back(std::ssize(of_sequence));
-    first.push_back(first.back() + static_cast<int32_t>(of_sequence.size()));
-  }
-  const Ragged shape(counts);
-  const auto rank_of_text = inner.memory.shape.rank_of_sequence();
-  std::vector<int32_t> rows;
-  for (const int32_t sequence : shape.sequence_of_rank())
-    for (int32_t t = first[static_cast<size_t>(sequence)]; t < first[static_cast<size_t>(sequence) + 1]; ++t)
-      rows.push_back(rank_of_text[static_cast<size_t>(t)]);
-  out.rows = {ops::gather_rows(out.pooled->x, ops::row_ids(std::move(rows))), shape, RowOrder::by_sequence};
-  if (!options_.texts.alone) out.rows = texts_encoder_(out.rows, options_.dropout, noise).memory;
-  return out;
+Labeller::Read Labeller::read(const NestedTexts& texts, Noise* noise) const {
+  const auto encoded = [&](const NestedTexts& all) {
+    return encoder_(embedded(front_, all, options_.dropout, noise), options_.dropout, noise);
+  };
+  if (!options_.of_texts()) return {encoded(texts).memory};
+  NestedTexts apart = texts.apart();
+  const Encoded inner = encoded(apart);
+  Pooled pooled = pooling_(inner);
+  Sequence rows = parts_of_texts(pooled.x, inner.memory.shape, texts);
+  if (!options_.texts.alone) rows = texts_encoder_(rows, options_.dropout, noise).memory;
+  return {std::move(rows), std::move(apart), std::move(pooled), inner.memory.shape};
 }
 
 ops::CrfScores Labeller::crf_scores(const Var& emissions) const {
@@ -208,7 +149,7 @@ LabellerLoss Labeller::loss(const LabellerBatch& batch, const LabellerObjective&
   check_texts(batch.texts);
   check_ids(batch.tags, sizes_.tags, "tag");
   for (size_t k = 0; k < batch.tags.size(); ++k) {
-    const size_t members = options_.of_texts() ? batch.texts.texts[k].size() : batch.texts.tokens[k].size();
+    const size_t members = options_.of_texts() ? batch.texts.parts[k].size() : batch.texts.tokens[k].size();
     check(batch.tags[k].size() == members, "text ", k, " has ", batch.tags[k].size(), " tags for ", members);
   }
   const Read got = read(batch.texts, noise);
@@ -230,7 +171,7 @@ LabellerLoss Labeller::loss(const LabellerBatch& batch, const LabellerObjective&
   return out;
 }
 
-std::vector<Labeller::Scores> Labeller::score(const LabellerTexts& texts) const {
+std::vector<Labeller::Scores> Labeller::score(const NestedTexts& texts) const {
   const NoGrad off;
   std::vector<Scores> out(texts.tokens.size());
   if (out.empty()) return out;
@@ -244,16 +185,10 @@ std::vector<Labeller::Scores> Labeller::score(const LabellerTexts& texts) const 
     out[static_cast<size_t>(shape.sequence_of_rank()[static_cast<size_t>(rank)])].emissions =
         emissions.rows(shape.memory().begin(rank), shape.memory().begin(rank + 1)).clone();
   if (!got.pooled || !got.pooled->weights) return out;
-  const int64_t hops = options_.pooling.hops;
-  const auto rank_of_text = got.inner_shape->rank_of_sequence();
+  auto weights = weights_of_texts(*got.pooled, options_.pooling.hops, got.inner.tokens,
+                                  got.inner_shape->sequence_of_rank(), encoder_.shortening());
   for (size_t k = 0, text = 0; k < out.size(); ++k)
-    for (size_t i = 0; i < texts.texts[k].size(); ++i, ++text) {
-      const int64_t first = rank_of_text[text] * hops, tokens = texts.texts[k][i];
-      out[k].weights.push_back(tokens == 0 ? Tensor()
-                                           : over_tokens(got.pooled->weights.value().rows(first, first + hops),
-                                                         std::vector<int64_t>(static_cast<size_t>(hops), tokens),
-                                                         encoder_.shortening()));
-    }
+    for (size_t i = 0; i < texts.parts[k].size(); ++i) out[k].weights.push_back(std::move(weights[text++]));
   return out;
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "lookback/data/tag_scheme.h"
-#include "lookback/models/sentences.h"
+#include "lookback/models/nested_texts.h"
 #include "lookback/nn/encoder.h"
 #include "lookback/nn/front.h"
 #include "lookback/nn/init.h"
@@ -81,20 +81,10 @@ struct TagRules {
 // Throws ConfigError where these tags leave nothing that a sequence of any length may have.
 TagRules tag_rules(data::TagScheme scheme, const StringList& tags);
 
-// Texts as a labeller reads them: of each its tokens and, where the front reads them, how these are written, as
-// data::Spelling says it; of sequences of texts the tokens of all, one text after the other, and how many each has.
-struct LabellerTexts {
-  Sentences tokens, spellings = {};
-  std::vector<std::vector<int64_t>> texts = {};
-
-  int64_t size() const { return std::ssize(tokens); }
-  // Some of them, in that order.
-  LabellerTexts chosen(std::span<const int64_t> index) const;
-};
-
+// Texts and their tags; sequences of texts are one text each, of parts.
 struct LabellerBatch {
-  LabellerTexts texts;
-  Sentences tags;  // of each as many as it has tokens, or texts
+  NestedTexts texts;
+  Sentences tags;  // of each as many as it has tokens, or parts
 };
 
 struct LabellerLoss {
@@ -122,7 +112,7 @@ class Labeller {
     std::vector<Tensor> weights;  // of each text: [hops, tokens] of its attention; none without, and of tokens
   };
   // Of each text, in their order; no gradients. What a text gets does not depend on the others.
-  std::vector<Scores> score(const LabellerTexts& texts) const;
+  std::vector<Scores> score(const NestedTexts& texts) const;
   // Scores of neighbours, beginnings and ends: zeros without a CRF, and rules.
   TagRules transitions() const;
 
@@ -133,10 +123,9 @@ class Labeller {
 
  private:
   struct Read;
-  Sequence embed(const LabellerTexts& texts, Noise* noise) const;
-  Read read(const LabellerTexts& texts, Noise* noise) const;
+  Read read(const NestedTexts& texts, Noise* noise) const;
   ops::CrfScores crf_scores(const Var& emissions) const;
-  void check_texts(const LabellerTexts& texts) const;
+  void check_texts(const NestedTexts& texts) const;
 
   LabellerOptions options_;
   Sizes sizes_;

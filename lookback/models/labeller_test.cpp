@@ -36,26 +36,6 @@ Labeller model_of(const LabellerOptions& o) {
   return Labeller(o, kSizes, tag_rules(data::parse_tag_scheme(o.forbid), kNames), 1);
 }
 
-// A text, each token of which is written in the same way wherever it stands, in texts of three tokens, the second
-// empty.
-void add_text(LabellerTexts& texts, std::vector<int32_t> tokens) {
-  auto& spelling = texts.spellings.emplace_back();
-  auto& parts = texts.texts.emplace_back();
-  for (size_t t = 0; t < tokens.size(); ++t) {
-    spelling.push_back(tokens[t] % 6);
-    for (int32_t k = tokens[t] % 5; k > 0; --k) spelling.push_back(6 + (tokens[t] + k) % kCharacters);
-    if (t % 3 == 0) parts.push_back(0);
-    if (t == 3) parts.push_back(0);
-    ++parts.back();
-  }
-  texts.tokens.push_back(std::move(tokens));
-}
-
-LabellerTexts alone(const LabellerTexts& texts, size_t k) {
-  const int64_t index[] = {static_cast<int64_t>(k)};
-  return texts.chosen(index);
-}
-
 // Texts of up to `longest` tokens, now and then an empty one. Tags that BIO allows: token 3n begins a span, 3n + 1 goes
 // on with it where one is open, and of a sequence of texts, the first token of each says its tag.
 LabellerBatch random_texts(const LabellerOptions& o, int64_t count, int64_t longest, uint64_t seed = 1) {
@@ -64,7 +44,7 @@ LabellerBatch random_texts(const LabellerOptions& o, int64_t count, int64_t long
   for (int64_t k = 0; k < count; ++k) {
     std::vector<int32_t> text(rng.below(static_cast<uint64_t>(longest) + 1));
     for (int32_t& id : text) id = static_cast<int32_t>(4 + rng.below(kVocabulary - 4));
-    add_text(out.texts, text);
+    testing::add_text(out.texts, text, kCharacters, true);
     auto& tags = out.tags.emplace_back();
     bool open = false;
     const auto tag_of = [&](int32_t id) {
@@ -76,7 +56,7 @@ LabellerBatch random_texts(const LabellerOptions& o, int64_t count, int64_t long
     if (!o.of_texts())
       for (const int32_t id : text) tags.push_back(tag_of(id));
     else
-      for (const int64_t n : out.texts.texts.back()) tags.push_back(n == 0 ? 2 : tag_of(text[at])), at += n;
+      for (const int64_t n : out.texts.parts.back()) tags.push_back(n == 0 ? 2 : tag_of(text[at])), at += n;
   }
   return out;
 }
@@ -89,20 +69,21 @@ TEST(Labeller, ATextScoresAsItDoesAlone) {
     double nll = 0;
     std::vector<Tensor> emissions;
     for (size_t k = 0; k < batch.tags.size(); ++k) {
-      const auto one = model.score(alone(batch.texts, k))[0];
+      const auto one = model.score(testing::only(batch.texts, k))[0];
       ASSERT_EQ(all[k].emissions.shape(), (Shape{std::ssize(batch.tags[k]), kTags}));
       EXPECT_TRUE(same_bits(one.emissions, all[k].emissions)) << k;
       emissions.push_back(one.emissions);
-      ASSERT_EQ(one.weights.size(), o.of_texts() && o.pooling.has_attention() ? batch.texts.texts[k].size() : 0);
+      ASSERT_EQ(one.weights.size(), o.of_texts() && o.pooling.has_attention() ? batch.texts.parts[k].size() : 0);
       for (size_t i = 0; i < one.weights.size(); ++i) {
         EXPECT_TRUE(same_bits(one.weights[i], all[k].weights[i]));
-        const int64_t n = batch.texts.texts[k][i];
+        const int64_t n = batch.texts.parts[k][i];
         if (n == 0) continue;
         ASSERT_EQ(one.weights[i].shape(), (Shape{o.pooling.hops, n}));
         const auto w = one.weights[i].span<float>();
         EXPECT_NEAR(std::accumulate(w.begin(), w.end(), 0.0), static_cast<double>(o.pooling.hops), 1e-5);
       }
-      if (!batch.tags[k].empty()) nll += model.loss({alone(batch.texts, k), {batch.tags[k]}}, {}, 1, nullptr).nll_sum;
+      if (!batch.tags[k].empty())
+        nll += model.loss({testing::only(batch.texts, k), {batch.tags[k]}}, {}, 1, nullptr).nll_sum;
     }
     const auto loss = model.loss(batch, {}, 1, nullptr);
     EXPECT_NEAR(loss.nll_sum, nll, 1e-12 * nll);
@@ -114,7 +95,7 @@ TEST(Labeller, ATextScoresAsItDoesAlone) {
       ASSERT_EQ(best[k].tags.size(), batch.tags[k].size());
       for (size_t n = 0; n < best[k].tags.size(); ++n) correct += best[k].tags[n] == batch.tags[k][n];
       if (!best[k].tags.empty())
-        gold += model.loss({alone(batch.texts, k), {best[k].tags}}, {}, 1, nullptr).nll_sum + best[k].log_prob;
+        gold += model.loss({testing::only(batch.texts, k), {best[k].tags}}, {}, 1, nullptr).nll_sum + best[k].log_prob;
       for (int64_t n = 0; n < std::ssize(best[k].tags); ++n) {
         const auto row = best[k].probabilities.rows(n, n + 1).span<float>();
         EXPECT_NEAR(std::accumulate(row.begin(), row.end(), 0.0), 1, 1e-5);
@@ -219,8 +200,8 @@ TEST(Labeller, WhatDoesNotGoTogetherIsNamed) {
   EXPECT_THROW(loss({{1}}, {{0, 1}}), ShapeError);
   loss({{1}, {}}, {{1}, {}});
   const Labeller turns({.unit = "text"}, {5, 0, 2}, {}, 1);
-  EXPECT_THROW(turns.score({.tokens = {{1, 2}}, .texts = {{1}}}), ShapeError);
-  EXPECT_EQ(turns.score({.tokens = {{}, {}}, .texts = {{0}, {}}})[0].emissions.shape(), (Shape{1, 2}));
+  EXPECT_THROW(turns.score({.tokens = {{1, 2}}, .parts = {{1}}}), ShapeError);
+  EXPECT_EQ(turns.score({.tokens = {{}, {}}, .parts = {{0}, {}}})[0].emissions.shape(), (Shape{1, 2}));
 }
 
 }  // namespace

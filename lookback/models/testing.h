@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "lookback/models/nested_texts.h"
 #include "lookback/models/seq2seq.h"
 #include "lookback/ops/testing.h"
 
@@ -35,6 +36,26 @@ inline Seq2SeqBatch random_batch(int64_t count, int64_t longest, int64_t vocabul
 }
 
 inline Seq2SeqBatch only(const Seq2SeqBatch& batch, size_t k) { return {{batch.source[k]}, {batch.target[k]}}; }
+
+// Adds a text, each token of which is written in the same way wherever it stands, in parts of three tokens; with `gap`
+// the second part is empty.
+inline void add_text(NestedTexts& texts, std::vector<int32_t> tokens, int32_t characters, bool gap = false) {
+  auto& spelling = texts.spellings.emplace_back();
+  auto& parts = texts.parts.emplace_back();
+  for (size_t t = 0; t < tokens.size(); ++t) {
+    spelling.push_back(tokens[t] % 6);
+    for (int32_t k = tokens[t] % 5; k > 0; --k) spelling.push_back(6 + (tokens[t] + k) % characters);
+    if (t % 3 == 0) parts.push_back(0);
+    if (gap && t == 3) parts.push_back(0);
+    ++parts.back();
+  }
+  texts.tokens.push_back(std::move(tokens));
+}
+
+inline NestedTexts only(const NestedTexts& texts, size_t k) {
+  const int64_t index[] = {static_cast<int64_t>(k)};
+  return texts.chosen(index);
+}
 
 inline Var parameter(Seq2Seq& model, const std::string& name) {
   for (const NamedVar& p : params_of(model))

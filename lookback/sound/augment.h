@@ -37,6 +37,8 @@ struct AugmentOptions {
     v("freq_masks", freq_masks, "groups of neighbouring bands that are hidden").range(0, 100);
     v("freq_mask", freq_mask, "bands of the widest of them").range(0, 1024);
   }
+  bool changes_sound() const { return !speed.empty() || noise > 0 || gain_db > 0; }
+  bool changes_rows() const { return time_masks > 0 || freq_masks > 0; }
 };
 
 // ConfigError, naming the option, for options that do not fit together or a speed that is no number from 0.5 to 2 with

@@ -11,7 +11,6 @@
 #include "lookback/base/parallel.h"
 #include "lookback/base/sha256.h"
 #include "lookback/io/atomic_file.h"
-#include "lookback/sound/audio_file.h"
 #include "lookback/sound/resample.h"
 
 namespace lookback::sound {
@@ -121,13 +120,7 @@ StringList for_each_recording(int64_t n, F&& f) {
 }  // namespace
 
 Tensor plain_rows_of_file(const std::string& path, const FeatureExtractor& extractor) {
-  Waveform sound = read_audio(path);
-  try {
-    sound = resampled(std::move(sound), extractor.options().sample_rate);
-  } catch (const FormatError& e) {
-    throw FormatError(path + ": " + e.what());
-  }
-  return extractor.plain_rows(sound.samples);
+  return extractor.plain_rows(read_audio_at(path, extractor.options().sample_rate).samples);
 }
 
 FeatureCache::FeatureCache(const std::string& path, std::vector<std::string> recordings,
@@ -157,8 +150,9 @@ FeatureCache::FeatureCache(const std::string& path, std::vector<std::string> rec
     for (size_t begin = 0; begin < missing.size(); begin += kAtOnce) {
       const size_t n = std::min(kAtOnce, missing.size() - begin);
       std::vector<Tensor> rows(n);
-      const StringList problems = for_each_recording(
-          static_cast<int64_t>(n), [&](size_t k) { rows[k] = plain_rows_of_file(recordings[missing[begin + k]], extractor); });
+      const StringList problems = for_each_recording(static_cast<int64_t>(n), [&](size_t k) {
+        rows[k] = plain_rows_of_file(recordings[missing[begin + k]], extractor);
+      });
       for (size_t k = 0; k < n; ++k)
         if (problems[k].empty())
           writer.add(keys[missing[begin + k]], rows[k]);

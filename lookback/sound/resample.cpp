@@ -122,4 +122,13 @@ Waveform resampled(Waveform sound, int64_t rate) {
   return {.samples = std::move(out), .rate = rate, .channels = sound.channels};
 }
 
+Waveform read_audio_at(const std::string& path, int64_t rate) {
+  Waveform sound = read_audio(path);
+  try {
+    return resampled(std::move(sound), rate);
+  } catch (const FormatError& e) {
+    throw FormatError(path + ": " + e.what());
+  }
+}
+
 }  // namespace lookback::sound

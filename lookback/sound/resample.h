@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "lookback/sound/audio_file.h"
@@ -32,5 +33,8 @@ class Resampler {
 
 // The same sound at another rate, itself if it has that rate.
 Waveform resampled(Waveform sound, int64_t rate);
+
+// A whole file at another rate; throws as read_audio and resampled do, with the path.
+Waveform read_audio_at(const std::string& path, int64_t rate);
 
 }  // namespace lookback::sound

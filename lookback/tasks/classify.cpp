@@ -60,14 +60,9 @@ std::vector<double> probabilities_of(const std::vector<float>& logits, const Cla
 }
 
 // sum += x / n
-void add_part(std::vector<double>& sum, const std::vector<double>& x, size_t n) {
+void add_probabilities(std::vector<double>& sum, const std::vector<double>& x, size_t n) {
   sum.resize(x.size());
   for (size_t k = 0; k < x.size(); ++k) sum[k] += x[k] / static_cast<double>(n);
-}
-void add_part(Tensor& sum, const Tensor& x, size_t n) {
-  if (x.empty()) return;
-  if (sum.empty()) sum = Tensor::zeros(x.shape());
-  for (int64_t i = 0; i < x.size(); ++i) sum.data<float>()[i] += x.data<float>()[i] / static_cast<float>(n);
 }
 
 std::vector<Said> ask(Classify::Networks networks, const std::vector<std::string>& texts,
@@ -81,15 +76,15 @@ std::vector<Said> ask(Classify::Networks networks, const std::vector<std::string
     if (first.spelling) spellings.push_back(first.spelling->encode(text));
     costs.push_back(static_cast<int32_t>(tokens.back().size()));
   }
-  const ClassifierTexts all = first.texts(std::move(tokens), std::move(spellings));
+  const NestedTexts all = first.texts(std::move(tokens), std::move(spellings));
   std::vector<Said> out(texts.size());
   for (const auto& batch : data::costliest_first(costs, options.batch, kTokensAtOnce)) {
-    const ClassifierTexts now = all.chosen(batch);
+    const NestedTexts now = all.chosen(batch);
     for (const Classify::Network* const network : networks) {
       const auto scores = network->model->score(now);
       for (size_t k = 0; k < batch.size(); ++k) {
         Said& said = out[static_cast<size_t>(batch[k])];
-        add_part(said.probabilities, probabilities_of(scores[k].logits, network->config), networks.size());
+        add_probabilities(said.probabilities, probabilities_of(scores[k].logits, network->config), networks.size());
         add_part(said.weights, scores[k].weights, networks.size());
         add_part(said.sentence_weights, scores[k].sentence_weights, networks.size());
       }
@@ -97,7 +92,7 @@ std::vector<Said> ask(Classify::Networks networks, const std::vector<std::string
   }
   for (size_t k = 0; k < out.size(); ++k) {
     out[k].tokens = all.tokens[k];
-    if (!all.sentences.empty()) out[k].sentences = all.sentences[k];
+    if (!all.parts.empty()) out[k].sentences = all.parts[k];
   }
   return out;
 }
@@ -247,11 +242,11 @@ Classify::Network Classify::Network::open(const io::ModelFolder& folder) {
   return out;
 }
 
-ClassifierTexts Classify::Network::texts(std::vector<Ids> tokens, std::vector<Ids> spellings) const {
-  ClassifierTexts out{.tokens = std::move(tokens), .spellings = std::move(spellings)};
+NestedTexts Classify::Network::texts(std::vector<Ids> tokens, std::vector<Ids> spellings) const {
+  NestedTexts out{.tokens = std::move(tokens), .spellings = std::move(spellings)};
   if (!config.model.hierarchical) return out;
   for (const Ids& text : out.tokens) {
-    auto& sentences = out.sentences.emplace_back();
+    auto& sentences = out.parts.emplace_back();
     bool ended = true;
     for (const int32_t id : text) {
       const bool ends = ends_so(tokenizer->piece(id), config.model.sentences.ends);

@@ -82,7 +82,7 @@ struct Classify : OverCells<Classify> {
     bool has_attention() const { return config.model.pooling.has_attention(); }
     StringList kept_from_int8() const { return model->kept_from_int8(); }
     // Texts as the model reads them, from what makes ids of their cells.
-    ClassifierTexts texts(std::vector<data::Ids> tokens, std::vector<data::Ids> spellings) const;
+    NestedTexts texts(std::vector<data::Ids> tokens, std::vector<data::Ids> spellings) const;
     void check_ensemble(const Network& other, const std::string& folder, const std::string& other_folder) const;
     StringList save(const std::string& folder) const;
     static Network open(const io::ModelFolder& folder);

@@ -19,15 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The share that "10 %" means; nothing for names of files.
-std::optional<double> share_of(const StringList& names, const char* key) {
-  if (names.size() != 1 || !names[0].ends_with('%')) return std::nullopt;
-  const double percent = percent_of(names[0]).value_or(0);
-  check<ConfigError>(percent > 0 && percent < 100, key, " = '", names[0],
-                     "' is no share; write a number between 0 and 100, like \"10 %\"");
-  return percent / 100;
-}
-
 bool holds_all_columns(const std::string& file) {
   return data::has_ending(file, ".tsv") || data::has_ending(file, ".csv") || data::has_ending(file, ".jsonl") ||
          data::has_ending(file, ".json");
@@ -72,6 +63,14 @@ std::optional<double> percent_of(std::string_view text) {
   text.remove_suffix(1);
   while (text.ends_with(' ')) text.remove_suffix(1);
   return parse_number<double>(text);
+}
+
+std::optional<double> share_of(const StringList& names, const char* key) {
+  if (names.size() != 1 || !names[0].ends_with('%')) return std::nullopt;
+  const double percent = percent_of(names[0]).value_or(0);
+  check<ConfigError>(percent > 0 && percent < 100, key, " = '", names[0],
+                     "' is no share; write a number between 0 and 100, like \"10 %\"");
+  return percent / 100;
 }
 
 std::string path_from(const std::string& name, const std::string& root) {

@@ -17,6 +17,9 @@ enum class Split { train, valid, test };
 
 // The number that stands before the % of "10 %"; nothing for other text.
 std::optional<double> percent_of(std::string_view text);
+// The share that data.valid or data.test means, "10 %"; nothing for names of files. Throws ConfigError, naming the key,
+// for a share that cannot be.
+std::optional<double> share_of(const StringList& names, const char* key);
 
 struct DataOptions {
   StringList train, valid, test;

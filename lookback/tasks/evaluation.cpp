@@ -42,6 +42,11 @@ Examples read_examples(const data::RowSource& rows, const StringList& columns, c
   return out;
 }
 
+std::vector<train::ScoreKind> scores_of(const ValidGroup& valid) {
+  if (valid.metric == "none") return {};
+  return {{valid.metric, metrics::make_metric(valid.metric)->higher_is_better()}};
+}
+
 metrics::Lines texts_of(const std::vector<Prediction>& predictions) {
   metrics::Lines out;
   for (const Prediction& p : predictions) out.push_back(p.outputs[0].text);

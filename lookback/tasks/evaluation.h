@@ -9,6 +9,7 @@
 #include "lookback/data/table.h"
 #include "lookback/metrics/registry.h"
 #include "lookback/tasks/data_options.h"
+#include "lookback/tasks/recipe_task.h"
 #include "lookback/tasks/task.h"
 
 namespace lookback::tasks {
@@ -30,6 +31,9 @@ data::RowSource rows_to_evaluate(const StringList& files, const StringList& colu
 
 // Every line, also empty ones; one that is no row is a FormatError.
 Examples read_examples(const data::RowSource& rows, const StringList& columns, const data::TableOptions& options);
+
+// What a [valid] scores outputs by: its metric, if it has one.
+std::vector<train::ScoreKind> scores_of(const ValidGroup& valid);
 
 metrics::Lines texts_of(const std::vector<Prediction>& predictions);
 

@@ -1,6 +1,9 @@
 #include "lookback/tasks/folder_parts.h"
 
+#include <cmath>
+
 #include "lookback/base/error.h"
+#include "lookback/base/parse.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
 
@@ -15,6 +18,16 @@ void read_fields(const io::File& file, Fields fields) {
   } catch (const ConfigError& e) {
     throw FormatError(e.what());
   }
+}
+
+std::vector<double> finite_numbers(const StringList& texts, const char* key) {
+  std::vector<double> out;
+  for (const std::string& text : texts) {
+    const auto x = parse_number<double>(text);
+    check<ConfigError>(x && std::isfinite(*x), key, ": '", text, "' is no number");
+    out.push_back(*x);
+  }
+  return out;
 }
 
 std::string save_tokenizer(const data::Tokenizer& tokenizer, const std::string& folder, const std::string& place) {

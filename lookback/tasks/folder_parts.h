@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "lookback/base/fields.h"
 #include "lookback/data/tokenizer.h"
@@ -17,6 +18,9 @@ constexpr const char* kGenerationFile = "generation_config.json";
 
 // Sets fields from what a JSON file of a model folder says. Throws FormatError for what does not fit.
 void read_fields(const io::File& file, Fields fields);
+
+// Numbers that a list of texts holds. Throws ConfigError, naming the key, for one that is none or not finite.
+std::vector<double> finite_numbers(const StringList& texts, const char* key);
 
 // Writes options as a JSON file of a folder. Returns its name. Throws IoError.
 template <class Options>

@@ -148,12 +148,8 @@ Forecast::Network Forecast::Network::open(const io::ModelFolder& folder) {
   try {
     out.levels = numbers_of(out.config.levels);
     for (const Margins& m : out.config.margins) {
-      ConformalMargin& to = out.margins.emplace_back(ConformalMargin{.percent = m.percent, .margins = {}});
-      for (const std::string& text : m.margins) {
-        const auto x = parse_number<double>(text);
-        check<ConfigError>(x && std::isfinite(*x), "margins: '", text, "' is no number");
-        to.margins.push_back(*x);
-      }
+      const ConformalMargin& to = out.margins.emplace_back(
+          ConformalMargin{.percent = m.percent, .margins = finite_numbers(m.margins, "margins")});
       check<ConfigError>(std::ssize(to.margins) == out.config.horizon, "margins: ", to.margins.size(), " for ",
                          out.config.horizon, " steps");
     }

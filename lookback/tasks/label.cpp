@@ -9,6 +9,7 @@
 #include "lookback/metrics/tags.h"
 #include "lookback/ops/precision.h"
 #include "lookback/tasks/input.h"
+#include "lookback/tasks/label_report.h"
 #include "lookback/tasks/task_definition.h"
 #include "lookback/viz/tokens.h"
 
@@ -58,11 +59,6 @@ struct Said {
   std::vector<Tensor> weights;  // of each text, of the first network: [hops, tokens]
 };
 
-void add_part(Tensor& sum, const Tensor& x, size_t n) {
-  if (sum.empty()) sum = Tensor::zeros(x.shape());
-  for (int64_t i = 0; i < x.size(); ++i) sum.data<float>()[i] += x.data<float>()[i] / static_cast<float>(n);
-}
-
 TagRules mean_transitions(Label::Networks networks) {
   TagRules out;
   for (const Label::Network* const n : networks) {
@@ -94,10 +90,10 @@ std::vector<Said> ask(Label::Networks networks, std::vector<StringList> inputs, 
     if (first.spellings) spellings.push_back(ids_of(*first.spellings, out[k].members));
     costs.push_back(static_cast<int32_t>(members.back().size()));
   }
-  LabellerTexts all = first.texts(std::move(members), std::move(spellings));
+  NestedTexts all = first.texts(std::move(members), std::move(spellings));
   const TagRules transitions = mean_transitions(networks);
   for (const auto& batch : data::costliest_first(costs, options.batch, kTokensAtOnce)) {
-    const LabellerTexts now = all.chosen(batch);
+    const NestedTexts now = all.chosen(batch);
     std::vector<Tensor> emissions(batch.size());
     for (size_t n = 0; n < networks.size(); ++n) {
       auto scores = networks[n]->model->score(now);
@@ -120,7 +116,7 @@ std::vector<Said> ask(Label::Networks networks, std::vector<StringList> inputs, 
   if (first.config.model.of_texts() && want_probabilities)
     for (size_t i = 0; i < at.size(); ++i) {
       auto token = all.tokens[i].begin();
-      for (const int64_t n : all.texts[i]) {
+      for (const int64_t n : all.parts[i]) {
         out[static_cast<size_t>(at[i])].tokens.emplace_back(token, token + n);
         token += n;
       }
@@ -268,12 +264,12 @@ std::vector<InputField> Label::input_fields(const Network& network) {
   return input_fields();
 }
 
-LabellerTexts Label::Network::texts(std::vector<Ids> members, std::vector<Ids> spellings) const {
+NestedTexts Label::Network::texts(std::vector<Ids> members, std::vector<Ids> spellings) const {
   if (!config.model.of_texts()) return {std::move(members), std::move(spellings)};
-  LabellerTexts out{.tokens = {}, .spellings = std::move(spellings)};
+  NestedTexts out{.tokens = {}, .spellings = std::move(spellings)};
   for (const Ids& ids : members) {
     auto& tokens = out.tokens.emplace_back();
-    auto& lengths = out.texts.emplace_back();
+    auto& lengths = out.parts.emplace_back();
     for (const Ids& text : data::TextCells::texts(ids)) {
       tokens.insert(tokens.end(), text.begin(), text.end());
       lengths.push_back(std::ssize(text));
@@ -402,19 +398,19 @@ std::vector<data::Column> Label::columns(const Network& n) {
 }
 
 StringList Label::example(const Network& network, const data::Table& table, int64_t k, uint64_t seed) {
-  const LabellerTexts texts = network.texts({table.ids(0, k, seed, 0)}, {});
+  const NestedTexts texts = network.texts({table.ids(0, k, seed, 0)}, {});
   const Ids tags = table.ids(1, k);
   StringList out;
   std::string line = "  tokens:";
   size_t at = 0;
   for (size_t n = 0; n < tags.size(); ++n) {
-    const size_t end = texts.texts.empty() ? at + 1 : at + static_cast<size_t>(texts.texts[0][n]);
-    if (!texts.texts.empty()) line = "  text:";
+    const size_t end = texts.parts.empty() ? at + 1 : at + static_cast<size_t>(texts.parts[0][n]);
+    if (!texts.parts.empty()) line = "  text:";
     for (; at < end; ++at) line += " " + viz::one_line(network.tokenizer->piece(texts.tokens[0][at]));
     line += "/" + network.tags->tag(tags[n]);
-    if (!texts.texts.empty()) out.push_back(line);
+    if (!texts.parts.empty()) out.push_back(line);
   }
-  if (texts.texts.empty()) out.push_back(line);
+  if (texts.parts.empty()) out.push_back(line);
   return out;
 }
 
@@ -440,8 +436,7 @@ Label::Options Label::validation_options(const Recipe& recipe) {
 void Label::score_outputs(const Network& network, const Recipe& recipe, const data::Table& valid,
                           train::Validation& out) {
   if (recipe.valid.metric == "none") return;
-  const int64_t count = recipe.valid.lines ? std::min(recipe.valid.lines, valid.size()) : valid.size();
-  const Examples examples = examples_of(valid, count, columns_of(network));
+  const Examples examples = examples_of(valid, recipe.valid.scored(valid.size()), columns_of(network));
   const Network* const one = &network;
   const auto said = ask({&one, 1}, members_of_inputs(network, examples.inputs), validation_options(recipe), false);
   metrics::Lines references, texts;

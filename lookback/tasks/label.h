@@ -90,7 +90,7 @@ struct Label : OverCells<Label> {
       return config.model.of_texts() ? data::SequenceUnit::text : data::SequenceUnit::token;
     }
     // Cells' ids as the model reads them.
-    LabellerTexts texts(std::vector<data::Ids> members, std::vector<data::Ids> spellings) const;
+    NestedTexts texts(std::vector<data::Ids> members, std::vector<data::Ids> spellings) const;
     // The members of an input, each of which has a tag.
     StringList members_of(const std::string& text) const;
     void check_ensemble(const Network& other, const std::string& folder, const std::string& other_folder) const;

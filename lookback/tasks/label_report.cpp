@@ -126,6 +126,12 @@ std::vector<std::pair<std::string, double>> ranked(const data::Labels& labels, s
   return out;
 }
 
+void add_part(Tensor& sum, const Tensor& x, size_t n) {
+  if (x.empty()) return;
+  if (sum.empty()) sum = Tensor::zeros(x.shape());
+  for (int64_t i = 0; i < x.size(); ++i) sum.data<float>()[i] += x.data<float>()[i] / static_cast<float>(n);
+}
+
 std::vector<int32_t> gold_of(const data::Labels& labels, std::string_view cell) {
   std::vector<int32_t> out = labels.encode(cell);
   if (out.empty()) return {-1};

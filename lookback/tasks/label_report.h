@@ -27,6 +27,9 @@ struct LabelledOutputs {
 // Labels with their probabilities [K], from the most probable on, equals in their own order.
 std::vector<std::pair<std::string, double>> ranked(const data::Labels& labels, std::span<const double> probabilities);
 
+// sum += x / n, from zeros on; nothing for an empty x.
+void add_part(Tensor& sum, const Tensor& x, size_t n);
+
 // What a cell of the data says, as LabelledOutputs has it.
 std::vector<int32_t> gold_of(const data::Labels& labels, std::string_view cell);
 

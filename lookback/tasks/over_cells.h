@@ -81,17 +81,12 @@ struct OverCells {
     return T::baselines(recipe, rows(Split::train), sets, log);
   }
 
-  static std::vector<train::ScoreKind> output_scores(const auto& recipe) {
-    const std::string& metric = recipe.valid.metric;
-    if (metric == "none") return {};
-    return {{metric, metrics::make_metric(metric)->higher_is_better()}};
-  }
+  static std::vector<train::ScoreKind> output_scores(const auto& recipe) { return scores_of(recipe.valid); }
 
   // Adds the score of outputs for held-out examples, and the first of them as samples.
   static void score_outputs(const auto& network, const auto& recipe, const Data& valid, train::Validation& out) {
     if (recipe.valid.metric == "none") return;
-    const int64_t lines = recipe.valid.lines ? std::min(recipe.valid.lines, valid.size()) : valid.size();
-    const Examples examples = examples_of(valid, lines, T::columns_of(network));
+    const Examples examples = examples_of(valid, recipe.valid.scored(valid.size()), T::columns_of(network));
     const auto* const one = &network;
     const auto options = T::validation_options(recipe);
     const auto found = T::predict({&one, 1}, examples.inputs, options, TaskModel::Detail::text_only);

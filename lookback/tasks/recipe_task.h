@@ -2,6 +2,7 @@
 // written once, here; a task says what is its own.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -73,6 +74,19 @@ struct ValidGroup {
   int64_t batch = 64;
 
   void fields(FieldVisitor& v);
+  // So many of the examples have their outputs scored.
+  int64_t scored(int64_t examples) const { return lines ? std::min(lines, examples) : examples; }
+};
+
+// That of tasks whose outputs are searched for.
+struct SearchedValid : ValidGroup {
+  int64_t beam = 1;
+  explicit SearchedValid(const char* usual_metric) { metric = usual_metric; }
+
+  void fields(FieldVisitor& v) {
+    v("beam", beam, "search width of the outputs that validation scores").range(1, 1000);
+    ValidGroup::fields(v);
+  }
 };
 
 }  // namespace lookback::tasks

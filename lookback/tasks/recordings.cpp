@@ -13,20 +13,12 @@ namespace {
 namespace fs = std::filesystem;
 
 // A number in [0, 1) that depends on what a recording is called and what it says alone.
-double share_of(const std::string& name, const std::string& text) {
+double place_of(const std::string& name, const std::string& text) {
   const std::string hash = sha256_hex(name + "\t" + text);
   uint64_t bits = 0;
   for (size_t k = 0; k < 13; ++k)
     bits = bits * 16 + static_cast<uint64_t>(hash[k] <= '9' ? hash[k] - '0' : hash[k] - 'a' + 10);
   return static_cast<double>(bits) * 0x1p-52;
-}
-
-std::optional<double> percent_share(const StringList& names, const char* key) {
-  if (names.size() != 1 || !names[0].ends_with('%')) return std::nullopt;
-  const double percent = percent_of(names[0]).value_or(0);
-  check<ConfigError>(percent > 0 && percent < 100, key, " = '", names[0],
-                     "' is no share; write a number between 0 and 100, like \"10 %\"");
-  return percent / 100;
 }
 
 // speaker=theo|jackson or index=10-49, taken apart.
@@ -140,7 +132,7 @@ void RecordingData::validate() const {
                      "data.train must name lists of recordings or, with data.pattern, recordings");
   check<ConfigError>(!valid.empty() || !valid_where.empty(),
                      "data.valid must say what validation is for: lists, recordings or a share like \"10 %\"");
-  const auto valid_share = percent_share(valid, "data.valid"), test_share = percent_share(test, "data.test");
+  const auto valid_share = share_of(valid, "data.valid"), test_share = share_of(test, "data.test");
   check<ConfigError>(!valid_share || !test_share || *valid_share + *test_share < 1, "data.valid = '",
                      valid_share ? valid[0] : "", "' and data.test = '", test_share ? test[0] : "",
                      "' leave nothing to learn from");
@@ -170,9 +162,7 @@ std::vector<Recording> RecordingData::recordings_of(const StringList& names, con
                                                     const std::string& root, data::TableReport& report) const {
   std::vector<Recording> out;
   const auto leave_out = [&](const std::string& why, const std::string& where) {
-    const auto at = std::ranges::find(report.left_out, why, [](const auto& l) { return l.first; });
-    at == report.left_out.end() ? report.left_out.emplace_back(why, 1) : * at = {why, at->second + 1};
-    if (report.examples.size() < 5) report.examples.push_back(where + ": " + why);
+    report.leave_out(why, where + ": " + why);
   };
   if (!pattern.empty()) {
     const NamePattern of(pattern);
@@ -221,7 +211,7 @@ std::vector<Recording> RecordingData::recordings_of(const StringList& names, con
 
 std::vector<Recording> RecordingData::recordings(Split split, const std::string& root,
                                                  data::TableReport& report) const {
-  const auto valid_share = percent_share(valid, "data.valid"), test_share = percent_share(test, "data.test");
+  const auto valid_share = share_of(valid, "data.valid"), test_share = share_of(test, "data.test");
   const bool own_files = split == Split::valid  ? !valid.empty() && !valid_share
                          : split == Split::test ? !test.empty() && !test_share
                                                 : false;
@@ -238,7 +228,7 @@ std::vector<Recording> RecordingData::recordings(Split split, const std::string&
   const auto part_of = [&](const Recording& r) -> std::optional<Split> {
     const bool in_train = holds(train_where, r, "data.train_where");
     const double share =
-        valid_share || test_share ? share_of(fs::path(r.path).filename().string(), r.text) : end_of_test;
+        valid_share || test_share ? place_of(fs::path(r.path).filename().string(), r.text) : end_of_test;
     if (has_test && holds(test_where, r, "data.test_where") &&
         (!test_share || (in_train && end_of_valid <= share && share < end_of_test)))
       return Split::test;

@@ -139,17 +139,6 @@ struct SideVectors {
   bool any() const { return !source.file.empty() || !target.file.empty(); }
 };
 
-// Their [valid]: outputs are searched for, and scored by a metric.
-struct SearchedValid : ValidGroup {
-  int64_t beam = 1;
-  explicit SearchedValid(const char* usual_metric) { metric = usual_metric; }
-
-  void fields(FieldVisitor& v) {
-    v("beam", beam, "search width of the outputs that validation scores").range(1, 1000);
-    ValidGroup::fields(v);
-  }
-};
-
 // What tasks share that have such a model: the static functions that task_definition.h asks for.
 struct TextToTextTask {
   using Network = TextToText;

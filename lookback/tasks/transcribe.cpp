@@ -1,11 +1,9 @@
 #include "lookback/tasks/transcribe.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 
 #include "lookback/base/parallel.h"
-#include "lookback/base/parse.h"
 #include "lookback/base/sha256.h"
 #include "lookback/io/posix_file.h"
 #include "lookback/metrics/alignment.h"
@@ -29,9 +27,6 @@ struct Read {
   Tensor rows;
   std::string problem;  // why there are none: "a.wav: is cut short ..."
 };
-
-bool changes_waveforms(const sound::AugmentOptions& a) { return !a.speed.empty() || a.noise > 0 || a.gain_db > 0; }
-bool changes_rows(const sound::AugmentOptions& a) { return a.time_masks > 0 || a.freq_masks > 0; }
 
 // Plain rows of every recording, on as many threads as there are; of those that `cache` has, if it is a file's name,
 // from there.
@@ -72,6 +67,10 @@ int64_t rows_for_ctc(const data::Ids& text) {
   return out;
 }
 
+bool same(sound::FeatureOptions a, sound::FeatureOptions b) {
+  return io::write_json_fields(fields_of(a)) == io::write_json_fields(fields_of(b));
+}
+
 double seconds_of(int64_t rows, const sound::FeatureOptions& features) {
   return static_cast<double>(rows * features.skip) * features.shift_ms / 1000;
 }
@@ -110,31 +109,17 @@ data::LineSource texts_of(std::vector<Recording> recordings) {
 
 }  // namespace
 
-sound::Waveform read_at_rate(const std::string& path, int64_t rate) {
-  sound::Waveform wave = sound::read_audio(path);
-  try {
-    return sound::resampled(std::move(wave), rate);
-  } catch (const FormatError& e) {
-    throw FormatError(path + ": " + e.what());
-  }
-}
-
 SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport report, const RecordingData& options,
                        const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment,
                        int64_t ctc_shortening)
     : hearing_(hearing), augment_(augment), report_(std::move(report)) {
   std::vector<Read> read = read_all(recordings, *hearing.extractor, options.cache);
-  const auto leave_out = [&](const std::string& why, const std::string& example) {
-    const auto at = std::ranges::find(report_.left_out, why, [](const auto& l) { return l.first; });
-    at == report_.left_out.end() ? report_.left_out.emplace_back(why, 1) : * at = {why, at->second + 1};
-    if (report_.examples.size() < 5) report_.examples.push_back(example);
-  };
   int64_t frames = 0, tokens = 0;
   for (size_t k = 0; k < recordings.size(); ++k) {
     Recording& recording = recordings[k];
     if (!read[k].problem.empty()) {
       check<FormatError>(options.damaged == "skip", recording.where, ": ", read[k].problem);
-      leave_out("the recording cannot be read", recording.where + ": " + read[k].problem);
+      report_.leave_out("the recording cannot be read", recording.where + ": " + read[k].problem);
       continue;
     }
     data::Ids target = tokenizer.encode(recording.text);
@@ -152,7 +137,7 @@ SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport repo
     else if (ctc_shortening > 0 && rows_for_ctc(target) > (rows.dim(0) + ctc_shortening - 1) / ctc_shortening)
       why = "the text is too long for its rows (CTC)";
     if (!why.empty()) {
-      leave_out(why, recording.where + ": " + why);
+      report_.leave_out(why, recording.where + ": " + why);
       continue;
     }
     frames += rows.dim(0), tokens += std::ssize(target);
@@ -182,13 +167,13 @@ SoundTable::Batch SoundTable::batch(std::vector<int64_t> index, uint64_t seed, i
   for (size_t k = 0; k < out.index.size(); ++k) {
     Rng rng(seed ^ (static_cast<uint64_t>(epoch) << 32), kAugmentStream + static_cast<uint64_t>(out.index[k]));
     Tensor& heard = out.rows[k];
-    if (changes_waveforms(augment_)) {
-      sound::Waveform wave = read_at_rate(recording(out.index[k]).path, hearing_.options().sample_rate);
+    if (augment_.changes_sound()) {
+      sound::Waveform wave = sound::read_audio_at(recording(out.index[k]).path, hearing_.options().sample_rate);
       sound::augment_waveform(wave, augment_, rng);
       const Tensor changed = hearing_.rows(wave.samples);
       if (changed.dim(0) > 0) heard = changed;
     }
-    if (!changes_rows(augment_)) continue;
+    if (!augment_.changes_rows()) continue;
     if (heard.data<float>() == rows(out.index[k]).data<float>()) heard = heard.clone();
     sound::augment_features(heard, augment_, rng, hearing_.extractor->channels());
   }
@@ -197,12 +182,11 @@ SoundTable::Batch SoundTable::batch(std::vector<int64_t> index, uint64_t seed, i
 
 void Transcribe::Network::check_ensemble(const Network& other, const std::string& folder,
                                          const std::string& other_folder) const {
-  const auto text_of = [](sound::FeatureOptions f) { return io::write_json_fields(fields_of(f)); };
-  check<FormatError>(
-      tokenizer->bytes() == other.tokenizer->bytes() && text_of(config.features) == text_of(other.config.features) &&
-          model->shortening() == other.model->shortening(),
-      other_folder, ": its tokenizer, its features or how much its encoder shortens them are not those of ", folder,
-      "; an ensemble needs the same");
+  check<FormatError>(tokenizer->bytes() == other.tokenizer->bytes() && same(config.features, other.config.features) &&
+                         model->shortening() == other.model->shortening(),
+                     other_folder,
+                     ": its tokenizer, its features or how much its encoder shortens them are not those of ", folder,
+                     "; an ensemble needs the same");
 }
 
 StringList Transcribe::Network::save(const std::string& folder) const {
@@ -217,14 +201,9 @@ Transcribe::Network Transcribe::Network::open(const io::ModelFolder& folder) {
   check_vocabulary(folder, *out.tokenizer, out.config.vocabulary);
   try {
     out.hearing.extractor = std::make_shared<sound::FeatureExtractor>(out.config.features);
-    std::vector<double> numbers;
-    for (const std::string& text : out.config.statistics) {
-      const auto x = parse_number<double>(text);
-      check<ConfigError>(x && std::isfinite(*x), "statistics: '", text, "' is no number");
-      numbers.push_back(*x);
-    }
-    if (!numbers.empty())
-      out.hearing.statistics = std::make_shared<sound::FeatureStatistics>(sound::FeatureStatistics::of_values(numbers));
+    if (!out.config.statistics.empty())
+      out.hearing.statistics = std::make_shared<sound::FeatureStatistics>(
+          sound::FeatureStatistics::of_values(finite_numbers(out.config.statistics, "statistics")));
     out.hearing.extractor->finished_rows(Tensor::zeros({0, out.hearing.extractor->row_width()}),
                                          out.hearing.statistics.get());
     out.model = std::make_unique<Transcriber>(out.config.model, out.hearing.extractor->width(), out.config.vocabulary,
@@ -238,15 +217,10 @@ Transcribe::Network Transcribe::Network::open(const io::ModelFolder& folder) {
 
 double Transcribe::Network::seconds_per_row() const { return seconds_of(model->shortening(), config.features); }
 
-std::vector<train::ScoreKind> Transcribe::output_scores(const Recipe& recipe) {
-  if (recipe.valid.metric == "none") return {};
-  return {{recipe.valid.metric, metrics::make_metric(recipe.valid.metric)->higher_is_better()}};
-}
-
 void Transcribe::score_outputs(const Network& network, const Recipe& recipe, const Data& valid,
                                train::Validation& out) {
   if (recipe.valid.metric == "none") return;
-  const int64_t count = recipe.valid.lines ? std::min(recipe.valid.lines, valid.size()) : valid.size();
+  const int64_t count = recipe.valid.scored(valid.size());
   Options how = options(network, false);
   how.search.beam = recipe.valid.beam, how.search.n_best = 1, how.search.sample = false;
   how.batch = recipe.valid.batch, how.precision = recipe.train.options.precision;
@@ -312,8 +286,7 @@ Transcribe::Network Transcribe::learn_from_files(const Recipe& recipe, const std
 Transcribe::Network Transcribe::with_assets_of(const io::ModelFolder& folder, const Recipe& recipe,
                                                const LogSink& log) {
   Network theirs = Network::open(folder);
-  const auto text_of = [](sound::FeatureOptions f) { return io::write_json_fields(fields_of(f)); };
-  check<ConfigError>(text_of(theirs.config.features) == text_of(recipe.features), folder.path(),
+  check<ConfigError>(same(theirs.config.features, recipe.features), folder.path(),
                      ": that model has other [features] than this recipe; they go with its weights");
   log(Severity::info, "tokenizer and features: those of " + folder.path());
   return make(recipe, theirs.tokenizer, theirs.hearing);

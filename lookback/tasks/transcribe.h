@@ -33,9 +33,6 @@ struct Hearing {
   Tensor rows(std::span<const float> samples) const { return extractor->features(samples, statistics.get()); }
 };
 
-// A recording's samples at this rate, Hz. Throws IoError and FormatError that name it.
-sound::Waveform read_at_rate(const std::string& path, int64_t rate);
-
 // Features of recordings, and the ids of what is said in each.
 class SoundTable {
  public:
@@ -77,14 +74,6 @@ struct Transcribe {
                               *kSummary = "speech into text: attention, CTC or both; streamed, with times",
                               *kUnit = "target tokens";
 
-  struct Valid : ValidGroup {
-    int64_t beam = 1;
-    Valid() { metric = "wer", batch = 16; }
-    void fields(FieldVisitor& v) {
-      v("beam", beam, "search width of the outputs that validation scores").range(1, 1000);
-      ValidGroup::fields(v);
-    }
-  };
   struct Recipe {
     RecordingData data;
     sound::FeatureOptions features;
@@ -93,11 +82,11 @@ struct Transcribe {
     TranscriberOptions model;
     TranscriberObjective loss;
     TrainGroup train;
-    Valid valid;
+    SearchedValid valid{"wer"};
     decode::SearchOptions decode;
 
     Recipe() {
-      train.batches.batch = 16;
+      train.batches.batch = valid.batch = 16;
       // An output has at most one token for each row of the memory, whatever its length.
       decode.max_length_factor = 1, decode.max_length_offset = 1, decode.max_length = 1000;
     }
@@ -182,7 +171,7 @@ struct Transcribe {
   static std::string output_name() { return "text"; }
   static StringList tables() { return {}; }
   static std::vector<train::ScoreKind> sums() { return {{"accuracy_token", true}}; }
-  static std::vector<train::ScoreKind> output_scores(const Recipe& recipe);
+  static std::vector<train::ScoreKind> output_scores(const Recipe& recipe) { return scores_of(recipe.valid); }
   static void score_outputs(const Network& network, const Recipe& recipe, const Data& valid, train::Validation& out);
   static StringList free_options() { return {"model.encoder.checkpoint"}; }
   static StringList free_data_options() {

@@ -1,7 +1,5 @@
 // From recordings to text: pieces of sound, search, times, pictures.
 #include <algorithm>
-#include <map>
-#include <numeric>
 
 #include "lookback/decode/ctc.h"
 #include "lookback/decode/ensemble.h"
@@ -9,6 +7,7 @@
 #include "lookback/decode/search.h"
 #include "lookback/decode/search_options.h"
 #include "lookback/ops/precision.h"
+#include "lookback/sound/resample.h"
 #include "lookback/sound/silence.h"
 #include "lookback/tasks/input.h"
 #include "lookback/tasks/transcribe.h"
@@ -107,11 +106,11 @@ std::vector<HeardText> search_rows(Networks networks, std::span<const Tensor* co
     std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
     for (size_t n = 0; n < networks.size(); ++n)
       decoders.push_back(networks[n]->model->decoder(heard[n], options.ctc_weight));
-    std::unique_ptr<decode::StepDecoder> decoder = std::move(decoders[0]);
-    if (networks.size() > 1) {
-      decoders[0] = std::move(decoder);
+    std::unique_ptr<decode::StepDecoder> decoder;
+    if (networks.size() == 1)
+      decoder = std::move(decoders[0]);
+    else
       decoder = std::make_unique<decode::Ensemble>(std::move(decoders), decode::EnsembleMean::log_probabilities);
-    }
     if (!options.lm.empty() && options.lm_weight > 0) {
       std::vector<decode::Term> terms;
       terms.push_back({.decoder = std::move(decoder)});
@@ -155,7 +154,8 @@ std::string cut_into_pieces(const Transcribe::Network& network, const Input& inp
                             const Options& options, std::vector<Piece>& out) {
   const Hearing& hearing = network.hearing;
   try {
-    const sound::Waveform wave = read_at_rate(required_text(input, "audio"), network.config.features.sample_rate);
+    const sound::Waveform wave =
+        sound::read_audio_at(required_text(input, "audio"), network.config.features.sample_rate);
     const auto rate = static_cast<double>(wave.rate);
     const std::span<const float> samples(wave.samples);
     if (options.longest_piece == 0 || static_cast<double>(samples.size()) <= options.longest_piece * rate) {
@@ -282,7 +282,7 @@ namespace {
 // Log mel energies of a recording from 0, the quietest twentieth, to 1, the loudest.
 Tensor spectrogram_of(const Transcribe::Network& network, const std::string& path) {
   const int64_t rate = network.config.features.sample_rate;
-  Tensor out = sound::features(read_at_rate(path, rate).samples,
+  Tensor out = sound::features(sound::read_audio_at(path, rate).samples,
                                {.sample_rate = rate, .bins = 40, .shift_ms = network.config.features.shift_ms});
   std::vector<float> sorted(out.span<float>().begin(), out.span<float>().end());
   if (sorted.empty()) return {};

@@ -1,6 +1,7 @@
 // Sound that is read as it comes, and its text as soon as it is known.
 #include <algorithm>
 
+#include "lookback/decode/ctc.h"
 #include "lookback/ops/precision.h"
 #include "lookback/sound/audio_file.h"
 #include "lookback/sound/features.h"
@@ -12,33 +13,26 @@ namespace {
 
 constexpr int64_t kSamplesAtOnce = 1600;  // of the file: a tenth of a second at 16 kHz
 
-// CTC's best path, row by row, as decode::ctc_best_path has it: what a row says if it is not blank and not what the row
-// before said.
-class BestPath {
+// The text of CTC's best path as it grows.
+class GrowingText {
  public:
-  explicit BestPath(const Transcribe::Network& network) : network_(network) {}
+  explicit GrowingText(const data::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
 
   // Log-probabilities [T, V] of the next rows; what of the text is new.
   std::string read(const Tensor& log_probs) {
-    const int64_t V = log_probs.dim(1);
-    const size_t before = ids_.size();
-    for (int64_t t = 0; t < log_probs.dim(0); ++t) {
-      const float* const row = log_probs.data<float>() + t * V;
-      const auto best = static_cast<int32_t>(std::max_element(row, row + V) - row);
-      if (best != last_ && best != Transcriber::kBlank) ids_.push_back(best);
-      last_ = best;
-    }
-    if (ids_.size() == before) return "";
-    const std::string text = network_.tokenizer->decode(ids_);
+    path_.read(log_probs);
+    if (path_.tokens().size() == ids_.size()) return "";
+    for (size_t k = ids_.size(); k < path_.tokens().size(); ++k) ids_.push_back(path_.tokens()[k].token);
+    const std::string text = tokenizer_.decode(ids_);
     std::string out = text.substr(std::min(text.size(), said_));
     said_ = std::max(said_, text.size());
     return out;
   }
 
  private:
-  const Transcribe::Network& network_;
+  const data::Tokenizer& tokenizer_;
+  decode::CtcBestPath path_{Transcriber::kBlank};
   std::vector<int32_t> ids_;
-  int32_t last_ = Transcriber::kBlank;
   size_t said_ = 0;  // bytes of the text
 };
 
@@ -67,10 +61,10 @@ void Transcribe::listen(Networks networks, const std::string& file, const Option
   }();
   sound::FeatureStream features(network.hearing.extractor, network.hearing.statistics.get());
   Transcriber::StreamState state;
-  BestPath path(network);
+  GrowingText text(*network.tokenizer);
   const auto hear = [&](const Tensor& rows) {
     if (rows.empty() || rows.dim(0) == 0) return;
-    if (const std::string text = path.read(network.model->continued(rows, state)); !text.empty()) emit(text);
+    if (const std::string more = text.read(network.model->continued(rows, state)); !more.empty()) emit(more);
   };
   std::vector<float> samples(kSamplesAtOnce), at_rate;
   while (const int64_t n = reader.read(samples)) {

@@ -105,17 +105,7 @@ class Classify(p.Case):
                  "several": ["--set", "label.several=true", "--set", "loss.class_weights=good=2"]}
         source = "".join(text + "\n" for _, text in texts(50, 3))
         for kind, words in kinds.items():
-            one, two = (p.sha256(self.trained(*words, "--threads", n, name=f"t{n}") / "model.safetensors") for n in (1, 2))
-            self.assertEqual(one, two, kind)
-            stopped = self.trained(*words, "--set", "train.max_steps=50", name="stopped")
-            self.ok("train", self.data() / "recipe.toml", "--out", stopped, "--resume", "--quiet", *words)
-            self.assertEqual(one, p.sha256(stopped / "model.safetensors"), kind)
-            said = {b: self.ok("predict", stopped, "--format", "jsonl", "--batch", b, stdin=source).stdout for b in (1, 64)}
-            self.assertEqual(said[1], said[64], kind)
-            export = self.fresh("export")
-            self.ok("export", stopped, "--out", export, "--quantize", "int8", "--quiet")
-            self.assertEqual(self.ok("predict", stopped, "--precision", "int8", "--format", "jsonl", stdin=source).stdout,
-                             self.ok("predict", export, "--format", "jsonl", stdin=source).stdout, kind)
+            self.keeps_its_bits(kind, words, source)
 
     def test_files_of_every_shape_train_the_same(self):
         data = self.data()

@@ -145,17 +145,7 @@ class Label(p.Case):
                                 "model.characters.kind=convolution")}
         source = "".join(" ".join(w for w, _ in row) + "\n" for row in sentences(50, 3)) + "\n"
         for kind, words in kinds.items():
-            one, two = (p.sha256(self.trained(*words, "--threads", n, name=f"t{n}") / "model.safetensors") for n in (1, 2))
-            self.assertEqual(one, two, kind)
-            stopped = self.trained(*words, "--set", "train.max_steps=50", name="stopped")
-            self.ok("train", self.data() / "recipe.toml", "--out", stopped, "--resume", "--quiet", *words)
-            self.assertEqual(one, p.sha256(stopped / "model.safetensors"), kind)
-            said = {b: self.ok("predict", stopped, "--format", "jsonl", "--batch", b, stdin=source).stdout for b in (1, 64)}
-            self.assertEqual(said[1], said[64], kind)
-            export = self.fresh("export")
-            self.ok("export", stopped, "--out", export, "--quantize", "int8", "--quiet")
-            self.assertEqual(self.ok("predict", stopped, "--precision", "int8", "--format", "jsonl", stdin=source).stdout,
-                             self.ok("predict", export, "--format", "jsonl", stdin=source).stdout, kind)
+            self.keeps_its_bits(kind, words, source)
         other = self.trained("--set", "train.seed=2", name="other")
         both = self.trained(name="first")
         self.assertEqual(self.ok("predict", both, other, stdin=source).stdout.count(b"\n"), 51)

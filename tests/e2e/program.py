@@ -170,6 +170,21 @@ class Case(unittest.TestCase):
         self.assertIn(b"outputs", done.stdout)
         return sha256(out / "model.safetensors"), log_of(out), done.stdout
 
+    def keeps_its_bits(self, kind, words, source):
+        """A model of a test case that has `trained` and `data`: the same weights for any number of
+        threads and after a resume, the same outputs in any batch, and those of int8 from its export."""
+        one, two = (sha256(self.trained(*words, "--threads", n, name=f"t{n}") / "model.safetensors") for n in (1, 2))
+        self.assertEqual(one, two, kind)
+        stopped = self.trained(*words, "--set", "train.max_steps=50", name="stopped")
+        self.ok("train", self.data() / "recipe.toml", "--out", stopped, "--resume", "--quiet", *words)
+        self.assertEqual(one, sha256(stopped / "model.safetensors"), kind)
+        said = {b: self.ok("predict", stopped, "--format", "jsonl", "--batch", b, stdin=source).stdout for b in (1, 64)}
+        self.assertEqual(said[1], said[64], kind)
+        export = self.fresh("export")
+        self.ok("export", stopped, "--out", export, "--quantize", "int8", "--quiet")
+        self.assertEqual(self.ok("predict", stopped, "--precision", "int8", "--format", "jsonl", stdin=source).stdout,
+                         self.ok("predict", export, "--format", "jsonl", stdin=source).stdout, kind)
+
     def fresh(self, name):
         """A folder name that is not there yet."""
         folder = WORK / name
