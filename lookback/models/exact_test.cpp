@@ -41,6 +41,11 @@ std::vector<Seq2SeqOptions> kinds() {
     o.decoder.attention = "luong", o.decoder.cell = o.encoder.cell = "lstm", o.decoder.input_feeding = true;
     out.push_back(o);
   }
+  for (const char* gate : {"beta", "sentinel"}) {
+    Seq2SeqOptions o = small_options();
+    o.decoder.gate = gate, o.score = "additive", o.attention = 12;
+    out.push_back(o);
+  }
   for (const std::deque<BlockOptions>& blocks :
        {std::deque<BlockOptions>{{.kind = "bigru", .hidden = 7},
                                  {.kind = "convolution", .hidden = 14, .kernel = 4, .residual = true},

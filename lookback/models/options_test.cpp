@@ -65,10 +65,16 @@ Choice choice(int64_t number) {
   const Remembers kept =
       none ? Remembers{} : make_attention(m.score, {.query = 8, .memory = 8, .attention = 8})->remembers();
   if (!none && more(3) == 0) c.objective.coverage = 0.5;
+  if (!none && more(4) == 0) c.objective.doubly_stochastic = 0.5;
+  const int64_t gate = more(3);
+  if (!none && gate == 1) m.decoder.gate = "beta";
+  if (gate == 2 && m.decoder.attention == "luong" && m.decoder.cell == "lstm" && !none && m.score != "monotonic" &&
+      m.score != "multi_head")
+    m.decoder.gate = "sentinel";
   if (none && m.decoder.bridge == "zeros") m.decoder.bridge = "tanh";
   if (none) m.encoder.layer_norm = false;  // that of the last layer would have no gradient
   if (m.decoder.attention == "luong" && !m.decoder.input_feeding && c.objective.sampling == "none" && !kept.weights &&
-      !kept.coverage && c.objective.coverage == 0)
+      !kept.coverage && c.objective.coverage == 0 && m.decoder.gate != "sentinel")
     m.decoder.time.checkpoint = more(3);
   return c;
 }

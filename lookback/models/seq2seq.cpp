@@ -8,6 +8,7 @@
 #include "lookback/models/sentences.h"
 #include "lookback/models/spellings.h"
 #include "lookback/models/word_dropout.h"
+#include "lookback/ops/context_gate.h"
 #include "lookback/ops/loss.h"
 
 namespace lookback {
@@ -50,6 +51,8 @@ void check_segments(const Sentences& sources, const Segments& segments) {
 
 void ObjectiveOptions::check_with(const Seq2SeqOptions& model) const {
   check<ConfigError>(coverage == 0 || model.score != "none", "loss.coverage = ", coverage,
+                     " needs attention, and model.score is 'none'");
+  check<ConfigError>(doubly_stochastic == 0 || model.score != "none", "loss.doubly_stochastic = ", doubly_stochastic,
                      " needs attention, and model.score is 'none'");
   check<ConfigError>(sampling == "none" || !model.copy, "loss.sampling = '", sampling,
                      "' does not go with model.copy = true");
@@ -110,6 +113,9 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, Vocabularies vocabularies, uint6
   if (tied) output_.weight = target_embedding_.weight;
   check<ConfigError>(!options.copy || options.score != "none",
                      "model.copy = true copies from where the attention is, and model.score is 'none'");
+  check<ConfigError>(!options.copy || options.decoder.gate != "sentinel",
+                     "model.copy = true needs weights that sum to 1, and with model.decoder.gate = 'sentinel' they do "
+                     "not");
   if (options.copy) copy_gate_ = Linear(R, 1, Linear::Bias::yes);
   if (seed != kNoInit) initialise(params_of(*this), options.init, seed);
 }
@@ -239,7 +245,8 @@ Seq2SeqLoss Seq2Seq::loss_of(const Encoded& encoded, const Sentences& sentences,
   if (noise) objective.check_with(options_);  // held-out text is only scored
   // Only where there is something to learn: held-out text is scored by its likelihood.
   const DecoderPass pass(decoder_, encoded, options_.dropout, noise,
-                         {.weights = options_.copy, .coverage_loss = objective.coverage > 0 && noise});
+                         {.weights = options_.copy || (objective.doubly_stochastic > 0 && noise),
+                          .coverage_loss = objective.coverage > 0 && noise});
 
   // Decoder row b is target rank b; its source stands at this rank.
   const std::vector<int32_t> rank = encoded.memory.shape.rank_of_sequence();
@@ -281,6 +288,13 @@ Seq2SeqLoss Seq2Seq::loss_of(const Encoded& encoded, const Sentences& sentences,
     xent = ops::projected_xent(unrolled.readouts, output_.weight, output_.bias, targets, xent_options);
   }
   Seq2SeqLoss out{xent.loss, xent.loss_sum, xent.nll_sum, xent.correct, steps.N()};
+  if (objective.doubly_stochastic > 0 && noise) {
+    std::vector<int64_t> lengths;
+    for (const int32_t rank_of_source : of) lengths.push_back(encoded.memory.shape.memory().length(rank_of_source));
+    const Var loss = ops::doubly_stochastic_loss(unrolled.weights, steps.sequence_of_rows(), lengths);
+    out.loss = ops::add(out.loss, ops::scale(loss, objective.doubly_stochastic * scale));
+    out.loss_sum += objective.doubly_stochastic * static_cast<double>(loss.value().data<float>()[0]);
+  }
   if (unrolled.coverage_loss) {
     out.loss = ops::add(out.loss, ops::scale(unrolled.coverage_loss, objective.coverage * scale));
     out.loss_sum += objective.coverage * static_cast<double>(unrolled.coverage_loss.value().data<float>()[0]);

@@ -46,7 +46,7 @@ struct Seq2SeqOptions {
       "how a decoder state is compared with each source position; location also knows the weights of the step before "
       "(Chorowski et al. 2015), coverage the sum of all weights before (See et al. 2017); monotonic walks along the "
       "source, one position at a time and never back (Raffel et al. 2017); multi_head has several scaled dot "
-      "products side by side (Vaswani et al. 2017), and its weights are their mean; none: no attention, the decoder "
+      "products side by side (Vaswani et al. 2017), and its weights are their mean; uniform, all positions alike; none: no attention, the decoder "
       "starts from the encoder's last state and sees nothing else")
         .choices(score_choices());
     v("attention", attention,
@@ -78,6 +78,7 @@ struct Seq2SeqOptions {
 struct ObjectiveOptions {
   double smoothing = 0.1;
   double coverage = 0;
+  double doubly_stochastic = 0;
   std::string sampling = "none";
   double sampling_rate = 0.25;
   int64_t sampling_steps = 10000;
@@ -88,6 +89,10 @@ struct ObjectiveOptions {
     v("coverage", coverage,
       "weight of the coverage loss, which punishes looking where the decoder has looked before: sum of min(weights, "
       "sum of the weights before) (See et al. 2017); 0 is off; the decoder then runs step by step")
+        .range(0, 1000);
+    v("doubly_stochastic", doubly_stochastic,
+      "weight of a loss that asks the decoder to look at each position of its source once: sum over these of (1 - sum "
+      "of their weights)^2 (Xu et al. 2015); 0 is off")
         .range(0, 1000);
     v("sampling", sampling,
       "scheduled sampling (Bengio et al. 2015), how the share of inputs taken from the model itself grows: none, "

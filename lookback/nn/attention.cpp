@@ -18,6 +18,7 @@ struct SoftmaxAttention : Attention {
   virtual Var energies(const Var& query, const Var& keys, const ops::Visible& visible,
                        const AttentionState& before) const = 0;
 
+  bool has_energies() const final { return true; }
   Prepared prepare(const Var& memory, const MemoryLayout&) const final { return {keys(memory), memory}; }
   ops::Attended attend(const Var& query, const Prepared& source, const ops::Visible& visible,
                        const AttentionState& before, Noise*) const final {
@@ -236,6 +237,15 @@ struct MultiHead final : Attention {
   }
 };
 
+// 0: every position has the same weight. What attention is worth is seen beside it.
+struct Uniform final : SoftmaxAttention {
+  explicit Uniform(const AttentionSizes&) {}
+  Var keys(const Var& memory) const override { return memory; }
+  Var energies(const Var& query, const Var&, const ops::Visible& visible, const AttentionState&) const override {
+    return Var(Tensor::zeros({visible.N(), visible.T()}, query.dtype()));
+  }
+};
+
 template <class A>
 std::unique_ptr<Attention> make(const AttentionSizes& n) {
   return std::make_unique<A>(n);
@@ -251,6 +261,7 @@ constexpr Kind kKinds[] = {
     {"dot", &make<Dot>},           {"scaled_dot", &make<ScaledDot>}, {"general", &make<General>},
     {"concat", &make<Concat>},     {"additive", &make<Additive>},    {"location", &make<Location>},
     {"coverage", &make<Coverage>}, {"monotonic", &make<Monotonic>},  {"multi_head", &make<MultiHead>},
+    {"uniform", &make<Uniform>},
 };
 
 }  // namespace

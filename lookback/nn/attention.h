@@ -46,6 +46,8 @@ struct Attention {
   virtual ops::Attended attend(const Var& query, const Prepared& source, const ops::Visible& visible,
                                const AttentionState& before, Noise* noise) const = 0;
   virtual Remembers remembers() const { return {}; }
+  // Whether its weights are the softmax of Attended::energies.
+  virtual bool has_energies() const { return false; }
   // What the context is, in words.
   virtual const char* context_formula() const { return "sum of weight times memory"; }
   // The same as a formula, if it is of a form that whole decoder loops know.
@@ -96,7 +98,8 @@ struct AttentionSizes {
   int64_t heads = 4;  // of score 'multi_head'; a divisor of A
 };
 
-// The kinds there are, by name: dot, scaled_dot, general, concat, additive, location, coverage, monotonic, multi_head.
+// The kinds there are, by name: dot, scaled_dot, general, concat, additive, location, coverage, monotonic, multi_head,
+// uniform.
 StringList attention_names();
 
 // Throws ConfigError if there is no such kind or the sizes do not suit it.

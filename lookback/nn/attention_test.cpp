@@ -59,6 +59,7 @@ struct Formula {
   }
   double energy(const float* q, const float* m, const std::vector<float>& f) const {
     double out = 0;
+    if (name == "uniform") return out;
     if (name == "dot" || name == "scaled_dot") {
       for (int64_t k = 0; k < n.query; ++k) out += double{q[k]} * m[k];
       return name == "dot" ? out : out / std::sqrt(static_cast<double>(n.query));

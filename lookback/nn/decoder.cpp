@@ -55,7 +55,18 @@ Decoder::Decoder(const DecoderOptions& options, const std::vector<int64_t>& enco
                                         .location = sizes.location,
                                         .monotonic = sizes.monotonic,
                                         .heads = sizes.heads});
+    check<ConfigError>(options.gate != "sentinel" || attention_->has_energies(), "model.decoder.gate = 'sentinel' is ",
+                       "weighed against the energies of a softmax, and model.score = '", score, "' has none");
   }
+  check<ConfigError>(options.gate == "none" || attention_, "model.decoder.gate = '", options.gate,
+                     "' is for what attention finds, and model.score is 'none'");
+  check<ConfigError>(options.gate != "sentinel" || (luong() && options.cell == "lstm"),
+                     "model.decoder.gate = 'sentinel' needs decoder.attention = 'luong' and decoder.cell = 'lstm': it "
+                     "is made of the new cell");
+  gate_ = ContextGate(options.gate, {.query = options.hidden,
+                                     .embedding = sizes.embedding,
+                                     .memory = sizes_.memory,
+                                     .attention = sizes.attention});
   if (sizes.outer_score == "none")
     sizes_.outer = 0;
   else
@@ -63,8 +74,8 @@ Decoder::Decoder(const DecoderOptions& options, const std::vector<int64_t>& enco
         sizes.outer_score,
         {.query = options.hidden, .memory = sizes.outer, .attention = sizes.attention, .heads = sizes.heads});
   check<ConfigError>(options.time.checkpoint == 0 || at_once(), "model.decoder.checkpoint = ", options.time.checkpoint,
-                     " needs decoder.attention = 'luong', decoder.input_feeding = false and a score that remembers "
-                     "nothing: other decoders run step by step; model.encoder.checkpoint goes with all of them");
+                     " needs decoder.attention = 'luong', decoder.input_feeding = false, no sentinel and a score that "
+                     "remembers nothing: other decoders run step by step; model.encoder.checkpoint goes with all of them");
   const int64_t H = options.hidden;
   const int64_t first =
       sizes.embedding + (options.input_feeding ? sizes.readout : 0) + (luong() ? 0 : sizes_.memory + sizes_.outer);
@@ -79,7 +90,8 @@ Decoder::Decoder(const DecoderOptions& options, const std::vector<int64_t>& enco
 
 bool Decoder::at_once() const {
   const Remembers remembers = attention_ ? attention_->remembers() : Remembers{};
-  return luong() && !options_.input_feeding && !remembers.weights && !remembers.coverage;
+  return luong() && !options_.input_feeding && !remembers.weights && !remembers.coverage &&
+         !gate_.needs_cell();
 }
 
 void Decoder::make_bridge(const std::vector<int64_t>& encoder_states) {
@@ -106,6 +118,7 @@ void Decoder::params(ParamVisitor& v) {
   for (size_t k = 0; k < norms_.size(); ++k) v("layers." + std::to_string(k) + ".norm", norms_[k]);
   if (attention_) v("score", *attention_);
   if (outer_attention_) v("outer_score", *outer_attention_);
+  v("gate", gate_);
   v("readout", readout_);
   v("bridge.h", bridge_h_);
   v("bridge.c", bridge_c_);
@@ -176,6 +189,12 @@ DecoderPass::Looked DecoderPass::attend(const Var& query, const ops::RowIds& sen
           in(decoder_.outer_attention_.get(), outer_ ? &*outer_ : nullptr, {})};
 }
 
+DecoderPass::Looked DecoderPass::gated(Looked looked, const ContextGate::Step& step,
+                                       const ops::RowIds& sentence_of_row) const {
+  if (decoder_.gate_.any()) looked.inner = decoder_.gate_(looked.inner, step, {source_.layout, sentence_of_row});
+  return looked;
+}
+
 Var DecoderPass::read_out(const Var& top, const Looked& looked, const Var& embedded) const {
   const Linear& w = decoder_.readout_;
   std::vector<ops::LinearTerm> terms;
@@ -211,9 +230,13 @@ DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops:
   };
   if (decoder_.options_.input_feeding) add_input(state.feed);
   const AttentionState before = with_columns(state.attention, source_.layout.longest());
+  const Var h_before = state.layers.back().h;
   Looked looked;
+  Var weights;  // as attention remembers them
   if (!decoder_.luong()) {
-    looked = attend(state.layers.back().h, sentence_of_row, before);
+    looked = attend(h_before, sentence_of_row, before);
+    weights = looked.inner.weights;
+    looked = gated(std::move(looked), {.query = h_before}, sentence_of_row);
     if (looked.inner.context) add_input(looked.inner.context);
     if (looked.outer.context) add_input(looked.outer.context);
   }
@@ -228,8 +251,12 @@ DecoderStep DecoderPass::step(const Var& x_part, const Var& embedded, const ops:
     state.layers[k] = std::move(next);
     top = layer_output(k, state.layers[k].h, top);
   }
-  if (decoder_.luong()) looked = attend(top, sentence_of_row, before);
-  state.attention = next_state(remembers_, before, looked.inner.weights);
+  if (decoder_.luong()) {
+    looked = attend(top, sentence_of_row, before);
+    weights = looked.inner.weights;
+    looked = gated(std::move(looked), {top, embedded, h_before, state.layers.back().c}, sentence_of_row);
+  }
+  state.attention = next_state(remembers_, before, weights);
   DecoderStep out{after_readout_.step(read_out(top, looked, embedded)), looked.inner.weights, looked.outer.weights};
   if (decoder_.options_.input_feeding) state.feed = out.readout;
   if (trace) trace_output(*trace, looked, out.readout);
@@ -247,7 +274,8 @@ void DecoderPass::trace_output(StepTrace& trace, const Looked& looked, const Var
   if (attended.energies) trace.energies = first_row(attended.energies);
   if (!attended.weights) return;
   trace.weights = first_row(attended.weights);
-  trace.context = {"context", decoder_.attention_->context_formula(), first_row(attended.context)};
+  trace.context = {"context", decoder_.gate_.formula(decoder_.attention_->context_formula()),
+                   first_row(attended.context)};
 }
 
 Unrolled DecoderPass::unroll(const Steps& steps, DecoderState state, const std::vector<int32_t>& sentence_of_sequence,
@@ -301,7 +329,7 @@ Unrolled DecoderPass::teacher_force(const Var& embedded, const Steps& steps, con
 // The loop over the steps as one op, for the decoders it knows.
 std::optional<ops::AttentiveLstm> DecoderPass::fused_form() const {
   const DecoderOptions& o = decoder_.options_;
-  if (decoder_.outer_attention_ || o.cell != "lstm" || layers_.size() != 1 || o.layer_norm || o.readout != "tanh" ||
+  if (decoder_.outer_attention_ || decoder_.gate_.any() || o.cell != "lstm" || layers_.size() != 1 || o.layer_norm || o.readout != "tanh" ||
       o.time.bptt > 0)
     return {};
   const auto score = decoder_.attention_ ? decoder_.attention_->form() : std::nullopt;
@@ -330,7 +358,8 @@ Unrolled DecoderPass::teacher_force_batched(const Var& embedded, const Steps& st
   }
   std::vector<int32_t> sentence_of_row;
   for (const int32_t b : *sequences) sentence_of_row.push_back(sentence_of_sequence[static_cast<size_t>(b)]);
-  const Looked looked = attend(top, ops::row_ids(std::move(sentence_of_row)), {});
+  const auto of = ops::row_ids(std::move(sentence_of_row));
+  const Looked looked = gated(attend(top, of, {}), {.query = top}, of);
   return {.readouts = after_readout_.sequence(read_out(top, looked, embedded), sequences),
           .weights = wanted_.weights ? looked.inner.weights : Var(),
           .outer_weights = wanted_.weights ? looked.outer.weights : Var()};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lookback/nn/attention.h"
+#include "lookback/nn/context_gate.h"
 #include "lookback/nn/encoder.h"
 #include "lookback/nn/linear.h"
 #include "lookback/nn/projected_embedding_cache.h"
@@ -19,6 +20,7 @@ struct DecoderOptions {
   int64_t layers = 1;
   int64_t hidden = 512;
   std::string attention = "luong";
+  std::string gate = "none";
   bool input_feeding = true;
   std::string readout = "tanh";
   bool residual = false;
@@ -34,6 +36,11 @@ struct DecoderOptions {
       "luong: attend with the new state, after the cell (Luong et al. 2015); bahdanau: attend with the state before, "
       "and let the cell read the context (Bahdanau et al. 2015)")
         .choices({"luong", "bahdanau"});
+    v("gate", gate,
+      "how much of its context a step takes: none, all of it; beta, a share that the state says (Xu et al. 2015); "
+      "sentinel, the more of what it knows itself the less it has to look (Lu et al. 2017): weights over the source "
+      "then sum to less than 1")
+        .choices({"none", "beta", "sentinel"});
     v("input_feeding", input_feeding, "give the readout of a step to the cell of the next (Luong et al. 2015)");
     v("readout", readout, "from state and context to output features: one tanh layer, or maxout over pairs")
         .choices({"tanh", "maxout"});
@@ -86,7 +93,7 @@ struct DecoderState {
 
 struct DecoderStep {
   Var readout;             // [N, R]
-  Var weights;             // [N, T] attention; absent in a decoder without it
+  Var weights;             // [N, T] attention, as the gate leaves it; absent in a decoder without it
   Var outer_weights = {};  // [N, longest] attention over the outer memory; absent without
 };
 
@@ -143,6 +150,8 @@ class DecoderPass {
     ops::Attended inner, outer;
   };
   Looked attend(const Var& query, const ops::RowIds& sentence_of_row, const AttentionState& before) const;
+  // What the gate takes of it.
+  Looked gated(Looked looked, const ContextGate::Step& step, const ops::RowIds& sentence_of_row) const;
   void trace_output(StepTrace& trace, const Looked& looked, const Var& readout) const;
   Var read_out(const Var& top, const Looked& looked, const Var& embedded) const;
   Var layer_output(size_t layer, const Var& h, const Var& below) const;
@@ -188,6 +197,7 @@ class Decoder {
   std::vector<ops::RecurrentWeights> layers_;  // layer 0 reads [embedding; feed; context; outer context]
   std::vector<LayerNorm> norms_;
   std::unique_ptr<Attention> attention_, outer_attention_;  // null: without attention
+  ContextGate gate_;
   Linear readout_;  // reads [context; outer context; state; embedding (bahdanau)]
   std::vector<Linear> bridge_h_, bridge_c_;
   std::shared_ptr<ProjectedEmbeddingCache> input_parts_ = std::make_shared<ProjectedEmbeddingCache>();

@@ -1,5 +1,7 @@
 #include "lookback/nn/decoder.h"
 
+#include <cmath>
+#include <map>
 #include <numeric>
 
 #include "lookback/ops/testing.h"
@@ -266,6 +268,88 @@ TEST(Decoder, AttentionThatRemembersGoesStepByStepEverywhere) {
       }
   EXPECT_THROW(Pair({.hidden = 3}, {.hidden = 6, .input_feeding = false, .time = {.checkpoint = 2}}, "location"),
                ConfigError);
+}
+
+TEST(Decoder, AGateTakesAShareOfTheContextHoweverStepsAreRun) {
+  for (const char* gate : {"beta", "sentinel"})
+    for (const char* score : {"general", "additive", "coverage", "uniform"})
+      for (const bool feeding : {false, true}) {
+        SCOPED_TRACE(str_cat(gate, " ", score, " feeding ", feeding));
+        Pair s({.hidden = 3}, {.layers = 2, .hidden = 6, .gate = gate, .input_feeding = feeding}, score);
+        expect_teach_equals_unroll(s, {});
+        expect_teach_equals_unroll(s, {.rate = 0.3, .locked = true});
+      }
+  Pair s({.hidden = 3}, {.hidden = 6, .attention = "bahdanau", .gate = "beta"});
+  expect_teach_equals_unroll(s, {});
+  const auto make = [](const DecoderOptions& o, const char* score) { Pair({.hidden = 3}, o, score); };
+  EXPECT_THROW(make({.hidden = 6, .attention = "bahdanau", .gate = "sentinel"}, "general"), ConfigError);
+  EXPECT_THROW(make({.cell = "gru", .hidden = 6, .gate = "sentinel"}, "general"), ConfigError);
+  EXPECT_THROW(make({.hidden = 6, .gate = "sentinel"}, "monotonic"), ConfigError);
+  EXPECT_THROW(make({.hidden = 6, .gate = "beta"}, "none"), ConfigError);
+  EXPECT_THROW(make({.hidden = 6, .gate = "sentinel", .input_feeding = false, .time = {.checkpoint = 2}}, "general"),
+               ConfigError);
+}
+
+// One step of each kind beside its formula, computed from the step of the same decoder without a gate.
+TEST(ContextGate, IsItsFormula) {
+  const ops::Visible visible{MemoryLayout(std::vector<int64_t>{3, 0}), ops::row_ids({0, 1})};
+  const auto plus_one = [](uint64_t seed, const Shape& shape) { return Var(random_tensor(shape, seed).to(Dtype::f32)); };
+  const Var context = plus_one(1, {2, 4}), energies = plus_one(2, {2, 3}), query = plus_one(3, {2, 5}),
+            embedded = plus_one(4, {2, 3}), h = plus_one(5, {2, 5}), c = plus_one(6, {2, 5});
+  Tensor weights = Tensor::zeros({2, 3});
+  double sum = 0;
+  for (int64_t t = 0; t < 3; ++t) sum += std::exp(double{energies.value().data<float>()[t]});
+  for (int64_t t = 0; t < 3; ++t)
+    weights.data<float>()[t] = static_cast<float>(std::exp(double{energies.value().data<float>()[t]}) / sum);
+  for (const char* kind : {"beta", "sentinel"}) {
+    ContextGate gate(kind, {.query = 5, .embedding = 3, .memory = 4, .attention = 6});
+    draw(params_of(gate));
+    std::map<std::string, Tensor> w;
+    for (const NamedVar& p : params_of(gate)) w[p.name] = p.var.value();
+    const auto times = [&](const std::string& name, const std::vector<double>& x) {
+      const Tensor& m = w.at(name + ".weight");
+      std::vector<double> out(static_cast<size_t>(m.dim(0)));
+      for (int64_t r = 0; r < m.dim(0); ++r) {
+        if (w.contains(name + ".bias")) out[static_cast<size_t>(r)] = w.at(name + ".bias").data<float>()[r];
+        for (int64_t k = 0; k < m.dim(1); ++k)
+          out[static_cast<size_t>(r)] += double{m.data<float>()[r * m.dim(1) + k]} * x[static_cast<size_t>(k)];
+      }
+      return out;
+    };
+    const auto row = [](const Var& x, int64_t n) {
+      const float* const at = x.value().data<float>() + n * x.dim(1);
+      return std::vector<double>(at, at + x.dim(1));
+    };
+    const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
+    const ops::Attended got = gate({context, Var(weights), energies}, {query, embedded, h, c}, visible);
+    for (int64_t n = 0; n < 2; ++n) {
+      double kept = 1;
+      std::vector<double> own(4, 0.0);
+      if (kind == std::string("beta")) {
+        kept = sigmoid(times("beta", row(query, n))[0]);
+      } else {
+        std::vector<double> s = times("input", row(embedded, n)), inner;
+        const auto from_state = times("state", row(h, n)), cell = row(c, n), asked = times("query", row(query, n));
+        for (size_t k = 0; k < s.size(); ++k) s[k] = sigmoid(s[k] + from_state[k]) * std::tanh(cell[k]);
+        inner = times("sentinel", s);
+        for (size_t k = 0; k < inner.size(); ++k) inner[k] = std::tanh(inner[k] + asked[k]);
+        const double z = std::exp(times("energy", inner)[0]);
+        kept = 1 - z / (z + (n == 0 ? sum : 0));  // the second row sees nothing
+        own = times("projected", s);
+      }
+      for (int64_t k = 0; k < 4; ++k)
+        EXPECT_NEAR(got.context.value().data<float>()[n * 4 + k],
+                    kept * row(context, n)[static_cast<size_t>(k)] +
+                        (kind == std::string("beta") ? 0 : (1 - kept) * own[static_cast<size_t>(k)]),
+                    1e-5)
+            << kind << ' ' << n << ' ' << k;
+      for (int64_t t = 0; t < 3; ++t)
+        EXPECT_NEAR(got.weights.value().data<float>()[n * 3 + t],
+                    (kind == std::string("beta") ? 1 : kept) * weights.data<float>()[n * 3 + t], 1e-5);
+    }
+  }
+  ContextGate sentinel("sentinel", {.query = 5, .embedding = 3, .memory = 4, .attention = 6});
+  EXPECT_THROW(sentinel({context, Var(weights)}, {query, embedded, h, c}, visible), ShapeError);
 }
 
 // Of two steps, the second is punished for what it shares with the first; and the readouts stay as they are.
