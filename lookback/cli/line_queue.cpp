@@ -16,9 +16,9 @@ constexpr size_t kMaxBytes = size_t{4} << 20;
 }  // namespace
 
 struct LineQueue::State {
-  State(const std::string& path, size_t most) : reader(path), most_lines(most) {}
+  State(LineSource source, size_t most) : next(std::move(source)), most_lines(most) {}
 
-  LineReader reader;
+  const LineSource next;
   const size_t most_lines;
   std::mutex lock;
   std::condition_variable changed;
@@ -38,7 +38,7 @@ struct LineQueue::State {
   void read_all() {
     std::exception_ptr problem;
     try {
-      for (std::string line; !abandoned_now() && reader.next(line);) put(line);
+      for (std::string line; !abandoned_now() && next(line);) put(line);
     } catch (...) {
       problem = std::current_exception();
     }
@@ -54,7 +54,11 @@ struct LineQueue::State {
   }
 };
 
-LineQueue::LineQueue(const std::string& path, size_t lines) : state_(std::make_shared<State>(path, lines)) {
+LineQueue::LineQueue(const std::string& path, size_t lines)
+    : LineQueue([reader = std::make_shared<LineReader>(path)](std::string& line) { return reader->next(line); },
+                lines) {}
+
+LineQueue::LineQueue(LineSource source, size_t lines) : state_(std::make_shared<State>(std::move(source), lines)) {
   // Not joined: reading may wait for ever for somebody who types nothing.
   std::thread([state = state_] { state->read_all(); }).detach();
 }

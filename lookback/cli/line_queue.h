@@ -2,6 +2,7 @@
 // much from a file, one line from somebody who types.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,9 @@ class LineQueue {
   // throws, take() throws. An object that goes away before the end leaves its thread behind to
   // wait for input; that thread touches nothing but itself.
   LineQueue(const std::string& path, size_t lines);
+  // The same of lines from elsewhere: true and the next one, or false at the end.
+  using LineSource = std::function<bool(std::string& line)>;
+  LineQueue(LineSource source, size_t lines);
   ~LineQueue();
   LineQueue(const LineQueue&) = delete;
   LineQueue& operator=(const LineQueue&) = delete;

@@ -35,7 +35,9 @@ struct PredictFlags {
 
   void declare(Flags& v) {
     v.words("MODEL...", models, 1, "a model folder, or several: an ensemble");
-    v("in", in, "FILE", "one input per line, plain or .gz; - is standard input");
+    v("in", in, "FILE",
+      "one input per line, plain or .gz; - is standard input; where inputs are files (pictures, recordings): a list of "
+      "them, one of them, or a folder of them");
     v("in-format", in_format, "FORMAT",
       "lines: each is a text; tsv: the required fields of an input in columns; jsonl: one object a line with any of "
       "its fields (for translation source, prefix, score); csv: rows under the names of their columns; conll, conllu: "
@@ -252,6 +254,38 @@ class Predictor {
   int64_t warned_ = 0;                          // warnings of the model so far
 };
 
+// Where inputs are files: the one that --in is, or those of the folder that it is, by name. Nothing for a list of them.
+std::optional<StringList> files_given(const std::string& in, const tasks::TaskKind& kind) {
+  namespace fs = std::filesystem;
+  const tasks::InputFields fields = kind.input_fields();
+  const StringList& endings = fields.at(0).files;
+  const auto is_one = [&](std::string name) {
+    for (char& c : name) c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return std::ranges::any_of(endings, [&](const std::string& ending) { return name.ends_with(ending); });
+  };
+  if (is_one(in)) return StringList{in};
+  std::error_code error;
+  if (endings.empty() || !fs::is_directory(in, error)) return {};
+  StringList out;
+  for (const fs::directory_entry& entry : fs::directory_iterator(in, error))
+    if (is_one(entry.path().string())) out.push_back(entry.path().string());
+  check<IoError>(!error, in, ": ", error.message());
+  check<IoError>(!out.empty(), in, ": has no file that ends in ", joined(endings));
+  std::ranges::sort(out);
+  return out;
+}
+
+LineQueue queue_of(const std::string& in, const tasks::TaskKind& kind, size_t lines) {
+  auto files = files_given(in, kind);
+  if (!files) return {in, lines};
+  return {[files = std::move(*files), at = size_t{0}](std::string& line) mutable {
+            if (at == files.size()) return false;
+            line = files[at++];
+            return true;
+          },
+          lines};
+}
+
 void warn_of_lost_outputs(const std::string& format, std::vector<Field>& options, Console& console) {
   const Field& n_best = find_field(options, "n_best", "predict");
   if ((format == "text" || format == "auto") && n_best.origin == "--n-best" && field_text(n_best) != "1")
@@ -390,7 +424,7 @@ int run_predict(Args& args) {
   auto fields = parser.added();
   // Read from here on, while the model is loaded.
   const auto batch = std::get<int64_t>(field_value(find_field(fields, "batch", "--batch")));
-  LineQueue queue(flags.in, static_cast<size_t>(kBatchesAhead * batch));
+  LineQueue queue = queue_of(flags.in, kind, static_cast<size_t>(kBatchesAhead * batch));
   const auto loaded = options.load(flags.models, parser, args.console.sink());
   if (streams(flags, kind, fields)) {
     tell_of_terminal(flags.in, args.console);

@@ -27,6 +27,15 @@ struct LoadedModule {
 };
 
 #ifdef LOOKBACK_OPENCV
+// OpenCV brings Protocol Buffers, of which SentencePiece, which the program has, offers parts of its own: without
+// DEEPBIND those of OpenCV would find these and crash. Sanitizers refuse that flag, and their tests that see pictures
+// have no SentencePiece.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kHowToLoad = RTLD_NOW | RTLD_LOCAL;
+#else
+constexpr int kHowToLoad = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+#endif
+
 // Beside the program, where it is built; in lib/lookback, where it is installed; and wherever the system looks.
 std::vector<std::string> module_places() {
   std::error_code ignored;
@@ -42,7 +51,7 @@ LoadedModule load_module() {
 #else
   std::string reason;
   for (const std::string& place : module_places()) {
-    void* const handle = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
+    void* const handle = ::dlopen(place.c_str(), kHowToLoad);
     if (!handle) {
       std::error_code ignored;
       if (reason.empty() || std::filesystem::exists(place, ignored)) reason = ::dlerror();
@@ -80,7 +89,7 @@ bool is_onnx(const CnnOptions& options) { return options.weights.ends_with(".onn
 }  // namespace
 
 void CnnOptions::fields(FieldVisitor& v) {
-  v("weights", weights, "file of a network with its weights: Caffe's .caffemodel, or .onnx");
+  v("cnn", weights, "file of a network with its weights: Caffe's .caffemodel, or .onnx");
   v("network", network, "Caffe's .prototxt that belongs to it; not read for ONNX");
   v("layer", layer, "layer whose values are the features; empty is the last one");
   v("input", input, "name of the layer that takes the picture; empty if there is one only");
@@ -129,7 +138,7 @@ struct CnnFeatures::Networks {
 
 CnnFeatures::CnnFeatures(const CnnOptions& options) : options_(options), networks_(std::make_unique<Networks>()) {
   means(options_);
-  check<ConfigError>(!options_.weights.empty(), "weights: name the file of a network");
+  check<ConfigError>(!options_.weights.empty(), "cnn: name the file of a network");
   std::string text = kVersion;
   text += '\n' + io::sha256_file(io::File::open_regular(options_.weights));
   if (!is_onnx(options_)) text += '\n' + io::sha256_file(io::File::open_regular(options_.network));
@@ -145,7 +154,22 @@ std::string CnnFeatures::key() const { return networks_->key; }
 
 int64_t CnnFeatures::shortest_side() const { return std::max(options_.height, options_.width); }
 
+FeatureShape CnnFeatures::shape() const {
+  const Tensor values = run({1, 1, std::vector<uint8_t>(3)});
+  return {values.dim(2), values.dim(3), values.dim(1)};
+}
+
 Tensor CnnFeatures::operator()(const Image& image) const {
+  const Tensor values = run(image);
+  const int64_t channels = values.dim(1), places = values.dim(2) * values.dim(3);
+  Tensor out({places, channels});
+  float* to = out.data<float>();
+  for (int64_t p = 0; p < places; ++p)
+    for (int64_t c = 0; c < channels; ++c) *to++ = values.data<float>()[c * places + p];
+  return out;
+}
+
+Tensor CnnFeatures::run(const Image& image) const {
   const OpencvModule* functions = module().functions;
   check<ConfigError>(functions != nullptr, "features of a picture: ", module().missing);
   char message[OpencvModule::kMessage] = "";
@@ -182,11 +206,8 @@ Tensor CnnFeatures::operator()(const Image& image) const {
   check<ConfigError>(rank == 4 && shape[0] == 1 && shape[1] >= 1 && shape[2] >= 1 && shape[3] >= 1, options_.weights,
                      ": layer '", options_.layer, "' has no grid of places, but ", rank,
                      " dimensions; name a convolution or pooling before");
-  const int64_t channels = shape[1], places = shape[2] * shape[3];
-  Tensor out({places, channels});
-  float* to = out.data<float>();
-  for (int64_t p = 0; p < places; ++p)
-    for (int64_t c = 0; c < channels; ++c) *to++ = values[c * places + p];
+  Tensor out({1, shape[1], shape[2], shape[3]});
+  std::copy_n(values, out.size(), out.data<float>());
   return out;
 }
 

@@ -12,6 +12,12 @@
 
 namespace lookback::picture {
 
+// A row for each place of a grid, from the top and in each row from the left.
+struct FeatureShape {
+  int64_t grid_height = 0, grid_width = 0, width = 0;
+  int64_t places() const { return grid_height * grid_width; }
+};
+
 // From pictures to features. Methods are const and may run on several threads at once.
 class ImageFeatures {
  public:
@@ -20,6 +26,8 @@ class ImageFeatures {
   virtual std::string key() const = 0;
   // The shorter side that a picture should have at least; 0 where all of it is wanted. See ImageLimits.
   virtual int64_t shortest_side() const { return 0; }
+  // What it makes of any picture. Throws as features do.
+  virtual FeatureShape shape() const = 0;
   // f32 [places, width], the same shape for every picture.
   virtual Tensor operator()(const Image& image) const = 0;
 };
@@ -55,6 +63,7 @@ class CnnFeatures final : public ImageFeatures {
   const CnnOptions& options() const { return options_; }
   std::string key() const override;  // of the bytes of both files and of all other options
   int64_t shortest_side() const override;
+  FeatureShape shape() const override;  // runs the network once
   // Rows of the layer from the top, and in each from the left: [places, channels]. Throws ConfigError if OpenCV is
   // missing, with the package that has it, if it cannot read the network, if there is no such layer, or if that has
   // no grid.
@@ -62,6 +71,8 @@ class CnnFeatures final : public ImageFeatures {
 
  private:
   struct Networks;
+  // [1, channels, height, width], as the layer gives it.
+  Tensor run(const Image& image) const;
 
   CnnOptions options_;
   std::unique_ptr<Networks> networks_;

@@ -123,6 +123,9 @@ TEST(CnnFeatures, RowsAreThePlacesOfTheGrid) {
     EXPECT_EQ(features.shortest_side(), 6);
     const Tensor out = features(image);
     ASSERT_EQ(out.shape(), (Shape{24, 2})) << options.weights;
+    const FeatureShape shape = features.shape();
+    EXPECT_EQ(shape.places(), 24);
+    EXPECT_EQ(shape.width, 2);
     for (int64_t p = 0; p < 24; ++p) {
       const uint8_t* rgb = image.at(p / 6, p % 6);
       const auto v = [&](int c) { return (static_cast<float>(rgb[c]) - 10) * 0.5f; };

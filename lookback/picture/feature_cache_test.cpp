@@ -20,6 +20,7 @@ struct Corners final : ImageFeatures {
   mutable std::atomic<int> calls = 0;
 
   std::string key() const override { return name; }
+  FeatureShape shape() const override { return {2, 2, 3}; }
   Tensor operator()(const Image& image) const override {
     ++calls;
     const Image small = resized(image, 2, 2);
@@ -118,6 +119,7 @@ TEST(PictureCache, OfADamagedFileNothingIsUsed) {
 TEST(PictureCache, WhatFeaturesThrowIsThrown) {
   struct Broken final : ImageFeatures {
     std::string key() const override { return ""; }
+    FeatureShape shape() const override { return {}; }
     Tensor operator()(const Image&) const override { throw ConfigError("no network"); }
   };
   const Pictures p;

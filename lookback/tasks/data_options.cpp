@@ -9,6 +9,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/parse.h"
+#include "lookback/base/sha256.h"
 #include "lookback/data/seen_dialogues.h"
 #include "lookback/io/atomic_file.h"
 #include "lookback/io/json.h"
@@ -63,6 +64,14 @@ std::optional<double> percent_of(std::string_view text) {
   text.remove_suffix(1);
   while (text.ends_with(' ')) text.remove_suffix(1);
   return parse_number<double>(text);
+}
+
+double place_of(const std::string& text) {
+  const std::string hash = sha256_hex(text);
+  uint64_t bits = 0;
+  for (size_t k = 0; k < 13; ++k)
+    bits = bits * 16 + static_cast<uint64_t>(hash[k] <= '9' ? hash[k] - '0' : hash[k] - 'a' + 10);
+  return static_cast<double>(bits) * 0x1p-52;
 }
 
 std::optional<double> share_of(const StringList& names, const char* key) {

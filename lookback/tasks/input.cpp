@@ -95,6 +95,18 @@ std::string optional_text(const Input& input, const std::string& field) {
   return text ? with_replacements(*text) : "";
 }
 
+std::string unknown_in_prefix(const data::Tokenizer& tokenizer, const std::vector<int32_t>& ids, const Input& input) {
+  constexpr int64_t kShown = 5;
+  std::string words;
+  if (std::ranges::find(ids, data::kUnk) == ids.end()) return words;
+  const auto surfaces = tokenizer.surfaces(optional_text(input, "prefix"));
+  int64_t unknown = 0;
+  for (size_t k = 0; k < ids.size(); ++k)
+    if (ids[k] == data::kUnk && ++unknown <= kShown) words += (words.empty() ? "'" : ", '") + surfaces.at(k) + "'";
+  return str_cat("the model does not know ", words, unknown > kShown ? str_cat(" and ", unknown - kShown, " more") : "",
+                 "; what it does not know becomes <unk>, which is written ", data::kUnkSurface);
+}
+
 void make_only_required(InputFields& fields, std::string_view name) {
   for (InputField& f : fields) f.required = f.name == name;
 }

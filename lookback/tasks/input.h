@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "lookback/data/tokenizer.h"
 #include "lookback/tasks/task.h"
 
 namespace lookback::tasks {
@@ -36,6 +37,9 @@ std::string optional_text(const Input& input, const std::string& field);
 
 // Lines are then this field of each input, and the others optional.
 void make_only_required(InputFields& fields, std::string_view name);
+
+// What of a prefix, which has these ids, the vocabulary lacks, as a warning; "" if nothing.
+std::string unknown_in_prefix(const data::Tokenizer& tokenizer, const std::vector<int32_t>& ids, const Input& input);
 
 // Whether inputs have a field of that name.
 bool has_field(const InputFields& fields, std::string_view name);

@@ -5,21 +5,11 @@
 #include <filesystem>
 
 #include "lookback/base/parse.h"
-#include "lookback/base/sha256.h"
 
 namespace lookback::tasks {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A number in [0, 1) that depends on what a recording is called and what it says alone.
-double place_of(const std::string& name, const std::string& text) {
-  const std::string hash = sha256_hex(name + "\t" + text);
-  uint64_t bits = 0;
-  for (size_t k = 0; k < 13; ++k)
-    bits = bits * 16 + static_cast<uint64_t>(hash[k] <= '9' ? hash[k] - '0' : hash[k] - 'a' + 10);
-  return static_cast<double>(bits) * 0x1p-52;
-}
 
 // speaker=theo|jackson or index=10-49, taken apart.
 struct Condition {
@@ -228,7 +218,7 @@ std::vector<Recording> RecordingData::recordings(Split split, const std::string&
   const auto part_of = [&](const Recording& r) -> std::optional<Split> {
     const bool in_train = holds(train_where, r, "data.train_where");
     const double share =
-        valid_share || test_share ? place_of(fs::path(r.path).filename().string(), r.text) : end_of_test;
+        valid_share || test_share ? place_of(fs::path(r.path).filename().string() + "\t" + r.text) : end_of_test;
     if (has_test && holds(test_where, r, "data.test_where") &&
         (!test_share || (in_train && end_of_valid <= share && share < end_of_test)))
       return Split::test;

@@ -4,6 +4,7 @@
 #include "lookback/io/json.h"
 #include "lookback/io/model_folder.h"
 #include "lookback/tasks/answer.h"
+#include "lookback/tasks/caption.h"
 #include "lookback/tasks/chat.h"
 #include "lookback/tasks/classify.h"
 #include "lookback/tasks/forecast.h"
@@ -46,7 +47,7 @@ void TaskModel::listen(const std::string&, const PredictOptions&, const std::fun
 std::span<const TaskKind> task_kinds() {
   static const TaskKind kTasks[] = {translate_kind(),      summarise_kind(), transduce_kind(), classify_kind(),
                                     label_kind(),          answer_kind(),    chat_kind(),      forecast_kind(),
-                                    language_model_kind(), transcribe_kind()};
+                                    language_model_kind(), transcribe_kind(), caption_kind()};
   return kTasks;
 }
 

@@ -89,6 +89,7 @@ struct InputField {
   std::string name, help;
   bool required = true;
   bool alone = false;  // an input that has it needs no other
+  StringList files = {};  // where its text is the name of a file: how such files end
 };
 
 // One input: a text, a question with its context, and what else the model's input_fields name.

@@ -342,19 +342,6 @@ viz::Highlight dialogue_figure(Networks networks, const Job& job, const decode::
   return out;
 }
 
-// What of the prefix, which has these ids, the vocabulary lacks; "" if nothing.
-std::string unknown_in_prefix(const Tokenizers& tokenizers, const std::vector<int32_t>& ids, const Input& input) {
-  constexpr int64_t kShown = 5;
-  std::string words;
-  if (std::ranges::find(ids, data::kUnk) == ids.end()) return words;
-  const auto surfaces = tokenizers.target->surfaces(optional_text(input, "prefix"));
-  int64_t unknown = 0;
-  for (size_t k = 0; k < ids.size(); ++k)
-    if (ids[k] == data::kUnk && ++unknown <= kShown) words += (words.empty() ? "'" : ", '") + surfaces.at(k) + "'";
-  return str_cat("the model does not know ", words, unknown > kShown ? str_cat(" and ", unknown - kShown, " more") : "",
-                 "; what it does not know becomes <unk>, which is written ", data::kUnkSurface);
-}
-
 // What the model does not know of an input's features; "" if nothing.
 std::string unknown_features(const TextToText& network, const Input& input) {
   if (!network.features) return "";
@@ -397,7 +384,7 @@ std::vector<Prediction> TextToTextTask::predict(Networks networks, std::span<con
   std::vector<Prediction> out(inputs.size());
   for (size_t k = 0; k < inputs.size(); ++k) {
     out[k].line = inputs[k].line;
-    if (std::string unknown = unknown_in_prefix(tokenizers, jobs[k].prefix, inputs[k]); !unknown.empty())
+    if (std::string unknown = unknown_in_prefix(*tokenizers.target, jobs[k].prefix, inputs[k]); !unknown.empty())
       out[k].warnings.emplace_back("prefix", std::move(unknown));
     if (std::string unknown = unknown_features(*networks[0], inputs[k]); !unknown.empty())
       out[k].warnings.emplace_back("features", std::move(unknown));
