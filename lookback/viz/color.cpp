@@ -164,6 +164,10 @@ double scale_top(const Figure& figure, Scale scale) {
   const auto* map = std::get_if<HeatMap>(&figure);
   if (const auto* chart = std::get_if<Chart>(&figure)) return scale == Scale::unit ? 1 : strips_top(*chart);
   if (scale == Scale::unit || (scale == Scale::automatic && map && map->columns.seconds == 0)) return 1;
+  if (const auto* maps = std::get_if<PictureMaps>(&figure)) {
+    const float top = largest(maps->weights.span<float>());
+    return top > 0 ? top : 1;
+  }
   std::span<const float> weights = map ? map->weights.span<float>() : weights_of(std::get<Highlight>(figure));
   if (map && map->totals) weights = weights.first(static_cast<size_t>(map->token_rows() * map->column_count()));
   const float top = largest(weights);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "lookback/base/format_number.h"
 #include "lookback/base/utf8.h"
@@ -172,6 +173,47 @@ void check_parts(const Chart& c) {
   for (size_t k = 0; k < c.bars.size(); ++k)
     check<NumericError>(std::isfinite(c.bars[k].value), "chart: bars[", k, "] '", one_line(c.bars[k].name), "' is ",
                         c.bars[k].value, ", not a finite number");
+}
+
+void check_picture(const Tensor& picture) {
+  check(picture.dtype() == Dtype::f32, "picture maps: the picture must be f32, got ", name_of(picture.dtype()));
+  const Shape& shape = picture.shape();
+  check(shape.rank() == 3 && shape[0] > 0 && shape[1] > 0 && shape[2] == 3,
+        "picture maps: the picture must be [height,width,3], got ", shape);
+  const float* v = picture.data<float>();
+  for (int64_t k = 0; k < picture.size(); ++k)
+    check<NumericError>(v[k] >= 0 && v[k] <= 255, "picture maps: picture[", k / 3 / shape[1], ",", k / 3 % shape[1], ",",
+                        k % 3, "] is ", v[k], "; colours are 0 to 255");
+}
+
+void check_parts(const PictureMaps& maps) {
+  check_picture(maps.picture);
+  const int64_t U = std::ssize(maps.tokens);
+  const auto numbers = [&](const std::vector<double>& values, const char* name, double least) {
+    check(values.empty() || std::ssize(values) == U, "picture maps: ", U, " tokens need ", U, " ", name,
+          " or none, got ", values.size());
+    for (size_t u = 0; u < values.size(); ++u)
+      check<NumericError>(std::isfinite(values[u]) && values[u] >= least, "picture maps: ", name, "[", u, "] of '",
+                          visible(maps.tokens[u]).whole(), "' is ", values[u],
+                          least == 0 ? ", not a finite number of 0 or more" : ", not a finite number");
+  };
+  numbers(maps.elsewhere, "elsewhere", 0);
+  numbers(maps.row_scores, "row_scores", std::numeric_limits<double>::lowest());
+  check(maps.grid_height > 0 && maps.grid_width > 0, "picture maps: the grid must have cells, got ", maps.grid_height,
+        " x ", maps.grid_width);
+  if (U == 0 && maps.weights.size() == 0) return;
+  check(maps.weights.dtype() == Dtype::f32, "picture maps: weights must be f32, got ", name_of(maps.weights.dtype()));
+  // Divided, not multiplied: two sides of any size have no product of any size.
+  const Shape& shape = maps.weights.shape();
+  check(shape.rank() == 2 && shape[0] == U && shape[1] % maps.grid_width == 0 &&
+            shape[1] / maps.grid_width == maps.grid_height,
+        "picture maps: weights must be [", U, ",", maps.grid_height, " * ", maps.grid_width, "] for ", U,
+        " tokens and a grid of ", maps.grid_height, " x ", maps.grid_width, ", got ", shape);
+  const float* w = maps.weights.data<float>();
+  for (int64_t k = 0; k < maps.weights.size(); ++k)
+    check<NumericError>(std::isfinite(w[k]) && w[k] >= 0, "picture maps: weights[", k / shape[1], ",", k % shape[1],
+                        "] of '", visible(maps.tokens[static_cast<size_t>(k / shape[1])]).whole(), "' is ", w[k],
+                        ", not a finite number of 0 or more");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Pictures of where a model looked, drawn for terminals, documents, web pages
 // and programs: a heat map of one sequence over another, a highlight of the words
-// of one text, and a chart of series over time.
+// of one text, a chart of series over time, and maps over a picture.
 #pragma once
 
 #include <algorithm>
@@ -122,14 +122,28 @@ struct Chart {
   std::string weight_name = "weight";  // what the strips are of; not in JSON
 };
 
-using Figure = std::variant<HeatMap, Highlight, Chart>;
+// Where on a picture the model looked at each word it wrote about it (Xu et al. 2015). Drawn as a film: the picture, then
+// once more for each word, grey and dim where no weight lies and in its own colours where much does, with a line at half
+// of what is drawn brightest.
+struct PictureMaps {
+  Tensor picture;                   // f32 [H, W, 3], rows from the top; red, green and blue, each 0 to 255
+  std::vector<std::string> tokens;  // U, as the model saw them; the end "</s>" may be among them
+  Tensor weights;                   // f32 [U, grid_height * grid_width], row by row from the top; may be empty when U is 0
+  int64_t grid_height = 0, grid_width = 0;  // the cells lie evenly over the picture
+  std::vector<double> elsewhere;            // [U] weight that is not on the picture, on a sentinel's for example; or nothing
+  std::vector<double> row_scores;           // log-probability of each token, or nothing
+  std::string title;
+};
+
+using Figure = std::variant<HeatMap, Highlight, Chart, PictureMaps>;
 
 enum class Theme { light, dark };
 
 // What the far end of the colour scale stands for: a weight of one, or the
 // largest weight of the figure (for long texts, where no weight comes near one),
 // of its parts where it has them. automatic takes unit for heat maps and peak for
-// those over seconds, for highlights and for the strips of charts.
+// those over seconds, for highlights and for the strips of charts; maps over a
+// picture then have a scale for each word, up to its own largest weight.
 enum class Scale { automatic, unit, peak };
 
 // How the terminal writes the tokens of columns: each on a line of its own with
@@ -159,8 +173,9 @@ struct HtmlOptions {
 // Every function below throws ShapeError when the parts of a figure do not fit
 // together (axes without a name, or two of one name, included) or a chart has
 // nothing to draw, and NumericError, naming the place, when a weight, score or
-// probability is not finite or a value of a chart infinite. Weights outside
-// [0, 1] are drawn as the nearest end of the scale.
+// probability is not finite, a value of a chart infinite, a weight over a picture
+// negative or a colour of it not in [0, 255]. Weights outside [0, 1] are drawn as
+// the nearest end of the scale.
 void check_figure(const Figure& figure);
 
 // Lines of text, each ending in '\n' and no wider than the given width.
@@ -191,6 +206,9 @@ std::string to_html(const Figure& figure, const HtmlOptions& options = {});
 //   {"generator": "lookback", "title", "x": {"name", "labels": [...]}, "panels": [{"name", "lines": [{"name", "first",
 //   "dots", "values": [...], "bands": [{"name", "low": [...], "high": [...]}]}]}], "rules": [{"position", "name"}],
 //   "strips": [{"name", "first", "weights": [...]}], "bars": [{"group", "name", "value"}]}
+// PictureMaps, with a row of weights for each token and no pixels:
+//   {"generator": "lookback", "title", "picture": {"height", "width"}, "grid": {"height", "width"}, "tokens": [...],
+//   "weights": [[...], ...], "elsewhere": [...] or null, "scores": [...] or null}
 // Numbers have the fewest digits that read back to the same float or double.
 std::string to_json(const Figure& figure);
 
@@ -198,13 +216,15 @@ std::string to_json(const Figure& figure);
 // pieces (attention paid to a word is paid to all of it), a row the mean of the
 // rows of its pieces (so a row still sums to one), a score their sum; a word of a
 // highlight has the sum of the weights of its pieces. Words are found by the
-// subword marks of each axis; punctuation at the edge of a word and tokens like
+// subword marks of each axis; a word written about a picture has the mean of the
+// maps of its pieces, and of their weights elsewhere; punctuation at the edge of a word and tokens like
 // "</s>" stay on their own. An axis without marks stays as it is. Totals are
 // those of the words. No word reaches over the end of a part. Columns of seconds stay as they are. A map with text in
 // its cells stays as it is: two texts have no sum, and its tokens are names. So
 // does a chart.
 HeatMap merge_subwords(const HeatMap& map);
 Highlight merge_subwords(const Highlight& highlight);
+PictureMaps merge_subwords(const PictureMaps& maps);
 Figure merge_subwords(const Figure& figure);
 
 // The map with one more row, "Σ": the sum of each column over all rows, which is

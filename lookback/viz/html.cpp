@@ -1,9 +1,10 @@
 #include <algorithm>
 
 #include "lookback/base/format_number.h"
+#include "lookback/viz/data_uri.h"
 #include "lookback/viz/html_page.h"
 #include "lookback/viz/marks.h"
-#include "lookback/viz/picture.h"
+#include "lookback/viz/picture_maps.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::viz {
@@ -47,14 +48,15 @@ class Page {
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
         "<meta name=\"color-scheme\" content=\"light dark\">\n"
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-        "script-src 'unsafe-inline'\">\n<title>" +
-        title + "</title>\n<style>\n:root{" + variables(palette(Theme::light)) +
+        "script-src 'unsafe-inline'" +
+        (gaze_styles_.empty() ? "" : "; img-src data:") + "\">\n<title>" + title + "</title>\n<style>\n:root{" + variables(palette(Theme::light)) +
         "}\n@media (prefers-color-scheme:dark){:root{" + variables(palette(Theme::dark)) + "}}\n" + kStyle;
     if (has_totals_) page += kTotalsStyle;
     if (has_highlights_) page += kHighlightStyle;
     if (has_parts_) page += kPartsStyle;
     if (has_tables_) page += kTableStyle;
     if (!chart_styles_.empty()) page += kChartStyle + chart_styles_;
+    if (!gaze_styles_.empty()) page += kGazeStyle + gaze_styles_;
     page += "</style>\n</head>\n<body>\n<h1>" + title + "</h1>\n" + kHint + out_ +
             "<div id=\"tip\" role=\"status\" aria-live=\"polite\"></div>\n<script>\n" + kScript;
     if (has_highlights_)
@@ -62,6 +64,7 @@ class Page {
     if (has_parts_) page += kPartsScript;
     if (has_tables_) page += kTableScript;
     if (!chart_styles_.empty()) page += kChartScript;
+    if (!gaze_styles_.empty()) page += kGazeScript;
     return page + "</script>\n</body>\n</html>\n";
   }
 
@@ -295,10 +298,63 @@ class Page {
     out_ += "</div>\n";
   }
 
+  // The caption, whose words each bring their map over the large picture when pointed at, and the film. All of it works
+  // without a script; only the arrow keys need one.
+  void section(const PictureMaps& m, size_t k) {
+    const std::string title = one_line(m.title.empty() ? str_cat("Picture ", k + 1) : m.title);
+    begin_section("gaze", escape_markup(title), k);
+    const CellSize size = cell_size(m.picture);
+    const LitPicture lit(m, options_.scale, size.width, size.height);
+    const std::string name = str_cat("p", k, "-");
+    const auto shot = [&](const std::string& of, const Pixels& pixels) {
+      gaze_styles_ += "." + name + of + "{background-image:url(" + data_uri(pixels) + ")}\n";
+    };
+    const auto U = m.tokens.size();
+    shot("0", lit.whole());
+    for (size_t u = 0; u < U; ++u) shot(str_cat(u + 1), lit.lit(static_cast<int64_t>(u)));
+    out_ += str_cat("<div class=\"look\" style=\"--wide:", fixed(kLargest * size.width / std::max(size.width, size.height), 2),
+                    "rem;--shape:", fixed(size.width, 0), "/", fixed(size.height, 0), "\">\n<p class=\"said\" dir=\"auto\">");
+    const std::vector<bool> starts = word_starts(m.tokens);
+    for (size_t u = 0; u < U; ++u) {
+      const std::string said = escape_markup(said_of(m, static_cast<int64_t>(u)));
+      out_ += str_cat(u > 0 && starts[u] ? " " : "", "<span class=\"word", u > 0 && !starts[u] ? " piece" : "",
+                      "\" tabindex=\"0\" role=\"note\" aria-label=\"", said, "\">", marked(visible(m.tokens[u])),
+                      "<span class=\"over\" dir=\"ltr\" aria-hidden=\"true\"><span class=\"shot ", name, u + 1, "\"></span><bdi>", said,
+                      "</bdi></span></span>");
+    }
+    out_ += str_cat("</p>\n<div class=\"shot stage ", name, "0\" role=\"img\" aria-label=\"the picture\"></div>\n</div>\n");
+    film(m, name, size);
+    const std::string end = shared_end(m, options_.scale);
+    out_ += str_cat("<p class=\"legend\">In its own colours: ",
+                    end.empty() ? "where the weight is the largest of the word" : "a weight of " + end,
+                    "; grey: no weight; line: half of that.</p>\n</section>\n");
+  }
+
+  void film(const PictureMaps& m, const std::string& name, const CellSize& size) {
+    out_ += str_cat("<div class=\"film\" style=\"--wide:", fixed(size.width, 0), "px;--shape:", fixed(size.width, 0), "/",
+                    fixed(size.height, 0), "\">\n");
+    for (size_t u = 0; u < m.tokens.size(); ++u) {
+      const auto word = static_cast<int64_t>(u);
+      out_ += str_cat("<figure><div class=\"shot ", name, u + 1, "\" role=\"img\" aria-label=\"",
+                      escape_markup(said_of(m, word)), "\"></div><figcaption dir=\"auto\">", marked(visible(m.tokens[u])),
+                      "<small>up to ", weight_text(largest_weight(m, word)),
+                      m.row_scores.empty() ? "" : str_cat("<span>log p ", fixed(m.row_scores[u], 2), "</span>"), "</small>");
+      if (!m.elsewhere.empty())
+        out_ += str_cat("<small>off the picture ", share_text(m.elsewhere[u]),
+                        "</small><span class=\"off\"><span style=\"width:",
+                        fixed(100 * std::clamp(m.elsewhere[u], 0.0, 1.0), 2), "%\"></span></span>");
+      out_ += "</figcaption></figure>\n";
+    }
+    out_ += "</div>\n";
+  }
+
+  static constexpr double kLargest = 26;  // rem: the longer side of the large picture
+
   const HtmlOptions& options_;
   const double light_turns_ = turning_point(palette(Theme::light)), dark_turns_ = turning_point(palette(Theme::dark));
   bool has_totals_ = false, has_highlights_ = false, has_parts_ = false, has_tables_ = false;
   std::string chart_styles_;  // the colours of each chart
+  std::string gaze_styles_;   // the pictures of all maps over pictures, each of them once
   std::string out_;           // the sections
 };
 

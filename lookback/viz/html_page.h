@@ -327,6 +327,49 @@ for (const section of document.querySelectorAll('.table')) {
 }
 )js";
 
+inline constexpr const char* kGazeStyle = R"css(
+.gaze{border-top:1px solid var(--faint);margin-top:1rem;padding-top:1rem}
+.look{position:relative;padding-bottom:2.4rem}
+.said{font-size:1.15rem;line-height:1.8;margin:.2rem 0 .6rem}
+.word{cursor:pointer;border-radius:.25em;padding:.15em .2em;unicode-bidi:isolate}
+.word>i{display:none}
+.word:hover{background:var(--faint)}
+.shot{display:block;aspect-ratio:var(--shape);width:min(100%,var(--wide));background-size:100% 100%;
+  box-shadow:0 0 0 1px var(--faint);forced-color-adjust:none}
+.over{position:absolute;left:0;bottom:0;width:100%;visibility:hidden;pointer-events:none;font-size:.9rem;font-weight:normal}
+.over bdi{display:block;height:2.4rem;line-height:1.1rem;padding-top:.4rem;color:var(--muted);overflow:hidden}
+.word:focus .over{visibility:visible}
+.word:hover .over{visibility:visible;z-index:1;background:var(--background)}
+.film{display:flex;flex-wrap:wrap;gap:1rem .9rem;margin:.4rem 0 .8rem}
+.film figure{margin:0;width:max(var(--wide),8rem)}
+.film figcaption{overflow-wrap:anywhere;line-height:1.35;padding-top:.3rem}
+.film small{display:flex;justify-content:space-between;gap:.5rem;color:var(--muted);font-size:.8rem;
+  font-variant-numeric:tabular-nums}
+.off{display:block;height:.3rem;margin-top:.15rem;background:var(--faint);forced-color-adjust:none}
+.off span{display:block;height:100%;background:var(--muted)}
+@media print{.look{padding:0}.stage,.over{display:none}.film figure{break-inside:avoid}
+  .shot,.off,.off span{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+)css";
+
+// Words are reached by Tab; with a script by the arrow keys as well, and Escape lets go.
+inline constexpr const char* kGazeScript = R"js(
+for (const said of document.querySelectorAll('.said')) {
+  const words = [...said.querySelectorAll('.word')];
+  words.forEach((word, k) => { word.tabIndex = k ? -1 : 0; });
+  said.addEventListener('keydown', e => {
+    const x = document.activeElement, k = words.indexOf(x);
+    if (k < 0 || e.ctrlKey || e.altKey || e.metaKey) return;
+    if (e.key === 'Escape') { x.blur(); return; }
+    const along = getComputedStyle(said).direction === 'rtl' ? -1 : 1;
+    const step = {ArrowLeft: -along, ArrowRight: along, Home: -1e9, End: 1e9}[e.key];
+    if (!step) return;
+    e.preventDefault();
+    const to = words[Math.max(0, Math.min(words.length - 1, k + step))];
+    x.tabIndex = -1; to.tabIndex = 0; to.focus();
+  });
+}
+)js";
+
 inline constexpr const char* kChartStyle = R"css(
 .chart{border-top:1px solid var(--faint);margin-top:1rem;padding-top:1rem}
 .chart svg{display:block;max-width:100%;min-width:34rem;height:auto;forced-color-adjust:none}

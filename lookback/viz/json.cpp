@@ -129,6 +129,18 @@ std::string json_of(const Chart& c) {
          });
 }
 
+std::string json_of(const PictureMaps& m) {
+  const int64_t U = std::ssize(m.tokens), cells = U ? m.weights.dim(1) : 0;
+  const auto size = [](int64_t height, int64_t width) {
+    return str_cat("{\"height\":", height, ",\"width\":", width, "}");
+  };
+  const auto or_null = [](const std::vector<double>& values) { return values.empty() ? "null" : values_of(values); };
+  return ",\n\"picture\":" + size(m.picture.dim(0), m.picture.dim(1)) +
+         ",\n\"grid\":" + size(m.grid_height, m.grid_width) + ",\n\"tokens\":" + array(m.tokens) +
+         ",\n\"weights\":" + matrix(U ? m.weights.data<float>() : nullptr, U, cells) +
+         ",\n\"elsewhere\":" + or_null(m.elsewhere) + ",\n\"scores\":" + or_null(m.row_scores);
+}
+
 }  // namespace
 
 std::string to_json(const Figure& figure) {

@@ -119,6 +119,7 @@ std::vector<Figure> all_figures() {
   figures.emplace_back(Highlight{.probabilities = {{"a", 0.5}}});
   for (const HeatMap& map : {rising_tone(), with_totals(rising_tone()), hostile_time_map()}) figures.emplace_back(map);
   for (const Chart& chart : all_charts()) figures.emplace_back(chart);
+  for (const PictureMaps& maps : all_picture_maps()) figures.emplace_back(maps);
   for (uint64_t seed = 0; seed < 60; ++seed) figures.emplace_back(noise(seed));
   return figures;
 }

@@ -84,8 +84,35 @@ Highlight merge_subwords(const Highlight& highlight) {
   return out;
 }
 
+PictureMaps merge_subwords(const PictureMaps& maps) {
+  check_figure(maps);
+  PictureMaps out = maps;
+  const std::vector<int64_t> words = word_numbers(maps.tokens);
+  out.tokens = join(maps.tokens, words);
+  if (words.empty()) return out;
+  const int64_t cells = maps.weights.dim(1);
+  std::vector<double> pieces(out.tokens.size()), sums(out.tokens.size() * static_cast<size_t>(cells));
+  for (const int64_t word : words) ++pieces[static_cast<size_t>(word)];
+  const float* w = maps.weights.data<float>();
+  for (size_t u = 0; u < words.size(); ++u)
+    for (int64_t k = 0; k < cells; ++k)
+      sums[static_cast<size_t>(words[u] * cells + k)] +=
+          static_cast<double>(*w++) / pieces[static_cast<size_t>(words[u])];
+  out.weights = Tensor({count(words), cells});
+  std::ranges::transform(sums, out.weights.data<float>(), [](double sum) { return static_cast<float>(sum); });
+  if (!maps.elsewhere.empty()) out.elsewhere.assign(out.tokens.size(), 0);
+  if (!maps.row_scores.empty()) out.row_scores.assign(out.tokens.size(), 0);
+  for (size_t u = 0; u < words.size(); ++u) {
+    const auto word = static_cast<size_t>(words[u]);
+    if (!maps.elsewhere.empty()) out.elsewhere[word] += maps.elsewhere[u] / pieces[word];
+    if (!maps.row_scores.empty()) out.row_scores[word] += maps.row_scores[u];
+  }
+  return out;
+}
+
 Figure merge_subwords(const Figure& figure) {
   if (std::holds_alternative<Chart>(figure)) return figure;
+  if (const auto* maps = std::get_if<PictureMaps>(&figure)) return merge_subwords(*maps);
   if (const auto* map = std::get_if<HeatMap>(&figure)) return merge_subwords(*map);
   return merge_subwords(std::get<Highlight>(figure));
 }

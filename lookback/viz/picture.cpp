@@ -273,6 +273,7 @@ Picture draw(const Figure& figure, const PictureOptions& options) {
   check_figure(figure);
   if (const auto* highlight = std::get_if<Highlight>(&figure)) return draw_highlight(*highlight, options);
   if (const auto* chart = std::get_if<Chart>(&figure)) return draw_chart(*chart, options);
+  if (const auto* maps = std::get_if<PictureMaps>(&figure)) return draw_picture_maps(*maps, options);
   const HeatMap& map = std::get<HeatMap>(figure);
   return map.columns.seconds > 0 ? draw_time_map(map, options) : Drawing(map, options).run();
 }

@@ -1,5 +1,5 @@
-// What the SVG and the PNG have in common: a drawing made of boxes, lines and
-// text, laid out once. Units are CSS pixels, y grows downwards.
+// What the SVG and the PNG have in common: a drawing made of boxes, lines, text
+// and pixels, laid out once. Units are CSS pixels, y grows downwards.
 #pragma once
 
 #include <string>
@@ -21,6 +21,18 @@ struct Raster {
   int64_t rows, columns;
   std::vector<uint8_t> levels;  // [rows, columns]
   std::vector<Rgb> colors;      // of each level; the first is not used
+};
+
+// Colours of pixels, rows from the top.
+struct Pixels {
+  int64_t rows = 0, columns = 0;
+  std::vector<uint8_t> rgb;  // [rows, columns, 3]
+};
+
+// Pixels stretched over a place.
+struct Image {
+  double x, y, width, height;
+  Pixels pixels;
 };
 
 struct Line {
@@ -69,6 +81,7 @@ struct Picture {
   std::string title, description;
   std::vector<Box> boxes;       // drawn in this order,
   std::vector<Raster> rasters;  // then these,
+  std::vector<Image> images;    // then these,
   std::vector<Path> paths;      // then these,
   std::vector<Line> lines;      // then dashed lines,
   std::vector<Label> labels;    // then text

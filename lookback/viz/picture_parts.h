@@ -12,6 +12,7 @@ constexpr int64_t kMostTips = 4000;  // boxes that still get a tooltip each
 Picture draw_highlight(const Highlight& highlight, const PictureOptions& options);
 Picture draw_time_map(const HeatMap& map, const PictureOptions& options);
 Picture draw_chart(const Chart& chart, const PictureOptions& options);
+Picture draw_picture_maps(const PictureMaps& maps, const PictureOptions& options);
 
 // A picture that can be written on in the colours of a theme.
 struct Sketch {

@@ -6,6 +6,7 @@
 #include <pango/pangocairo.h>
 
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <numbers>
 
@@ -45,10 +46,14 @@ LOOKBACK_LATE(cairo_close_path)
 LOOKBACK_LATE(cairo_create)
 LOOKBACK_LATE(cairo_destroy)
 LOOKBACK_LATE(cairo_fill)
+LOOKBACK_LATE(cairo_get_source)
 LOOKBACK_LATE(cairo_image_surface_create)
+LOOKBACK_LATE(cairo_image_surface_get_data)
+LOOKBACK_LATE(cairo_image_surface_get_stride)
 LOOKBACK_LATE(cairo_line_to)
 LOOKBACK_LATE(cairo_move_to)
 LOOKBACK_LATE(cairo_paint)
+LOOKBACK_LATE(cairo_pattern_set_extend)
 LOOKBACK_LATE(cairo_rectangle)
 LOOKBACK_LATE(cairo_restore)
 LOOKBACK_LATE(cairo_rotate)
@@ -61,10 +66,14 @@ LOOKBACK_LATE(cairo_set_line_join)
 LOOKBACK_LATE(cairo_set_line_width)
 LOOKBACK_LATE(cairo_set_source_rgb)
 LOOKBACK_LATE(cairo_set_source_rgba)
+LOOKBACK_LATE(cairo_set_source_surface)
 LOOKBACK_LATE(cairo_status)
 LOOKBACK_LATE(cairo_status_to_string)
 LOOKBACK_LATE(cairo_stroke)
 LOOKBACK_LATE(cairo_surface_destroy)
+LOOKBACK_LATE(cairo_surface_flush)
+LOOKBACK_LATE(cairo_surface_mark_dirty)
+LOOKBACK_LATE(cairo_surface_status)
 LOOKBACK_LATE(cairo_surface_write_to_png_stream)
 LOOKBACK_LATE(cairo_translate)
 LOOKBACK_LATE(g_free)
@@ -118,6 +127,35 @@ void add(cairo_t* c, const Raster& r) {
                     static_cast<double>(end - begin) * width, height);
     cairo_fill(c);
   });
+}
+
+void check_cairo(cairo_status_t status) {
+  check<Error>(status == CAIRO_STATUS_SUCCESS, "png: ", cairo_status_to_string(status));
+}
+
+void add(cairo_t* c, const Image& image) {
+  const Pixels& p = image.pixels;
+  const Surface surface(
+      cairo_image_surface_create(CAIRO_FORMAT_RGB24, static_cast<int>(p.columns), static_cast<int>(p.rows)));
+  check_cairo(cairo_surface_status(surface.get()));
+  cairo_surface_flush(surface.get());
+  unsigned char* const data = cairo_image_surface_get_data(surface.get());
+  const int64_t stride = cairo_image_surface_get_stride(surface.get());
+  for (int64_t y = 0; y < p.rows; ++y)
+    for (int64_t x = 0; x < p.columns; ++x) {
+      const uint8_t* rgb = p.rgb.data() + (y * p.columns + x) * 3;
+      const uint32_t pixel = static_cast<uint32_t>(rgb[0]) << 16 | static_cast<uint32_t>(rgb[1]) << 8 | rgb[2];
+      std::memcpy(data + y * stride + x * 4, &pixel, sizeof pixel);
+    }
+  cairo_surface_mark_dirty(surface.get());
+  cairo_save(c);
+  cairo_translate(c, image.x, image.y);
+  cairo_scale(c, image.width / static_cast<double>(p.columns), image.height / static_cast<double>(p.rows));
+  cairo_set_source_surface(c, surface.get(), 0, 0);
+  cairo_pattern_set_extend(cairo_get_source(c), CAIRO_EXTEND_PAD);  // no edge fades into nothing
+  cairo_rectangle(c, 0, 0, static_cast<double>(p.columns), static_cast<double>(p.rows));
+  cairo_fill(c);
+  cairo_restore(c);
 }
 
 void add(cairo_t* c, const Path& p) {
@@ -190,10 +228,6 @@ void check_fonts() {
   check<Error>(count > 0, "png: no font is installed; install one (Debian: fonts-dejavu-core) or write svg");
 }
 
-void check_cairo(cairo_status_t status) {
-  check<Error>(status == CAIRO_STATUS_SUCCESS, "png: ", cairo_status_to_string(status));
-}
-
 cairo_status_t append(void* out, const unsigned char* bytes, unsigned n) {
   try {
     static_cast<std::string*>(out)->append(reinterpret_cast<const char*>(bytes), n);
@@ -227,6 +261,7 @@ std::string to_png(const Figure& figure, const PictureOptions& options) {
   cairo_set_antialias(c, CAIRO_ANTIALIAS_NONE);
   for (const Box& b : p.boxes) add(c, b);
   for (const Raster& r : p.rasters) add(c, r);
+  for (const Image& image : p.images) add(c, image);
   cairo_set_antialias(c, CAIRO_ANTIALIAS_GRAY);
   for (const Path& path : p.paths) add(c, path);
   for (const Line& l : p.lines) add(c, l);

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "lookback/base/format_number.h"
+#include "lookback/viz/data_uri.h"
 #include "lookback/viz/marks.h"
 #include "lookback/viz/picture.h"
 #include "lookback/viz/tokens.h"
@@ -52,6 +53,7 @@ class Writer {
     for (const Box& b : p.boxes) add(b);
     out_ += "</g>\n";
     for (const Raster& r : p.rasters) add(r);
+    for (const Image& image : p.images) add(image);
     for (const Path& path : p.paths) add(path);
     for (const Line& l : p.lines) add(l);
     // Digits lie above their cells and must not hide them from the pointer.
@@ -95,6 +97,12 @@ class Writer {
     for (size_t k = 1; k < levels.size(); ++k)
       if (!levels[k].data.empty()) out_ += "<path d=\"" + levels[k].data + "\" fill=\"" + ink_(r.colors[k]) + "\"/>\n";
     out_ += "</g>\n";
+  }
+
+  void add(const Image& image) {
+    out_ += "<image" + attribute("x", image.x) + attribute("y", image.y) + attribute("width", image.width) +
+            attribute("height", image.height) + " preserveAspectRatio=\"none\" xlink:href=\"" + data_uri(image.pixels) +
+            "\"/>\n";
   }
 
   void add(const Hover& h) {
@@ -144,9 +152,10 @@ class Writer {
 std::string to_svg(const Figure& figure, const PictureOptions& options) {
   const Picture p = draw(figure, options);
   const char* const kind = std::holds_alternative<Chart>(figure) ? "Chart" : "Attention";
-  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + Writer(hex).run(p, " xmlns=\"http://www.w3.org/2000/svg\"",
-                                                                          std::string(kSvgMark) + "\n",
-                                                                          p.title.empty() ? kind : p.title);
+  std::string names = " xmlns=\"http://www.w3.org/2000/svg\"";
+  if (!p.images.empty()) names += " xmlns:xlink=\"http://www.w3.org/1999/xlink\"";
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" +
+         Writer(hex).run(p, names, std::string(kSvgMark) + "\n", p.title.empty() ? kind : p.title);
 }
 
 PageSvg svg_for_page(const Picture& light, const Picture& dark, const std::string& name, const std::string& title) {

@@ -246,6 +246,7 @@ std::string to_terminal(const Figure& figure, const TerminalOptions& options) {
   check_figure(figure);
   if (const auto* highlight = std::get_if<Highlight>(&figure)) return highlight_on_terminal(*highlight, options);
   if (const auto* chart = std::get_if<Chart>(&figure)) return chart_on_terminal(*chart, options);
+  if (const auto* maps = std::get_if<PictureMaps>(&figure)) return picture_maps_on_terminal(*maps, options);
   const HeatMap& map = std::get<HeatMap>(figure);
   return map.columns.seconds > 0 ? time_map_on_terminal(map, options) : Terminal(map, options).run();
 }

@@ -54,6 +54,10 @@ std::string dim_line(const std::string& words, const TerminalOptions& options) {
 }
 
 std::string scale_line(double top, int64_t left, const TerminalOptions& options, const std::string& name) {
+  return scale_line(scale_end(top), left, options, name);
+}
+
+std::string scale_line(const std::string& end, int64_t left, const TerminalOptions& options, const std::string& name) {
   Row row(options.color);
   row.to(std::min(left, width_of(options) - kLeastWidth));
   row.dim("0 ");
@@ -63,7 +67,7 @@ std::string scale_line(double top, int64_t left, const TerminalOptions& options,
   } else {
     for (const char* shade : kShades) row.plain(str_cat(shade, shade));
   }
-  row.dim(" " + shorten(scale_end(top), width_of(options) - row.width() - 1));
+  row.dim(" " + shorten(end, width_of(options) - row.width() - 1));
   if (name != "weight" && row.width() + 1 < width_of(options))
     row.dim(" " + shorten(one_line(name), width_of(options) - row.width() - 1));
   return std::move(row).line();

@@ -65,8 +65,10 @@ std::string title_line(const std::string& title, const TerminalOptions& options)
 std::string dim_line(const std::string& words, const TerminalOptions& options);
 // The scale from 0 to `top`, `left` columns from the left, with its name if that is not "weight".
 std::string scale_line(double top, int64_t left, const TerminalOptions& options, const std::string& name = "weight");
+std::string scale_line(const std::string& end, int64_t left, const TerminalOptions& options, const std::string& name);
 
 std::string highlight_on_terminal(const Highlight& highlight, const TerminalOptions& options);
 std::string chart_on_terminal(const Chart& chart, const TerminalOptions& options);
+std::string picture_maps_on_terminal(const PictureMaps& maps, const TerminalOptions& options);
 
 }  // namespace lookback::viz

@@ -50,6 +50,7 @@ std::vector<Figure> all_figures() {
   figures.emplace_back(table);
   for (const HeatMap& map : {rising_tone(), with_totals(rising_tone()), hostile_time_map()}) figures.emplace_back(map);
   for (const Chart& chart : all_charts()) figures.emplace_back(chart);
+  for (const PictureMaps& maps : all_picture_maps()) figures.emplace_back(maps);
   figures.emplace_back(Highlight{.title = "t", .probabilities = {{"a", 0.5}}});
   return figures;
 }
@@ -95,7 +96,7 @@ TEST(Terminal, WithoutColorNoEscapes) {
 TEST(Terminal, NeverWiderThanAsked) {
   for (const Figure& map : all_figures())
     for (const ColumnLabels labels : {ColumnLabels::automatic, ColumnLabels::staggered, ColumnLabels::vertical})
-      for (int64_t width : std::holds_alternative<Chart>(map) && labels != ColumnLabels::automatic
+      for (int64_t width : map.index() >= 2 && labels != ColumnLabels::automatic
                                ? std::vector<int64_t>{}
                                : std::vector<int64_t>{-5, 1, 20, 21, 25, 34, 60, 80, 120, 200})
         for (const std::string& line : lines_of(without_styles(to_terminal(map, {.width = width, .labels = labels}))))

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -397,6 +398,112 @@ inline std::vector<Chart> all_charts() {
     many.panels[0].lines.push_back({.name = "l" + std::to_string(k), .values = {1, 2}});
   }
   out.push_back(many);
+  return out;
+}
+
+// A bay in flat colours: a lighthouse on a rock at the left, a red boat at the right, the sun above it. x and y in [0, 1].
+inline std::array<double, 3> bay_color(double x, double y) {
+  using Color = std::array<double, 3>;
+  const auto within = [&](double cx, double cy, double rx, double ry) {
+    return (x - cx) * (x - cx) / (rx * rx) + (y - cy) * (y - cy) / (ry * ry) < 1;
+  };
+  const bool sea = y > 0.62;
+  Color color = sea ? Color{40 + 60 * (y - 0.62), 110 + 70 * (y - 0.62), 165 + 40 * (y - 0.62)}
+                    : Color{135 + 150 * y, 195 + 60 * y, 240 - 10 * y};
+  if (within(0.77, 0.2, 0.072, 0.096)) color = {255, 208, 70};
+  if (within(0.47, 0.17, 0.09, 0.04) || within(0.52, 0.14, 0.07, 0.045)) color = {250, 252, 255};
+  if (sea && std::abs(std::fmod(y * 16 + 0.12 * std::sin(x * 40), 1.0) - 0.5) < 0.07 &&
+      std::fmod(x * 3 + std::floor(y * 16) * 0.37, 1.0) < 0.45)
+    color = {110, 170, 210};
+  if (within(0.2, 0.78, 0.2, 0.14)) color = {96, 84, 76};
+  if (within(0.16, 0.73, 0.13, 0.06)) color = {92, 130, 74};
+  const double half = 0.028 + 0.03 * (y - 0.25);  // the tower widens downwards
+  if (y > 0.3 && y < 0.7 && std::abs(x - 0.2) < half)
+    color = static_cast<int64_t>((y - 0.3) / 0.08) % 2 ? Color{206, 62, 58} : Color{246, 244, 238};
+  if (y > 0.23 && y <= 0.3 && std::abs(x - 0.2) < 0.02) color = {255, 240, 150};
+  if (y > 0.17 && y <= 0.23 && std::abs(x - 0.2) < (y - 0.17) * 0.6) color = {70, 60, 66};
+  if (y > 0.36 && y < 0.68 && x > 0.74 && x < 0.745) color = {70, 50, 40};
+  if (y > 0.38 && y < 0.64 && x >= 0.75 && x - 0.75 < (y - 0.38) * 0.42) color = {250, 246, 235};
+  if (y > 0.42 && y < 0.64 && x < 0.735 && 0.735 - x < (y - 0.42) * 0.3) color = {238, 228, 210};
+  if (y > 0.66 && y < 0.75 && std::abs(x - 0.75) < 0.13 - (y - 0.66) * 0.7) color = {190, 48, 44};
+  return color;
+}
+
+inline Tensor bay(int64_t height, int64_t width) {
+  constexpr int64_t kFine = 3;  // edges are smoothed
+  Tensor out = Tensor::zeros({height, width, 3});
+  for (int64_t y = 0; y < height * kFine; ++y)
+    for (int64_t x = 0; x < width * kFine; ++x) {
+      const auto color = bay_color((static_cast<double>(x) + 0.5) / static_cast<double>(width * kFine),
+                                   (static_cast<double>(y) + 0.5) / static_cast<double>(height * kFine));
+      for (size_t c = 0; c < 3; ++c)
+        out.data<float>()[(y / kFine * width + x / kFine) * 3 + static_cast<int64_t>(c)] +=
+            static_cast<float>(color[c] / (kFine * kFine));
+    }
+  return out;
+}
+
+// What a captioner with a visual sentinel (Lu et al. 2017) would look at: things where they are, little words elsewhere.
+inline PictureMaps captioned_bay(int64_t grid_height = 12, int64_t grid_width = 16) {
+  PictureMaps maps{.picture = bay(240, 320), .grid_height = grid_height, .grid_width = grid_width};
+  maps.title = "a lighthouse and a red boat under the sun .";
+  struct Look {
+    const char* token;
+    double x, y, wide, high, elsewhere, score;
+  };
+  const std::vector<Look> looks{{"▁a", 0.3, 0.5, 0.35, 0.3, 0.71, -0.42},   {"▁light", 0.2, 0.36, 0.045, 0.14, 0.08, -0.61},
+                                {"house", 0.2, 0.5, 0.05, 0.16, 0.21, -0.02}, {"▁and", 0.5, 0.6, 0.4, 0.2, 0.78, -0.35},
+                                {"▁a", 0.65, 0.6, 0.3, 0.2, 0.66, -0.11},     {"▁red", 0.75, 0.7, 0.09, 0.05, 0.05, -0.93},
+                                {"▁boat", 0.75, 0.6, 0.08, 0.13, 0.09, -0.18}, {"▁under", 0.76, 0.4, 0.12, 0.2, 0.48, -1.24},
+                                {"▁the", 0.6, 0.3, 0.4, 0.25, 0.81, -0.07},   {"▁sun", 0.77, 0.2, 0.06, 0.075, 0.03, -0.15},
+                                {".", 0.5, 0.5, 0.6, 0.5, 0.86, -0.04},       {"</s>", 0.5, 0.5, 0.7, 0.6, 0.9, -0.01}};
+  const int64_t cells = grid_height * grid_width;
+  maps.weights = Tensor({std::ssize(looks), cells});
+  for (size_t u = 0; u < looks.size(); ++u) {
+    const Look& look = looks[u];
+    float* w = maps.weights.data<float>() + static_cast<int64_t>(u) * cells;
+    double sum = 0;
+    for (int64_t k = 0; k < cells; ++k) {
+      const double x = (static_cast<double>(k % grid_width) + 0.5) / static_cast<double>(grid_width) - look.x;
+      const double y = (static_cast<double>(k / grid_width) + 0.5) / static_cast<double>(grid_height) - look.y;
+      const double some = std::exp(-0.5 * (x * x / (look.wide * look.wide) + y * y / (look.high * look.high)));
+      sum += some;
+      w[k] = static_cast<float>(some);
+    }
+    for (int64_t k = 0; k < cells; ++k) w[k] = static_cast<float>(w[k] * (1 - look.elsewhere) / sum);
+    maps.tokens.emplace_back(look.token);
+    maps.elsewhere.push_back(look.elsewhere);
+    maps.row_scores.push_back(look.score);
+  }
+  return maps;
+}
+
+// Tokens of any bytes, weights of any size, one of them nowhere.
+inline PictureMaps hostile_maps() {
+  const HeatMap map = hostile();
+  PictureMaps maps{.picture = bay(5, 3), .tokens = map.columns.tokens, .grid_height = 2, .grid_width = 3};
+  maps.tokens.insert(maps.tokens.end(), map.rows.tokens.begin(), map.rows.tokens.end());
+  const auto U = std::ssize(maps.tokens);
+  maps.weights = Tensor::zeros({U, 6});
+  for (int64_t k = 0; k < 6 * (U - 1); ++k)
+    maps.weights.data<float>()[k] = k % 7 == 0 ? 3e38f : k % 5 == 0 ? 1e-40f : static_cast<float>(k % 3);
+  maps.elsewhere.assign(maps.tokens.size(), 1e300);
+  maps.row_scores.assign(maps.tokens.size(), -1e300);
+  maps.title = map.title;
+  return maps;
+}
+
+inline std::vector<PictureMaps> all_picture_maps() {
+  std::vector<PictureMaps> out{captioned_bay(), captioned_bay(1, 40), hostile_maps()};
+  PictureMaps plain = captioned_bay(3, 3);
+  plain.elsewhere.clear(), plain.row_scores.clear(), plain.title.clear();
+  plain.tokens.resize(2);
+  plain.weights = plain.weights.rows(0, 2);
+  for (const auto& [height, width] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {400, 30}, {2, 500}, {300, 200}}) {
+    plain.picture = bay(height, width);
+    out.push_back(plain);
+  }
+  out.push_back({.picture = bay(20, 20), .grid_height = 1, .grid_width = 1, .title = "no words"});
   return out;
 }
 

@@ -42,11 +42,11 @@ embedding = 16
 doubly_stochastic = 0.01
 
 [train]
-max_steps = 300
+max_steps = 600
 batch = 16
 optimizer = { lr = 1e-2, clip = 1.0 }
 schedule = { warmup = 20 }
-validate_every = 100
+validate_every = 200
 log_every = 1
 
 [valid]
