@@ -169,7 +169,8 @@ TEST(PictureMaps, ASlopeGoesOnToTheEdge) {
   const Pixels lit = LitPicture(maps, Scale::unit, 180, 10).lit(0);
   for (int64_t x = 0; x < 180; ++x) {
     const double place = 0.05 + (static_cast<double>(x) + 0.5) / 300;
-    if (std::abs(place - kLineAt) > 0.01) EXPECT_EQ(at(lit, 5, x), lit_color({255, 255, 255}, place)) << x;
+    if (std::abs(place - kLineAt) <= 0.01) continue;
+    EXPECT_EQ(at(lit, 5, x), lit_color({255, 255, 255}, place)) << x;
   }
 }
 
