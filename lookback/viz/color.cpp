@@ -56,6 +56,10 @@ Lab to_lab(Rgb c) {
           0.0259040371 * l + 0.7827717662 * m - 0.8086757660 * s};
 }
 
+double apart(const Lab& x, const Lab& y) {
+  return std::sqrt((x.L - y.L) * (x.L - y.L) + (x.a - y.a) * (x.a - y.a) + (x.b - y.b) * (x.b - y.b));
+}
+
 Rgb to_rgb(const Lab& c) {
   const double l = elementary::pow(c.L + 0.3963377774 * c.a + 0.2158037573 * c.b, 3);
   const double m = elementary::pow(c.L - 0.1055613458 * c.a - 0.0638541728 * c.b, 3);
@@ -108,16 +112,19 @@ Rgb blend(Rgb below, Rgb color, double opacity) {
 }
 
 int terminal_nearest(Rgb c) {
-  int best = 16;
-  for (int index = 17; index < 256; ++index)
-    if (distance(terminal_rgb(index), c) < distance(terminal_rgb(best), c)) best = index;
-  return best;
+  static const auto colors = [] {  // a picture asks for hundreds
+    std::array<Lab, 256> out{};
+    for (int index = 16; index < 256; ++index) out[static_cast<size_t>(index)] = to_lab(terminal_rgb(index));
+    return out;
+  }();
+  const Lab wanted = to_lab(c);
+  size_t best = 16;
+  for (size_t index = 17; index < colors.size(); ++index)
+    if (apart(colors[index], wanted) < apart(colors[best], wanted)) best = index;
+  return static_cast<int>(best);
 }
 
-double distance(Rgb a, Rgb b) {
-  const Lab x = to_lab(a), y = to_lab(b);
-  return std::sqrt((x.L - y.L) * (x.L - y.L) + (x.a - y.a) * (x.a - y.a) + (x.b - y.b) * (x.b - y.b));
-}
+double distance(Rgb a, Rgb b) { return apart(to_lab(a), to_lab(b)); }
 
 double lightness(Rgb c) { return to_lab(c).L; }
 

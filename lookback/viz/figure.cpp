@@ -182,8 +182,8 @@ void check_picture(const Tensor& picture) {
         "picture maps: the picture must be [height,width,3], got ", shape);
   const float* v = picture.data<float>();
   for (int64_t k = 0; k < picture.size(); ++k)
-    check<NumericError>(v[k] >= 0 && v[k] <= 255, "picture maps: picture[", k / 3 / shape[1], ",", k / 3 % shape[1], ",",
-                        k % 3, "] is ", v[k], "; colours are 0 to 255");
+    check<NumericError>(v[k] >= 0 && v[k] <= 255, "picture maps: picture[", k / 3 / shape[1], ",", k / 3 % shape[1],
+                        ",", k % 3, "] is ", v[k], "; colours are 0 to 255");
 }
 
 void check_parts(const PictureMaps& maps) {

@@ -122,16 +122,16 @@ struct Chart {
   std::string weight_name = "weight";  // what the strips are of; not in JSON
 };
 
-// Where on a picture the model looked at each word it wrote about it (Xu et al. 2015). Drawn as a film: the picture, then
-// once more for each word, grey and dim where no weight lies and in its own colours where much does, with a line at half
-// of what is drawn brightest.
+// Where on a picture the model looked at each word it wrote about it (Xu et al. 2015). Drawn as a film: the picture,
+// then once more for each word, grey and dim where no weight lies and in its own colours where much does, with a line
+// at half of what is drawn brightest.
 struct PictureMaps {
   Tensor picture;                   // f32 [H, W, 3], rows from the top; red, green and blue, each 0 to 255
   std::vector<std::string> tokens;  // U, as the model saw them; the end "</s>" may be among them
-  Tensor weights;                   // f32 [U, grid_height * grid_width], row by row from the top; may be empty when U is 0
+  Tensor weights;  // f32 [U, grid_height * grid_width], row by row from the top; may be empty when U is 0
   int64_t grid_height = 0, grid_width = 0;  // the cells lie evenly over the picture
-  std::vector<double> elsewhere;            // [U] weight that is not on the picture, on a sentinel's for example; or nothing
-  std::vector<double> row_scores;           // log-probability of each token, or nothing
+  std::vector<double> elsewhere;   // [U] weight that is not on the picture, on a sentinel's for example; or nothing
+  std::vector<double> row_scores;  // log-probability of each token, or nothing
   std::string title;
 };
 

@@ -49,8 +49,9 @@ class Page {
         "<meta name=\"color-scheme\" content=\"light dark\">\n"
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
         "script-src 'unsafe-inline'" +
-        (gaze_styles_.empty() ? "" : "; img-src data:") + "\">\n<title>" + title + "</title>\n<style>\n:root{" + variables(palette(Theme::light)) +
-        "}\n@media (prefers-color-scheme:dark){:root{" + variables(palette(Theme::dark)) + "}}\n" + kStyle;
+        (gaze_styles_.empty() ? "" : "; img-src data:") + "\">\n<title>" + title + "</title>\n<style>\n:root{" +
+        variables(palette(Theme::light)) + "}\n@media (prefers-color-scheme:dark){:root{" +
+        variables(palette(Theme::dark)) + "}}\n" + kStyle;
     if (has_totals_) page += kTotalsStyle;
     if (has_highlights_) page += kHighlightStyle;
     if (has_parts_) page += kPartsStyle;
@@ -312,17 +313,19 @@ class Page {
     const auto U = m.tokens.size();
     shot("0", lit.whole());
     for (size_t u = 0; u < U; ++u) shot(str_cat(u + 1), lit.lit(static_cast<int64_t>(u)));
-    out_ += str_cat("<div class=\"look\" style=\"--wide:", fixed(kLargest * size.width / std::max(size.width, size.height), 2),
-                    "rem;--shape:", fixed(size.width, 0), "/", fixed(size.height, 0), "\">\n<p class=\"said\" dir=\"auto\">");
+    out_ += str_cat(
+        "<div class=\"look\" style=\"--wide:", fixed(kLargest * size.width / std::max(size.width, size.height), 2),
+        "rem;--shape:", fixed(size.width, 0), "/", fixed(size.height, 0), "\">\n<p class=\"said\" dir=\"auto\">");
     const std::vector<bool> starts = word_starts(m.tokens);
     for (size_t u = 0; u < U; ++u) {
       const std::string said = escape_markup(said_of(m, static_cast<int64_t>(u)));
       out_ += str_cat(u > 0 && starts[u] ? " " : "", "<span class=\"word", u > 0 && !starts[u] ? " piece" : "",
                       "\" tabindex=\"0\" role=\"note\" aria-label=\"", said, "\">", marked(visible(m.tokens[u])),
-                      "<span class=\"over\" dir=\"ltr\" aria-hidden=\"true\"><span class=\"shot ", name, u + 1, "\"></span><bdi>", said,
-                      "</bdi></span></span>");
+                      "<span class=\"over\" dir=\"ltr\" aria-hidden=\"true\"><span class=\"shot ", name, u + 1,
+                      "\"></span><bdi>", said, "</bdi></span></span>");
     }
-    out_ += str_cat("</p>\n<div class=\"shot stage ", name, "0\" role=\"img\" aria-label=\"the picture\"></div>\n</div>\n");
+    out_ +=
+        str_cat("</p>\n<div class=\"shot stage ", name, "0\" role=\"img\" aria-label=\"the picture\"></div>\n</div>\n");
     film(m, name, size);
     const std::string end = shared_end(m, options_.scale);
     out_ += str_cat("<p class=\"legend\">In its own colours: ",
@@ -331,14 +334,15 @@ class Page {
   }
 
   void film(const PictureMaps& m, const std::string& name, const CellSize& size) {
-    out_ += str_cat("<div class=\"film\" style=\"--wide:", fixed(size.width, 0), "px;--shape:", fixed(size.width, 0), "/",
-                    fixed(size.height, 0), "\">\n");
+    out_ += str_cat("<div class=\"film\" style=\"--wide:", fixed(size.width, 0), "px;--shape:", fixed(size.width, 0),
+                    "/", fixed(size.height, 0), "\">\n");
     for (size_t u = 0; u < m.tokens.size(); ++u) {
       const auto word = static_cast<int64_t>(u);
       out_ += str_cat("<figure><div class=\"shot ", name, u + 1, "\" role=\"img\" aria-label=\"",
-                      escape_markup(said_of(m, word)), "\"></div><figcaption dir=\"auto\">", marked(visible(m.tokens[u])),
-                      "<small>up to ", weight_text(largest_weight(m, word)),
-                      m.row_scores.empty() ? "" : str_cat("<span>log p ", fixed(m.row_scores[u], 2), "</span>"), "</small>");
+                      escape_markup(said_of(m, word)), "\"></div><figcaption dir=\"auto\">",
+                      marked(visible(m.tokens[u])), "<small>up to ", weight_text(largest_weight(m, word)),
+                      m.row_scores.empty() ? "" : str_cat("<span>log p ", fixed(m.row_scores[u], 2), "</span>"),
+                      "</small>");
       if (!m.elsewhere.empty())
         out_ += str_cat("<small>off the picture ", share_text(m.elsewhere[u]),
                         "</small><span class=\"off\"><span style=\"width:",

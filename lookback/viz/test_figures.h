@@ -401,7 +401,8 @@ inline std::vector<Chart> all_charts() {
   return out;
 }
 
-// A bay in flat colours: a lighthouse on a rock at the left, a red boat at the right, the sun above it. x and y in [0, 1].
+// A bay in flat colours: a lighthouse on a rock at the left, a red boat at the right, the sun above it. x and y in [0,
+// 1].
 inline std::array<double, 3> bay_color(double x, double y) {
   using Color = std::array<double, 3>;
   const auto within = [&](double cx, double cy, double rx, double ry) {
@@ -443,7 +444,8 @@ inline Tensor bay(int64_t height, int64_t width) {
   return out;
 }
 
-// What a captioner with a visual sentinel (Lu et al. 2017) would look at: things where they are, little words elsewhere.
+// What a captioner with a visual sentinel (Lu et al. 2017) would look at: things where they are, little words
+// elsewhere.
 inline PictureMaps captioned_bay(int64_t grid_height = 12, int64_t grid_width = 16) {
   PictureMaps maps{.picture = bay(240, 320), .grid_height = grid_height, .grid_width = grid_width};
   maps.title = "a lighthouse and a red boat under the sun .";
@@ -451,12 +453,13 @@ inline PictureMaps captioned_bay(int64_t grid_height = 12, int64_t grid_width = 
     const char* token;
     double x, y, wide, high, elsewhere, score;
   };
-  const std::vector<Look> looks{{"▁a", 0.3, 0.5, 0.35, 0.3, 0.71, -0.42},   {"▁light", 0.2, 0.36, 0.045, 0.14, 0.08, -0.61},
-                                {"house", 0.2, 0.5, 0.05, 0.16, 0.21, -0.02}, {"▁and", 0.5, 0.6, 0.4, 0.2, 0.78, -0.35},
-                                {"▁a", 0.65, 0.6, 0.3, 0.2, 0.66, -0.11},     {"▁red", 0.75, 0.7, 0.09, 0.05, 0.05, -0.93},
-                                {"▁boat", 0.75, 0.6, 0.08, 0.13, 0.09, -0.18}, {"▁under", 0.76, 0.4, 0.12, 0.2, 0.48, -1.24},
-                                {"▁the", 0.6, 0.3, 0.4, 0.25, 0.81, -0.07},   {"▁sun", 0.77, 0.2, 0.06, 0.075, 0.03, -0.15},
-                                {".", 0.5, 0.5, 0.6, 0.5, 0.86, -0.04},       {"</s>", 0.5, 0.5, 0.7, 0.6, 0.9, -0.01}};
+  const std::vector<Look> looks{
+      {"▁a", 0.3, 0.5, 0.35, 0.3, 0.71, -0.42},      {"▁light", 0.2, 0.36, 0.045, 0.14, 0.08, -0.61},
+      {"house", 0.2, 0.5, 0.05, 0.16, 0.21, -0.02},  {"▁and", 0.5, 0.6, 0.4, 0.2, 0.78, -0.35},
+      {"▁a", 0.65, 0.6, 0.3, 0.2, 0.66, -0.11},      {"▁red", 0.75, 0.7, 0.09, 0.05, 0.05, -0.93},
+      {"▁boat", 0.75, 0.6, 0.08, 0.13, 0.09, -0.18}, {"▁under", 0.76, 0.4, 0.12, 0.2, 0.48, -1.24},
+      {"▁the", 0.6, 0.3, 0.4, 0.25, 0.81, -0.07},    {"▁sun", 0.77, 0.2, 0.06, 0.075, 0.03, -0.15},
+      {".", 0.5, 0.5, 0.6, 0.5, 0.86, -0.04},        {"</s>", 0.5, 0.5, 0.7, 0.6, 0.9, -0.01}};
   const int64_t cells = grid_height * grid_width;
   maps.weights = Tensor({std::ssize(looks), cells});
   for (size_t u = 0; u < looks.size(); ++u) {
@@ -499,7 +502,8 @@ inline std::vector<PictureMaps> all_picture_maps() {
   plain.elsewhere.clear(), plain.row_scores.clear(), plain.title.clear();
   plain.tokens.resize(2);
   plain.weights = plain.weights.rows(0, 2);
-  for (const auto& [height, width] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {400, 30}, {2, 500}, {300, 200}}) {
+  for (const auto& [height, width] :
+       std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {400, 30}, {2, 500}, {300, 200}}) {
     plain.picture = bay(height, width);
     out.push_back(plain);
   }
