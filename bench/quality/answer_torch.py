@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""A plain, careful document reader in PyTorch (DrQA's, Chen et al. 2017), for questions whose answer is a span (SQuAD).
+"""A plain, careful document reader in PyTorch (DrQA's, Chen et al. 2017), for questions whose answer is a span
+(SQuAD).
 
     answer_torch.py --data DIR [--minutes M | --epochs E] [--seed N] [--threads N] [--NAME VALUE...] [--limit N]
                     [--dev-only] [--out ANSWERS.json] [--json FILE] [--save MODEL.pt]
 
 DIR has {train,dev,test}.json.gz in SQuAD's format. A word of the paragraph is read as its embedding, the question's
-embeddings aligned with it by attention, and whether the question has it as it is written or in lower case; embeddings are
-learnt from nothing, and lemmas, tags and named entities, which need other models, are left out. Of several annotators'
-answers each step of training takes one by lot. The minutes count from before the data is read, but not the start of
-Python, and have room for the last validation; the weights of the best F1 stay. --out is an object of answers by id.
-EM and F1 are those of SQuAD's own evaluation: the best over the annotators, without case, punctuation and articles.
+embeddings aligned with it by attention, and whether the question has it as it is written or in lower case; embeddings
+are learnt from nothing, and lemmas, tags and named entities, which need other models, are left out. Of several
+annotators' answers each step of training takes one by lot. The minutes count from before the data is read, but not the
+start of Python, and have room for the last validation; the weights of the best F1 stay. --out is an object of answers
+by id. EM and F1 are those of SQuAD's own evaluation: the best over the annotators, without case, punctuation and
+articles.
 """
 
 import dataclasses
@@ -111,7 +113,7 @@ class Reader(nn.Module):
         return torch.bmm(torch.softmax(likeness, 2), question)
 
     def forward(self, context, lengths, same, question, question_lengths):
-        """context [B, S], same [B, S, 2], question [B, Q] -> log probabilities of the start and the end, [B, S] each."""
+        """context [B, S], same [B, S, 2], question [B, Q] -> log probabilities of start and end, [B, S] each."""
         mask, question_mask = context != PAD, question != PAD
         x, q = self.dropout(self.embedding(context)), self.dropout(self.embedding(question))
         states, _ = self.context(torch.cat([x, self.aligned(x, q, question_mask), same], 2), lengths)

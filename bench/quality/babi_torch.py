@@ -4,13 +4,14 @@
     babi_torch.py --data DIR [--minutes M | --epochs E] [--seed N] [--threads N] [--NAME VALUE...] [--limit N]
                   [--dev-only] [--out ANSWERS.txt] [--json FILE] [--save MODEL.pt]
 
-DIR has qa{1..20}_{train,valid,test}.txt.gz: `en-valid`, with about 900 questions of training a task. One model learns all
-tasks and is not told which it has. A BiLSTM encodes each sentence of the story before a question, and the question; three
-hops attend to the sentences, with keys and values of their own (the values of a hop are the keys of the next) and an
-embedding of how many sentences ago each was. An answer is one class, also where it is a list. The minutes count from
-before the data is read, but not the start of Python, and have room for the last validation; the weights of the best mean
-accuracy stay. --out has one answer a line, task after task. The scores are error rates in percent of each task, their
-mean, and how many tasks fail by the usual measure: more than 5 % of errors. --limit is of a task.
+DIR has qa{1..20}_{train,valid,test}.txt.gz: `en-valid`, with about 900 questions of training a task. One model learns
+all tasks and is not told which it has. A BiLSTM encodes each sentence of the story before a question, and the
+question; three hops attend to the sentences, with keys and values of their own (the values of a hop are the keys of
+the next) and an embedding of how many sentences ago each was. An answer is one class, also where it is a list. The
+minutes count from before the data is read, but not the start of Python, and have room for the last validation; the
+weights of the best mean accuracy stay. --out has one answer a line, task after task. The scores are error rates in
+percent of each task, their mean, and how many tasks fail by the usual measure: more than 5 % of errors. --limit is of
+a task.
 """
 
 import dataclasses
@@ -90,7 +91,8 @@ class MemoryNetwork(nn.Module):
         [B, S] how long before the question -> logits [B, classes]."""
         mask = story >= 0
         known = self.encode(sentences, lengths)
-        slots = [nn.functional.embedding(story.clamp(min=0), stored(known)) + time(ago) for stored, time in zip(self.stored, self.time)]
+        slots = [nn.functional.embedding(story.clamp(min=0), stored(known)) + time(ago)
+                 for stored, time in zip(self.stored, self.time)]
         query = self.asked(self.encode(question, question_lengths))
         for keys, values in zip(slots, slots[1:]):
             energies = torch.bmm(keys, query.unsqueeze(2)).squeeze(2).masked_fill(~mask, float("-inf"))

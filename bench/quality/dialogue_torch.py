@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""A plain, careful sequence-to-sequence model in PyTorch, with attention and copying, for task-oriented dialogue: task 5
-of dialog bAbI, and 6, which is DSTC2.
+"""A plain, careful sequence-to-sequence model in PyTorch, with attention and copying, for task-oriented dialogue: task
+5 of dialog bAbI, and 6, which is DSTC2.
 
     dialogue_torch.py --data DIR --task 5|6 [--minutes M | --epochs E] [--seed N] [--threads N] [--no-copy]
                       [--NAME VALUE...] [--limit N] [--dev-only] [--out LINES.txt] [--json FILE] [--save MODEL.pt]
 
 DIR has dialog-babi-task{5,6}{trn,dev,tst}.txt.gz, and tst-OOV of task 5. The model is that of summarise_torch.py. Its
-source is all that came before a response, or the last 500 words of that: utterances and facts of the knowledge base, each
-behind a mark of what it is. Words are what stands between spaces, as it is. The minutes count from before the data is read, but not
-the start of Python, and have room for the last validation; the weights with the most right responses on a sample of
-the validation part stay. A response is right when all its words are, a dialogue when all its responses are; what came
-before is always the true history. --out has one response a line, and a file of the same name with .OOV behind it those
-of tst-OOV. --limit is of dialogues.
+source is all that came before a response, or the last 500 words of that: utterances and facts of the knowledge base,
+each behind a mark of what it is. Words are what stands between spaces, as it is. The minutes count from before the
+data is read, but not the start of Python, and have room for the last validation; the weights with the most right
+responses on a sample of the validation part stay. A response is right when all its words are, a dialogue when all its
+responses are; what came before is always the true history. --out has one response a line, and a file of the same name
+with .OOV behind it those of tst-OOV. --limit is of dialogues.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ class Options(summarise_torch.Options):
     smoothing: float = 0.0
     beam: int = 1
     max_length: int = 40
-    valid_examples: int = 1000
+    valid_examples: int = 500
 
 
 def read(path, options, limit):
@@ -66,7 +66,7 @@ def scores(written, pairs, dialogues):
 
 def main():
     args = seq_torch.arguments(__doc__, Options(), minutes=30,
-                               more=lambda parser: parser.add_argument("--task", type=int, choices=(5, 6), required=True))
+                               more=lambda p: p.add_argument("--task", type=int, choices=(5, 6), required=True))
     o = args.options
 
     def part_of(name):

@@ -107,9 +107,9 @@ def averaging(decay):
 
 
 def train(model, options, clock, epoch, loss_of, validate, log):
-    """The best model by validation, and of every validation (epochs, loss of training since the last, score).
+    """The best model by validation, and of every validation (epochs, loss since the last, score).
 
-    epoch() -> the batches of one; loss_of(model, batch, progress) -> the loss; validate(model) -> a score to be high."""
+    epoch() -> its batches; loss_of(model, batch, progress) -> the loss; validate(model) -> a score to be high."""
     optimizer = torch.optim.Adam(model.parameters(), lr=options.lr, fused=True)
     average = AveragedModel(model, multi_avg_fn=averaging(options.ema)) if options.ema else None
     judged = average.module if average else model

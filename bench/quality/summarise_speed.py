@@ -5,9 +5,10 @@
 
 Everybody works on synthetic numbers: batches of 16 sources of 400 words, 2 in 100 of them not in the vocabulary of
 20,000; 10 words of a target, of which none ends early. Training is forward, backward, clipping and Adam, with dropout,
-smoothing and no average of the weights; words/s counts sources and targets, sentences/s stands behind it. Writing is greedy from a source to 10 words, encoding included. As all sources are of one length, nothing is
-packed. Eager, and compiled by torch.compile (writing: encoder and step), which is left out with the reason where it
-fails. On all cores, and in rows that end in _1t on one thread; in every round everybody is measured once.
+smoothing and no average of the weights; words/s counts sources and targets, sentences/s stands behind it. Writing is
+greedy from a source to 10 words, encoding included. As all sources are of one length, nothing is packed. Eager, and
+compiled by torch.compile (writing: encoder and step), which is left out with the reason where it fails. On all cores,
+and in rows that end in _1t on one thread; in every round everybody is measured once.
 """
 
 import argparse

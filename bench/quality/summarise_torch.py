@@ -4,12 +4,12 @@
     summarise_torch.py --data DIR [--minutes M | --epochs E] [--seed N] [--threads N] [--no-copy] [--coverage]
                        [--NAME VALUE...] [--limit N] [--dev-only] [--out LINES.txt] [--json FILE] [--save MODEL.pt]
 
-DIR has {train,dev,test}.jsonl.gz, lines with "body" and "subject". Words are runs of letters and digits or single signs,
-in lower case; a body is cut to its first 400. The minutes count from before the data is read, but not the start of Python,
-and have room for the last validation, which is the overlap (F1 of words) of greedy subjects with the true ones on a
-sample of the validation part; the best weights stay. --out has one line of words for each e-mail, found by a beam that
-writes neither <unk> nor an empty line. ROUGE is left to `lookback metric`; where the package rouge_score is there, its
-own is in the line of JSON too, without stemming.
+DIR has {train,dev,test}.jsonl.gz, lines with "body" and "subject". Words are runs of letters and digits or single
+signs, in lower case; a body is cut to its first 400. The minutes count from before the data is read, but not the start
+of Python, and have room for the last validation, which is the overlap (F1 of words) of greedy subjects with the true
+ones on a sample of the validation part; the best weights stay. --out has one line of words for each e-mail, found by a
+beam that writes neither <unk> nor an empty line. ROUGE is left to `lookback metric`; where the package rouge_score is
+there, its own is in the line of JSON too, without stemming.
 """
 
 import dataclasses
