@@ -276,16 +276,15 @@ def those_that_run(makers):
     return out
 
 
-def checked(make, run):
-    made = make()
-    run(made)
-    return made
-
-
 def training_rows(args, options, folder, pairs):
-    peers = those_that_run([(f"PyTorch {how}", lambda c=c: checked(
-        lambda: TorchTraining(args, options, pairs, c), TorchTraining.step)) for c, how in kinds(args)])
+    def make(compiled, threads):
+        torch.set_num_threads(threads)  # before compiling, which counts on them
+        theirs = TorchTraining(args, options, pairs, compiled)
+        theirs.step()
+        return theirs
+
     for threads in args.threads:
+        peers = those_that_run([(f"PyTorch {how}", lambda c=c: make(c, threads)) for c, how in kinds(args)])
         yield compared(f"train on batches of {args.batch}, {threads_in_words(threads)}", "pairs/s", [
             ("lookback", lambda: our_pairs_per_second(args, folder, threads)),
             *((name, lambda p=p: p.pairs_per_second(threads)) for name, p in peers)], args.rounds)
@@ -304,15 +303,16 @@ def prediction_rows(args, options, folder, pairs):
     seconds(command("once", args.threads[0]))
     ours = said.read_text().splitlines()
 
-    def make(compiled):
+    def make(compiled, threads):
+        torch.set_num_threads(threads)
         theirs = TorchWriting(model, pairs, args.predict_batch, compiled)
         same = sum(a == b for a, b in zip(ours, theirs.texts())) / len(ours)
         assert same > 0.95, f"only {same:.1%} of the outputs are the same"  # of near ties either may be taken
         return theirs
 
-    peers = those_that_run([(f"PyTorch {how}", lambda c=c: make(c)) for c, how in kinds(args)])
     count = (OFTEN - 1) * len(ours)
     for threads in args.threads:
+        peers = those_that_run([(f"PyTorch {how}", lambda c=c: make(c, threads)) for c, how in kinds(args)])
         yield compared(f"predict, {threads_in_words(threads)}", "sources/s", [
             ("lookback", lambda: count / (seconds(command("often", threads)) - seconds(command("once", threads)))),
             *((name, lambda p=p: p.sources_per_second(threads)) for name, p in peers)], args.rounds)
