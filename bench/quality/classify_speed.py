@@ -70,16 +70,19 @@ def train_ours(args, out, steps, threads, *more):
                     "--set", "train.batch=32", "--set", f"train.log_every={LOG_EVERY}", *more], check=True)
 
 
+def our_rate(log, warm):
+    """Units of training a second, by the lines of a log after the first `warm` ones."""
+    lines = [event for event in log if event["event"] == "train"]
+    units = [b["units"] - a["units"] for a, b in zip(lines[warm - 1:], lines[warm:])]
+    return sum(units) / sum(n / event["time"]["units_per_second"] for n, event in zip(units, lines[warm:]))
+
+
 def our_examples_per_second(args, folder, threads, precision):
     """What our log says of the steps after the warm-up; validation is no part of it."""
     out = folder / "speed"
     train_ours(args, out, args.steps + WARM * LOG_EVERY, threads, "--set", "train.ema=0", "--set",
                "train.validate_every_epochs=100", "--set", f"train.precision={precision}")
-    log = [json.loads(line) for line in (out / "training/log.jsonl").read_text().splitlines()]
-    lines = [event for event in log if event["event"] == "train"]
-    examples = [b["units"] - a["units"] for a, b in zip(lines[WARM - 1:], lines[WARM:])]
-    took = [n / event["time"]["units_per_second"] for n, event in zip(examples, lines[WARM:])]
-    return sum(examples) / sum(took)
+    return our_rate([json.loads(line) for line in (out / "training/log.jsonl").read_text().splitlines()], WARM)
 
 
 def compared(name, unit, contenders, rounds, lower_is_better=False):

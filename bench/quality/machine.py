@@ -34,3 +34,11 @@ def environment(program=None):
 def in_words(env):
     parts = [env["cpu"], f"{env['cores']} cores", *env.get("lookback", [])[:1], f"Python {env['python']}"]
     return ", ".join(parts + [f"{name} {env[name]}" for name in PACKAGES if name in env])
+
+
+def say_floors(rows):
+    """What a ratio should not be below, and what it should be."""
+    print()
+    for row in rows:
+        met = "above its aim" if row["ratio"] >= row["aim"] else "above its floor" if row["ratio"] >= row["floor"] else "TOO LOW"
+        print(f"{row['name']}: {row['ratio']:.2f}, {met} (floor {row['floor']:g}, aim {row['aim']:g})")

@@ -123,7 +123,7 @@ std::string Labels::as_output(std::string_view cell) const {
       unknown.emplace_back(part);
   }
   std::ranges::sort(known);
-  known.erase(std::ranges::unique(known).begin(), known.end());
+  known.erase(std::unique(known.begin(), known.end()), known.end());  // clang 14 has no ranges::unique
   std::string out = text(known);
   for (const std::string& label : unknown) out += (out.empty() ? "" : options_.separator) + label;
   return out;
