@@ -46,7 +46,8 @@ struct Seq2SeqOptions {
       "how a decoder state is compared with each source position; location also knows the weights of the step before "
       "(Chorowski et al. 2015), coverage the sum of all weights before (See et al. 2017); monotonic walks along the "
       "source, one position at a time and never back (Raffel et al. 2017); multi_head has several scaled dot "
-      "products side by side (Vaswani et al. 2017), and its weights are their mean; uniform, all positions alike; none: no attention, the decoder "
+      "products side by side (Vaswani et al. 2017), and its weights are their mean; uniform, all positions alike; "
+      "none: no attention, the decoder "
       "starts from the encoder's last state and sees nothing else")
         .choices(score_choices());
     v("attention", attention,

@@ -9,7 +9,8 @@
 namespace lookback {
 
 // "beta": context' = beta * context, beta = sigmoid(w . query + b)   (Xu et al. 2015, "Show, attend and tell", 4.2.1)
-// "sentinel": context' = beta * W_p s + (1 - beta) * context, with a sentinel s that says what the decoder knows itself:
+// "sentinel": context' = beta * W_p s + (1 - beta) * context, with a sentinel s that says what the decoder knows
+// itself:
 //   s = sigmoid(W_x embedded + W_h h_before + b) * tanh(c), beta = exp(z) / (exp(z) + sum_t exp(energy_t)),
 //   z = v . tanh(W_s s + W_q query + b)   (Lu et al. 2017, "Knowing when to look"); weights' = (1 - beta) * weights
 class ContextGate {
@@ -37,11 +38,11 @@ class ContextGate {
 
  private:
   std::string kind_ = "none";
-  Linear beta_;                    // [1, Q]
+  Linear beta_;                     // [1, Q]
   Linear from_input_, from_state_;  // [Q, E], [Q, Q]
-  Linear projected_;               // [M, Q]
-  Linear sentinel_, query_;        // [A, Q] each
-  Linear energy_;                  // [1, A]
+  Linear projected_;                // [M, Q]
+  Linear sentinel_, query_;         // [A, Q] each
+  Linear energy_;                   // [1, A]
 };
 
 }  // namespace lookback

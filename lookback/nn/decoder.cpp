@@ -63,19 +63,19 @@ Decoder::Decoder(const DecoderOptions& options, const std::vector<int64_t>& enco
   check<ConfigError>(options.gate != "sentinel" || (luong() && options.cell == "lstm"),
                      "model.decoder.gate = 'sentinel' needs decoder.attention = 'luong' and decoder.cell = 'lstm': it "
                      "is made of the new cell");
-  gate_ = ContextGate(options.gate, {.query = options.hidden,
-                                     .embedding = sizes.embedding,
-                                     .memory = sizes_.memory,
-                                     .attention = sizes.attention});
+  gate_ = ContextGate(
+      options.gate,
+      {.query = options.hidden, .embedding = sizes.embedding, .memory = sizes_.memory, .attention = sizes.attention});
   if (sizes.outer_score == "none")
     sizes_.outer = 0;
   else
     outer_attention_ = make_attention(
         sizes.outer_score,
         {.query = options.hidden, .memory = sizes.outer, .attention = sizes.attention, .heads = sizes.heads});
-  check<ConfigError>(options.time.checkpoint == 0 || at_once(), "model.decoder.checkpoint = ", options.time.checkpoint,
-                     " needs decoder.attention = 'luong', decoder.input_feeding = false, no sentinel and a score that "
-                     "remembers nothing: other decoders run step by step; model.encoder.checkpoint goes with all of them");
+  check<ConfigError>(
+      options.time.checkpoint == 0 || at_once(), "model.decoder.checkpoint = ", options.time.checkpoint,
+      " needs decoder.attention = 'luong', decoder.input_feeding = false, no sentinel and a score that "
+      "remembers nothing: other decoders run step by step; model.encoder.checkpoint goes with all of them");
   const int64_t H = options.hidden;
   const int64_t first =
       sizes.embedding + (options.input_feeding ? sizes.readout : 0) + (luong() ? 0 : sizes_.memory + sizes_.outer);
@@ -90,8 +90,7 @@ Decoder::Decoder(const DecoderOptions& options, const std::vector<int64_t>& enco
 
 bool Decoder::at_once() const {
   const Remembers remembers = attention_ ? attention_->remembers() : Remembers{};
-  return luong() && !options_.input_feeding && !remembers.weights && !remembers.coverage &&
-         !gate_.needs_cell();
+  return luong() && !options_.input_feeding && !remembers.weights && !remembers.coverage && !gate_.needs_cell();
 }
 
 void Decoder::make_bridge(const std::vector<int64_t>& encoder_states) {
@@ -329,8 +328,8 @@ Unrolled DecoderPass::teacher_force(const Var& embedded, const Steps& steps, con
 // The loop over the steps as one op, for the decoders it knows.
 std::optional<ops::AttentiveLstm> DecoderPass::fused_form() const {
   const DecoderOptions& o = decoder_.options_;
-  if (decoder_.outer_attention_ || decoder_.gate_.any() || o.cell != "lstm" || layers_.size() != 1 || o.layer_norm || o.readout != "tanh" ||
-      o.time.bptt > 0)
+  if (decoder_.outer_attention_ || decoder_.gate_.any() || o.cell != "lstm" || layers_.size() != 1 || o.layer_norm ||
+      o.readout != "tanh" || o.time.bptt > 0)
     return {};
   const auto score = decoder_.attention_ ? decoder_.attention_->form() : std::nullopt;
   if (!score) return {};

@@ -293,7 +293,9 @@ TEST(Decoder, AGateTakesAShareOfTheContextHoweverStepsAreRun) {
 // One step of each kind beside its formula, computed from the step of the same decoder without a gate.
 TEST(ContextGate, IsItsFormula) {
   const ops::Visible visible{MemoryLayout(std::vector<int64_t>{3, 0}), ops::row_ids({0, 1})};
-  const auto plus_one = [](uint64_t seed, const Shape& shape) { return Var(random_tensor(shape, seed).to(Dtype::f32)); };
+  const auto plus_one = [](uint64_t seed, const Shape& shape) {
+    return Var(random_tensor(shape, seed).to(Dtype::f32));
+  };
   const Var context = plus_one(1, {2, 4}), energies = plus_one(2, {2, 3}), query = plus_one(3, {2, 5}),
             embedded = plus_one(4, {2, 3}), h = plus_one(5, {2, 5}), c = plus_one(6, {2, 5});
   Tensor weights = Tensor::zeros({2, 3});

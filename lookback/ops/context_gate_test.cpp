@@ -28,7 +28,8 @@ TEST(ContextGate, LogSumExpOverWhatEachRowSees) {
     check_op({random_param({4, visible.T()}, 1)},
              [&](const Inputs& in) { return uneven(ops::log_sum_exp(in[0], visible)); });
   const Var e(Tensor::of<float>({1, 3}, {100, 100, -7}));
-  const ops::Visible two{MemoryLayout(std::vector<int64_t>{3}), ops::row_ids({0}), ops::row_ids({0}), ops::row_ids({2})};
+  const ops::Visible two{MemoryLayout(std::vector<int64_t>{3}), ops::row_ids({0}), ops::row_ids({0}),
+                         ops::row_ids({2})};
   const Var two_columns(Tensor::of<float>({1, 2}, {100, 100}));
   EXPECT_NEAR(ops::log_sum_exp(two_columns, two).value().data<float>()[0], 100 + std::log(2.0), 1e-5);
   const ops::Visible none{MemoryLayout(std::vector<int64_t>{0, 1}), ops::row_ids({0})};

@@ -12,8 +12,8 @@
 #include <thread>
 
 #include "lookback/base/error.h"
-#include "lookback/io/temp_folder.h"
 #include "lookback/base/late_library.h"
+#include "lookback/io/temp_folder.h"
 #include "lookback/sound/sample_source.h"
 #include "lookback/sound/testing.h"
 

@@ -117,8 +117,7 @@ Caption::Network make(const Caption::Recipe& recipe, std::shared_ptr<data::Token
                        .search = recipe.decode};
   CaptionerOptions model = recipe.model;
   model.features = out.config.width;
-  out.model =
-      std::make_unique<Seq2Seq>(model, Seq2Seq::Vocabularies{0, out.config.vocabulary}, seed_of(recipe.train));
+  out.model = std::make_unique<Seq2Seq>(model, Seq2Seq::Vocabularies{0, out.config.vocabulary}, seed_of(recipe.train));
   return out;
 }
 
@@ -275,10 +274,9 @@ void Caption::score_outputs(const Network& network, const Recipe& recipe, const 
   out.scores[recipe.valid.metric] = scored({recipe.valid.metric}, hypotheses, references)[0].value;
   const auto samples = std::min(count, recipe.train.options.samples);
   for (size_t k = 0; k < static_cast<size_t>(samples); ++k)
-    out.samples.push_back({.texts = {{"image", valid.pictures()[k].path},
-                                     {"caption", references.lines[k][0]},
-                                     {"output", hypotheses[k]}},
-                           .image_png = ""});
+    out.samples.push_back(
+        {.texts = {{"image", valid.pictures()[k].path}, {"caption", references.lines[k][0]}, {"output", hypotheses[k]}},
+         .image_png = ""});
 }
 
 void Caption::validate(const Recipe& recipe) {
@@ -289,8 +287,9 @@ void Caption::validate(const Recipe& recipe) {
                      joined(caption_metrics(), ", "), " or none");
   check<ConfigError>(recipe.valid.metric == "none" || recipe.data.pictures == "files", "data.pictures = 'none' needs ",
                      "valid.metric = 'none': captions of nothing are all alike");
-  check<ConfigError>(!recipe.features.weights.empty() || recipe.augment.views == 1, "augment.views = ",
-                     recipe.augment.views, " needs pictures, and features.cnn names no network for them");
+  check<ConfigError>(!recipe.features.weights.empty() || recipe.augment.views == 1,
+                     "augment.views = ", recipe.augment.views,
+                     " needs pictures, and features.cnn names no network for them");
   recipe.loss.check_with(recipe.model);
   const Seq2Seq::Vocabularies sizes{0, data::kSpecials};
   Seq2Seq small(recipe.model, sizes, Seq2Seq::kNoInit);
@@ -318,9 +317,9 @@ Caption::Network Caption::learn_from_files(const Recipe& recipe, const std::stri
   check<ConfigError>(seeing.cnn || recipe.data.pictures == "files",
                      "data.pictures = 'none' needs features.cnn, which says how wide features will be");
   seeing.shape = seeing.cnn ? seeing.cnn->shape() : shape_of_first(pictures, seeing);
-  log(Severity::info, str_cat("tokenizer: ", recipe.tokenizer.kind, ", ", tokenizer->size(), " entries; ",
-                              seeing.shape.width, " features at each of ", seeing.shape.grid_height, " x ",
-                              seeing.shape.grid_width, " places"));
+  log(Severity::info,
+      str_cat("tokenizer: ", recipe.tokenizer.kind, ", ", tokenizer->size(), " entries; ", seeing.shape.width,
+              " features at each of ", seeing.shape.grid_height, " x ", seeing.shape.grid_width, " places"));
   return make(recipe, std::move(tokenizer), std::move(seeing));
 }
 
@@ -328,10 +327,10 @@ Caption::Network Caption::with_assets_of(const io::ModelFolder& folder, const Re
   Network theirs = Network::open(folder);
   picture::CnnOptions here = recipe.features;
   here.weights = theirs.config.features.weights, here.network = theirs.config.features.network;
-  check<ConfigError>(recipe.features.weights.empty() == theirs.config.features.weights.empty() &&
-                         io::write_json_fields(fields_of(here)) ==
-                             io::write_json_fields(fields_of(theirs.config.features)),
-                     folder.path(), ": that model has other [features] than this recipe; they go with its weights");
+  check<ConfigError>(
+      recipe.features.weights.empty() == theirs.config.features.weights.empty() &&
+          io::write_json_fields(fields_of(here)) == io::write_json_fields(fields_of(theirs.config.features)),
+      folder.path(), ": that model has other [features] than this recipe; they go with its weights");
   log(Severity::info, "tokenizer and features: those of " + folder.path());
   return make(recipe, theirs.tokenizer, theirs.seeing);
 }
@@ -425,8 +424,7 @@ EvaluationReport Caption::evaluate(Networks networks, const io::ModelFolder& fol
     std::ranges::rotate(moved, moved.begin() + s * n / (shifts + 1));
     exchanged += scored({"cider_d"}, moved, references)[0].value / static_cast<double>(shifts);
   }
-  if (shifts > 0)
-    out.lines.push_back({.name = "cider_d_exchanged", .value = exchanged, .signature = "", .digits = 3});
+  if (shifts > 0) out.lines.push_back({.name = "cider_d_exchanged", .value = exchanged, .signature = "", .digits = 3});
   return out;
 }
 

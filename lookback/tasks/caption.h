@@ -32,7 +32,8 @@ struct AugmentPictures {
 
   void fields(FieldVisitor& v) {
     v("views", views,
-      "training draws one of so many views of a picture each time: the whole, its mirror image, then its middle and four "
+      "training draws one of so many views of a picture each time: the whole, its mirror image, then its middle and "
+      "four "
       "corners of 7/8 of each side, and those mirrored; 1: the whole alone")
         .range(1, 12);
   }
@@ -173,8 +174,8 @@ struct Caption {
   static void score_outputs(const Network& network, const Recipe& recipe, const Data& valid, train::Validation& out);
   static StringList free_options() { return {"model.encoder.checkpoint"}; }
   static StringList free_data_options() {
-    return {"data.train", "data.valid", "data.test", "data.images", "data.cache", "features.cnn", "features.network",
-            "valid.batch"};
+    return {"data.train", "data.valid",   "data.test",        "data.images",
+            "data.cache", "features.cnn", "features.network", "valid.batch"};
   }
 
   static void validate(const Recipe& recipe);
@@ -208,9 +209,9 @@ struct Caption {
 const StringList& caption_metrics();
 
 struct CaptionJob {
-  Tensor rows;             // f32 [places, width]
-  data::Ids prefix = {};   // what the caption begins with
-  uint64_t key = 0;        // of a sample's draws
+  Tensor rows;            // f32 [places, width]
+  data::Ids prefix = {};  // what the caption begins with
+  uint64_t key = 0;       // of a sample's draws
 };
 // Captions of each, best first.
 std::vector<std::vector<decode::Hypothesis>> search_captions(Caption::Networks networks,

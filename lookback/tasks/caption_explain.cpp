@@ -20,7 +20,8 @@ std::vector<double> elsewhere(const Tensor& weights) {
   std::vector<double> out;
   for (int64_t u = 0; u < weights.dim(0); ++u) {
     double sum = 0;
-    for (int64_t t = 0; t < weights.dim(1); ++t) sum += static_cast<double>(weights.data<float>()[u * weights.dim(1) + t]);
+    for (int64_t t = 0; t < weights.dim(1); ++t)
+      sum += static_cast<double>(weights.data<float>()[u * weights.dim(1) + t]);
     out.push_back(std::clamp(1 - sum, 0.0, 1.0));
   }
   return out;
@@ -34,7 +35,8 @@ viz::Figure Caption::explain(Networks networks, const Input& input, const Option
   const Tensor all = network.seeing.features(path);
   check<ConfigError>(network.model->shortening() == 1, "explain: the encoder of this model shortens the grid, so that ",
                      "weights lie on no place of a picture");
-  const CaptionJob job{all.reshape({all.dim(1), all.dim(2)}), network.tokenizer->encode(optional_text(input, "prefix"))};
+  const CaptionJob job{all.reshape({all.dim(1), all.dim(2)}),
+                       network.tokenizer->encode(optional_text(input, "prefix"))};
   const decode::Hypothesis h = search_captions(networks, {&job, 1}, options)[0][0];
   viz::PictureMaps out{.tokens = network.tokenizer->pieces(h.tokens), .weights = h.alignment};
   if (h.alignment.dim(0) == std::ssize(h.tokens) + 1) out.tokens.push_back("</s>");

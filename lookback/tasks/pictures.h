@@ -31,7 +31,8 @@ struct PictureData {
 
   void fields(FieldVisitor& v) {
     v("train", train,
-      "lists to learn from: a picture and a caption in each row (TSV, CSV, JSONL, plain or .gz); a picture with several "
+      "lists to learn from: a picture and a caption in each row (TSV, CSV, JSONL, plain or .gz); a picture with "
+      "several "
       "captions has several rows. Pictures are JPEG or PNG, or features made elsewhere: FILE.npy, FILE.safetensors, or "
       "FILE#7 for the eighth picture of a file with many");
     v("valid", valid,

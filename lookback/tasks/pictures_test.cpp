@@ -100,9 +100,7 @@ TEST(Seeing, FeaturesMadeElsewhere) {
   const Tensor second = seeing.features(path + "#1");
   ASSERT_EQ(second.shape(), (Shape{1, 2, 4}));
   EXPECT_EQ(second.data<float>()[0], 8);
-  const auto refusal = [&](const std::string& name) {
-    return message_of<FormatError>([&] { seeing.features(name); });
-  };
+  const auto refusal = [&](const std::string& name) { return message_of<FormatError>([&] { seeing.features(name); }); };
   EXPECT_NE(refusal(path).find("say which one"), std::string::npos);
   EXPECT_NE(refusal(path + "#3").find("no #3"), std::string::npos);
   EXPECT_NE(refusal("a.png").find("features.cnn"), std::string::npos);

@@ -45,8 +45,8 @@ void TaskModel::listen(const std::string&, const PredictOptions&, const std::fun
 
 // Every task there is.
 std::span<const TaskKind> task_kinds() {
-  static const TaskKind kTasks[] = {translate_kind(),      summarise_kind(), transduce_kind(), classify_kind(),
-                                    label_kind(),          answer_kind(),    chat_kind(),      forecast_kind(),
+  static const TaskKind kTasks[] = {translate_kind(),      summarise_kind(),  transduce_kind(), classify_kind(),
+                                    label_kind(),          answer_kind(),     chat_kind(),      forecast_kind(),
                                     language_model_kind(), transcribe_kind(), caption_kind()};
   return kTasks;
 }

@@ -88,7 +88,7 @@ class Task {
 struct InputField {
   std::string name, help;
   bool required = true;
-  bool alone = false;  // an input that has it needs no other
+  bool alone = false;     // an input that has it needs no other
   StringList files = {};  // where its text is the name of a file: how such files end
 };
 

@@ -167,7 +167,9 @@ struct Transcribe {
   using Batch = SoundTable::Batch;
   using Networks = std::span<const Network* const>;
 
-  static std::vector<InputField> input_fields() { return {{.name = "audio", .help = "a recording: WAV, FLAC or Ogg", .files = {".wav", ".flac", ".ogg"}}}; }
+  static std::vector<InputField> input_fields() {
+    return {{.name = "audio", .help = "a recording: WAV, FLAC or Ogg", .files = {".wav", ".flac", ".ogg"}}};
+  }
   static std::string output_name() { return "text"; }
   static StringList tables() { return {}; }
   static std::vector<train::ScoreKind> sums() { return {{"accuracy_token", true}}; }
