@@ -20,13 +20,13 @@ struct CorpusOptions {
 };
 
 struct WordCorpus {
-  std::vector<std::string> words;   // most frequent first; of equals the one seen first
-  std::vector<int64_t> counts;      // [words]
-  std::vector<int32_t> tokens;      // words by number, in the order of the text
-  std::vector<int64_t> sentences;   // [S + 1] sentence s is tokens[sentences[s]] to before tokens[sentences[s + 1]]
-  int64_t tokens_in_text = 0;       // with those of rare words
-  int64_t distinct_words = 0;       // likewise
-  int64_t unreadable = 0;           // tokens passed over: not UTF-8, or longer than a file of vectors can hold
+  std::vector<std::string> words;  // most frequent first; of equals the one seen first
+  std::vector<int64_t> counts;     // [words]
+  std::vector<int32_t> tokens;     // words by number, in the order of the text
+  std::vector<int64_t> sentences;  // [S + 1] sentence s is tokens[sentences[s]] to before tokens[sentences[s + 1]]
+  int64_t tokens_in_text = 0;      // with those of rare words
+  int64_t distinct_words = 0;      // likewise
+  int64_t unreadable = 0;          // tokens passed over: not UTF-8, or longer than a file of vectors can hold
 };
 
 // Reads the lines of files, plain or gzip, "-" being standard input. Words are what stands between spaces, tabs and

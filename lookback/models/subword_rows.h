@@ -13,8 +13,8 @@
 
 namespace lookback {
 
-// Rows of a table: one for each word, then one for each bucket that an n-gram of a word falls into. Buckets that no word
-// has would never be trained, and have no row.
+// Rows of a table: one for each word, then one for each bucket that an n-gram of a word falls into. Buckets that no
+// word has would never be trained, and have no row.
 class SubwordRows {
  public:
   SubwordRows(std::span<const std::string> words, int64_t min_n, int64_t max_n, int64_t buckets) {

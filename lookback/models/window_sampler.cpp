@@ -9,9 +9,9 @@
 namespace lookback {
 namespace {
 
-constexpr int64_t kPiece = 4096;    // words
-constexpr int kMostDraws = 16;      // before a negative is taken from all others alike
-constexpr double kPower = 0.75;     // Mikolov et al. 2013, section 2.2
+constexpr int64_t kPiece = 4096;  // words
+constexpr int kMostDraws = 16;    // before a negative is taken from all others alike
+constexpr double kPower = 0.75;   // Mikolov et al. 2013, section 2.2
 constexpr double kWhole = 0x1p32;
 
 // In [0, n), from one word of 32 bits; n is far smaller.
@@ -27,7 +27,8 @@ void Windows::number_inputs(int64_t windows_of_block) {
   for (int64_t n = 0; n < size(); n += windows_of_block) {
     const int64_t first = begin[static_cast<size_t>(n)],
                   last = begin[static_cast<size_t>(std::min(size(), n + windows_of_block))];
-    const std::span<int32_t> block = std::span(inputs).subspan(static_cast<size_t>(first), static_cast<size_t>(last - first));
+    const std::span<int32_t> block =
+        std::span(inputs).subspan(static_cast<size_t>(first), static_cast<size_t>(last - first));
     words.assign(block.begin(), block.end());
     std::ranges::sort(words);
     words.erase(std::unique(words.begin(), words.end()), words.end());
@@ -59,7 +60,8 @@ WindowSampler::WindowSampler(const data::WordCorpus& text, const WindowOptions& 
   make_alias_table();
 }
 
-// Walker's method in the way of Vose 1991, "A linear algorithm for generating random numbers with a given distribution".
+// Walker's method in the way of Vose 1991, "A linear algorithm for generating random numbers with a given
+// distribution".
 void WindowSampler::make_alias_table() {
   const size_t V = negative_share_.size();
   std::vector<double> height(V);

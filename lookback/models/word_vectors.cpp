@@ -19,9 +19,9 @@
 namespace lookback {
 namespace {
 
-constexpr int64_t kRound = 16;                // pieces whose windows are drawn at a time
-constexpr int64_t kMostWindows = 256;         // of a block
-constexpr double kLeastRate = 1e-4;           // of the first, as in word2vec
+constexpr int64_t kRound = 16;                 // pieces whose windows are drawn at a time
+constexpr int64_t kMostWindows = 256;          // of a block
+constexpr double kLeastRate = 1e-4;            // of the first, as in word2vec
 constexpr uint64_t kStartValues = 1ULL << 63;  // streams of random numbers beside those of the pieces
 
 int64_t padded(int64_t dim) { return (dim + 15) / 16 * 16; }
@@ -61,8 +61,9 @@ void check_text(const data::WordCorpus& text) {
                      "more text, or a smaller min_count");
   bool any = false;
   for (size_t s = 0; s + 1 < text.sentences.size() && !any; ++s) any = text.sentences[s + 1] - text.sentences[s] > 1;
-  check<FormatError>(any, "no line of the text has two words that are frequent enough, so none is near another; take "
-                          "more text, or a smaller min_count");
+  check<FormatError>(any,
+                     "no line of the text has two words that are frequent enough, so none is near another; take "
+                     "more text, or a smaller min_count");
 }
 
 class SkipGram {
@@ -105,11 +106,12 @@ class SkipGram {
         }
         check<NumericError>(std::isfinite(loss_), "the vectors have grown beyond all bounds; a smaller lr than ", o_.lr,
                             " is needed");
-        const SkipGramProgress progress{.tokens = done,
-                                        .all_tokens = all_tokens_,
-                                        .epochs = static_cast<double>(done) / static_cast<double>(all_tokens_ / o_.epochs),
-                                        .loss = pairs_ ? loss_ / static_cast<double>(pairs_) : 0,
-                                        .lr = rate_at(done)};
+        const SkipGramProgress progress{
+            .tokens = done,
+            .all_tokens = all_tokens_,
+            .epochs = static_cast<double>(done) / static_cast<double>(all_tokens_ / o_.epochs),
+            .loss = pairs_ ? loss_ / static_cast<double>(pairs_) : 0,
+            .lr = rate_at(done)};
         if (go_on && !go_on(progress)) return false;
       }
     return true;
@@ -203,10 +205,10 @@ class SkipGram {
   WindowSampler sampler_;
   int64_t all_tokens_, V_;
   std::optional<SubwordRows> subwords_;
-  int64_t windows_ = 1;         // of a block
-  Tensor in_, out_;             // [words, or rows of subwords, W], [words, W]
-  Tensor composed_, changed_;   // [words of a block, W], with subwords
-  Tensor errors_;               // [pairs of a block]
+  int64_t windows_ = 1;        // of a block
+  Tensor in_, out_;            // [words, or rows of subwords, W], [words, W]
+  Tensor composed_, changed_;  // [words of a block, W], with subwords
+  Tensor errors_;              // [pairs of a block]
   double loss_ = 0;
   int64_t pairs_ = 0;
 };

@@ -41,7 +41,8 @@ struct SkipGramOptions {
         .range(0, 1);
     v("lr", lr, "the learning rate at the start; it falls to nothing with the words read").range(1e-6, 1);
     v("subwords", subwords,
-      "a word's vector is the mean of its own and those of its character n-grams, as in fastText: better for rare words "
+      "a word's vector is the mean of its own and those of its character n-grams, as in fastText: better for rare "
+      "words "
       "and for languages of many forms");
     v("min_n", min_n, "subwords: characters of the shortest n-gram, < and > around the word included").range(1, 64);
     v("max_n", max_n, "subwords: characters of the longest").range(1, 64);
@@ -65,10 +66,10 @@ struct SkipGramVectors {
 
 // Trains on the text. Called after every 65,536 tokens or so, go_on ends training by returning false, and then there is
 // no result. Blocks of windows are one step each (ops/skip_gram.h): the outputs of a window are shared by its inputs,
-// and the errors of a block are taken from the vectors at its beginning. A block is small enough for its pairs that meet
-// one vector to have a learning rate of 1 together, and has 256 windows at most. So the bits depend on the text and
-// the options, not on threads. Throws ConfigError for options that do not fit together, FormatError for a text without
-// two different words, or without a line of two, NumericError where values grow beyond all bounds.
+// and the errors of a block are taken from the vectors at its beginning. A block is small enough for its pairs that
+// meet one vector to have a learning rate of 1 together, and has 256 windows at most. So the bits depend on the text
+// and the options, not on threads. Throws ConfigError for options that do not fit together, FormatError for a text
+// without two different words, or without a line of two, NumericError where values grow beyond all bounds.
 std::optional<SkipGramVectors> train_skip_gram(const data::WordCorpus& text, const SkipGramOptions& options,
                                                const std::function<bool(const SkipGramProgress&)>& go_on = {});
 

@@ -37,8 +37,8 @@ data::WordCorpus corpus_of(const std::vector<Words>& sentences) {
   return out;
 }
 
-// Six topics of ten words, a sentence being eight words of one topic; "glad" and "happy" both stand in topic 0, never in
-// one sentence, "sad" in topic 1.
+// Six topics of ten words, a sentence being eight words of one topic; "glad" and "happy" both stand in topic 0, never
+// in one sentence, "sad" in topic 1.
 std::vector<Words> topics(int64_t count) {
   Rng rng(11);
   std::vector<Words> out;

@@ -30,9 +30,9 @@ struct Neighbour {
   double cosine = 0;
 };
 
-// The `count` words whose vectors have the largest cosine with that of `word`, nearest first; of equals the one that the
-// file has first. A vector of zeros is near to none. Throws ConfigError for a word that the file lacks, with one that is
-// spelt alike, if one of its first 100,000 is.
+// The `count` words whose vectors have the largest cosine with that of `word`, nearest first; of equals the one that
+// the file has first. A vector of zeros is near to none. Throws ConfigError for a word that the file lacks, with one
+// that is spelt alike, if one of its first 100,000 is.
 std::vector<Neighbour> nearest_words(const data::AllWordVectors& vectors, const std::string& word, int64_t count);
 
 }  // namespace lookback::tasks

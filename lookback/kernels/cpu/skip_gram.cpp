@@ -18,9 +18,7 @@ constexpr int64_t kSlice = 64;
 
 // Where the sums of a window begin in those of a slice: a place for each pair of its inputs and outputs, and some that
 // are written with the last of them.
-inline int64_t sums_begin(const SkipGram<float>& a, int64_t n) {
-  return (a.begin[n] - a.begin[0]) * a.T + n * 16;
-}
+inline int64_t sums_begin(const SkipGram<float>& a, int64_t n) { return (a.begin[n] - a.begin[0]) * a.T + n * 16; }
 
 }  // namespace lookback::kernels
 #endif
@@ -46,8 +44,7 @@ HWY_INLINE void product_tile(const float* const* x, const float* const* y, int64
         HWY_UNROLL(3) for (int j = 0; j < J; ++j) sum[i][j].part[p] = hn::MulAdd(left[i], right[j], sum[i][j].part[p]);
     });
   HWY_UNROLL(2)
-  for (int i = 0; i < I; ++i)
-    HWY_UNROLL(3) for (int j = 0; j < J; ++j) store_four(sum[i][j], quads + i * next + 4 * j);
+  for (int i = 0; i < I; ++i) HWY_UNROLL(3) for (int j = 0; j < J; ++j) store_four(sum[i][j], quads + i * next + 4 * j);
 }
 
 template <int I>

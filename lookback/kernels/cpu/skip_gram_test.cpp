@@ -47,9 +47,12 @@ TEST(SkipGramKernels, Agree) {
     for (const int64_t T : {1, 2, 3, 6, 9, 17})
       for (const std::vector<int64_t>& sizes :
            {std::vector<int64_t>{}, {1}, {0, 3}, {6, 1, 10, 2, 7}, std::vector<int64_t>(37, 3)})
-        expect_agreement([&]<class R>(const Table<R>& t) { return run_skip_gram(t, {W, T, sizes}); },
-                         "skip_gram, W " + std::to_string(W) + ", T " + std::to_string(T) + ", windows " +
-                             std::to_string(sizes.size()));
+        expect_agreement(
+            [&]<class R>(const Table<R>& t) {
+              return run_skip_gram(t, {W, T, sizes});
+            },
+            "skip_gram, W " + std::to_string(W) + ", T " + std::to_string(T) + ", windows " +
+                std::to_string(sizes.size()));
 }
 
 TEST(SkipGramKernels, TheLargestWindowAgrees) {
