@@ -17,6 +17,7 @@ constexpr Command kCommands[] = {
      &help_explain},
     {"metric", "METRIC --ref FILE... [flags] < HYPOTHESES", "score lines against references", &run_metric,
      &help_metric},
+    {"vectors", "TEXT... --out FILE [flags]", "word vectors of a text, by skip-gram", &run_vectors, &help_vectors},
     {"inspect", "PATH [flags]", "what is in a model, checkpoint, recipe or file, without loading the weights",
      &run_inspect, &help_inspect},
     {"export", "MODEL --out DIR [flags]", "a model folder without the run that made it, perhaps in int8", &run_export,

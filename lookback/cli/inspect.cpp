@@ -12,6 +12,7 @@
 #include "lookback/io/json.h"
 #include "lookback/io/model_folder.h"
 #include "lookback/io/safetensors.h"
+#include "lookback/tasks/word_vectors.h"
 #include "lookback/viz/tokens.h"
 
 namespace lookback::cli {
@@ -20,11 +21,15 @@ namespace {
 
 struct InspectFlags {
   StringList paths;
-  std::string format = "text";
+  std::string format = "text", near;
+  int64_t n = 10;
 
   void declare(Flags& v) {
     v.words("PATH", paths, 1,
-            "a model folder, a checkpoint folder, a .safetensors file, a recipe, an spm.model or a tokenizer.json");
+            "a model folder, a checkpoint folder, a .safetensors file, a recipe, an spm.model or a tokenizer.json; "
+            "or word vectors that GloVe, word2vec, fastText or lookback vectors wrote: a .vec, .bin or .gz");
+    v("near", near, "WORD", "word vectors: the words whose vectors are nearest to that of WORD, with their cosines");
+    v("n", n, "N", "how many of them").range(1, 1e9);
     v("format", format, "FORMAT", "text, or json: one object").choices({"text", "json"});
   }
 };
@@ -141,6 +146,42 @@ Json model_of(const io::ModelFolder& folder) {
   return out;
 }
 
+bool is_vector_file(const std::string& path) {
+  const std::string ending = fs::path(path).extension().string();
+  return ending == ".vec" || ending == ".bin" || ending == ".gz";
+}
+
+Json vectors_of(const std::string& path) {
+  const data::AllWordVectors all = data::read_all_word_vectors(path);
+  return {{"kind", "word vectors"},
+          {"path", path},
+          {"format", all.format},
+          {"words", std::ssize(all.words)},
+          {"dimension", all.width}};
+}
+
+// Whatever a file of vectors is called, but not what is known for something else.
+void check_near(const std::string& path) {
+  const std::string ending = fs::path(path).extension().string();
+  std::error_code error;
+  check<ConfigError>(!fs::is_directory(path, error) && ending != ".toml" && ending != ".safetensors" &&
+                         ending != ".model" && ending != ".json",
+                     "inspect: --near goes with a file of word vectors (.vec, .bin, .gz), not with ", path);
+}
+
+std::string neighbours_of(const InspectFlags& flags, const std::string& path) {
+  check_near(path);
+  const auto found = tasks::nearest_words(data::read_all_word_vectors(path), flags.near, flags.n);
+  if (flags.format == "json") {
+    Json list = Json::array();
+    for (const tasks::Neighbour& w : found) list.push_back({{"word", w.word}, {"cosine", w.cosine}});
+    return Json({{"word", flags.near}, {"neighbours", list}}).dump(2) + "\n";
+  }
+  std::string out;
+  for (const tasks::Neighbour& w : found) out += fixed(w.cosine, 4) + "  " + viz::one_line(w.word) + "\n";
+  return out;
+}
+
 Json contents_of(const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -154,9 +195,10 @@ Json contents_of(const std::string& path) {
   }
   const std::string ending = fs::path(path).extension().string();
   if (ending == ".toml") return recipe_of(path);
+  if (is_vector_file(path)) return vectors_of(path);
   Json out = {{"kind", ending == ".safetensors" ? "safetensors file" : "tokenizer"}, {"path", path}};
   check<FormatError>(ending == ".safetensors" || ending == ".model" || ending == ".json", path,
-                     ": the ending tells nothing; expected .safetensors, .toml, .model or .json");
+                     ": the ending tells nothing; expected .safetensors, .toml, .model or .json, or for word vectors .vec, .bin or .gz");
   io::File file = io::File::open_regular(path);
   out.update(ending == ".safetensors" ? tensors_of(std::move(file)) : tokenizer_of(file));
   return out;
@@ -231,6 +273,7 @@ int run_inspect(Args& args) {
   parser.parse(args.words);
   std::string path = flags.paths[0];
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (!flags.near.empty()) return print(neighbours_of(flags, path)), 0;
   const Json contents = contents_of(path);
   print(flags.format == "json" ? contents.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
                                : page(contents, ""));

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "lookback/base/error.h"
+#include "lookback/data/character_ngrams.h"
 #include "lookback/data/vector_fields.h"
 
 namespace lookback::data {
@@ -15,14 +16,6 @@ static_assert(std::endian::native == std::endian::little, "the files are little-
 constexpr int32_t kSupervised = 3;      // a kind of model
 constexpr int64_t kLongestNgram = 255;  // characters; real models have 6
 constexpr int8_t kWord = 0, kLabel = 1;
-
-// FNV-1a of 32 bits, but for bytes from 0x80 on, which fastText extends with their sign.
-constexpr uint32_t kHashStart = 2166136261U;
-uint32_t add_to_hash(uint32_t hash, char byte) {
-  return (hash ^ static_cast<uint32_t>(static_cast<int32_t>(static_cast<int8_t>(byte)))) * 16777619U;
-}
-
-bool continues(char byte) { return (static_cast<uint8_t>(byte) & 0xC0) == 0x80; }
 
 }  // namespace
 
@@ -93,20 +86,8 @@ bool FastTextFile::next(std::string_view& word) {
 std::vector<int64_t> FastTextFile::rows_of(std::string_view word, int64_t id) const {
   std::vector<int64_t> rows;
   if (id >= 0) rows.push_back(id);
-  if (word == "</s>") return rows;
-  std::string marked;
-  marked.append("<").append(word).append(">");
-  for (size_t begin = 0; begin < marked.size(); ++begin) {
-    if (continues(marked[begin])) continue;
-    uint32_t hash = kHashStart;
-    size_t end = begin;
-    for (int64_t n = 1; n <= maxn_ && end < marked.size(); ++n) {
-      do hash = add_to_hash(hash, marked[end++]);
-      while (end < marked.size() && continues(marked[end]));
-      const bool mark_alone = n == 1 && (begin == 0 || end == marked.size());
-      if (n >= minn_ && !mark_alone) rows.push_back(dictionary_ + hash % static_cast<uint32_t>(bucket_));
-    }
-  }
+  for (const uint32_t hash : character_ngrams(word, minn_, maxn_))
+    rows.push_back(dictionary_ + hash % static_cast<uint32_t>(bucket_));
   return rows;
 }
 

@@ -1,6 +1,7 @@
 #include "lookback/data/word_vectors.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <string_view>
 #include <unordered_map>
@@ -173,6 +174,64 @@ std::vector<std::string> first_words(const std::string& path, int64_t count) {
   };
   std::visit(take, any);
   return out;
+}
+
+namespace {
+
+template <class File>
+void read_rows_of(File& file, AllWordVectors& out) {
+  std::unordered_set<std::string> seen;
+  std::vector<float> values, vector(static_cast<size_t>(file.width()));
+  for (std::string_view word; file.next(word);) {
+    if (word.empty() || !valid_utf8(word) || !seen.emplace(word).second) continue;
+    out.words.emplace_back(word);
+    file.read_vector(vector);
+    values.insert(values.end(), vector.begin(), vector.end());
+  }
+  out.rows = Tensor::of({std::ssize(out.words), file.width()}, values);
+}
+
+void read_rows_of(FastTextFile& file, AllWordVectors& out) {
+  std::unordered_set<std::string> seen;
+  for (std::string_view word; file.next(word);)
+    if (!word.empty() && valid_utf8(word) && seen.emplace(word).second) out.words.emplace_back(word);
+  out.rows = read_word_vectors(file.name(), out.words).rows;
+}
+
+}  // namespace
+
+AllWordVectors read_all_word_vectors(const std::string& path) {
+  AnyVectorFile any = open_word_vectors(path);
+  return std::visit(
+      [&](auto& file) {
+        AllWordVectors out;
+        read_rows_of(file, out);
+        check<FormatError>(!out.words.empty(), path, ": no word in it can be read; is this a file of word vectors?");
+        out.width = file.width(), out.format = file.format();
+        return out;
+      },
+      any);
+}
+
+void write_word_vectors(std::span<const std::string> words, const Tensor& rows, VectorFormat format,
+                        const std::function<void(std::string_view)>& write) {
+  check(rows.shape().rank() == 2 && rows.dim(0) == std::ssize(words), "write_word_vectors: a row for each of ",
+        words.size(), " words expected, got ", rows.shape());
+  constexpr size_t kAtOnce = size_t{1} << 20;  // bytes
+  std::string out = str_cat(rows.dim(0), " ", rows.dim(1), "\n");
+  for (size_t k = 0; k < words.size(); ++k) {
+    out += words[k];
+    const std::span<float> row = row_of(rows, static_cast<int64_t>(k));
+    if (format == VectorFormat::binary) out += ' ', out.append(reinterpret_cast<const char*>(row.data()), row.size_bytes());
+    for (size_t d = 0; d < row.size() && format == VectorFormat::text; ++d) {
+      char number[32];
+      const auto end = std::to_chars(number, number + sizeof number, row[d]).ptr;
+      out += ' ', out.append(number, end);
+    }
+    out += '\n';
+    if (out.size() >= kAtOnce) write(std::exchange(out, {}));
+  }
+  write(out);
 }
 
 }  // namespace lookback::data

@@ -1,9 +1,11 @@
-// Word vectors that were trained elsewhere.
+// Files of word vectors, from elsewhere or our own.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lookback/tensor/tensor.h"
@@ -48,5 +50,23 @@ WordVectors read_word_vectors(const std::string& path, std::span<const std::stri
 // frequent words first. For a Vocab: without what is unreadable, what was there before, and the names of the specials.
 // Reads no further than it needs to; throws as read_word_vectors does.
 std::vector<std::string> first_words(const std::string& path, int64_t count);
+
+// Every word of a file, once, with its vector.
+struct AllWordVectors {
+  std::vector<std::string> words;  // in the order of the file; without what is empty or not UTF-8
+  Tensor rows;                     // [words, width], f32
+  int64_t width = 0;
+  std::string format;  // as in WordVectors
+};
+
+// Throws as read_word_vectors does, and FormatError for a file without a word.
+AllWordVectors read_all_word_vectors(const std::string& path);
+
+enum class VectorFormat { text, binary };  // those of word2vec, with their header
+
+// Hands the bytes of such a file to `write`, some at a time. Values in text are the shortest that are read back as the
+// same float, whatever the locale. rows: [words, any], f32. Throws ShapeError if they are not, and what `write` throws.
+void write_word_vectors(std::span<const std::string> words, const Tensor& rows, VectorFormat format,
+                        const std::function<void(std::string_view)>& write);
 
 }  // namespace lookback::data

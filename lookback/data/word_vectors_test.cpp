@@ -56,6 +56,35 @@ class WordVectorsTest : public FolderTest {
 
 const std::string kGlove = "the 0.5 -1 2e-1\nof 3 4 5\nto 6 7 8.25\n";
 
+// --- Whole files
+
+TEST_F(WordVectorsTest, WhatIsWrittenIsReadBackToTheBit) {
+  Rng rng(5);
+  Words words{"the", "<unk>", "ä,", "2", "x/y"};
+  Floats values;
+  for (int k = 0; k < 5 * 7; ++k) values.push_back(static_cast<float>(rng.normal() * (k % 3 ? 1 : 1e-30)));
+  const Tensor rows = Tensor::of({5, 7}, values);
+  for (const VectorFormat format : {VectorFormat::text, VectorFormat::binary}) {
+    std::string bytes;
+    write_word_vectors(words, rows, format, [&](std::string_view some) { bytes += some; });
+    const AllWordVectors all = read_all_word_vectors(file("vectors", bytes));
+    EXPECT_EQ(all.words, words);
+    EXPECT_EQ(all.width, 7);
+    EXPECT_EQ(all.format, format == VectorFormat::text ? "word2vec text" : "word2vec binary");
+    const auto got = all.rows.span<float>();
+    EXPECT_EQ(Floats(got.begin(), got.end()), values);
+  }
+  EXPECT_THROW(write_word_vectors(words, rows.rows(0, 4), VectorFormat::text, [](std::string_view) {}), ShapeError);
+}
+
+TEST_F(WordVectorsTest, AllOfAFileIsEachWordOnce) {
+  const AllWordVectors all = read_all_word_vectors(file("vectors", "b 1 2\na 3 4\nb 5 6\n\xff 7 8\n"));
+  EXPECT_EQ(all.words, (Words{"b", "a"}));
+  const auto got = all.rows.span<float>();
+  EXPECT_EQ(Floats(got.begin(), got.end()), (Floats{1, 2, 3, 4}));
+  EXPECT_THROW(read_all_word_vectors(file("none", "\xff 7 8\n")), FormatError);
+}
+
 // --- GloVe and word2vec text
 
 TEST_F(WordVectorsTest, Glove) {

@@ -1,5 +1,5 @@
 // Every kernel there is, and the Table of functions that a device, an instruction set or the reference fills. What the
-// kernels take is in products.h, recurrent.h, attention.h, loss.h and rows.h.
+// kernels take is in products.h, recurrent.h, attention.h, loss.h, rows.h and skip_gram.h.
 //
 // Kernels know pointers and sizes, nothing else: no Tensor, no autograd, no exceptions. Sizes were checked by the op
 // that calls them. Matrices are row-major. Gradients (names that start with d) are accumulated (+=), and a null
@@ -13,6 +13,7 @@
 #include "lookback/kernels/products.h"
 #include "lookback/kernels/recurrent.h"
 #include "lookback/kernels/rows.h"
+#include "lookback/kernels/skip_gram.h"
 
 // Each kernel and what it takes: one line here gives it its place in the tables, its declarations in ref/ and cpu/, and
 // the test that it is held to its reference. The first list has a fast version in cpu/, the second none yet.
@@ -47,7 +48,8 @@
   KERNEL(scatter_rows, ScatterRows)                      \
   KERNEL(quantise_rows, QuantiseRows)                    \
   KERNEL(axpy, Axpy)                                     \
-  KERNEL(column_sums, ColumnSums)
+  KERNEL(column_sums, ColumnSums)                        \
+  KERNEL(skip_gram, SkipGram)
 #define LOOKBACK_PLAIN_KERNELS(KERNEL)      \
   KERNEL(convolve_weights, ConvolveWeights) \
   KERNEL(convolve_weights_backward, ConvolveWeightsBackward)

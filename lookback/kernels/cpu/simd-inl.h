@@ -119,24 +119,31 @@ HWY_INLINE void each_of_row(int64_t begin, int64_t n, F&& f) {
     each_part([&](int p, int64_t at) HWY_ATTR { f(p, first + at, n - first - at); });
 }
 
-// Sum k and sum k + 8, then + 4, + 2, + 1.
-HWY_INLINE float sum_of(Wide w) {
+// Sum k and sum k + 8, then + 4: the four that are left, which sum_of adds as (0 + 2) + (1 + 3).
+HWY_INLINE void store_four(Wide w, float* x) {
   HWY_UNROLL(4)
   for (int half = kParts / 2; half > 0; half /= 2)
     HWY_UNROLL(8) for (int p = 0; p < half; ++p) w.part[p] = hn::Add(w.part[p], w.part[p + half]);
-  HWY_ALIGN float x[HWY_MAX_BYTES / sizeof(float)];
 #if HWY_TARGET <= HWY_AVX3
   const hn::Half<D> d8;
   const hn::Half<decltype(d8)> d4;
   const auto eight = hn::Add(hn::LowerHalf(d8, w.part[0]), hn::UpperHalf(d8, w.part[0]));
-  hn::Store(hn::Add(hn::LowerHalf(d4, eight), hn::UpperHalf(d4, eight)), d4, x);
+  hn::StoreU(hn::Add(hn::LowerHalf(d4, eight), hn::UpperHalf(d4, eight)), d4, x);
 #elif HWY_TARGET <= HWY_AVX2
   const hn::Half<D> d4;
-  hn::Store(hn::Add(hn::LowerHalf(d4, w.part[0]), hn::UpperHalf(d4, w.part[0])), d4, x);
+  hn::StoreU(hn::Add(hn::LowerHalf(d4, w.part[0]), hn::UpperHalf(d4, w.part[0])), d4, x);
+#elif HWY_TARGET == HWY_SCALAR
+  x[0] = hn::GetLane(w.part[0]), x[1] = x[2] = x[3] = 0;
 #else
-  hn::Store(w.part[0], D(), x);
+  hn::StoreU(w.part[0], D(), x);
 #endif
-  return hn::MaxLanes(D()) == 1 ? x[0] : (x[0] + x[2]) + (x[1] + x[3]);
+}
+
+// Sum k and sum k + 8, then + 4, + 2, + 1.
+HWY_INLINE float sum_of(Wide w) {
+  HWY_ALIGN float x[4];
+  store_four(w, x);
+  return (x[0] + x[2]) + (x[1] + x[3]);
 }
 
 // Four times sixteen sums side by side.
