@@ -6,14 +6,15 @@ words.
 
 DIR has the Penn Treebank's ptb.train.txt.gz; its lines are the sentences. Their tags are made up: one word in 20 begins
 one of four kinds of spans, and one in three of those behind goes on with it, by a hash of their letters. The model is
-that of recipes/label-conll.toml (words of 100, characters of 25, LSTMs of 2 x 25 and 2 x 100, a CRF that forbids what is
-not BIO), without the five numbers of a word's case, as the text has none, without dropped words and an average of the
-weights. Training is forward, backward, clipping and Adam on batches of 32 sentences of like length; PyTorch's LSTM reads
-the sentences packed or padded (which is not the same model: its backward direction begins with the padding), and the
-faster one counts. Tagging is from lines of words to lines of words with their tags: ours is the difference between a process with all of them four times and one
-with them once, PyTorch's is measured within its process, packed, its parameters are ours, and its tags have to be. In
-every round everybody is measured once, who is first changing; `ratio` is that of the medians, above 1 where we are
-faster. Before that both are trained for as many steps, and the losses of the last ones are shown.
+that of recipes/label-conll.toml (words of 100, characters of 25, LSTMs of 2 x 25 and 2 x 100, a CRF that forbids what
+is not BIO), without the five numbers of a word's case, as the text has none, without dropped words and an average of
+the weights. Training is forward, backward, clipping and Adam on batches of 32 sentences of like length; PyTorch's LSTM
+reads the sentences packed or padded (which is not the same model: its backward direction begins with the padding), and
+the faster one counts. Tagging is from lines of words to lines of words with their tags: ours is the difference between
+a process with all of them four times and one with them once, PyTorch's is measured within its process, packed, its
+parameters are ours, and its tags have to be. In every round everybody is measured once, who is first changing; `ratio`
+is that of the medians, above 1 where we are faster. Before that both are trained for as many steps, and the losses of
+the last ones are shown.
 """
 
 import argparse
