@@ -4,16 +4,17 @@ words.
 
     ./x bench quality-label --data DIR [--rounds N] [--steps N] [--threads 2 1] [--only train predict] [--out FILE.json]
 
-DIR has the Penn Treebank's ptb.train.txt.gz; its lines are the sentences. Their tags are made up: one word in 20 begins one
-of four kinds of spans, and one in three of those behind goes on with it, by a hash of their letters. The model is that
-of recipes/label-conll.toml (words of 100, characters of 25, LSTMs of 2 x 25 and 2 x 100, a CRF that forbids what is not BIO), without
-the five numbers of a word's case, as the text has none, without dropped words and an average of the weights. Training is forward,
-backward, clipping and Adam on batches of 32 sentences of like length; PyTorch's LSTM reads the sentences packed or padded (which is
-not the same model: its backward direction begins with the padding), and the faster one counts. Tagging is from lines of
-words to lines of words with their tags: ours is the difference between a process with all of them four times and one
-with them once, PyTorch's is measured within its process, packed, its parameters are ours, and its tags have to be. In
-every round everybody is measured once, who is first changing; `ratio` is that of the medians, above 1 where we are
-faster. Before that both are trained for as many steps, and the losses of the last ones are shown.
+DIR has the Penn Treebank's ptb.train.txt.gz; its lines are the sentences. Their tags are made up: one word in 20 begins
+one of four kinds of spans, and one in three of those behind goes on with it, by a hash of their letters. The model is
+that of recipes/label-conll.toml (words of 100, characters of 25, LSTMs of 2 x 25 and 2 x 100, a CRF that forbids what
+is not BIO), without the five numbers of a word's case, as the text has none, without dropped words and an average of
+the weights. Training is forward, backward, clipping and Adam on batches of 32 sentences of like length; PyTorch's LSTM
+reads the sentences packed or padded (which is not the same model: its backward direction begins with the padding), and
+the faster one counts. Tagging is from lines of words to lines of words with their tags: ours is the difference between
+a process with all of them four times and one with them once, PyTorch's is measured within its process, packed, its
+parameters are ours, and its tags have to be. In every round everybody is measured once, who is first changing; `ratio`
+is that of the medians, above 1 where we are faster. Before that both are trained for as many steps, and the losses of
+the last ones are shown.
 """
 
 import argparse
@@ -204,7 +205,8 @@ def prediction_rows(args, options, folder, sentences):
                 str(PREDICT_BATCH), "--threads", str(threads)]
 
     seconds(command("once", args.threads[0]))
-    ours, wanted = (" ".join(lines).split(" ") for lines in (said.read_text(encoding="utf-8").splitlines(), theirs.tagged()))
+    lines = said.read_text(encoding="utf-8").splitlines()
+    ours, wanted = (" ".join(all_of_them).split(" ") for all_of_them in (lines, theirs.tagged()))
     same = sum(a == b for a, b in zip(ours, wanted, strict=True)) / len(ours)
     assert same > 0.999, f"only {same:.2%} of the tags are the same"
     spans = sum(not word.endswith("/O") for word in ours) / len(ours)
@@ -224,8 +226,9 @@ def compare_training(args, options, folder, sentences):
     assert count == log[0]["parameters"], f"PyTorch has {count} parameters, we have {log[0]['parameters']}"
     losses = [theirs.step()[0] for _ in range(args.model_steps)]
     last = [event["loss"] for event in log if event["event"] == "train"][-3:]
-    print(f"{count:,} parameters on both sides; after {args.model_steps} steps a tag in training costs {statistics.fmean(last):.4f} "
-          f"nats here, {statistics.fmean(losses[-3 * LOG_EVERY:]):.4f} in PyTorch (of the last {3 * LOG_EVERY} steps).\n")
+    ours, wanted = statistics.fmean(last), statistics.fmean(losses[-3 * LOG_EVERY:])
+    print(f"{count:,} parameters on both sides; after {args.model_steps} steps a tag in training costs {ours:.4f} nats here, "
+          f"{wanted:.4f} in PyTorch (of the last {3 * LOG_EVERY} steps).\n")
 
 
 def main():

@@ -40,5 +40,5 @@ def say_floors(rows):
     """What a ratio should not be below, and what it should be."""
     print()
     for row in rows:
-        met = "above its aim" if row["ratio"] >= row["aim"] else "above its floor" if row["ratio"] >= row["floor"] else "TOO LOW"
-        print(f"{row['name']}: {row['ratio']:.2f}, {met} (floor {row['floor']:g}, aim {row['aim']:g})")
+        reached = [f"its {bar} is reached" for bar in ("aim", "floor") if row["ratio"] >= row[bar]]
+        print(f"{row['name']}: {row['ratio']:.2f}, {(reached or ['TOO LOW'])[0]} (floor {row['floor']:g}, aim {row['aim']:g})")

@@ -5,15 +5,15 @@ training, and greedy decoding of e-mails of 400 words.
     ./x bench quality-summarise [--rounds N] [--steps N] [--threads 2 1] [--rows N] [--coverage] [--eager]
                                 [--only train predict] [--out FILE.json]
 
-Sources are 400 words drawn from 20,408 equally frequent ones, of which the vocabulary of 20,000, specials included, lacks
-2 in 100; targets are 9 words, every second one of the source. Training is forward, backward, clipping and Adam on batches
-of 16 pairs, with dropout and smoothing, without an average of the weights. Decoding is greedy, 10 words for each source, which may
-all be copied: ours is the difference between a process with all sources three times and one with them once, PyTorch's is
-measured within its process. PyTorch has the very model (summarise_torch.py's, with what its decoder reads as ours has it:
-the last readout, not the wider context): our parameters, hence our perplexity of the validation part and our words, which is
-checked. As all sources are of one length, nothing is packed. PyTorch eager and, unless --eager, compiled by
-torch.compile, where that works; the faster one counts. In every round everybody is measured once, who is first changing;
-`ratio` is that of the medians, above 1 where we are faster.
+Sources are 400 words drawn from 20,408 equally frequent ones, of which the vocabulary of 20,000, specials included,
+lacks 2 in 100; targets are 9 words, every second one of the source. Training is forward, backward, clipping and Adam on
+batches of 16 pairs, with dropout and smoothing, without an average of the weights. Decoding is greedy, 10 words for
+each source, which may all be copied: ours is the difference between a process with all sources three times and one with
+them once, PyTorch's is measured within its process. PyTorch has the very model (summarise_torch.py's, with what its
+decoder reads as ours has it: the last readout, not the wider context): our parameters, hence our perplexity of the
+validation part and our words, which is checked. As all sources are of one length, nothing is packed. PyTorch eager and,
+unless --eager, compiled by torch.compile, where that works; the faster one counts. In every round everybody is measured
+once, who is first changing; `ratio` is that of the medians, above 1 where we are faster.
 """
 
 import argparse
@@ -235,7 +235,7 @@ def recipe(folder, args):
                      ("max_minutes = 30\n", ""), ("ema = 0.999\n", ""), ('keep = "rougel"', 'keep = "loss"'),
                      ("validate_every_epochs = 1", f"validate_every_epochs = 1000\nlog_every = {LOG_EVERY}")):
         if old not in text:
-            raise SystemExit(f"recipes/summarise-aeslc.toml has no {old.strip()} any more; see bench/quality/summarise_speed.py")
+            raise SystemExit(f"recipes/summarise-aeslc.toml has no {old.strip()} any more; see {__file__}")
         text = text.replace(old, new)
     if args.coverage:
         text = text.replace('score = "additive"', 'score = "coverage"').replace("[loss]\n", "[loss]\ncoverage = 1.0\n")
