@@ -2,14 +2,20 @@
 #include <algorithm>
 
 #include "lookback/picture/image_file.h"
+#include "lookback/picture/resize.h"
 #include "lookback/tasks/caption.h"
 #include "lookback/tasks/input.h"
 
 namespace lookback::tasks {
 namespace {
 
-// f32 [H, W, 3]
-Tensor pixels_of(const picture::Image& image) {
+// f32 [H, W, 3], of at most so many pixels a side as a page can show.
+Tensor pixels_of(const std::string& path) {
+  constexpr int64_t kMost = 800;
+  picture::Image image = picture::read_image(path, {.shortest_side = kMost});
+  if (const int64_t longest = std::max(image.height, image.width); longest > kMost)
+    image = picture::resized(image, std::max<int64_t>(1, image.height * kMost / longest),
+                             std::max<int64_t>(1, image.width * kMost / longest));
   Tensor out({image.height, image.width, 3});
   std::ranges::copy(image.rgb, out.data<float>());
   return out;
@@ -50,7 +56,7 @@ viz::Figure Caption::explain(Networks networks, const Input& input, const Option
     // There is no picture: a grey one of the grid's form.
     out.picture = Tensor::full({16 * out.grid_height, 16 * out.grid_width, 3}, 160);
   } else {
-    out.picture = pixels_of(picture::read_image(path));
+    out.picture = pixels_of(path);
   }
   return out;
 }
