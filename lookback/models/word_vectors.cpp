@@ -2,16 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "lookback/base/elementary.h"
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
 #include "lookback/base/rng.h"
-#include "lookback/data/character_ngrams.h"
 #include "lookback/models/subword_rows.h"
 #include "lookback/models/window_sampler.h"
 #include "lookback/ops/skip_gram.h"
@@ -22,6 +19,7 @@ namespace {
 constexpr int64_t kRound = 16;                 // pieces whose windows are drawn at a time
 constexpr int64_t kMostWindows = 256;          // of a block
 constexpr double kLeastRate = 1e-4;            // of the first, as in word2vec
+constexpr double kLeastRight = 1e-7;           // what floats can tell from 0, beside 1
 constexpr uint64_t kStartValues = 1ULL << 63;  // streams of random numbers beside those of the pieces
 
 int64_t padded(int64_t dim) { return (dim + 15) / 16 * 16; }
@@ -195,9 +193,11 @@ class SkipGram {
   // From the errors of the last step, one that had so many inputs: rate (1 - sigmoid) or -rate sigmoid.
   void add_loss(int64_t inputs, double rate) {
     const int64_t T = 1 + o_.negatives;
-    const float* error = errors_.data<float>();
-    for (int64_t c = 0; c < inputs; ++c)
-      for (int64_t k = 0; k < T; ++k) loss_ -= elementary::log(std::max(1e-7, 1 - std::abs(*error++) / rate));
+    const float* const error = errors_.data<float>();
+    for (int64_t k = 0; k < inputs * T; ++k) {
+      const double right = 1 - std::abs(error[k]) / rate;
+      loss_ -= elementary::log(right < kLeastRight ? kLeastRight : right);  // NaN stays
+    }
     pairs_ += inputs;
   }
 

@@ -16,6 +16,10 @@ namespace lookback::kernels {
 // Columns whose products are added up before those of the next ones come.
 constexpr int64_t kSlice = 64;
 
+struct SkipGramColumns {
+  int64_t begin, end;  // multiples of 16
+};
+
 // Where the sums of a window begin in those of a slice: a place for each pair of its inputs and outputs, and some that
 // are written with the last of them.
 inline int64_t sums_begin(const SkipGram<float>& a, int64_t n) { return (a.begin[n] - a.begin[0]) * a.T + n * 16; }
@@ -55,11 +59,11 @@ HWY_INLINE void products_of(const float* const* x, const float* const* y, int64_
   if (T - k == 1) product_tile<I, 1>(x, y + k, n, quads + 4 * k, 4 * T);
 }
 
-// Of window n the sums over columns [w, w_end); quads has room for four numbers a pair and 64 more.
-void SkipGramSums(const SkipGram<float>& a, int64_t n, int64_t w, int64_t w_end, float* quads, float* sums) {
+// Of window n the sums over some columns; quads has room for four numbers a pair and 64 more.
+void SkipGramSums(const SkipGram<float>& a, int64_t n, SkipGramColumns columns, float* quads, float* sums) {
   const D d;
   const int32_t *inputs = a.inputs + a.begin[n], *outputs = a.outputs + n * a.T;
-  const int64_t C = a.begin[n + 1] - a.begin[n], T = a.T, size = w_end - w;
+  const int64_t C = a.begin[n + 1] - a.begin[n], T = a.T, w = columns.begin, size = columns.end - w;
   const float* y[SkipGram<float>::kMostTargets];
   for (int64_t k = 0; k < T; ++k) y[k] = a.out + outputs[k] * a.W + w;
   int64_t c = 0;
@@ -92,47 +96,53 @@ void SkipGramErrors(const SkipGram<float>& a, int64_t C, const float* sums, int6
   for (int64_t c = 0; c < C; ++c) errors[c * a.T] += a.rate;
 }
 
-// One vector of columns of the updates by J outputs: what the outputs get, and what is added to that of the inputs.
-template <int J>
-HWY_INLINE void update_tile(const SkipGram<float>& a, const int32_t* inputs, const int32_t* outputs, int64_t C,
-                            const float* errors, int64_t w, bool first, V* dx, V* dy) {
-  const D d;
-  V y[J], sum[J];
-  HWY_UNROLL(6)
-  for (int k = 0; k < J; ++k) y[k] = hn::LoadU(d, a.out + outputs[k] * a.W + w), sum[k] = hn::Zero(d);
-  for (int64_t c = 0; c < C; ++c) {
-    const V x = hn::LoadU(d, a.in + inputs[c] * a.W + w);
-    V of_input = first ? hn::Zero(d) : dx[c];
+// One vector of columns of what a window does to both tables.
+struct ColumnUpdate {
+  const SkipGram<float>& a;
+  const int32_t *inputs, *outputs;
+  int64_t C, w;
+  const float* errors;
+  V *dx, *dy;  // what its inputs and outputs get
+
+  // What outputs k to k + J get, and what the inputs get from them, on top of what they have from those before.
+  template <int J>
+  HWY_INLINE void add_outputs(int64_t k) {
+    const D d;
+    V y[J], sum[J];
     HWY_UNROLL(6)
-    for (int k = 0; k < J; ++k) {
-      const V e = hn::Set(d, errors[c * a.T + k]);
-      of_input = hn::MulAdd(e, y[k], of_input);
-      sum[k] = hn::MulAdd(e, x, sum[k]);
+    for (int j = 0; j < J; ++j) y[j] = hn::LoadU(d, a.out + outputs[k + j] * a.W + w), sum[j] = hn::Zero(d);
+    for (int64_t c = 0; c < C; ++c) {
+      const V x = hn::LoadU(d, a.in + inputs[c] * a.W + w);
+      V of_input = k == 0 ? hn::Zero(d) : dx[c];
+      HWY_UNROLL(6)
+      for (int j = 0; j < J; ++j) {
+        const V e = hn::Set(d, errors[c * a.T + k + j]);
+        of_input = hn::MulAdd(e, y[j], of_input);
+        sum[j] = hn::MulAdd(e, x, sum[j]);
+      }
+      dx[c] = of_input;
     }
-    dx[c] = of_input;
+    HWY_UNROLL(6) for (int j = 0; j < J; ++j) dy[k + j] = sum[j];
   }
-  HWY_UNROLL(6) for (int k = 0; k < J; ++k) dy[k] = sum[k];
+};
+
+HWY_INLINE void add_to_rows(const V* gains, const int32_t* ids, int64_t n, float* table, int64_t W) {
+  for (int64_t k = 0; k < n; ++k) {
+    float* const row = table + ids[k] * W;
+    hn::StoreU(hn::Add(hn::LoadU(D(), row), gains[k]), D(), row);
+  }
 }
 
-// Columns [w, w_end) of what window n does to both tables.
-void SkipGramUpdate(const SkipGram<float>& a, int64_t n, int64_t w, int64_t w_end, const float* errors) {
-  const D d;
-  const int32_t *inputs = a.inputs + a.begin[n], *outputs = a.outputs + n * a.T;
-  const int64_t C = a.begin[n + 1] - a.begin[n], T = a.T;
+void SkipGramUpdate(const SkipGram<float>& a, int64_t n, SkipGramColumns columns, const float* errors) {
   V dx[SkipGram<float>::kMostInputs], dy[SkipGram<float>::kMostTargets];
-  for (; w < w_end; w += lanes()) {
+  ColumnUpdate u{a, a.inputs + a.begin[n], a.outputs + n * a.T, a.begin[n + 1] - a.begin[n], 0, errors, dx, dy};
+  for (u.w = columns.begin; u.w < columns.end; u.w += lanes()) {
     int64_t k = 0;
-    for (; k + 6 <= T; k += 6) update_tile<6>(a, inputs, outputs + k, C, errors + k, w, k == 0, dx, dy + k);
-    for (; k + 2 <= T; k += 2) update_tile<2>(a, inputs, outputs + k, C, errors + k, w, k == 0, dx, dy + k);
-    if (k < T) update_tile<1>(a, inputs, outputs + k, C, errors + k, w, k == 0, dx, dy + k);
-    for (int64_t c = 0; c < C; ++c) {
-      float* x = a.in + inputs[c] * a.W + w;
-      hn::StoreU(hn::Add(hn::LoadU(d, x), dx[c]), d, x);
-    }
-    for (k = 0; k < T; ++k) {
-      float* y = a.out + outputs[k] * a.W + w;
-      hn::StoreU(hn::Add(hn::LoadU(d, y), dy[k]), d, y);
-    }
+    for (; k + 6 <= a.T; k += 6) u.add_outputs<6>(k);
+    for (; k + 2 <= a.T; k += 2) u.add_outputs<2>(k);
+    if (k < a.T) u.add_outputs<1>(k);
+    add_to_rows(dx, u.inputs, u.C, a.in + u.w, a.W);
+    add_to_rows(dy, u.outputs, a.T, a.out + u.w, a.W);
   }
 }
 
@@ -166,20 +176,20 @@ void skip_gram(const SkipGram<float>& a) {
     thread_local std::vector<float> quads;
     for (int64_t n = chunk * kChunk; n < std::min(a.N, (chunk + 1) * kChunk); ++n) {
       grow(quads, 4 * (a.begin[n + 1] - a.begin[n]) * a.T + 64);
-      sums_of(a, n, w, std::min(a.W, w + kSlice), quads.data(), sums + slice * next + sums_begin(a, n));
+      sums_of(a, n, {w, std::min(a.W, w + kSlice)}, quads.data(), sums + slice * next + sums_begin(a, n));
     }
   });
   // An element is updated the same way wherever the columns are cut.
   const int64_t groups = a.W / 16, parts = std::min<int64_t>(groups, thread_count());
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
     thread_local std::vector<float> own;
-    const int64_t w = groups * part / parts * 16, w_end = groups * (part + 1) / parts * 16;
+    const SkipGramColumns columns{groups * part / parts * 16, groups * (part + 1) / parts * 16};
     for (int64_t n = 0; n < a.N; ++n) {
       const int64_t C = a.begin[n + 1] - a.begin[n];
       grow(own, C * a.T);
       float* const errors = part == 0 ? a.errors + (a.begin[n] - a.begin[0]) * a.T : own.data();
       errors_of(a, C, sums + sums_begin(a, n), next, errors);
-      update(a, n, w, w_end, errors);
+      update(a, n, columns, errors);
     }
   });
 }
