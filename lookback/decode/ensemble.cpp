@@ -121,4 +121,9 @@ void Ensemble::admit(int64_t n) {
   for (const auto& decoder : decoders_) decoder->admit(n);
 }
 
+std::unique_ptr<StepDecoder> one_or_ensemble(std::vector<std::unique_ptr<StepDecoder>> decoders, EnsembleMean mean) {
+  if (decoders.size() == 1) return std::move(decoders[0]);
+  return std::make_unique<Ensemble>(std::move(decoders), mean);
+}
+
 }  // namespace lookback::decode

@@ -32,4 +32,7 @@ class Ensemble final : public StepDecoder {
   EnsembleMean mean_;
 };
 
+// The one decoder that there is, or an ensemble.
+std::unique_ptr<StepDecoder> one_or_ensemble(std::vector<std::unique_ptr<StepDecoder>> decoders, EnsembleMean mean);
+
 }  // namespace lookback::decode

@@ -4,10 +4,8 @@
 #include <cmath>
 #include <filesystem>
 
-#include "lookback/base/parallel.h"
 #include "lookback/base/sha256.h"
 #include "lookback/io/posix_file.h"
-#include "lookback/picture/feature_cache.h"
 #include "lookback/tasks/task_definition.h"
 #include "lookback/train/parameters.h"
 #include "lookback/viz/tokens.h"
@@ -20,58 +18,6 @@ namespace fs = std::filesystem;
 // Numbers of random streams: one for each place that draws.
 constexpr uint64_t kViewStream = 0x70696374757265;
 constexpr int64_t kMostBytes = int64_t{1} << 31;  // of a network's file
-
-// What became of one picture.
-struct Read {
-  Tensor features;
-  std::string problem;
-};
-
-// Of every picture [views, places, width], several at once; of those that `cache` has, if it is a file's name, from
-// there.
-std::vector<Read> read_all(const std::vector<CaptionedPicture>& pictures, const Seeing& seeing,
-                           const std::string& cache, int64_t views) {
-  std::vector<Read> out(pictures.size());
-  std::vector<size_t> rest;
-  StringList cached;
-  for (size_t k = 0; k < pictures.size(); ++k)
-    if (!cache.empty() && seeing.cnn && !names_features(pictures[k].path))
-      cached.push_back(pictures[k].path);
-    else
-      rest.push_back(k);
-  if (!cached.empty()) {
-    const picture::FeatureCache kept(cache, cached, *seeing.cnn, views);
-    for (size_t k = 0, at = 0; k < pictures.size(); ++k) {
-      if (names_features(pictures[k].path)) continue;
-      out[k] = {kept[static_cast<int64_t>(at)], kept.problem(static_cast<int64_t>(at))};
-      ++at;
-    }
-  }
-  std::vector<std::exception_ptr> errors(rest.size());
-  parallel_for(std::ssize(rest), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      const size_t k = rest[static_cast<size_t>(n)];
-      try {
-        out[k].features = seeing.features(pictures[k].path, views);
-      } catch (const FormatError& e) {
-        out[k].problem = e.what();
-      } catch (const IoError& e) {
-        out[k].problem = e.what();
-      } catch (...) {
-        errors[static_cast<size_t>(n)] = std::current_exception();
-      }
-    }
-  });
-  for (const auto& error : errors)
-    if (error) std::rethrow_exception(error);
-  return out;
-}
-
-// The file for the features of one part; "" for none.
-std::string cache_of(const PictureData& data, Split split, const std::string& root) {
-  if (data.cache.empty()) return "";
-  return path_from(data.cache, root) + (split == Split::train ? ".train" : split == Split::valid ? ".valid" : ".test");
-}
 
 bool is_onnx(const picture::CnnOptions& options) { return options.weights.ends_with(".onnx"); }
 
@@ -141,12 +87,11 @@ data::LineSource captions_of(const std::vector<CaptionedPicture>& pictures) {
 PictureTable::PictureTable(std::vector<CaptionedPicture> pictures, data::TableReport report, const PictureData& options,
                            const Seeing& seeing, const data::Tokenizer& tokenizer, int64_t views)
     : report_(std::move(report)) {
-  std::vector<Read> read(pictures.size());
-  if (options.pictures == "none") {
-    const Tensor nothing = Tensor::zeros({1, 1, seeing.shape.width});
-    for (Read& one : read) one.features = nothing;
-  } else {
-    read = read_all(pictures, seeing, options.cache, views);
+  std::vector<Seeing::Seen> read(pictures.size(), {Tensor::zeros({1, 1, seeing.shape.width}), ""});
+  if (options.pictures == "files") {
+    StringList paths;
+    for (const CaptionedPicture& p : pictures) paths.push_back(p.path);
+    read = seeing.features_of_all(paths, views, options.cache);
   }
   int64_t places = 0, tokens = 0;
   for (size_t k = 0; k < pictures.size(); ++k) {
@@ -300,7 +245,7 @@ Caption::Data Caption::open(const Recipe& recipe, const Network& network, Split 
   data::TableReport report;
   auto pictures = recipe.data.part(split, root, report);
   PictureData data = recipe.data;
-  data.cache = cache_of(data, split, root);
+  data.cache = cache_file(data.cache, split, root);
   return Data(std::move(pictures), std::move(report), data, network.seeing, *network.tokenizer,
               split == Split::train ? recipe.augment.views : 1);
 }

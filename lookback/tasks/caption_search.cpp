@@ -1,7 +1,6 @@
 // From pictures to captions: search, predictions, pictures of the attention.
 #include <algorithm>
 
-#include "lookback/base/parallel.h"
 #include "lookback/data/batcher.h"
 #include "lookback/decode/ensemble.h"
 #include "lookback/decode/search.h"
@@ -37,11 +36,7 @@ std::vector<std::vector<decode::Hypothesis>> search_captions(Networks networks, 
     std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
     for (const Caption::Network* n : networks)
       decoders.push_back(n->model->decoder(n->model->encode(stacked(rows, n->config.width), nullptr)));
-    std::unique_ptr<decode::StepDecoder> decoder;
-    if (networks.size() == 1)
-      decoder = std::move(decoders[0]);
-    else
-      decoder = std::make_unique<decode::Ensemble>(std::move(decoders), decode::EnsembleMean::log_probabilities);
+    const auto decoder = decode::one_or_ensemble(std::move(decoders), decode::EnsembleMean::log_probabilities);
     auto found = decode::search(*decoder, infos, options.search);
     for (size_t k = 0; k < batch.size(); ++k) out[static_cast<size_t>(batch[k])] = std::move(found[k]);
   }
@@ -49,35 +44,6 @@ std::vector<std::vector<decode::Hypothesis>> search_captions(Networks networks, 
 }
 
 namespace {
-
-// What is known of one input.
-struct Seen {
-  Tensor rows;  // [places, width]
-  std::string problem;
-};
-
-std::vector<Seen> see(const Caption::Network& network, std::span<const Input> inputs) {
-  std::vector<Seen> out(inputs.size());
-  std::vector<std::exception_ptr> errors(inputs.size());
-  parallel_for(std::ssize(inputs), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      const auto k = static_cast<size_t>(n);
-      try {
-        const Tensor all = network.seeing.features(required_text(inputs[k], "image"));
-        out[k].rows = all.reshape({all.dim(1), all.dim(2)});
-      } catch (const FormatError& e) {
-        out[k].problem = e.what();
-      } catch (const IoError& e) {
-        out[k].problem = e.what();
-      } catch (...) {
-        errors[k] = std::current_exception();
-      }
-    }
-  });
-  for (const auto& error : errors)
-    if (error) std::rethrow_exception(error);
-  return out;
-}
 
 // The ids of a prefix; what of it the model does not know is a warning.
 data::Ids prefix_of(const Caption::Network& network, const Input& input, Prediction& out) {
@@ -87,19 +53,13 @@ data::Ids prefix_of(const Caption::Network& network, const Input& input, Predict
   return ids;
 }
 
-io::JsonObject details_of(const Caption::Network& network, const decode::Hypothesis& h) {
-  io::JsonObject out;
-  out.raw("tokens", io::json_list(network.tokenizer->pieces(h.tokens), io::json_quote))
-      .raw("token_log_probs", io::json_list(h.token_log_probs, [](double x) { return io::json_number(x); }))
-      .raw("alignment", io::json_matrix(h.alignment));
-  return out;
-}
-
 std::vector<Prediction> predict_few(Networks networks, std::span<const Input> inputs, const Options& options,
                                     TaskModel::Detail detail) {
   const Caption::Network& network = *networks[0];
   std::vector<Prediction> out(inputs.size());
-  const std::vector<Seen> seen = see(network, inputs);
+  StringList paths;
+  for (const Input& input : inputs) paths.push_back(required_text(input, "image"));
+  const auto seen = network.seeing.features_of_all(paths);
   std::vector<size_t> which;
   std::vector<CaptionJob> jobs;
   for (size_t k = 0; k < inputs.size(); ++k) {
@@ -110,14 +70,16 @@ std::vector<Prediction> predict_few(Networks networks, std::span<const Input> in
       continue;
     }
     which.push_back(k);
-    jobs.push_back({seen[k].rows, prefix_of(network, inputs[k], out[k]), static_cast<uint64_t>(inputs[k].line)});
+    const Tensor& all = seen[k].features;
+    jobs.push_back({all.reshape({all.dim(1), all.dim(2)}), prefix_of(network, inputs[k], out[k]),
+                    static_cast<uint64_t>(inputs[k].line)});
   }
   const auto found = search_captions(networks, jobs, options);
   for (size_t n = 0; n < which.size(); ++n)
     for (const decode::Hypothesis& h : found[n]) {
       Output& one = out[which[n]].outputs.emplace_back();
       one.text = network.tokenizer->decode(h.tokens), one.score = h.score, one.log_prob = h.log_prob;
-      if (detail == TaskModel::Detail::full) one.details = details_of(network, h);
+      if (detail == TaskModel::Detail::full) one.details = details_of(*network.tokenizer, h);
     }
   return out;
 }

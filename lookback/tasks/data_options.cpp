@@ -66,6 +66,11 @@ std::optional<double> percent_of(std::string_view text) {
   return parse_number<double>(text);
 }
 
+std::string cache_file(const std::string& cache, Split split, const std::string& root) {
+  if (cache.empty()) return "";
+  return path_from(cache, root) + (split == Split::train ? ".train" : split == Split::valid ? ".valid" : ".test");
+}
+
 double place_of(const std::string& text) {
   const std::string hash = sha256_hex(text);
   uint64_t bits = 0;

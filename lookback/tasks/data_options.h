@@ -21,6 +21,9 @@ std::optional<double> percent_of(std::string_view text);
 // for a share that cannot be.
 std::optional<double> share_of(const StringList& names, const char* key);
 
+// The file for the features of one part, beside those of the others; "" where `cache` names none.
+std::string cache_file(const std::string& cache, Split split, const std::string& root);
+
 // A number in [0, 1) that depends on the text alone: which share an example falls into that it is the name of.
 double place_of(const std::string& text);
 

@@ -47,6 +47,14 @@ std::vector<train::ScoreKind> scores_of(const ValidGroup& valid) {
   return {{valid.metric, metrics::make_metric(valid.metric)->higher_is_better()}};
 }
 
+io::JsonObject details_of(const data::Tokenizer& tokenizer, const decode::Hypothesis& h) {
+  io::JsonObject out;
+  out.raw("tokens", io::json_list(tokenizer.pieces(h.tokens), io::json_quote))
+      .raw("token_log_probs", io::json_list(h.token_log_probs, [](double x) { return io::json_number(x); }))
+      .raw("alignment", io::json_matrix(h.alignment));
+  return out;
+}
+
 metrics::Lines texts_of(const std::vector<Prediction>& predictions) {
   metrics::Lines out;
   for (const Prediction& p : predictions) out.push_back(p.outputs[0].text);

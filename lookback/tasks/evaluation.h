@@ -7,6 +7,9 @@
 #include <vector>
 
 #include "lookback/data/table.h"
+#include "lookback/data/tokenizer.h"
+#include "lookback/decode/hypothesis.h"
+#include "lookback/io/json.h"
 #include "lookback/metrics/registry.h"
 #include "lookback/tasks/data_options.h"
 #include "lookback/tasks/recipe_task.h"
@@ -34,6 +37,9 @@ Examples read_examples(const data::RowSource& rows, const StringList& columns, c
 
 // What a [valid] scores outputs by: its metric, if it has one.
 std::vector<train::ScoreKind> scores_of(const ValidGroup& valid);
+
+// {"tokens", "token_log_probs", "alignment"} of an output.
+io::JsonObject details_of(const data::Tokenizer& tokenizer, const decode::Hypothesis& h);
 
 metrics::Lines texts_of(const std::vector<Prediction>& predictions);
 

@@ -1,12 +1,13 @@
 #include "lookback/tasks/pictures.h"
 
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <map>
 #include <set>
 
+#include "lookback/base/parallel.h"
 #include "lookback/base/parse.h"
-#include "lookback/base/utf8.h"
 #include "lookback/picture/feature_cache.h"
 
 namespace lookback::tasks {
@@ -140,6 +141,40 @@ Tensor Seeing::features(const std::string& path, int64_t views) const {
   }
   check<FormatError>(shape.width == 0 || out.dim(2) == shape.width, path, ": has ", out.dim(2),
                      " features at each place, where the model reads ", shape.width);
+  return out;
+}
+
+std::vector<Seeing::Seen> Seeing::features_of_all(const StringList& paths, int64_t views,
+                                                  const std::string& cache) const {
+  std::vector<Seen> out(paths.size());
+  std::vector<size_t> in_cache, rest;
+  StringList cached;
+  for (size_t k = 0; k < paths.size(); ++k)
+    if (!cache.empty() && cnn && !names_features(paths[k]))
+      in_cache.push_back(k), cached.push_back(paths[k]);
+    else
+      rest.push_back(k);
+  if (!cached.empty()) {
+    const picture::FeatureCache kept(cache, cached, *cnn, views);
+    for (int64_t n = 0; n < kept.size(); ++n) out[in_cache[static_cast<size_t>(n)]] = {kept[n], kept.problem(n)};
+  }
+  std::vector<std::exception_ptr> errors(rest.size());
+  parallel_for(std::ssize(rest), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      Seen& one = out[rest[static_cast<size_t>(n)]];
+      try {
+        one.features = features(paths[rest[static_cast<size_t>(n)]], views);
+      } catch (const FormatError& e) {
+        one.problem = e.what();
+      } catch (const IoError& e) {
+        one.problem = e.what();
+      } catch (...) {
+        errors[static_cast<size_t>(n)] = std::current_exception();
+      }
+    }
+  });
+  for (const auto& error : errors)
+    if (error) std::rethrow_exception(error);
   return out;
 }
 

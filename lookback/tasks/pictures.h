@@ -76,6 +76,15 @@ struct Seeing {
   // f32 [views, places, width]; of features made elsewhere there is one view. Throws FormatError and IoError of a
   // picture, ConfigError of a network.
   Tensor features(const std::string& path, int64_t views = 1) const;
+
+  // What became of one of many pictures.
+  struct Seen {
+    Tensor features;      // [views, places, width]
+    std::string problem;  // why there are none
+  };
+  // The same of many, several at once: those that `cache` has, if it is a file's name, from there, and the others are
+  // put there. Throws what is no picture's own fault: ConfigError of a network.
+  std::vector<Seen> features_of_all(const StringList& paths, int64_t views = 1, const std::string& cache = "") const;
 };
 
 // Whether a name is that of features made elsewhere.

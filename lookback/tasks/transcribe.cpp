@@ -54,12 +54,6 @@ std::vector<Read> read_all(const std::vector<Recording>& recordings, const sound
   return out;
 }
 
-// The file for the features of one part; "" for none.
-std::string cache_of(const RecordingData& data, Split split, const std::string& root) {
-  if (data.cache.empty()) return "";
-  return path_from(data.cache, root) + (split == Split::train ? ".train" : split == Split::valid ? ".valid" : ".test");
-}
-
 // The fewest rows that CTC writes a text in: one for each token, and a blank between equal ones.
 int64_t rows_for_ctc(const data::Ids& text) {
   int64_t out = std::ssize(text);
@@ -260,7 +254,7 @@ Transcribe::Data Transcribe::open(const Recipe& recipe, const Network& network, 
   data::TableReport report;
   auto recordings = recipe.data.recordings(split, root, report);
   RecordingData data = recipe.data;
-  data.cache = cache_of(data, split, root);
+  data.cache = cache_file(data.cache, split, root);
   return Data(std::move(recordings), std::move(report), data, network.hearing, *network.tokenizer,
               split == Split::train ? recipe.augment : sound::AugmentOptions(),
               recipe.model.has_ctc() ? network.model->shortening() : 0);
@@ -273,7 +267,7 @@ Transcribe::Network Transcribe::learn_from_files(const Recipe& recipe, const std
   Hearing hearing{std::make_shared<sound::FeatureExtractor>(recipe.features)};
   if (recipe.features.normalise == "global") {
     auto statistics = std::make_shared<sound::FeatureStatistics>();
-    for (const Read& read : read_all(recordings, *hearing.extractor, cache_of(recipe.data, Split::train, root)))
+    for (const Read& read : read_all(recordings, *hearing.extractor, cache_file(recipe.data.cache, Split::train, root)))
       if (read.problem.empty()) statistics->add(read.rows);
     check<FormatError>(statistics->count > 0, "data.train: no recording has a row of features");
     hearing.statistics = statistics;

@@ -106,11 +106,7 @@ std::vector<HeardText> search_rows(Networks networks, std::span<const Tensor* co
     std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
     for (size_t n = 0; n < networks.size(); ++n)
       decoders.push_back(networks[n]->model->decoder(heard[n], options.ctc_weight));
-    std::unique_ptr<decode::StepDecoder> decoder;
-    if (networks.size() == 1)
-      decoder = std::move(decoders[0]);
-    else
-      decoder = std::make_unique<decode::Ensemble>(std::move(decoders), decode::EnsembleMean::log_probabilities);
+    auto decoder = decode::one_or_ensemble(std::move(decoders), decode::EnsembleMean::log_probabilities);
     if (!options.lm.empty() && options.lm_weight > 0) {
       std::vector<decode::Term> terms;
       terms.push_back({.decoder = std::move(decoder)});
@@ -205,14 +201,6 @@ std::vector<TimedWord> words_of(const Transcribe::Network& network, const HeardT
   return out;
 }
 
-io::JsonObject details_of(const Transcribe::Network& network, const decode::Hypothesis& h) {
-  io::JsonObject out;
-  out.raw("tokens", io::json_list(network.tokenizer->pieces(h.tokens), io::json_quote))
-      .raw("token_log_probs", io::json_list(h.token_log_probs, [](double x) { return io::json_number(x); }))
-      .raw("alignment", io::json_matrix(h.alignment));
-  return out;
-}
-
 std::string json_word(const TimedWord& w) {
   return io::JsonObject().add("text", w.text).add("begin", w.begin).add("end", w.end).text();
 }
@@ -230,7 +218,7 @@ std::vector<Output> joined_outputs(const Transcribe::Network& network, const std
       const std::string text = network.tokenizer->decode(h.tokens);
       if (!one.text.empty() && !text.empty()) one.text += ' ';
       one.text += text, one.score += h.score, one.log_prob += h.log_prob;
-      if (full && pieces.size() == 1) one.details = details_of(network, h);
+      if (full && pieces.size() == 1) one.details = details_of(*network.tokenizer, h);
     }
   }
   return out;

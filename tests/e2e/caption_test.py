@@ -142,7 +142,12 @@ class Captions(p.Case):
     def data(self):
         return self.folder
 
+    def needs_opencv(self):
+        if not (pathlib.Path(p.PROGRAM[-1]).parent / "lookback_opencv.so").exists():
+            self.skipTest("this build runs no convolutional networks: it has no OpenCV")
+
     def trained(self, *words, name="model"):
+        self.needs_opencv()
         model = self.folder / name
         if name != "model" or not model.exists():
             self.ok("train", self.recipe, "--data", self.folder, "--out", model, "--overwrite", "--quiet", *words)
@@ -235,6 +240,7 @@ class Captions(p.Case):
         self.fails(3, "train", self.recipe, "--data", self.folder, "--out", self.fresh("bad2"), *settings, says="cut.png")
 
     def test_the_decoder_may_learn_from_captions_alone_first(self):
+        self.needs_opencv()
         text, model = self.folder / "text", self.folder / "from-text"
         p.write_lines(self.folder / "alone.tsv", [f"none.jpg\t{c}" for t in self.truth["train"] for c in captions_of(*t)])
         alone = ("--set", "data.train=alone.tsv", "--set", "data.valid=alone.tsv", "--set", "data.pictures=none", "--set",
@@ -279,6 +285,7 @@ class Captions(p.Case):
                                        f"model.decoder.attention={attention}"), source)
 
     def test_baselines_are_worse(self):
+        self.needs_opencv()
         out = self.ok("baseline", self.recipe, "--data", self.folder).stdout.decode()
         self.assertIn("the best constant caption", out)
         self.assertIn("the caption of the nearest picture", out)
