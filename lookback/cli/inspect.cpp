@@ -197,8 +197,10 @@ Json contents_of(const std::string& path) {
   if (ending == ".toml") return recipe_of(path);
   if (is_vector_file(path)) return vectors_of(path);
   Json out = {{"kind", ending == ".safetensors" ? "safetensors file" : "tokenizer"}, {"path", path}};
-  check<FormatError>(ending == ".safetensors" || ending == ".model" || ending == ".json", path,
-                     ": the ending tells nothing; expected .safetensors, .toml, .model or .json, or for word vectors .vec, .bin or .gz");
+  check<FormatError>(
+      ending == ".safetensors" || ending == ".model" || ending == ".json", path,
+      ": the ending tells nothing; expected .safetensors, .toml, .model or .json, or for word vectors .vec, "
+      ".bin or .gz");
   io::File file = io::File::open_regular(path);
   out.update(ending == ".safetensors" ? tensors_of(std::move(file)) : tokenizer_of(file));
   return out;

@@ -222,7 +222,8 @@ void write_word_vectors(std::span<const std::string> words, const Tensor& rows, 
   for (size_t k = 0; k < words.size(); ++k) {
     out += words[k];
     const std::span<float> row = row_of(rows, static_cast<int64_t>(k));
-    if (format == VectorFormat::binary) out += ' ', out.append(reinterpret_cast<const char*>(row.data()), row.size_bytes());
+    if (format == VectorFormat::binary)
+      out += ' ', out.append(reinterpret_cast<const char*>(row.data()), row.size_bytes());
     for (size_t d = 0; d < row.size() && format == VectorFormat::text; ++d) {
       char number[32];
       const auto end = std::to_chars(number, number + sizeof number, row[d]).ptr;
