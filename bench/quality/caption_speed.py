@@ -1,26 +1,27 @@
 #!/usr/bin/env python3
-"""Speed of `task = "caption"` beside PyTorch's, of the model of recipes/caption-flickr8k-mini.toml: training, greedy captions
-from features made elsewhere, and pictures into features.
+"""Speed of `task = "caption"` beside PyTorch's, of the model of recipes/caption-flickr8k-mini.toml: training, greedy
+captions from features made elsewhere, and pictures into features.
 
     ./x bench quality-caption [--data DIR] [--rounds N] [--steps N] [--threads 2 1] [--compiled]
                               [--only train predict pictures] [--out FILE.json]
 
-Features are synthetic, f32 [pictures, 169, 512] in one .npy that lists name as FILE.npy#K: what a relu lets through of noise
-about a mean of each kind of picture, two thirds of it zeros. Every picture has five captions, with lengths as those of
-Flickr8k (log-normal, mean 12 words), of words by Zipf's law, half of them instead the word that its
-kind has at this place.
+Features are synthetic, f32 [pictures, 169, 512] in one .npy that lists name as FILE.npy#K: what a relu lets through of
+noise about a mean of each kind of picture, two thirds of it zeros. Every picture has five captions, as long as those of
+Flickr8k (log-normal, mean 12 words), of words by Zipf's law, half of them instead the word that its kind has at this
+place.
 
 Training is forward, backward, clipping and Adam on batches of captions of like length, with dropout and label smoothing,
-without an average of the weights; units are target tokens, the ends included. PyTorch begins with our first weights, and
-leaves captions that have ended in the batch, masked, or takes them out of it; with --compiled its attention goes through
-torch.compile, too; the fastest counts. Before anything is timed, both models have to have as many parameters, the same loss
-of the same weights, and the same captions; and after as many steps of training losses have to be alike.
+without an average of the weights; units are target tokens, the ends included. PyTorch begins with our first weights; it
+leaves captions that have ended in the batch, masked, or takes them out of it, and with --compiled its attention goes
+through torch.compile, too: the fastest counts. Both models have to have as many parameters, the same loss of the same
+weights and the same captions, and after as many steps of training losses that are alike.
 
-Captions are greedy, in batches of 32, of --length words each; ours is the difference between a process with the whole list
-three times and one with it once, PyTorch's is measured within its process. Pictures are JPEG photographs of DIR/flickr8k-mini,
-or without it PNGs of 500 x 375, made here; a picture's time is that of predicting from pictures less that from features,
-by the SqueezeNet of DIR/squeezenet-cnn, without which the row is left out. In every round everybody is measured once, who
-is first changing; `ratio` is that of the medians, above 1 where we are faster. A row with a floor says whether it is met.
+Captions are greedy, in batches of 32, of --length words each; ours is the difference between a process with the whole
+list three times and one with it once, PyTorch's is measured within its process. Pictures are JPEG photographs of
+DIR/flickr8k-mini, or without it PNGs of 500 x 375, made here; a picture's time is that of predicting from pictures less
+that from features, by the SqueezeNet of DIR/squeezenet-cnn, without which the row is left out. In every round everybody
+is measured once, who is first changing; `ratio` is that of the medians, above 1 where we are faster. A row with a floor
+says whether it is met.
 """
 
 import argparse
@@ -128,8 +129,8 @@ class Pictures:
 
 def train_ours(args, folder, out, steps, threads, *more, recipe="recipe.toml"):
     """-> the events of our log."""
-    subprocess.run([args.program, "train", folder / recipe, "--out", out, "--overwrite", "--quiet", "--threads", str(threads),
-                    "--set", f"train.max_steps={steps}", *more], check=True)
+    subprocess.run([args.program, "train", folder / recipe, "--out", out, "--overwrite", "--quiet", "--threads",
+                    str(threads), "--set", f"train.max_steps={steps}", *more], check=True)
     return [json.loads(line) for line in (out / "training/log.jsonl").read_text().splitlines()]
 
 
@@ -154,7 +155,8 @@ class Same:
             model.shrinking = shrinking
             with torch.inference_mode():
                 rows = pictures.features[[pictures.picture_of[k] for k in valid]]
-                self.theirs.append(model.eval().loss(rows, *caption_torch.collate([self.targets[k] for k in valid])).item())
+                loss = model.eval().loss(rows, *caption_torch.collate([self.targets[k] for k in valid]))
+                self.theirs.append(loss.item())
             assert abs(self.theirs[-1] / self.ours - 1) < 1e-4, f"losses of the same weights: {self.ours}, {self.theirs}"
 
     def torch(self, weights, **how):
@@ -248,7 +250,8 @@ class TorchPrediction:
         out, rows = [], self.same.pictures.features
         with torch.inference_mode():
             for part in rows.split(BATCH):
-                out += [" ".join(self.names[k] for k in ids) for ids in self.model.greedy(part, self.same.args.length).tolist()]
+                said = self.model.greedy(part, self.same.args.length).tolist()
+                out += [" ".join(self.names[k] for k in ids) for ids in said]
         return out
 
     def captions_per_second(self, threads):
@@ -277,8 +280,9 @@ def prediction_rows(args, folder, same):
             starts.append(once - (often - once) / (OFTEN - 1))
             return count / (often - once)
 
-        row = compared(f"captions of {args.length} words from features, greedy, batches of {BATCH}, {on(threads)}", "captions/s",
-                       [("lookback", per_second), ("PyTorch", functools.partial(theirs.captions_per_second, threads))], args.rounds)
+        name = f"captions of {args.length} words from features, greedy, batches of {BATCH}, {on(threads)}"
+        row = compared(name, "captions/s", [
+            ("lookback", per_second), ("PyTorch", functools.partial(theirs.captions_per_second, threads))], args.rounds)
         row["seconds_to_start"] = statistics.median(starts)
         print(f"    loading the model, left out above: {row['seconds_to_start']:.2f} s", flush=True)
         yield held(row, row["medians"]["lookback"], FLOORS["predict"], "captions/s")
@@ -356,7 +360,8 @@ def main():
     parser.add_argument("--trained", type=int, default=200, help="steps that the model has learnt for which predicts")
     parser.add_argument("--seen", type=int, default=200, help="pictures that are made into features")
     parser.add_argument("--compiled", action="store_true", help="PyTorch's attention through torch.compile, too")
-    parser.add_argument("--only", nargs="+", choices=("train", "predict", "pictures"), default=["train", "predict", "pictures"])
+    works = ("train", "predict", "pictures")
+    parser.add_argument("--only", nargs="+", choices=works, default=works)
     parser.add_argument("--out", metavar="FILE", help="write everything there, as JSON")
     for field in dataclasses.fields(caption_torch.Options):
         parser.add_argument(f"--{field.name}", type=field.type, default=field.default)

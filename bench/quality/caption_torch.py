@@ -1,6 +1,6 @@
-"""Show, attend and tell (Xu et al. 2015) in plain, careful PyTorch, over the features of a grid of places: a layer at each
-place, and an LSTM decoder that attends with the state before, with a gate on what it sees. Parameters can be those of a
-folder of `task = "caption"`, whose outputs are then the same."""
+"""Show, attend and tell (Xu et al. 2015) in plain, careful PyTorch, over the features of a grid of places: a layer at
+each place, and an LSTM decoder that attends with the state before, with a gate on what it sees. Parameters can be those
+of a folder of `task = "caption"`, whose outputs are then the same."""
 
 import dataclasses
 
@@ -116,9 +116,10 @@ class Captioner(nn.Module):
 
     def load(self, w):
         """Parameters of a model folder, by their names there."""
-        names = {"encoder": "encoder.blocks.0.convolution", "embedding": "decoder.embedding", "bridge_h": "decoder.bridge.h.0",
-                 "bridge_c": "decoder.bridge.c.0", "query": "decoder.score.query", "keys": "decoder.score.memory",
-                 "beta": "decoder.gate.beta", "readout": "decoder.readout", "output": "output"}
+        names = {"encoder": "encoder.blocks.0.convolution", "embedding": "decoder.embedding",
+                 "bridge_h": "decoder.bridge.h.0", "bridge_c": "decoder.bridge.c.0", "query": "decoder.score.query",
+                 "keys": "decoder.score.memory", "beta": "decoder.gate.beta", "readout": "decoder.readout",
+                 "output": "output"}
         ours = {"v": "decoder.score.v", **{f"cell.{key}": f"decoder.lstm.{key}_l0" for key in self.cell.state_dict()}}
         for key in self.state_dict():
             layer, _, part = key.partition(".")
