@@ -63,7 +63,7 @@ class Captioner(nn.Module):
         return self.attended(h, memory, keys, self.query.weight, self.v, self.beta.weight, self.beta.bias)
 
     def step_weights(self):
-        """Of the cell, [4 H, E] for an embedding, [4 H, M + H] for a context and the state, and [4 H] for both biases."""
+        """Of the cell: [4 H, E] for an embedding, [4 H, M + H] for a context and the state, [4 H] of both biases."""
         w, cell, E = self.cell.weight_ih, self.cell, self.options.embedding
         return w[:, :E], torch.cat([w[:, E:], cell.weight_hh], 1), cell.bias_ih + cell.bias_hh
 
@@ -74,8 +74,8 @@ class Captioner(nn.Module):
         return torch.sigmoid(o) * torch.tanh(c), c
 
     def loss(self, features, targets, lengths):
-        """features [B, P, F]; targets [B, U] of these lengths, the longest first, PAD behind each. The mean by token, the
-        end being one."""
+        """features [B, P, F]; targets [B, U] of these lengths, the longest first, PAD behind each. The mean by
+        token, the end being one."""
         memory, keys, h, c = self.encode(features)
         B, U = targets.shape[0], targets.shape[1] + 1
         ends = torch.cat([targets, targets.new_full((B, 1), PAD)], 1)
@@ -135,7 +135,8 @@ class Captioner(nn.Module):
 
 def collate(targets):
     """[B, U], and the lengths; targets are the longest first."""
-    return nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=PAD), torch.tensor([len(t) for t in targets])
+    ids = nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=PAD)
+    return ids, torch.tensor([len(t) for t in targets])
 
 
 class Trainer:
