@@ -1,26 +1,27 @@
 #!/usr/bin/env python3
-"""Speed of `task = "caption"` beside PyTorch's, of the model of recipes/caption-flickr8k-mini.toml: training, greedy captions
-from features made elsewhere, and pictures into features.
+"""Speed of `task = "caption"` beside PyTorch's, of the model of recipes/caption-flickr8k-mini.toml: training, greedy
+captions from features made elsewhere, and pictures into features.
 
     ./x bench quality-caption [--data DIR] [--rounds N] [--steps N] [--threads 2 1] [--compiled]
                               [--only train predict pictures] [--out FILE.json]
 
-Features are synthetic, f32 [pictures, 169, 512] in one .npy that lists name as FILE.npy#K: what a relu lets through of noise
-about a mean of each kind of picture, two thirds of it zeros. Every picture has five captions, with lengths as those of
-Flickr8k (log-normal, mean 12 words), of words by Zipf's law, half of them instead the word that its
-kind has at this place.
+Features are synthetic, f32 [pictures, 169, 512] in one .npy that lists name as FILE.npy#K: what a relu lets through of
+noise about a mean of each kind of picture, two thirds zeros. Every picture has five captions, as long as those of
+Flickr8k (log-normal, mean 12 words), of words by Zipf's law, half of them instead the word that its kind has at this
+place.
 
-Training is forward, backward, clipping and Adam on batches of captions of like length, with dropout and label smoothing,
-without an average of the weights; units are target tokens, the ends included. PyTorch begins with our first weights, and
-leaves captions that have ended in the batch, masked, or takes them out of it; with --compiled its attention goes through
-torch.compile, too; the fastest counts. Before anything is timed, both models have to have as many parameters, the same loss
-of the same weights, and the same captions; and after as many steps of training losses have to be alike.
+Training is forward, backward, clipping and Adam on batches of captions of like length, with dropout, label smoothing
+and no average of the weights; units are target tokens, the ends included. PyTorch begins with our first weights; it
+leaves captions that have ended in the batch, masked, or takes them out of it, and with --compiled its attention goes
+through torch.compile, too: the fastest counts. Both models have to have as many parameters, the same loss of the same
+weights and the same captions, and after as many steps of training losses that are alike.
 
-Captions are greedy, in batches of 32, of --length words each; ours is the difference between a process with the whole list
-three times and one with it once, PyTorch's is measured within its process. Pictures are JPEG photographs of DIR/flickr8k-mini,
-or without it PNGs of 500 x 375, made here; a picture's time is that of predicting from pictures less that from features,
-by the SqueezeNet of DIR/squeezenet-cnn, without which the row is left out. In every round everybody is measured once, who
-is first changing; `ratio` is that of the medians, above 1 where we are faster. A row with a floor says whether it is met.
+Captions are greedy, in batches of 32, of --length words each; ours is the difference between a process with the whole
+list three times and one with it once, PyTorch's is measured within its process. Pictures are JPEG photographs of
+DIR/flickr8k-mini, or without it PNGs of 500 x 375, made here; a picture's time is that of predicting from pictures less
+that from features, by the SqueezeNet of DIR/squeezenet-cnn, without which the row is left out. In every round everybody
+is measured once, who is first changing; `ratio` is that of the medians, above 1 where we are faster. A row with a floor
+says whether it is met.
 """
 
 import argparse
@@ -67,7 +68,11 @@ kind = "word"
 lowercase = true
 [model]
 encoder = {{ blocks = [{{ kind = "convolution", hidden = {o.encoder}, kernel = 1 }}] }}
-decoder = {{ cell = "lstm", layers = 1, hidden = {o.decoder}, attention = "bahdanau", input_feeding = false, gate = "beta" }}
+decoder.cell = "lstm"
+decoder.hidden = {o.decoder}
+decoder.attention = "bahdanau"
+decoder.input_feeding = false
+decoder.gate = "beta"
 score = "additive"
 attention = {o.attention}
 embedding = {o.embedding}
@@ -95,7 +100,8 @@ class Pictures:
         kinds = rng.integers(KINDS, size=args.pictures)
         means = rng.normal(-0.5, 0.4, (KINDS, options.features)).astype("float32")
         self.file = folder / "features.npy"
-        rows = numpy.lib.format.open_memmap(self.file, "w+", "float32", (args.pictures, options.places, options.features))
+        shape = (args.pictures, options.places, options.features)
+        rows = numpy.lib.format.open_memmap(self.file, "w+", "float32", shape)
         for k, kind in enumerate(kinds):
             rows[k] = numpy.maximum(means[kind] + rng.standard_normal(rows.shape[1:], dtype="float32"), 0)
         rows.flush()
@@ -128,8 +134,8 @@ class Pictures:
 
 def train_ours(args, folder, out, steps, threads, *more, recipe="recipe.toml"):
     """-> the events of our log."""
-    subprocess.run([args.program, "train", folder / recipe, "--out", out, "--overwrite", "--quiet", "--threads", str(threads),
-                    "--set", f"train.max_steps={steps}", *more], check=True)
+    subprocess.run([args.program, "train", folder / recipe, "--out", out, "--overwrite", "--quiet", "--threads",
+                    str(threads), "--set", f"train.max_steps={steps}", *more], check=True)
     return [json.loads(line) for line in (out / "training/log.jsonl").read_text().splitlines()]
 
 
@@ -154,8 +160,9 @@ class Same:
             model.shrinking = shrinking
             with torch.inference_mode():
                 rows = pictures.features[[pictures.picture_of[k] for k in valid]]
-                self.theirs.append(model.eval().loss(rows, *caption_torch.collate([self.targets[k] for k in valid])).item())
-            assert abs(self.theirs[-1] / self.ours - 1) < 1e-4, f"losses of the same weights: {self.ours}, {self.theirs}"
+                loss = model.eval().loss(rows, *caption_torch.collate([self.targets[k] for k in valid]))
+                self.theirs.append(loss.item())
+            assert abs(self.theirs[-1] / self.ours - 1) < 1e-4, f"losses of one model: {self.ours}, {self.theirs}"
 
     def torch(self, weights, **how):
         return caption_torch.Captioner(len(self.words), self.options, **how).load(weights)
@@ -235,8 +242,8 @@ def training_rows(args, folder, same):
 
 
 def predicting(args, model, inputs, said, threads):
-    return [args.program, "predict", model, "--in", inputs, "--out", said, "--quiet", "--beam", "1", "--batch", str(BATCH),
-            "--min-length", str(args.length), "--max-length", str(args.length), "--threads", str(threads)]
+    return [args.program, "predict", model, "--in", inputs, "--out", said, "--quiet", "--beam", "1", "--batch",
+            str(BATCH), "--min-length", str(args.length), "--max-length", str(args.length), "--threads", str(threads)]
 
 
 class TorchPrediction:
@@ -248,7 +255,8 @@ class TorchPrediction:
         out, rows = [], self.same.pictures.features
         with torch.inference_mode():
             for part in rows.split(BATCH):
-                out += [" ".join(self.names[k] for k in ids) for ids in self.model.greedy(part, self.same.args.length).tolist()]
+                said = self.model.greedy(part, self.same.args.length).tolist()
+                out += [" ".join(self.names[k] for k in ids) for ids in said]
         return out
 
     def captions_per_second(self, threads):
@@ -277,8 +285,9 @@ def prediction_rows(args, folder, same):
             starts.append(once - (often - once) / (OFTEN - 1))
             return count / (often - once)
 
-        row = compared(f"captions of {args.length} words from features, greedy, batches of {BATCH}, {on(threads)}", "captions/s",
-                       [("lookback", per_second), ("PyTorch", functools.partial(theirs.captions_per_second, threads))], args.rounds)
+        name = f"captions of {args.length} words from features, greedy, batches of {BATCH}, {on(threads)}"
+        row = compared(name, "captions/s", [
+            ("lookback", per_second), ("PyTorch", functools.partial(theirs.captions_per_second, threads))], args.rounds)
         row["seconds_to_start"] = statistics.median(starts)
         print(f"    loading the model, left out above: {row['seconds_to_start']:.2f} s", flush=True)
         yield held(row, row["medians"]["lookback"], FLOORS["predict"], "captions/s")
@@ -332,11 +341,12 @@ def picture_rows(args, options, folder, pictures):
                 assert all(said.read_text().splitlines()), "some pictures have no caption"
             values.append(len(files) / (took["seen"] - took["made"])), whole.append(len(files) / took["seen"])
         row = {"name": f"{len(files)} {what} into features, {on(threads)}", "unit": "pictures/s",
-               "medians": {"lookback": statistics.median(values)}, "with_captions_and_loading": statistics.median(whole),
-               "all": {"lookback": values}}
-        print(f"| {row['name']} | lookback {row['medians']['lookback']:,.2f} ({min(values):,.2f} to {max(values):,.2f}); "
+               "medians": {"lookback": statistics.median(values)},
+               "with_captions_and_loading": statistics.median(whole), "all": {"lookback": values}}
+        median = row["medians"]["lookback"]
+        print(f"| {row['name']} | lookback {median:,.2f} ({min(values):,.2f} to {max(values):,.2f}); "
               f"the whole process {row['with_captions_and_loading']:,.2f} | pictures/s | |", flush=True)
-        yield held(row, row["medians"]["lookback"], FLOORS["pictures"], "pictures/s")
+        yield held(row, median, FLOORS["pictures"], "pictures/s")
 
 
 def write_recipe(path, options, cnn="", network=""):
@@ -356,13 +366,15 @@ def main():
     parser.add_argument("--trained", type=int, default=200, help="steps that the model has learnt for which predicts")
     parser.add_argument("--seen", type=int, default=200, help="pictures that are made into features")
     parser.add_argument("--compiled", action="store_true", help="PyTorch's attention through torch.compile, too")
-    parser.add_argument("--only", nargs="+", choices=("train", "predict", "pictures"), default=["train", "predict", "pictures"])
+    works = ("train", "predict", "pictures")
+    parser.add_argument("--only", nargs="+", choices=works, default=works)
     parser.add_argument("--out", metavar="FILE", help="write everything there, as JSON")
     for field in dataclasses.fields(caption_torch.Options):
         parser.add_argument(f"--{field.name}", type=field.type, default=field.default)
     args = parser.parse_args()
     args.program = str(pathlib.Path(args.program).resolve())
-    options = caption_torch.Options(**{f.name: getattr(args, f.name) for f in dataclasses.fields(caption_torch.Options)})
+    names = [field.name for field in dataclasses.fields(caption_torch.Options)]
+    options = caption_torch.Options(**{name: getattr(args, name) for name in names})
     if args.steps % LOG_EVERY:
         parser.error(f"--steps has to be a multiple of {LOG_EVERY}")
     if "pictures" in args.only and options.features != caption_torch.Options.features:

@@ -1,6 +1,6 @@
-"""Show, attend and tell (Xu et al. 2015) in plain, careful PyTorch, over the features of a grid of places: a layer at each
-place, and an LSTM decoder that attends with the state before, with a gate on what it sees. Parameters can be those of a
-folder of `task = "caption"`, whose outputs are then the same."""
+"""Show, attend and tell (Xu et al. 2015) in plain, careful PyTorch, over the features of a grid of places: a layer at
+each place, and an LSTM decoder that attends with the state before, with a gate on what it sees. Parameters can be those
+of a folder of `task = "caption"`, whose outputs are then the same."""
 
 import dataclasses
 
@@ -63,7 +63,7 @@ class Captioner(nn.Module):
         return self.attended(h, memory, keys, self.query.weight, self.v, self.beta.weight, self.beta.bias)
 
     def step_weights(self):
-        """Of the cell, [4 H, E] for an embedding, [4 H, M + H] for a context and the state, and [4 H] for both biases."""
+        """Of the cell: [4 H, E] for an embedding, [4 H, M + H] for a context and the state, [4 H] of both biases."""
         w, cell, E = self.cell.weight_ih, self.cell, self.options.embedding
         return w[:, :E], torch.cat([w[:, E:], cell.weight_hh], 1), cell.bias_ih + cell.bias_hh
 
@@ -74,8 +74,8 @@ class Captioner(nn.Module):
         return torch.sigmoid(o) * torch.tanh(c), c
 
     def loss(self, features, targets, lengths):
-        """features [B, P, F]; targets [B, U] of these lengths, the longest first, PAD behind each. The mean by token, the
-        end being one."""
+        """features [B, P, F]; targets [B, U] of these lengths, the longest first, PAD behind each. The mean by
+        token, the end being one."""
         memory, keys, h, c = self.encode(features)
         B, U = targets.shape[0], targets.shape[1] + 1
         ends = torch.cat([targets, targets.new_full((B, 1), PAD)], 1)
@@ -116,9 +116,10 @@ class Captioner(nn.Module):
 
     def load(self, w):
         """Parameters of a model folder, by their names there."""
-        names = {"encoder": "encoder.blocks.0.convolution", "embedding": "decoder.embedding", "bridge_h": "decoder.bridge.h.0",
-                 "bridge_c": "decoder.bridge.c.0", "query": "decoder.score.query", "keys": "decoder.score.memory",
-                 "beta": "decoder.gate.beta", "readout": "decoder.readout", "output": "output"}
+        names = {"encoder": "encoder.blocks.0.convolution", "embedding": "decoder.embedding",
+                 "bridge_h": "decoder.bridge.h.0", "bridge_c": "decoder.bridge.c.0", "query": "decoder.score.query",
+                 "keys": "decoder.score.memory", "beta": "decoder.gate.beta", "readout": "decoder.readout",
+                 "output": "output"}
         ours = {"v": "decoder.score.v", **{f"cell.{key}": f"decoder.lstm.{key}_l0" for key in self.cell.state_dict()}}
         for key in self.state_dict():
             layer, _, part = key.partition(".")
@@ -134,7 +135,8 @@ class Captioner(nn.Module):
 
 def collate(targets):
     """[B, U], and the lengths; targets are the longest first."""
-    return nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=PAD), torch.tensor([len(t) for t in targets])
+    ids = nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=PAD)
+    return ids, torch.tensor([len(t) for t in targets])
 
 
 class Trainer:
