@@ -125,8 +125,13 @@ function(lookback_layer_tests)
       target_link_libraries(lookback_test_${name} PRIVATE lookback_${name} ${private})
       lookback_test_flags(lookback_test_${name})
       add_test(NAME ${name} COMMAND lookback_test_${name})
-      set_tests_properties(${name} PROPERTIES TIMEOUT 900
-        ENVIRONMENT "${LOOKBACK_SANITIZER_OPTIONS}")
+      set(sanitizers ${LOOKBACK_SANITIZER_OPTIONS})
+      if(name STREQUAL picture)
+        # Where OpenCV and what it brings are loaded late, the leak checker now and then crashes over their thread-local
+        # memory, after all tests.
+        list(TRANSFORM sanitizers REPLACE "^LSAN_OPTIONS=" "LSAN_OPTIONS=use_tls=0:")
+      endif()
+      set_tests_properties(${name} PROPERTIES TIMEOUT 900 ENVIRONMENT "${sanitizers}")
     endif()
   endforeach()
 endfunction()
