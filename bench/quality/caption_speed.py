@@ -394,11 +394,7 @@ def main():
                                ("pictures", lambda: picture_rows(args, options, folder, pictures))):
             if work in args.only:
                 rows += measured()
-    print(f"\n{machine.in_words(env)}; {args.rounds} rounds; in brackets the least and the most of one round.")
-    if args.out:
-        what = {"environment": env, "options": dataclasses.asdict(options), "rounds": args.rounds, "rows": rows,
-                "parameters": same and same.parameters}
-        pathlib.Path(args.out).write_text(json.dumps(what, indent=1) + "\n")
+    machine.report(args, env, options, rows, parameters=same and same.parameters)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ the last ones are shown.
 """
 
 import argparse
-import dataclasses
 import functools
 import json
 import pathlib
@@ -260,10 +259,7 @@ def main():
                 rows += [row | {"floor": FLOORS[work], "aim": AIMS[work]}
                          for row in measured(args, options, folder, sentences)]
     machine.say_floors(rows)
-    print(f"\n{machine.in_words(env)}; {args.rounds} rounds; in brackets the least and the most of one round.")
-    if args.out:
-        what = {"environment": env, "options": dataclasses.asdict(options), "rounds": args.rounds, "rows": rows}
-        pathlib.Path(args.out).write_text(json.dumps(what, indent=1) + "\n")
+    machine.report(args, env, options, rows)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Where something was measured: the processor, and the versions of what ran."""
 
+import dataclasses
 import importlib.metadata
+import json
 import os
+import pathlib
 import platform
 import subprocess
 
@@ -34,6 +37,14 @@ def environment(program=None):
 def in_words(env):
     parts = [env["cpu"], f"{env['cores']} cores", *env.get("lookback", [])[:1], f"Python {env['python']}"]
     return ", ".join(parts + [f"{name} {env[name]}" for name in PACKAGES if name in env])
+
+
+def report(args, env, options, rows, **more):
+    """Where it was measured, and all of it as JSON to args.out, if that is given."""
+    print(f"\n{in_words(env)}; {args.rounds} rounds; in brackets the least and the most of one round.")
+    if args.out:
+        what = {"environment": env, "options": dataclasses.asdict(options), "rounds": args.rounds, "rows": rows} | more
+        pathlib.Path(args.out).write_text(json.dumps(what, indent=1) + "\n")
 
 
 def say_floors(rows):

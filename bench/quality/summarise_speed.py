@@ -17,7 +17,6 @@ once, who is first changing; `ratio` is that of the medians, above 1 where we ar
 """
 
 import argparse
-import dataclasses
 import json
 import math
 import pathlib
@@ -368,10 +367,7 @@ def main():
                 rows += [row | {"floor": FLOORS[work], "aim": AIMS[work]}
                          for row in measured(args, options, folder, pairs)]
     machine.say_floors(rows)
-    print(f"\n{machine.in_words(env)}; {args.rounds} rounds; in brackets the least and the most of one round.")
-    if args.out:
-        what = {"environment": env, "options": dataclasses.asdict(options), "rounds": args.rounds, "rows": rows}
-        pathlib.Path(args.out).write_text(json.dumps(what, indent=1) + "\n")
+    machine.report(args, env, options, rows)
 
 
 if __name__ == "__main__":

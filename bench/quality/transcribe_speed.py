@@ -227,10 +227,7 @@ def main():
         for work, measured in (("train", training_rows), ("predict", prediction_rows)):
             if work in args.only:
                 rows += measured(args, options, folder, recordings)
-    print(f"\n{machine.in_words(env)}; {args.rounds} rounds; in brackets the least and the most of one round.")
-    if args.out:
-        what = {"environment": env, "options": dataclasses.asdict(options), "rounds": args.rounds, "rows": rows}
-        pathlib.Path(args.out).write_text(json.dumps(what, indent=1) + "\n")
+    machine.report(args, env, options, rows)
 
 
 if __name__ == "__main__":

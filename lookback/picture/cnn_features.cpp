@@ -84,8 +84,6 @@ std::array<float, 3> means(const CnnOptions& options) {
   return out;
 }
 
-bool is_onnx(const CnnOptions& options) { return options.weights.ends_with(".onnx"); }
-
 }  // namespace
 
 void CnnOptions::fields(FieldVisitor& v) {
@@ -141,7 +139,7 @@ CnnFeatures::CnnFeatures(const CnnOptions& options) : options_(options), network
   check<ConfigError>(!options_.weights.empty(), "cnn: name the file of a network");
   std::string text = kVersion;
   text += '\n' + io::sha256_file(io::File::open_regular(options_.weights));
-  if (!is_onnx(options_)) text += '\n' + io::sha256_file(io::File::open_regular(options_.network));
+  if (!options_.is_onnx()) text += '\n' + io::sha256_file(io::File::open_regular(options_.network));
   CnnOptions others = options_;
   others.weights = others.network = "";
   for (const Field& f : fields_of(others)) text += '\n' + f.path + ' ' + field_text(f);
@@ -181,7 +179,7 @@ Tensor CnnFeatures::run(const Image& image) const {
       net = networks_->idle.back();
       networks_->idle.pop_back();
     } else {
-      const bool onnx = is_onnx(options_);
+      const bool onnx = options_.is_onnx();
       if (networks_->weights.empty()) {
         networks_->weights = io::read_file(options_.weights, kMostBytes);
         if (!onnx) networks_->network = io::read_file(options_.network, kMostBytes);

@@ -45,6 +45,7 @@ struct CnnOptions {
   double scale = 1;
 
   void fields(FieldVisitor& v);
+  bool is_onnx() const { return weights.ends_with(".onnx"); }
 };
 
 // The picture as the network takes it: f32 [3, height, width], (value - mean) * scale. Throws ConfigError for a mean

@@ -1,7 +1,6 @@
 #include "lookback/picture/feature_cache.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <exception>
 #include <map>
@@ -9,120 +8,15 @@
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
 #include "lookback/base/sha256.h"
-#include "lookback/io/atomic_file.h"
+#include "lookback/io/keyed_rows.h"
+#include "lookback/io/posix_file.h"
 #include "lookback/io/safetensors.h"
 #include "lookback/picture/resize.h"
 
 namespace lookback::picture {
 namespace {
 
-// The file: this line, then features, then for each picture its key (64 bytes) and the place of its features (8), then
-// the number of pictures, of views, of places and of columns (8 each) and the SHA-256 of all before (64). Numbers and
-// features are little-endian.
-constexpr std::string_view kHead = "lookback pictures 1\n\n\n\n\n\n\n\n\n\n\n\n\n";  // 32 bytes
 constexpr std::string_view kVersion = "picture 1";  // of how files become pictures, and pictures views
-constexpr int64_t kKey = 64, kEntry = kKey + 8, kTail = 32 + kKey;
-static_assert(kHead.size() == 32 && std::endian::native == std::endian::little);
-
-struct Found {
-  std::map<std::string, Tensor> by_key;
-  int64_t places = 0, width = 0;
-};
-
-std::string bytes_of(int64_t n) {
-  std::string out(8, '\0');
-  std::memcpy(out.data(), &n, 8);
-  return out;
-}
-int64_t number_at(const char* bytes) {
-  int64_t out;
-  std::memcpy(&out, bytes, 8);
-  return out;
-}
-
-// What is in a cache file; nothing of one that is missing, damaged or of other views.
-Found open_cache(const std::string& path, int64_t views) {
-  try {
-    const io::File file = io::File::open_regular(path);
-    const int64_t size = file.size();
-    if (size < std::ssize(kHead) + kTail) return {};
-    const std::shared_ptr<std::byte> mapping = file.map(size);
-    if (!mapping) return {};
-    const auto* bytes = reinterpret_cast<const char*>(mapping.get());
-    if (!std::string_view(bytes, kHead.size()).starts_with(kHead)) return {};
-    Sha256 sum;
-    sum.update({bytes, static_cast<size_t>(size - kKey)});
-    if (sum.hex() != std::string_view(bytes + size - kKey, kKey)) return {};
-    const char* tail = bytes + size - kTail;
-    Found out{{}, number_at(tail + 16), number_at(tail + 24)};
-    const int64_t count = number_at(tail), room = size - std::ssize(kHead) - kTail;
-    if (count < 0 || count > room / kEntry || number_at(tail + 8) != views) return {};
-    if (out.places < 1 || out.width < 1 || out.places > room / 4 / views / out.width) return {};
-    const int64_t data_end = size - kTail - count * kEntry, each = views * out.places * out.width * 4;
-    for (const char* entry = bytes + data_end; entry < tail; entry += kEntry) {
-      const int64_t at = number_at(entry + kKey);
-      if (at < std::ssize(kHead) || at > data_end - each || at % 4 != 0) return {};
-      out.by_key.emplace(std::string(entry, kKey),
-                         Tensor::view({views, out.places, out.width}, Dtype::f32, mapping.get() + at, mapping));
-    }
-    return out;
-  } catch (const IoError&) {  // missing or unreadable
-    return {};
-  }
-}
-
-// Features in the making, in the file and nowhere else.
-class Writer {
- public:
-  explicit Writer(const std::string& path) : file_(path) { put(kHead); }
-
-  void add(const std::string& key, const Tensor& features) {
-    shape_ = features.shape();
-    index_ += key + bytes_of(at_), ++count_;
-    put({reinterpret_cast<const char*>(features.bytes()), static_cast<size_t>(features.byte_size())});
-  }
-  void commit() {
-    if (count_ == 0) return;
-    put(index_ + bytes_of(count_) + bytes_of(shape_[0]) + bytes_of(shape_[1]) + bytes_of(shape_[2]));
-    file_.write(sum_.hex());
-    file_.commit();
-  }
-
- private:
-  void put(std::string_view bytes) {
-    file_.write(bytes);
-    sum_.update(bytes);
-    at_ += std::ssize(bytes);
-  }
-
-  io::AtomicFile file_;
-  Sha256 sum_;
-  Shape shape_;
-  int64_t at_ = 0, count_ = 0;
-  std::string index_;
-};
-
-// f(k) for all k in [0, n), several at once. What a picture itself is to blame for becomes its problem; the first of
-// all other errors is thrown.
-template <class F>
-std::vector<std::string> for_each_picture(int64_t n, F&& f) {
-  std::vector<std::string> problems(static_cast<size_t>(n));
-  std::vector<std::exception_ptr> errors(problems.size());
-  parallel_for(n, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) try {
-        f(static_cast<size_t>(k));
-      } catch (const FormatError& e) {
-        problems[static_cast<size_t>(k)] = e.what();
-      } catch (const IoError& e) {
-        problems[static_cast<size_t>(k)] = e.what();
-      } catch (...) {
-        errors[static_cast<size_t>(k)] = std::current_exception();
-      }
-  });
-  for (const std::exception_ptr& error : errors)
-    if (error) std::rethrow_exception(error);
-  return problems;
-}
 
 // NumPy's header: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 169, 512), }, in any order.
 Shape npy_shape(std::string_view header, const std::string& path) {
@@ -185,6 +79,25 @@ Tensor read_npy(const io::File& file, const std::string& path) {
 
 }  // namespace
 
+std::vector<std::string> for_each_picture(int64_t n, const std::function<void(size_t)>& f) {
+  std::vector<std::string> problems(static_cast<size_t>(n));
+  std::vector<std::exception_ptr> errors(problems.size());
+  parallel_for(n, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) try {
+        f(static_cast<size_t>(k));
+      } catch (const FormatError& e) {
+        problems[static_cast<size_t>(k)] = e.what();
+      } catch (const IoError& e) {
+        problems[static_cast<size_t>(k)] = e.what();
+      } catch (...) {
+        errors[static_cast<size_t>(k)] = std::current_exception();
+      }
+  });
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
+  return problems;
+}
+
 Image view_of(const Image& image, int64_t k) {
   check(k >= 0 && k < kViews, "view ", k, " of a picture: there are ", kViews);
   if (k == 0) return image;
@@ -222,22 +135,25 @@ FeatureCache::FeatureCache(const std::string& path, const std::vector<std::strin
   problems_ = for_each_picture(std::ssize(keys), [&](size_t k) {
     keys[k] = sha256_hex(io::sha256_file(io::File::open_regular(pictures[k])) + '\n' + text);
   });
-  Found found = open_cache(path, views);
-  std::map<std::string, Tensor> wanted;
+  const auto by_view = [&](const Tensor& rows) { return rows.reshape({views, rows.dim(0) / views, rows.dim(1)}); };
+  io::KeyedRows found = io::open_keyed_rows(path);  // [views * places, width]
+  io::KeyedRows wanted;
   std::map<std::string, std::string> refused;  // key -> problem
   std::vector<size_t> missing;                 // pictures, one for each key
   for (size_t k = 0; k < keys.size(); ++k) {
     if (keys[k].empty()) continue;
-    const auto it = found.by_key.find(keys[k]);
-    if (!wanted.emplace(keys[k], it == found.by_key.end() ? Tensor() : it->second).second) continue;
-    if (it == found.by_key.end()) missing.push_back(k);
+    const auto it = found.find(keys[k]);
+    if (!wanted.emplace(keys[k], it == found.end() ? Tensor() : it->second).second) continue;
+    if (it == found.end()) missing.push_back(k);
   }
   if (!missing.empty()) {
-    Writer writer(path);
+    io::KeyedRowsWriter writer(path);
     for (const auto& [key, rows] : wanted)
       if (!rows.empty()) writer.add(key, rows);
     constexpr size_t kAtOnce = 64;  // pictures in memory, as features
-    Shape shape = found.by_key.empty() ? Shape{0} : found.by_key.begin()->second.shape();
+    Shape shape = {0};              // of all features
+    for (const auto& [key, rows] : wanted)
+      if (!rows.empty()) shape = by_view(rows).shape();
     for (size_t begin = 0; begin < missing.size(); begin += kAtOnce) {
       const size_t n = std::min(kAtOnce, missing.size() - begin);
       std::vector<Tensor> made(n);
@@ -252,13 +168,13 @@ FeatureCache::FeatureCache(const std::string& path, const std::vector<std::strin
         }
         if (shape.rank() != 3) shape = made[k].shape();
         check(made[k].shape() == shape, "features of two pictures differ in shape: ", shape, " and ", made[k].shape());
-        writer.add(keys[picture], made[k]);
+        writer.add(keys[picture], made[k].reshape({views * shape[1], shape[2]}));
         ++computed_;
       }
     }
     if (computed_ > 0) {
-      writer.commit();
-      found = open_cache(path, views);
+      writer.commit(shape[2]);
+      found = io::open_keyed_rows(path);
     }
   }
   for (size_t k = 0; k < keys.size(); ++k) {
@@ -271,9 +187,9 @@ FeatureCache::FeatureCache(const std::string& path, const std::vector<std::strin
             problems_[k]);
       continue;
     }
-    const auto it = found.by_key.find(keys[k]);
+    const auto it = found.find(keys[k]);
     // Another process may have put its own file there, or the disk returns something else.
-    rows = it == found.by_key.end() ? features_of_file(pictures[k], features, views, limits) : it->second;
+    rows = it == found.end() ? features_of_file(pictures[k], features, views, limits) : by_view(it->second);
     places_ = rows.dim(1), width_ = rows.dim(2);
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,10 @@ namespace lookback::picture {
 // and those mirrored: 12 in all. Throws ShapeError for another k.
 constexpr int64_t kViews = 12;
 Image view_of(const Image& image, int64_t k);
+
+// f(k) for all k in [0, n), several at once: of each picture's FormatError or IoError the message, or "". The first of
+// all other errors is thrown.
+std::vector<std::string> for_each_picture(int64_t n, const std::function<void(size_t)>& f);
 
 // Features of a picture's file: f32 [views, places, width]. Throws as read_image and `features` do.
 Tensor features_of_file(const std::string& path, const ImageFeatures& features, int64_t views = 1,

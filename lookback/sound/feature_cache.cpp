@@ -1,41 +1,20 @@
 #include "lookback/sound/feature_cache.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 #include <map>
-#include <optional>
 
 #include "lookback/base/error.h"
 #include "lookback/base/fields.h"
 #include "lookback/base/parallel.h"
 #include "lookback/base/sha256.h"
-#include "lookback/io/atomic_file.h"
+#include "lookback/io/keyed_rows.h"
+#include "lookback/io/posix_file.h"
 #include "lookback/sound/resample.h"
 
 namespace lookback::sound {
 namespace {
 
-// The file: this line, then rows, then for each recording its key (64 bytes), the place of its rows and their number (8
-// each), then the number of recordings, the columns (8 each) and the SHA-256 of all before (64). Numbers and rows are
-// little-endian.
-constexpr std::string_view kHead = "lookback features 1\n\n\n\n\n\n\n\n\n\n\n\n\n";  // 32 bytes
-constexpr std::string_view kVersion = "rows 1";                                      // of how they are computed
-constexpr int64_t kKey = 64, kEntry = kKey + 16, kTail = 16 + kKey;
-static_assert(kHead.size() == 32 && std::endian::native == std::endian::little);
-
-using Found = std::map<std::string, Tensor>;  // by key
-
-std::string bytes_of(int64_t n) {
-  std::string out(8, '\0');
-  std::memcpy(out.data(), &n, 8);
-  return out;
-}
-int64_t number_at(const char* bytes) {
-  int64_t out;
-  std::memcpy(&out, bytes, 8);
-  return out;
-}
+constexpr std::string_view kVersion = "rows 1";  // of how they are computed
 
 // What the rows of one file depend on besides its bytes.
 std::string options_text(FeatureOptions options) {
@@ -44,64 +23,6 @@ std::string options_text(FeatureOptions options) {
   for (const Field& f : fields_of(options)) out += '\n' + f.path + ' ' + field_text(f);
   return out;
 }
-
-// The rows in a cache file; none of one that is missing, damaged or of other options.
-Found open_cache(const std::string& path, int64_t columns) {
-  try {
-    const io::File file = io::File::open_regular(path);
-    const int64_t size = file.size();
-    if (size < std::ssize(kHead) + kTail) return {};
-    const std::shared_ptr<std::byte> mapping = file.map(size);
-    if (!mapping) return {};
-    const auto* bytes = reinterpret_cast<const char*>(mapping.get());
-    Sha256 sum;
-    sum.update({bytes, static_cast<size_t>(size - kKey)});
-    if (sum.hex() != std::string_view(bytes + size - kKey, kKey)) return {};
-    const int64_t count = number_at(bytes + size - kTail);
-    if (!std::string_view(bytes, kHead.size()).starts_with(kHead) || number_at(bytes + size - kTail + 8) != columns ||
-        count < 0 || count > (size - std::ssize(kHead) - kTail) / kEntry)
-      return {};
-    const int64_t data_end = size - kTail - count * kEntry, row_bytes = columns * 4;
-    Found out;
-    for (const char* entry = bytes + data_end; entry < bytes + size - kTail; entry += kEntry) {
-      const int64_t at = number_at(entry + kKey), rows = number_at(entry + kKey + 8);
-      if (at < std::ssize(kHead) || at > data_end || at % 4 != 0 || rows < 0 || rows > (data_end - at) / row_bytes)
-        return {};
-      out.emplace(std::string(entry, kKey), Tensor::view({rows, columns}, Dtype::f32, mapping.get() + at, mapping));
-    }
-    return out;
-  } catch (const IoError&) {  // missing or unreadable
-    return {};
-  }
-}
-
-// Rows in the making, in the file and nowhere else.
-class Writer {
- public:
-  Writer(const std::string& path, int64_t columns) : file_(path), columns_(columns) { put(kHead); }
-
-  void add(const std::string& key, const Tensor& rows) {
-    index_ += key + bytes_of(at_) + bytes_of(rows.dim(0)), ++count_;
-    put({reinterpret_cast<const char*>(rows.bytes()), static_cast<size_t>(rows.byte_size())});
-  }
-  void commit() {
-    put(index_ + bytes_of(count_) + bytes_of(columns_));
-    file_.write(sum_.hex());
-    file_.commit();
-  }
-
- private:
-  void put(std::string_view bytes) {
-    file_.write(bytes);
-    sum_.update(bytes);
-    at_ += std::ssize(bytes);
-  }
-
-  io::AtomicFile file_;
-  Sha256 sum_;
-  int64_t columns_, at_ = 0, count_ = 0;
-  std::string index_;
-};
 
 // f(k) for all k in [0, n), several at once; for each what it threw, or "".
 template <class F>
@@ -132,9 +53,9 @@ FeatureCache::FeatureCache(const std::string& path, std::vector<std::string> rec
   problems_ = for_each_recording(std::ssize(keys), [&](size_t k) {
     keys[k] = sha256_hex(io::sha256_file(io::File::open_regular(recordings[k])) + '\n' + text);
   });
-  Found found = open_cache(path, columns);
+  io::KeyedRows found = io::open_keyed_rows(path, columns);
   std::vector<size_t> missing;  // recordings, one for each key
-  Found wanted;
+  io::KeyedRows wanted;
   for (size_t k = 0; k < keys.size(); ++k) {
     if (keys[k].empty()) continue;
     const auto it = found.find(keys[k]);
@@ -143,7 +64,7 @@ FeatureCache::FeatureCache(const std::string& path, std::vector<std::string> rec
   }
   std::map<std::string, std::string> bad;  // problems by key
   if (!missing.empty()) {
-    Writer writer(path, columns);
+    io::KeyedRowsWriter writer(path);
     for (const auto& [key, rows] : wanted)
       if (!rows.empty()) writer.add(key, rows);
     constexpr size_t kAtOnce = 64;  // recordings in memory
@@ -159,8 +80,8 @@ FeatureCache::FeatureCache(const std::string& path, std::vector<std::string> rec
         else
           bad.emplace(keys[missing[begin + k]], problems[k]);
     }
-    writer.commit();
-    found = open_cache(path, columns);
+    writer.commit(columns);
+    found = io::open_keyed_rows(path, columns);
   }
   computed_ = std::ssize(missing) - std::ssize(bad);
   for (size_t k = 0; k < keys.size(); ++k) {

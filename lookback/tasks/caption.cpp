@@ -19,16 +19,14 @@ namespace fs = std::filesystem;
 constexpr uint64_t kViewStream = 0x70696374757265;
 constexpr int64_t kMostBytes = int64_t{1} << 31;  // of a network's file
 
-bool is_onnx(const picture::CnnOptions& options) { return options.weights.ends_with(".onnx"); }
-
 // The options of a network in a model folder.
 picture::CnnOptions in_folder(picture::CnnOptions options, const std::string& place) {
   if (options.weights.empty()) {
     options.network = "";
     return options;
   }
-  options.network = is_onnx(options) ? "" : place + "cnn.prototxt";
-  options.weights = place + (is_onnx(options) ? "cnn.onnx" : "cnn.caffemodel");
+  options.network = options.is_onnx() ? "" : place + "cnn.prototxt";
+  options.weights = place + (options.is_onnx() ? "cnn.onnx" : "cnn.caffemodel");
   return options;
 }
 
@@ -255,7 +253,7 @@ Caption::Network Caption::learn_from_files(const Recipe& recipe, const std::stri
   check<FormatError>(!pictures.empty(), "data.train: no picture is left");
   std::shared_ptr<data::Tokenizer> tokenizer = data::train_tokenizer(recipe.tokenizer, captions_of(pictures), log);
   picture::CnnOptions files = recipe.features;
-  if (files.weights.empty() || is_onnx(files)) files.network = "";
+  if (files.weights.empty() || files.is_onnx()) files.network = "";
   for (std::string* name : {&files.weights, &files.network})
     if (!name->empty()) *name = path_from(*name, root);
   Seeing seeing = Seeing::with(files);

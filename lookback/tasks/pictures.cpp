@@ -1,12 +1,10 @@
 #include "lookback/tasks/pictures.h"
 
 #include <algorithm>
-#include <exception>
 #include <filesystem>
 #include <map>
 #include <set>
 
-#include "lookback/base/parallel.h"
 #include "lookback/base/parse.h"
 #include "lookback/picture/feature_cache.h"
 
@@ -158,23 +156,9 @@ std::vector<Seeing::Seen> Seeing::features_of_all(const StringList& paths, int64
     const picture::FeatureCache kept(cache, cached, *cnn, views);
     for (int64_t n = 0; n < kept.size(); ++n) out[in_cache[static_cast<size_t>(n)]] = {kept[n], kept.problem(n)};
   }
-  std::vector<std::exception_ptr> errors(rest.size());
-  parallel_for(std::ssize(rest), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      Seen& one = out[rest[static_cast<size_t>(n)]];
-      try {
-        one.features = features(paths[rest[static_cast<size_t>(n)]], views);
-      } catch (const FormatError& e) {
-        one.problem = e.what();
-      } catch (const IoError& e) {
-        one.problem = e.what();
-      } catch (...) {
-        errors[static_cast<size_t>(n)] = std::current_exception();
-      }
-    }
-  });
-  for (const auto& error : errors)
-    if (error) std::rethrow_exception(error);
+  const auto problems = picture::for_each_picture(
+      std::ssize(rest), [&](size_t n) { out[rest[n]].features = features(paths[rest[n]], views); });
+  for (size_t n = 0; n < rest.size(); ++n) out[rest[n]].problem = problems[n];
   return out;
 }
 
