@@ -7,6 +7,7 @@
 #include "lookback/base/elementary.h"
 #include "lookback/base/parse.h"
 #include "lookback/io/atomic_file.h"
+#include "lookback/io/safetensors.h"
 #include "lookback/ops/precision.h"
 #include "lookback/tasks/input.h"
 #include "lookback/tasks/label_report.h"
@@ -19,6 +20,7 @@ namespace {
 using data::Ids;
 
 constexpr int64_t kTokensAtOnce = 65'536;  // in prediction, unless one text alone has more
+constexpr const char* kEvidenceFile = "naive_bayes.safetensors";
 constexpr double kLeastProbability = 0.5;  // of a label that is there, of several
 
 Classifier::Sizes sizes_of(const Classify::Network& n) {
@@ -34,6 +36,7 @@ Classify::Network make(const Classify::Recipe& recipe, std::shared_ptr<data::Tok
   Classify::Network out{.config = {.vocabulary = tokenizer->size(),
                                    .labels = labels->labels(),
                                    .label = labels->options(),
+                                   .beside = recipe.beside,
                                    .model = recipe.model},
                         .tokenizer = std::move(tokenizer),
                         .labels = std::move(labels),
@@ -51,9 +54,15 @@ struct Said {
   Tensor weights, sentence_weights;   // of a mean over networks; empty without attention
 };
 
-std::vector<double> probabilities_of(const std::vector<float>& logits, const Classify::Config& config) {
+std::vector<double> probabilities_of(const std::vector<float>& logits, const Ids& tokens,
+                                     const Classify::Network& network) {
+  const Classify::Config& config = network.config;
   std::vector<double> out(logits.begin(), logits.end());
   for (double& z : out) z /= config.temperature;
+  if (config.share > 0) {
+    const std::vector<double> evidence = network.evidence->of(tokens);
+    for (size_t k = 0; k < out.size(); ++k) out[k] += config.share * evidence[k];
+  }
   if (!config.label.several) return elementary::softmax(out), out;
   for (double& z : out) z = 1 / (1 + elementary::exp(-z));
   return out;
@@ -84,7 +93,8 @@ std::vector<Said> ask(Classify::Networks networks, const std::vector<std::string
       const auto scores = network->model->score(now);
       for (size_t k = 0; k < batch.size(); ++k) {
         Said& said = out[static_cast<size_t>(batch[k])];
-        add_probabilities(said.probabilities, probabilities_of(scores[k].logits, network->config), networks.size());
+        add_probabilities(said.probabilities, probabilities_of(scores[k].logits, now.tokens[k], *network),
+                          networks.size());
         add_part(said.weights, scores[k].weights, networks.size());
         add_part(said.sentence_weights, scores[k].sentence_weights, networks.size());
       }
@@ -222,7 +232,13 @@ void Classify::Network::check_ensemble(const Network& other, const std::string& 
 }
 
 StringList Classify::Network::save(const std::string& folder) const {
-  return {save_options(folder, "config.json", config), save_tokenizer(*tokenizer, folder)};
+  StringList out{save_options(folder, "config.json", config), save_tokenizer(*tokenizer, folder)};
+  if (evidence) {
+    const std::vector<io::NamedTensor> tensors{{"features", evidence->features()}, {"log_odds", evidence->log_odds()}};
+    io::write_safetensors(folder + "/" + kEvidenceFile, tensors);
+    out.emplace_back(kEvidenceFile);
+  }
+  return out;
 }
 
 Classify::Network Classify::Network::open(const io::ModelFolder& folder) {
@@ -236,6 +252,16 @@ Classify::Network Classify::Network::open(const io::ModelFolder& folder) {
     if (out.config.model.front.spelling.any())
       out.spelling = std::make_shared<data::Spelling>(out.tokenizer, out.config.characters, file);
     out.model = std::make_unique<Classifier>(out.config.model, sizes_of(out), Classifier::kNoInit);
+    if (out.config.beside.kind != "none") {
+      const io::SafetensorsFile counted(folder.open(kEvidenceFile));
+      try {
+        out.evidence.emplace(counted.load("features"), counted.load("log_odds"));
+      } catch (const ShapeError& e) {
+        throw FormatError(counted.path() + ": " + e.what());
+      }
+      check<FormatError>(out.evidence->classes() == out.labels->count(), counted.path(), ": evidence of ",
+                         out.evidence->classes(), " labels; the model has ", out.labels->count());
+    }
   } catch (const ConfigError& e) {
     throw FormatError(file + ": " + e.what());
   }
@@ -304,6 +330,13 @@ Classify::Network Classify::with_assets_of(const io::ModelFolder& folder, const 
 
 void Classify::learn_from(Network& network, const Recipe& recipe, const data::Table& table) {
   network.class_weights = class_weights(recipe.loss.class_weights, *network.labels, table);
+  if (recipe.beside.kind == "none") return;
+  Sentences texts, labels;
+  for (int64_t k = 0; k < table.size(); ++k) {
+    texts.push_back(table.ids(0, k)), labels.push_back(table.ids(1, k));
+    if (network.labels->options().several) labels.back().pop_back();  // the mark of the end
+  }
+  network.evidence = TokenEvidence::learn(texts, labels, network.labels->count());
 }
 
 std::vector<data::Column> Classify::columns(const Network& n) {
@@ -391,14 +424,22 @@ EvaluationReport Classify::report(Networks networks, const Examples& examples, c
 
 void Classify::finish(Network& network, const data::Table& valid, const LogSink& log) {
   std::vector<std::vector<int32_t>> gold;
-  std::vector<double> logits;
+  std::vector<double> logits, evidence;
   for (const auto& index : data::costliest_first(costs(valid), 64, kTokensAtOnce)) {
     ClassifierBatch batch = as_read(network, valid.batch(index));
     std::ranges::move(batch.labels, std::back_inserter(gold));
     for (const auto& scores : network.model->score(batch.texts))
       logits.insert(logits.end(), scores.logits.begin(), scores.logits.end());
+    for (size_t k = 0; network.evidence && k < index.size(); ++k)
+      std::ranges::copy(network.evidence->of(batch.texts.tokens[k]), std::back_inserter(evidence));
   }
-  network.config.temperature = std::clamp(fitted_temperature(*network.labels, gold, logits), 1e-3, 1e3);
+  if (network.evidence) {
+    const Blend blend = fitted_blend(*network.labels, gold, logits, evidence);
+    network.config.temperature = blend.temperature, network.config.share = blend.share;
+    log(Severity::info, str_cat("share of naive Bayes, by the validation data: ", blend.share));
+  } else {
+    network.config.temperature = std::clamp(fitted_temperature(*network.labels, gold, logits), 1e-3, 1e3);
+  }
   log(Severity::info,
       str_cat("temperature of the probabilities, by the validation data: ", network.config.temperature));
 }

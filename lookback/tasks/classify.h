@@ -5,6 +5,7 @@
 #include "lookback/data/spelling.h"
 #include "lookback/data/table.h"
 #include "lookback/models/classifier.h"
+#include "lookback/models/token_evidence.h"
 #include "lookback/tasks/common_options.h"
 #include "lookback/tasks/data_options.h"
 #include "lookback/tasks/evaluation.h"
@@ -19,6 +20,18 @@ struct Classify : OverCells<Classify> {
                               *kSummary = "a label for each text, or several: encoder, pooling by attention",
                               *kUnit = "examples";
 
+  struct BesideOptions {
+    std::string kind = "none";
+
+    void fields(FieldVisitor& v) {
+      v("kind", kind,
+        "what is added to the network's logits, by a share that is fitted on the validation part with the temperature: "
+        "naive_bayes, how often training's texts of each label have a token and each pair of neighbours; worth it "
+        "where "
+        "texts are few")
+          .choices({"none", "naive_bayes"});
+    }
+  };
   struct Objective : ClassifierObjective {
     StringList class_weights;
 
@@ -34,6 +47,7 @@ struct Classify : OverCells<Classify> {
     data::TokenizerOptions tokenizer = {.kind = "word", .size = 50'000, .min_count = 2};
     VectorOptions vectors;
     data::LabelOptions label;
+    BesideOptions beside;
     ClassifierOptions model;
     Objective loss;
     TrainGroup train;
@@ -41,8 +55,8 @@ struct Classify : OverCells<Classify> {
 
     Recipe() { data.table.max_length = 0, train.batches.batch = 32, valid.metric = "accuracy"; }
     void fields(FieldVisitor& v) {
-      v("data", data), v("tokenizer", tokenizer), v("vectors", vectors), v("label", label), v("model", model);
-      v("loss", loss), v("train", train), v("valid", valid);
+      v("data", data), v("tokenizer", tokenizer), v("vectors", vectors), v("label", label), v("beside", beside);
+      v("model", model), v("loss", loss), v("train", train), v("valid", valid);
     }
   };
 
@@ -54,7 +68,9 @@ struct Classify : OverCells<Classify> {
     StringList labels;
     data::LabelOptions label;
     StringList characters;  // those that training has, of a model that reads them
+    BesideOptions beside;
     double temperature = 1;
+    double share = 0;  // of what stands beside the network
     ClassifierOptions model;
 
     void fields(FieldVisitor& v) {
@@ -65,7 +81,9 @@ struct Classify : OverCells<Classify> {
       v("labels", labels, "");
       v("label", label);
       v("characters", characters, "");
+      v("beside", beside);
       v("temperature", temperature, "").range(1e-3, 1e3);
+      v("share", share, "").range(0, 1e3);
       v("model", model);
     }
   };
@@ -75,6 +93,7 @@ struct Classify : OverCells<Classify> {
     std::shared_ptr<data::Tokenizer> tokenizer;
     std::shared_ptr<data::Labels> labels;
     std::shared_ptr<data::Spelling> spelling;  // null unless the model reads it
+    std::optional<TokenEvidence> evidence;     // what stands beside the model, if anything does
     std::unique_ptr<Classifier> model;
     std::vector<double> class_weights;  // in training; see ClassifierObjective
 
@@ -132,7 +151,7 @@ struct Classify : OverCells<Classify> {
   static StringList tables() { return {"label"}; }
   static EvaluationReport report(Networks networks, const Examples& examples, const Options& options,
                                  int64_t resamples);
-  // The temperature of the probabilities.
+  // The temperature of the probabilities, and the share of what stands beside the network.
   static void finish(Network& network, const data::Table& valid, const LogSink& log);
   // The most frequent label, naive Bayes and logistic regression over words and pairs of neighbours.
   static std::vector<BaselineScores> baselines(const Recipe& recipe, const data::RowSource& train,

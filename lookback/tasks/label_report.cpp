@@ -185,4 +185,13 @@ double fitted_temperature(const data::Labels& labels, const std::vector<std::vec
   return c.gold.empty() ? 1 : metrics::fit_temperature(c.gold, c.numbers);
 }
 
+Blend fitted_blend(const data::Labels& labels, const std::vector<std::vector<int32_t>>& gold,
+                   std::span<const double> logits, std::span<const double> evidence) {
+  const auto of = [&](std::span<const double> numbers) {
+    return classes_of(labels, gold, numbers, [](double z) { return std::pair(0.0, z); });
+  };
+  const Classes c = of(logits);
+  return lookback::fitted_blend(c.gold, c.numbers, of(evidence).numbers);
+}
+
 }  // namespace lookback::tasks

@@ -9,6 +9,7 @@
 
 #include "lookback/data/labels.h"
 #include "lookback/metrics/registry.h"
+#include "lookback/models/token_evidence.h"
 #include "lookback/tasks/task.h"
 
 namespace lookback::tasks {
@@ -47,5 +48,8 @@ viz::Figure confusion_figure(const LabelledOutputs& outputs);
 // The temperature (Guo et al. 2017) under which held-out examples are likeliest: logits [N, K]. 1 for no examples.
 double fitted_temperature(const data::Labels& labels, const std::vector<std::vector<int32_t>>& gold,
                           std::span<const double> logits);
+// The same together with the share of evidence [N, K] that stands beside the logits.
+Blend fitted_blend(const data::Labels& labels, const std::vector<std::vector<int32_t>>& gold,
+                   std::span<const double> logits, std::span<const double> evidence);
 
 }  // namespace lookback::tasks

@@ -11,7 +11,7 @@
 namespace lookback::tasks {
 namespace {
 
-constexpr int64_t kSamplesAtOnce = 1600;  // of the file: a tenth of a second at 16 kHz
+constexpr int64_t kReadsPerSecond = 25;  // of sound: what has been read is heard at most 40 ms later
 
 // The text of CTC's best path as it grows.
 class GrowingText {
@@ -66,7 +66,7 @@ void Transcribe::listen(Networks networks, const std::string& file, const Option
     if (rows.empty() || rows.dim(0) == 0) return;
     if (const std::string more = text.read(network.model->continued(rows, state)); !more.empty()) emit(more);
   };
-  std::vector<float> samples(kSamplesAtOnce), at_rate;
+  std::vector<float> samples(static_cast<size_t>(std::max<int64_t>(1, reader.rate() / kReadsPerSecond))), at_rate;
   while (const int64_t n = reader.read(samples)) {
     at_rate.clear();
     resampler.push(std::span(samples).first(static_cast<size_t>(n)), at_rate);

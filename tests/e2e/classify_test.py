@@ -179,6 +179,28 @@ class Classify(p.Case):
         fails("model.characters and model.capitals need them", "tokenizer.kind=bpe", "tokenizer.sampling=0.1", "model.capitals=2",
               "tokenizer.size=60", "tokenizer.split=punctuation")
 
+    def test_naive_bayes_beside_a_network(self):
+        """A network that has learnt nothing yet says what the counted words say, as naive Bayes would."""
+        accuracy = lambda model, *args: float(self.ok("evaluate", model, *args).stdout.split()[1])
+        early = "--set", "train.max_steps=1"
+        alone = self.trained(*early, name="early-alone")
+        beside = self.trained(*early, "--set", "beside.kind=naive_bayes", name="early-beside")
+        said = self.ok("baseline", self.data() / "recipe.toml").stdout.decode()
+        counted = [block for block in said.split("\n\n") if block.startswith("naive Bayes, data.test")]
+        self.assertEqual(len(counted), 1, said)
+        self.assertAlmostEqual(accuracy(beside), float(counted[0].split("accuracy")[1].split()[0]), delta=6)
+        self.assertGreater(accuracy(beside), accuracy(alone) + 5)
+        config = json.loads((beside / "config.json").read_text())
+        self.assertGreater(config["share"], 0)
+        self.assertEqual(accuracy(beside, "--threads", "1"), accuracy(beside))
+        self.ok("predict", beside, beside, stdin="a lovely day\n")
+        self.ok("predict", beside, alone, stdin="a lovely day\n")
+        counts = beside / "naive_bayes.safetensors"
+        counts.write_bytes(counts.read_bytes()[:-4])
+        self.fails(3, "predict", beside, stdin="a lovely day\n", says="naive_bayes.safetensors")
+        counts.unlink()
+        self.fails(4, "predict", beside, stdin="a lovely day\n", says="naive_bayes.safetensors")
+
     def test_word_vectors_from_a_file(self):
         data = self.data()
         rng = random.Random(5)
