@@ -139,6 +139,9 @@ void RecordingData::validate() const {
     return;
   }
   const NamePattern of(pattern);
+  check<ConfigError>(!with_speakers || std::ranges::count(of.names(), "speaker") > 0,
+                     "features.normalise = 'speaker' needs to know who speaks: data.pattern = '", pattern,
+                     "' has no {speaker}");
   check<ConfigError>(columns.empty(), "data.columns are of lists, and data.pattern reads names");
   for (const auto& [key, conditions] : all)
     for (const std::string& text : conditions) {
@@ -168,7 +171,8 @@ std::vector<Recording> RecordingData::recordings_of(const StringList& names, con
       }
     return out;
   }
-  const StringList cells{"audio", "text"};
+  StringList cells{"audio", "text"};
+  if (with_speakers) cells.emplace_back("speaker");
   for (const std::string& name : names) {
     data::TableOptions table;
     table.columns = columns;
@@ -176,13 +180,14 @@ std::vector<Recording> RecordingData::recordings_of(const StringList& names, con
     // Those without a name that says so have tabs.
     const bool says_so = std::ranges::any_of(std::array{".tsv", ".csv", ".jsonl"},
                                              [&](const char* ending) { return data::has_ending(name, ending); });
-    if (columns.empty() && !says_so) table.columns = {"1", "2"};
+    if (columns.empty() && !says_so) table.columns = with_speakers ? StringList{"1", "2", "3"} : StringList{"1", "2"};
     data::RowReader reader(rows_of({name}, key, cells, table, root), cells, table);
     for (data::RowReader::Row row; reader.next(row);) {
       const std::string where = reader.where(row, 0);
       ++report.read;
       std::string problem = row.problem;
       if (problem.empty() && trimmed(row.cells[0]).empty()) problem = "the path of the recording is empty";
+      if (problem.empty() && with_speakers && trimmed(row.cells[2]).empty()) problem = "the speaker is empty";
       if (!problem.empty()) {
         check<FormatError>(bad_lines == "skip", where, ": ", problem);
         leave_out(problem, where);
@@ -194,6 +199,7 @@ std::vector<Recording> RecordingData::recordings_of(const StringList& names, con
                      .text = row.cells[1],
                      .fields = {},
                      .where = where});
+      if (with_speakers) out.back().fields.emplace_back("speaker", trimmed(row.cells[2]));
     }
   }
   return out;

@@ -31,6 +31,7 @@ struct RecordingData {
   double max_seconds = 60;
   int64_t max_length = 1000;
   std::string cache;
+  bool with_speakers = false;  // no option: whether it has to be said who speaks, in the field "speaker"
 
   void fields(FieldVisitor& v) {
     v("train", train,
@@ -51,7 +52,9 @@ struct RecordingData {
     v("hold_out", hold_out,
       "with a pattern: recordings for which this holds are the test part, whatever data.test_where says, and no other: "
       "speaker=theo");
-    v("columns", columns, "of lists: which columns are the path and the text; numbers from 1, names or keys");
+    v("columns", columns,
+      "of lists: which columns are the path and the text and, with features.normalise = 'speaker', who speaks; numbers "
+      "from 1, names or keys");
     v("bad_lines", bad_lines, "of lists: lines that are no row; skip and count them, or stop")
         .choices({"skip", "stop"});
     v("damaged", damaged, "recordings that cannot be read; skip, name and count them, or stop")

@@ -87,9 +87,15 @@ Transcribe::Network make(const Transcribe::Recipe& recipe, std::shared_ptr<data:
   return out;
 }
 
+RecordingData data_of(const Transcribe::Recipe& recipe) {
+  RecordingData out = recipe.data;
+  out.with_speakers = recipe.features.normalise == "speaker";
+  return out;
+}
+
 std::vector<Recording> recordings_of(const Transcribe::Recipe& recipe, Split split, const std::string& root) {
   data::TableReport report;
-  return recipe.data.recordings(split, root, report);
+  return data_of(recipe).recordings(split, root, report);
 }
 
 data::LineSource texts_of(std::vector<Recording> recordings) {
@@ -108,6 +114,12 @@ SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport repo
                        int64_t ctc_shortening)
     : hearing_(hearing), augment_(augment), report_(std::move(report)) {
   std::vector<Read> read = read_all(recordings, *hearing.extractor, options.cache);
+  if (hearing.by_speaker()) {
+    auto speakers = std::make_shared<Speakers>();
+    for (size_t k = 0; k < recordings.size(); ++k)
+      if (read[k].problem.empty()) speakers->add(recordings[k], read[k].rows);
+    hearing_.speakers = speakers;
+  }
   int64_t frames = 0, tokens = 0;
   for (size_t k = 0; k < recordings.size(); ++k) {
     Recording& recording = recordings[k];
@@ -117,7 +129,7 @@ SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport repo
       continue;
     }
     data::Ids target = tokenizer.encode(recording.text);
-    const Tensor rows = hearing.extractor->finished_rows(read[k].rows, hearing.statistics.get());
+    const Tensor rows = hearing.extractor->finished_rows(read[k].rows, hearing_.statistics_of(recording.path));
     read[k].rows = Tensor();
     std::string why;
     if (rows.dim(0) == 0)
@@ -164,7 +176,8 @@ SoundTable::Batch SoundTable::batch(std::vector<int64_t> index, uint64_t seed, i
     if (augment_.changes_sound()) {
       sound::Waveform wave = sound::read_audio_at(recording(out.index[k]).path, hearing_.options().sample_rate);
       sound::augment_waveform(wave, augment_, rng);
-      const Tensor changed = hearing_.rows(wave.samples);
+      const Tensor changed =
+          hearing_.extractor->features(wave.samples, hearing_.statistics_of(recording(out.index[k]).path));
       if (changed.dim(0) > 0) heard = changed;
     }
     if (!augment_.changes_rows()) continue;
@@ -198,8 +211,9 @@ Transcribe::Network Transcribe::Network::open(const io::ModelFolder& folder) {
     if (!out.config.statistics.empty())
       out.hearing.statistics = std::make_shared<sound::FeatureStatistics>(
           sound::FeatureStatistics::of_values(finite_numbers(out.config.statistics, "statistics")));
-    out.hearing.extractor->finished_rows(Tensor::zeros({0, out.hearing.extractor->row_width()}),
-                                         out.hearing.statistics.get());
+    if (!out.hearing.by_speaker())
+      out.hearing.extractor->finished_rows(Tensor::zeros({0, out.hearing.extractor->row_width()}),
+                                           out.hearing.statistics.get());
     out.model = std::make_unique<Transcriber>(out.config.model, out.hearing.extractor->width(), out.config.vocabulary,
                                               Transcriber::kNoInit);
   } catch (const ConfigError& e) {
@@ -242,18 +256,17 @@ void Transcribe::validate(const Recipe& recipe) {
                      "valid.metric = '", recipe.valid.metric, "': recordings are scored by wer, cer or none");
   if (recipe.model.attends()) recipe.loss.check_with(recipe.model.seq2seq);
   const sound::FeatureExtractor extractor(recipe.features);
-  check<ConfigError>(recipe.features.normalise != "speaker",
-                     "features.normalise = 'speaker' needs to know who speaks, and predict is given recordings alone; "
-                     "choose utterance, global or running");
   sound::check_augment(recipe.augment);
   Transcriber small(recipe.model, extractor.width(), data::kSpecials, Transcriber::kNoInit);
   train::freeze(params_of(small), recipe.train.options.freeze);
 }
 
+void Transcribe::validate_data(const Recipe& recipe) { data_of(recipe).validate(); }
+
 Transcribe::Data Transcribe::open(const Recipe& recipe, const Network& network, Split split, const std::string& root) {
   data::TableReport report;
-  auto recordings = recipe.data.recordings(split, root, report);
-  RecordingData data = recipe.data;
+  RecordingData data = data_of(recipe);
+  auto recordings = data.recordings(split, root, report);
   data.cache = cache_file(data.cache, split, root);
   return Data(std::move(recordings), std::move(report), data, network.hearing, *network.tokenizer,
               split == Split::train ? recipe.augment : sound::AugmentOptions(),
@@ -302,6 +315,7 @@ StringList Transcribe::data_digests(const Recipe& recipe, const std::string& roo
     for (const Recording& r : recordings_of(recipe, split, root)) {
       std::error_code missing;
       all.update(r.text + "\n");
+      if (recipe.features.normalise == "speaker") all.update(r.field("speaker") + "\n");
       if (fs::exists(r.path, missing)) all.update(io::sha256_file(io::File::open_regular(r.path)));
     }
     out.push_back(str_cat(name, "'s SHA-256 = ", all.hex()));
@@ -348,6 +362,8 @@ void Transcribe::check_options(Networks networks, const Options& options, const 
     check<ConfigError>(kind == "joint" || options.ctc_weight == (kind == "ctc" ? 1 : 0),
                        "ctc_weight = ", options.ctc_weight, ": this model's kind is '", kind, "'");
   }
+  check<ConfigError>(options.speakers.empty() || networks[0]->hearing.by_speaker(), "speakers = ", options.speakers,
+                     ": this model's features.normalise is '", networks[0]->hearing.options().normalise, "'");
   check<ConfigError>(!options.lm.empty() || options.lm_weight == Options().lm_weight, "lm_weight = ", options.lm_weight,
                      " needs lm, the folder of a language model");
   if (!options.lm.empty()) {
@@ -362,7 +378,9 @@ void Transcribe::check_options(Networks networks, const Options& options, const 
 
 EvaluationReport Transcribe::evaluate(Networks networks, const io::ModelFolder& folder,
                                       const TaskModel::Evaluation& what, const Options& options) {
-  const auto data = read_data_of_run<RecordingData>(folder);
+  auto data = read_data_of_run<RecordingData>(folder);
+  const Hearing& hearing = networks[0]->hearing;
+  data.data.with_speakers = hearing.by_speaker();
   data::TableReport report;
   check<ConfigError>(!what.files.empty() || data.data.has_test(),
                      "evaluate: the recipe named no data.test; say --data LIST");
@@ -376,7 +394,10 @@ EvaluationReport Transcribe::evaluate(Networks networks, const io::ModelFolder& 
     inputs.push_back({.line = std::ssize(inputs) + 1, .fields = {{"audio", r.path}}});
     references.push_back(r.text);
   }
-  const auto found = predict(networks, inputs, options, TaskModel::Detail::text_only);
+  Options how = options;
+  if (hearing.by_speaker() && options.speakers.empty())
+    how.known_speakers = speakers_of(recordings, *hearing.extractor);
+  const auto found = predict(networks, inputs, how, TaskModel::Detail::text_only);
   for (size_t k = 0; k < found.size(); ++k)
     if (!found[k].warnings.empty()) throw FormatError(recordings[k].where + ": " + found[k].warnings[0].second);
   const metrics::Lines hypotheses = texts_of(found);

@@ -19,6 +19,7 @@
 #include "lookback/tasks/evaluation.h"
 #include "lookback/tasks/recipe_task.h"
 #include "lookback/tasks/recordings.h"
+#include "lookback/tasks/speakers.h"
 #include "lookback/tasks/task.h"
 #include "lookback/tasks/transcribe_fusion.h"
 
@@ -28,9 +29,14 @@ namespace lookback::tasks {
 struct Hearing {
   std::shared_ptr<const sound::FeatureExtractor> extractor;
   std::shared_ptr<const sound::FeatureStatistics> statistics = {};  // of training; null unless features need them
+  std::shared_ptr<const Speakers> speakers = {};                    // likewise, of those who are to be heard
 
   const sound::FeatureOptions& options() const { return extractor->options(); }
-  Tensor rows(std::span<const float> samples) const { return extractor->features(samples, statistics.get()); }
+  bool by_speaker() const { return options().normalise == "speaker"; }
+  // What a recording is normalised by; FormatError for one of which it is not known who speaks.
+  const sound::FeatureStatistics* statistics_of(const std::string& path) const {
+    return speakers ? &speakers->of(path) : statistics.get();
+  }
 };
 
 // Features of recordings, and the ids of what is said in each.
@@ -125,6 +131,7 @@ struct Transcribe {
     std::unique_ptr<Transcriber> model;
     decode::SearchOptions search;
     std::shared_ptr<FusedModels> language_models = std::make_shared<FusedModels>();  // that it was searched with
+    std::shared_ptr<SpeakerLists> speaker_lists = std::make_shared<SpeakerLists>();  // whom it was to hear
 
     std::vector<NamedVar> parameters() const { return params_of(*model); }
     bool has_attention() const { return config.model.attends(); }
@@ -141,6 +148,8 @@ struct Transcribe {
     double ctc_weight = 0.3, longest_piece = 30;
     std::string lm;
     double lm_weight = 0.3;
+    std::string speakers;
+    std::shared_ptr<const Speakers> known_speakers = {};  // no option: those of the recordings, instead of a list
 
     Options() { batch = 16; }
     Fields fields() override { return fields_of(*this); }
@@ -155,6 +164,9 @@ struct Transcribe {
         "output (shallow fusion, Gulcehre et al. 2015): lm_weight times its log-probability is added; characters or "
         "pieces that it does not know are its unknown word");
       v("lm_weight", lm_weight, "lm: its weight; 0: it has no say").range(0, 1000);
+      v("speakers", speakers,
+        "of a model with features.normalise = 'speaker': a list with the path of each recording, relative to the list, "
+        "and who speaks in it, TAB between; a speaker is heard as all of his or her recordings in it are");
       v("longest_piece", longest_piece,
         "recordings of more seconds are cut at silences into pieces of at most so many, and silence is left out; 0: "
         "never")
@@ -181,7 +193,7 @@ struct Transcribe {
   }
 
   static void validate(const Recipe& recipe);
-  static void validate_data(const Recipe& recipe) { recipe.data.validate(); }
+  static void validate_data(const Recipe& recipe);
   static Data open(const Recipe& recipe, const Network& network, Split split, const std::string& root);
   static Network learn_from_files(const Recipe& recipe, const std::string& root, const LogSink& log);
   static Network with_assets_of(const io::ModelFolder& folder, const Recipe& recipe, const LogSink& log);

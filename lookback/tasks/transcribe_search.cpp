@@ -145,23 +145,36 @@ struct Piece {
   Tensor rows;
 };
 
+// How a network hears, with those whose recordings it is given.
+Hearing hearing_of(const Transcribe::Network& network, const Options& options) {
+  Hearing out = network.hearing;
+  if (!out.by_speaker()) return out;
+  check<ConfigError>(options.known_speakers || !options.speakers.empty(),
+                     "--speakers: this model's features are normalised by speaker; name a list of recordings and who "
+                     "speaks in each");
+  out.speakers =
+      options.known_speakers ? options.known_speakers : network.speaker_lists->of(options.speakers, *out.extractor);
+  return out;
+}
+
 // The pieces of an input, or why there are none.
-std::string cut_into_pieces(const Transcribe::Network& network, const Input& input, size_t number,
-                            const Options& options, std::vector<Piece>& out) {
-  const Hearing& hearing = network.hearing;
+std::string cut_into_pieces(const Hearing& hearing, const Input& input, size_t number, const Options& options,
+                            std::vector<Piece>& out) {
+  const auto rows_of = [&](std::span<const float> samples) {
+    return hearing.extractor->features(samples, hearing.statistics_of(required_text(input, "audio")));
+  };
   try {
-    const sound::Waveform wave =
-        sound::read_audio_at(required_text(input, "audio"), network.config.features.sample_rate);
+    const sound::Waveform wave = sound::read_audio_at(required_text(input, "audio"), hearing.options().sample_rate);
     const auto rate = static_cast<double>(wave.rate);
     const std::span<const float> samples(wave.samples);
     if (options.longest_piece == 0 || static_cast<double>(samples.size()) <= options.longest_piece * rate) {
-      out.push_back({number, 0, hearing.rows(samples)});
+      out.push_back({number, 0, rows_of(samples)});
       return "";
     }
     for (const sound::Span& span : sound::speech_spans(samples, wave.rate, {.longest = options.longest_piece}))
       out.push_back(
           {number, static_cast<double>(span.begin) / rate,
-           hearing.rows(samples.subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.end - span.begin)))});
+           rows_of(samples.subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.end - span.begin)))});
     return "";
   } catch (const FormatError& e) {
     return e.what();
@@ -230,6 +243,7 @@ std::vector<Prediction> Transcribe::predict(Networks networks, std::span<const I
                                             TaskModel::Detail detail) {
   const bool full = detail == TaskModel::Detail::full;
   const Network& first = *networks[0];
+  const Hearing hearing = hearing_of(first, options);
   std::vector<Prediction> out(inputs.size());
   std::vector<Piece> pieces;
   std::vector<std::vector<HeardText>> heard(inputs.size());
@@ -248,7 +262,7 @@ std::vector<Prediction> Transcribe::predict(Networks networks, std::span<const I
   for (size_t k = 0; k < inputs.size(); ++k) {
     out[k].line = inputs[k].line;
     const size_t before = pieces.size();
-    const std::string problem = cut_into_pieces(first, inputs[k], k, options, pieces);
+    const std::string problem = cut_into_pieces(hearing, inputs[k], k, options, pieces);
     if (!problem.empty()) out[k].warnings.emplace_back("audio", problem);
     for (size_t p = before; p < pieces.size(); ++p) rows += pieces[p].rows.dim(0);
     if (rows >= 4 * kRowsAtOnce || k + 1 == inputs.size()) search_pieces(), rows = 0;
@@ -287,7 +301,7 @@ viz::Figure Transcribe::explain(Networks networks, const Input& input, const Opt
   Options whole = options;
   whole.longest_piece = 0;
   std::vector<Piece> pieces;
-  const std::string problem = cut_into_pieces(*networks[0], input, 0, whole, pieces);
+  const std::string problem = cut_into_pieces(hearing_of(*networks[0], options), input, 0, whole, pieces);
   check<FormatError>(problem.empty(), problem);
   const Network& network = *networks[0];
   const Tensor* const rows = &pieces[0].rows;

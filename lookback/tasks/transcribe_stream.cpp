@@ -50,6 +50,9 @@ void Transcribe::listen(Networks networks, const std::string& file, const Option
   check<ConfigError>(network.config.features.normalise != "utterance",
                      "predict: --stream: features.normalise = 'utterance' needs the whole recording; train with "
                      "'global' or 'running'");
+  check<ConfigError>(!network.hearing.by_speaker(),
+                     "predict: --stream: features.normalise = 'speaker' needs what a speaker is going to say; train "
+                     "with 'global' or 'running'");
   const PrecisionScope scope(ops::available_precision(options.precision));
   sound::AudioReader reader(file);
   auto resampler = [&] {

@@ -363,8 +363,8 @@ class Training(Speech):
         self.assertLess(first["loss"], 1)  # it goes on from what it knew
         self.fails(2, "train", self.recipe, "--out", self.fresh("never"), "--from", self.ctc(), "--set",
                    "features.bins=21", says="other [features]")
-        self.fails(2, "train", self.recipe, "--out", self.fresh("never"), "--quiet", "--set",
-                   "features.normalise=speaker", says="needs to know who speaks")
+        self.fails(2, "train", self.recipe, "--check", *self.set("features.normalise=speaker", "data.pattern={text}_{who}.wav"),
+                   says="has no {speaker}")
 
     def check(self, *settings, recipe=None):
         done = self.ok("train", recipe or self.recipe, "--check", *self.set(*settings))
@@ -427,6 +427,38 @@ class Training(Speech):
                               ("data.train=named/*.flac", "there is no file like")):
             code = 4 if "flac" in setting else 2
             self.fails(code, "train", self.recipe, "--check", *self.set(*self.named(), setting), says=says)
+
+    def test_features_by_speaker(self):
+        """Names say who speaks, or the third column of lists does; predict is told by a list."""
+        by_speaker = "features.normalise=speaker"
+        model = self.trained(self.recipe, *self.named(), by_speaker)
+        self.assertLess(self.scores(model)["wer"], 15)
+        paths = sorted((self.folder / "named").glob("*.wav"))
+        test = [path for path in paths if int(path.stem.split("_")[-1]) < 20]
+        speakers = self.folder / "speakers.tsv"
+        p.write_lines(speakers, [f"named/{path.name}\t{path.stem.split('_')[-2]}" for path in test])
+        texts = self.heard(model, test, "--speakers", speakers)
+        right = sum(text == " ".join(path.stem.split("_")[:-2]) for path, text in zip(test, texts))
+        self.assertGreater(right, 14)
+        # A recording by itself is heard as among others, and what the list has not is left empty.
+        self.assertEqual(self.heard(model, test[3:4], "--speakers", speakers), texts[3:4])
+        self.assertEqual(self.heard(model, [paths[-1], test[0]], "--speakers", speakers), ["", texts[0]])
+        self.ok("explain", self.trained(self.attends, *self.named(), by_speaker, "train.max_steps=5"), "--text", test[0],
+                "--speakers", speakers)
+        self.fails(2, "predict", model, "--in", self.listed(*test), says="--speakers")
+        self.fails(2, "predict", self.ctc(), "--in", self.listed(*test), "--speakers", speakers, says="normalise is 'global'")
+        self.fails(2, "predict", model, "--in", test[0], "--stream", says="what a speaker is going to say")
+        p.write_lines(self.folder / "bad.tsv", [f"named/{test[0].name}"])
+        self.fails(3, "predict", model, "--in", self.listed(*test), "--speakers", self.folder / "bad.tsv", says="bad.tsv:1")
+        columns = []
+        for part in ("train", "valid", "test"):
+            lines = (self.folder / f"{part}.tsv").read_text().splitlines()
+            p.write_lines(self.folder / f"{part}3.tsv", [f"{line}\t{'ab'[k % 2]}" for k, line in enumerate(lines)])
+            columns.append(f"data.{part}={part}3.tsv")
+        listed = self.trained(self.recipe, *columns, by_speaker)
+        self.assertLess(self.scores(listed)["wer"], 15)
+        self.assertIn("wer", self.scores(listed, "--data", self.folder / "test3.tsv"))
+        self.fails(3, "train", self.recipe, "--check", *self.set(by_speaker, "data.bad_lines=stop"), says=".tsv:1: a column is missing")
 
     def test_shares(self):
         talk = self.check("data.valid=20 %", "data.test=10 %")
