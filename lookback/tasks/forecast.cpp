@@ -136,7 +136,6 @@ StringList Forecast::Network::save(const std::string& folder) const {
     for (const double x : m.margins) to.margins.push_back(io::json_number(x));
   }
   io::write_file_atomic(folder + "/config.json", io::write_json_fields(fields_of(written)));
-  if (scales.empty()) return {"config.json"};
   io::write_file_atomic(folder + "/" + kScalesFile, write_scales(scales));
   return {"config.json", kScalesFile};
 }
@@ -144,7 +143,7 @@ StringList Forecast::Network::save(const std::string& folder) const {
 Forecast::Network Forecast::Network::open(const io::ModelFolder& folder) {
   Network out;
   read_fields(folder.open("config.json"), fields_of(out.config));
-  if (out.config.scale != "none") out.scales = read_scales(folder, kScalesFile);
+  out.scales = read_scales(folder, kScalesFile);
   try {
     out.levels = numbers_of(out.config.levels);
     for (const Margins& m : out.config.margins) {
@@ -220,9 +219,8 @@ Forecast::Network Forecast::with_assets_of(const io::ModelFolder& folder, const 
   return make(recipe, known.frequency, known.variables);
 }
 
-void Forecast::learn_from(Network& network, const Recipe& recipe, const Data& train) {
-  if (recipe.data.scale == "none") return;
-  for (const SplitSeries& s : train.table().series) network.scales[s.series.id] = s.scaling;
+void Forecast::learn_from(Network& network, const Recipe&, const Data& train) {
+  network.scales = scales_of(train.table());
 }
 
 StringList Forecast::data_digests(const Recipe& recipe, const std::string& root) {
@@ -277,14 +275,16 @@ void Forecast::check_options(Networks networks, const Options& options, const Lo
   for (const Network* const n : networks) sampled |= n->model->is_autoregressive() && n->model->sizes().likelihood;
   check<ConfigError>(sampled || (options.samples == Options().samples && options.seed == Options().seed),
                      "samples and seed are of models that draw paths (kind = 'deepar'); this one says its quantiles");
+  check<ConfigError>(options.intervals == "rolling" || options.recent == Options().recent, "recent = ", options.recent,
+                     " is of intervals = 'rolling'; this is '", options.intervals, "'");
   for (const double percent : options.percents())
     for (const Network* const n : networks) {
       std::string has;
       for (const ConformalMargin& m : n->margins) has += (has.empty() ? "" : ", ") + io::json_number(m.percent);
-      check<ConfigError>(!options.conformal() || n->margin(percent), "levels: an interval of ", percent,
+      check<ConfigError>(!options.calibrated() || n->margin(percent), "levels: an interval of ", percent,
                          " % was not calibrated (", has.empty() ? "none was" : has + " were",
                          "; valid.intervals of the recipe); --intervals model gives its own");
-      check<ConfigError>(options.conformal() || n->has_interval(percent), "levels: the model has no interval of ",
+      check<ConfigError>(options.calibrated() || n->has_interval(percent), "levels: the model has no interval of ",
                          percent, " % of its own: that takes the quantiles ", low_level(percent), " and ",
                          high_level(percent), " in loss.levels, or a likelihood");
     }

@@ -13,6 +13,7 @@
 #include "lookback/ops/value_loss.h"
 #include "lookback/tasks/common_options.h"
 #include "lookback/tasks/forecast_data.h"
+#include "lookback/tasks/forecast_intervals.h"
 #include "lookback/tasks/forecast_rows.h"
 #include "lookback/tasks/recipe_task.h"
 
@@ -126,7 +127,7 @@ struct Forecast {
   };
 
   struct Options final : CommonOptions {
-    int64_t horizon = 0, samples = 200, seed = 1;
+    int64_t horizon = 0, recent = 500, samples = 200, seed = 1;
     StringList levels;
     std::string intervals = "conformal";
 
@@ -136,14 +137,19 @@ struct Forecast {
       v("horizon", horizon, "steps to forecast; 0: as many as the model can").range(0, 1e6);
       v("levels", levels, "intervals to give, in percent: 80,95");
       v("intervals", intervals,
-        "what --levels gives. conformal: as wide as it took on the validation part (split-conformal); model: by the "
-        "model's own quantiles")
-          .choices({"conformal", "model"});
+        "what --levels gives. conformal: as wide as it took on the validation part (split-conformal); rolling: as wide "
+        "as it took of late, for each series and step by forecasts whose values had come by then (rolling "
+        "split-conformal), which costs a back-test; model: by the model's own quantiles")
+          .choices({"conformal", "rolling", "model"});
+      v("recent", recent,
+        "intervals = 'rolling': by the latest so many forecasts of each series; by the validation part where there "
+        "are fewer than 100, or than these")
+          .range(1, 1e6);
       v("samples", samples, "paths that a model with kind = 'deepar' draws for each forecast").range(1, 1e6);
       v("seed", seed, "of the random numbers of those paths").range(0, 9e15);
       common_fields(v);
     }
-    bool conformal() const { return intervals == "conformal"; }
+    bool calibrated() const { return intervals != "model"; }
     std::vector<double> percents() const { return percents_of(levels, "levels"); }
   };
 
@@ -209,7 +215,13 @@ struct Forecast {
 // Forecasts of some windows of a table.
 using ForecastFrom = std::function<ForecastRows(std::span<const ForecastWindows::Window>)>;
 
-// What the networks, whose mean it is, forecast.
+// What the networks, whose mean it is, forecast by themselves: intervals as with options.intervals = "model".
+ForecastRows model_rows(Forecast::Networks networks, std::span<const SplitSeries> series,
+                        std::span<const SeriesVariables> variables, std::span<const ForecastWindows::Window> windows,
+                        const Forecast::Options& options);
+
+// The same with the intervals that the options ask for. What comes from the origin of a window on changes nothing of
+// it.
 ForecastRows forecast_rows(Forecast::Networks networks, std::span<const SplitSeries> series,
                            std::span<const SeriesVariables> variables, std::span<const ForecastWindows::Window> windows,
                            const Forecast::Options& options);

@@ -17,6 +17,21 @@ using data::Series;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t kMaxScalesBytes = int64_t{1} << 30;
 
+// The stamp of value k of a series; of a table without a frequency none has more than one value.
+data::Stamp stamp_of(const Series& series, const std::optional<data::Frequency>& frequency, int64_t k) {
+  return k && frequency ? data::advance(series.start, *frequency, k) : series.start + k;
+}
+
+// How many values of a series are before a stamp.
+int64_t values_before(data::Stamp stamp, const Series& series, const std::optional<data::Frequency>& frequency) {
+  int64_t low = 0, high = series.size();
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    stamp_of(series, frequency, middle) < stamp ? low = middle + 1 : high = middle;
+  }
+  return low;
+}
+
 // How many values of a series are before what a recipe says.
 int64_t place(const Series& series, const data::SeriesTable& table, const char* key, const std::string& text) {
   if (const auto percent = percent_of(text); percent && 0 <= *percent && *percent <= 100)
@@ -29,13 +44,7 @@ int64_t place(const Series& series, const data::SeriesTable& table, const char* 
       if (const auto day = data::parse_stamp(text + midnight, table.style); day.why.empty()) stamp = day;
   check<ConfigError>(stamp.why.empty(), key, " = '", text, "' is no number of values, no part (60 %) and no time like ",
                      data::style_pattern(table.style), ": ", stamp.why);
-  int64_t low = 0, high = series.size();
-  while (low < high) {
-    const int64_t middle = (low + high) / 2;
-    const data::Stamp there = middle ? data::advance(series.start, *table.frequency, middle) : series.start;
-    there < stamp.stamp ? low = middle + 1 : high = middle;
-  }
-  return low;
+  return values_before(stamp.stamp, series, table.frequency);
 }
 
 // What a spread is that numbers are divided by: 1 where they are all alike.
@@ -110,9 +119,10 @@ Scaling scaling_of(const Series& series, int64_t count, const std::string& kind)
 }
 
 std::string write_scales(const Scales& scales) {
-  std::string out = "unique_id,centre,spread\n";
+  std::string out = "unique_id,centre,spread,until\n";
   for (const auto& [id, s] : scales)
-    out += csv_cell(id) + "," + io::json_number(s.centre) + "," + io::json_number(s.spread) + "\n";
+    out += str_cat(csv_cell(id), ",", io::json_number(s.scaling.centre), ",", io::json_number(s.scaling.spread), ",",
+                   s.until, "\n");
   return out;
 }
 
@@ -134,11 +144,14 @@ Scales read_scales(const io::ModelFolder& folder, const std::string& name) {
     const std::string why = data::parse_csv(std::move(line), next, cells);
     if (begin == 1) continue;
     Scaling scaling{kNone, kNone};
-    if (why.empty() && cells.size() == 3)
+    std::optional<data::Stamp> until;
+    if (why.empty() && cells.size() == 4) {
       scaling = {parse_number<double>(cells[1]).value_or(kNone), parse_number<double>(cells[2]).value_or(kNone)};
-    check<FormatError>(std::isfinite(scaling.centre) && std::isfinite(scaling.spread) && scaling.spread > 0,
-                       folder.path_of(name), ":", begin, ": not the id, centre and spread of a series");
-    out[cells[0]] = scaling;
+      until = parse_number<data::Stamp>(cells[3]);
+    }
+    check<FormatError>(std::isfinite(scaling.centre) && std::isfinite(scaling.spread) && scaling.spread > 0 && until,
+                       folder.path_of(name), ":", begin, ": not the id, centre, spread and end of a series");
+    out[cells[0]] = {scaling, *until};
   }
   return out;
 }
@@ -161,13 +174,21 @@ SplitTable split_series(data::SeriesTable table, const ForecastData& options, co
                        "data.valid_from = ", options.valid_from, ", data.test_from = ", options.test_from,
                        " and data.test_to = ", options.test_to, " are not one after the other");
     const auto known = scales.find(series.id);
-    s.scaling = known == scales.end() ? scaling_of(series, s.valid_from, options.scale) : known->second;
+    s.scaling = known == scales.end() ? scaling_of(series, s.valid_from, options.scale) : known->second.scaling;
+    if (known != scales.end()) s.learnt = values_before(known->second.until, series, table.frequency);
     for (const double x : series.values) s.scaled.push_back(s.scaling.scaled(x));
     learnt += s.valid_from;
     s.series = std::move(series);
     out.series.push_back(std::move(s));
   }
   check<FormatError>(learnt > 0, "data.valid_from = ", options.valid_from, " leaves nothing to learn from");
+  return out;
+}
+
+Scales scales_of(const SplitTable& table) {
+  Scales out;
+  for (const SplitSeries& s : table.series)
+    out[s.series.id] = {s.scaling, stamp_of(s.series, table.frequency, s.valid_from)};
   return out;
 }
 

@@ -74,9 +74,16 @@ struct Scaling {
   double scaled(double x) const { return (x - centre) / spread; }
   double original(double x) const { return centre + spread * x; }
 };
-// Those of series that training knows, by their ids.
-using Scales = std::map<std::string, Scaling, std::less<>>;
-// "unique_id,centre,spread" and a line for each; reading throws FormatError and IoError.
+// What a model keeps of a series that it learnt.
+struct LearntSeries {
+  Scaling scaling;
+  data::Stamp until = 0;  // of its first value that was not learnt from: seconds since 1970, or a step
+
+  bool operator==(const LearntSeries&) const = default;
+};
+// By their ids.
+using Scales = std::map<std::string, LearntSeries, std::less<>>;
+// "unique_id,centre,spread,until" and a line for each; reading throws FormatError and IoError.
 std::string write_scales(const Scales& scales);
 Scales read_scales(const io::ModelFolder& folder, const std::string& name);
 
@@ -88,6 +95,7 @@ Scaling scaling_of(const data::Series& series, int64_t count, const std::string&
 struct SplitSeries {
   data::Series series;
   int64_t valid_from = 0, test_from = 0, test_to = 0;
+  int64_t learnt = 0;  // values at its beginning that the model learnt from whose `scales` it was split by
   Scaling scaling;
   std::vector<double> scaled;  // [T]
 
@@ -115,6 +123,8 @@ struct SplitTable {
 // Series that are not in `scales` are scaled by their training part. Throws FormatError for parts that are empty,
 // ConfigError for where they begin.
 SplitTable split_series(data::SeriesTable table, const ForecastData& options, const Scales& scales = {});
+// Each with the end of its training part.
+Scales scales_of(const SplitTable& table);
 // The files of the recipe, relative ones from `root` on, so split.
 SplitTable read_split(const ForecastData& options, const std::string& root, const Scales& scales = {});
 

@@ -10,14 +10,6 @@
 
 namespace lookback::tasks {
 
-double conformal_margin(std::vector<double> misses, double percent) {
-  check(!misses.empty(), "conformal_margin: no misses");
-  const auto n = static_cast<double>(misses.size());
-  const auto k = static_cast<size_t>(std::clamp(std::ceil((n + 1) * percent / 100), 1.0, n)) - 1;
-  std::ranges::nth_element(misses, misses.begin() + static_cast<std::ptrdiff_t>(k));
-  return misses[k];
-}
-
 size_t find_level(std::span<const double> levels, double level) {
   size_t k = 0;
   while (k < levels.size() && std::abs(levels[k] - level) > 1e-9) ++k;
@@ -58,21 +50,6 @@ uint64_t name_of(const ForecastWindows::Window& window, const SplitSeries& serie
   uint64_t out = 14695981039346656037U;
   for (const char c : series.series.id) out = (out ^ static_cast<unsigned char>(c)) * 1099511628211U;
   return (out ^ static_cast<uint64_t>(window.origin)) * 1099511628211U;
-}
-
-constexpr double kLeastSpread = 1e-3;  // of scaled values: a history may be constant
-
-// What margins of intervals are multiples of.
-std::vector<double> spreads_of(const ForecastBatch& batch) {
-  const auto B = std::ssize(batch.lengths), L = batch.history.dim(1);
-  std::vector<double> out;
-  for (int64_t b = 0; b < B; ++b) {
-    Moments moments;
-    for (int64_t t = L - batch.lengths[static_cast<size_t>(b)]; t < L; ++t)
-      if (batch.known.data<float>()[b * L + t] != 0) moments.add(batch.history.data<float>()[b * L + t]);
-    out.push_back(kLeastSpread + moments.deviation());
-  }
-  return out;
 }
 
 // One network's columns [B, H, columns] of a batch.
@@ -128,9 +105,9 @@ std::vector<double> columns_of(const Forecast::Network& network, const ForecastB
 
 }  // namespace
 
-ForecastRows forecast_rows(Forecast::Networks networks, std::span<const SplitSeries> series,
-                           std::span<const SeriesVariables> variables, std::span<const ForecastWindows::Window> windows,
-                           const Forecast::Options& options) {
+ForecastRows model_rows(Forecast::Networks networks, std::span<const SplitSeries> series,
+                        std::span<const SeriesVariables> variables, std::span<const ForecastWindows::Window> windows,
+                        const Forecast::Options& options) {
   const PrecisionScope scope(ops::available_precision(options.precision));
   const Forecast::Config& c = networks[0]->config;
   ForecastRows out{.horizon = c.horizon, .levels = networks[0]->levels, .intervals = options.percents(), .values = {}};
@@ -142,50 +119,12 @@ ForecastRows forecast_rows(Forecast::Networks networks, std::span<const SplitSer
     const ForecastBatch batch = read_windows(series, variables, now, c.history, c.horizon);
     std::vector<uint64_t> names;
     for (const auto& w : now) names.push_back(name_of(w, series[static_cast<size_t>(w.series)]));
-    const std::vector<double> spreads = spreads_of(batch);
     std::vector<double> sum(now.size() * static_cast<size_t>(c.horizon) * width);
     for (const Forecast::Network* const network : networks) {
-      std::vector<double> own = columns_of(*network, batch, names, columns, options);
-      for (size_t k = 0; k < out.intervals.size() && options.conformal(); ++k) {
-        const auto& margins = network->margin(out.intervals[k])->margins;
-        for (size_t i = 0; i < own.size() / width; ++i) {
-          double* const ends = own.data() + i * width + 1 + out.levels.size() + 2 * k;
-          const double margin = margins[i % margins.size()] * spreads[i / margins.size()];
-          // Ends never pass each other.
-          const double middle = (ends[0] + ends[1]) / 2;
-          ends[0] = std::min(ends[0] - margin, middle), ends[1] = std::max(ends[1] + margin, middle);
-        }
-      }
+      const std::vector<double> own = columns_of(*network, batch, names, columns, options);
       for (size_t i = 0; i < sum.size(); ++i) sum[i] += own[i] / parts;
     }
     out.values.insert(out.values.end(), sum.begin(), sum.end());
-  }
-  return out;
-}
-
-std::vector<ConformalMargin> conformal_margins(const Forecast::Network& network, const ForecastWindows& data,
-                                               const StringList& intervals) {
-  Forecast::Options options;
-  options.levels = intervals, options.intervals = "model";
-  const Forecast::Network* const one = &network;
-  std::vector<ForecastWindows::Window> windows;
-  for (int64_t k = 0; k < data.size(); ++k) windows.push_back(data.window(k));
-  const ForecastRows rows = forecast_rows({&one, 1}, data.table().series, data.variables(), windows, options);
-  std::vector<ConformalMargin> out;
-  const std::vector<double> spreads =
-      spreads_of(read_windows(data.table().series, data.variables(), windows, network.config.history, 1));
-  for (size_t k = 0; k < rows.intervals.size(); ++k) {
-    ConformalMargin& one_margin = out.emplace_back(ConformalMargin{rows.intervals[k], {}});
-    for (int64_t h = 0; h < rows.horizon; ++h) {
-      std::vector<double> misses;
-      for (int64_t n = 0; n < rows.N(); ++n) {
-        const auto y = data.value(windows[static_cast<size_t>(n)], h);
-        const auto ends = rows.step(n, h).subspan(1 + rows.levels.size() + 2 * k);
-        if (y) misses.push_back(std::max(ends[0] - *y, *y - ends[1]) / spreads[static_cast<size_t>(n)]);
-      }
-      if (misses.empty()) return {};  // a validation part that is shorter than the horizon
-      one_margin.margins.push_back(conformal_margin(std::move(misses), one_margin.percent));
-    }
   }
   return out;
 }

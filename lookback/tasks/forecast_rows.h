@@ -24,19 +24,6 @@ struct ForecastRows {
   }
 };
 
-// How far an interval that should hold so many percent of what comes has to reach beyond the model's own, or its point
-// where it has none: so far that it would have held them on the validation part. Split-conformal prediction (Vovk et
-// al. 2005), for quantiles that of Romano, Patterson and Candes 2019, in units of how much the values of the history
-// spread (Lei et al. 2018), so that quiet times have narrower intervals; each step of the horizon for itself.
-struct ConformalMargin {
-  double percent = 0;
-  std::vector<double> margins;  // [H], times kLeastSpread + the deviation of the history's scaled values
-};
-
-// The least margin m such that ceil((n + 1) percent / 100) of the n misses are at most m, the largest where these are
-// more than there are. `misses` are how far beyond its interval each value lay, negative inside; at least one.
-double conformal_margin(std::vector<double> misses, double percent);
-
 // The two levels between which so many percent lie.
 inline double low_level(double percent) { return (1 - percent / 100) / 2; }
 inline double high_level(double percent) { return (1 + percent / 100) / 2; }

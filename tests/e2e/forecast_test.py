@@ -190,6 +190,40 @@ class Forecast(p.Case):
         self.fails(3, "backtest", model, "--start", "597", "--horizon", "6", says="no series has 6 values from 597 on")
         self.fails(2, "backtest", model, "--start", "soon", says="is no number of values")
 
+    def test_rolling_intervals_are_of_what_was_known_at_the_time(self):
+        data, model = self.trained()
+        words = ["--horizon", "6", "--levels", "80,95", "--intervals", "rolling", "--recent", "40"]
+        backtest = ["backtest", model, "--start", "500", "--stride", "7", *words]
+        out, fixed, later = (self.fresh(f"{name}.csv") for name in ("rolling", "fixed", "later"))
+        scores = self.scores(*backtest, "--out", out)
+        for percent in (80, 95):
+            self.assertLess(abs(scores[f"coverage[{percent}]"] - percent), 10)
+        rows = [line.split(",") for line in out.read_text().splitlines()]
+        self.ok(*backtest[:-4], "--out", fixed)
+        fixed = [line.split(",") for line in fixed.read_text().splitlines()]
+        self.assertEqual([row[:5] for row in rows], [row[:5] for row in fixed])
+        self.assertTrue(all(a[5:] != b[5:] for a, b in zip(rows[1:], fixed[1:])))
+        # What predict says of the table as it was, and no bit of it by what comes, or by which windows are scored.
+        cutoff = [row[1] for row in rows if row[0] == "s1"][6 * 5]
+        then = [line for line in long_table() if line[:2] == "un" or line.split(",")[1] <= cutoff]
+        said = self.ok("predict", model, *words, "--batch", "7", stdin="\n".join(then) + "\n").stdout.decode().splitlines()
+        self.assertEqual(said[1:], [",".join([r[0]] + r[2:3] + r[4:]) for r in rows[1:] if r[1] == cutoff])
+        changed = data / "changed.csv"
+        p.write_lines(changed, long_table(changed_from=500 + 7 * 5))
+        self.ok(*backtest, "--in", changed, "--out", later)
+        known = lambda lines: [r[:3] + r[4:] for r in lines[1:] if r[1] <= cutoff]
+        later = [line.split(",") for line in later.read_text().splitlines()]
+        self.assertEqual(known(later), known(rows))
+        self.assertNotEqual(later, rows)
+
+        # A table without outcomes beyond what was learnt, and a series of a few values, have the validation part's.
+        for table in (long_table()[:1 + int(0.6 * STEPS)], ["unique_id,ds,y", "new,2024-01-01 00:00:00,5"]):
+            text = "\n".join(table) + "\n"
+            self.assertEqual(self.ok("predict", model, *words, stdin=text).stdout,
+                             self.ok("predict", model, *words[:4], stdin=text).stdout)
+        self.assertNotEqual(said, self.ok("predict", model, *words[:4], stdin="\n".join(then) + "\n").stdout.decode().splitlines())
+        self.fails(2, "predict", model, "--levels", "80", "--recent", "9", stdin="x", says="is of intervals = 'rolling'")
+
     def test_a_backtest_that_trains_anew(self):
         data, model = self.trained()
         words = ["backtest", model, "--start", "500", "--stride", "10", "--horizon", "6", "--refit", "4", "--recipe",
