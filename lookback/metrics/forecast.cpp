@@ -91,19 +91,41 @@ struct WindowScale {
   std::optional<double> absolute, squared;
 };
 
-WindowScale scale_of(Numbers history, int64_t seasonality) {
-  double absolute = 0, squared = 0, pairs = 0;
-  for (size_t t = static_cast<size_t>(seasonality); t < history.size(); ++t) {
-    const double d = history[t] - history[t - static_cast<size_t>(seasonality)];
-    if (std::isnan(d)) continue;
-    absolute += std::abs(d), squared += d * d, pairs += 1;
+// Windows of a series often have histories of which each begins with the one before it: what was seen of that is gone
+// on from, so that all of them cost no more than the longest. The sums are those of each by itself, to the bit.
+class HistoryReader {
+ public:
+  // How much of a history has been seen.
+  size_t seen(Numbers history) const { return history.data() == begin_ && history.size() >= seen_ ? seen_ : 0; }
+  void check_finite(Numbers history, size_t number) {
+    const auto infinite = [](double x) { return std::isinf(x); };
+    check<NumericError>(std::ranges::none_of(history.subspan(seen(history)), infinite), "forecast window ", number,
+                        ": an actual or past value is infinite");
+    begin_ = history.data(), seen_ = history.size();
   }
-  check<NumericError>(std::isfinite(squared), "forecast scores: the squares of a history are beyond double; scale it");
-  WindowScale out;
-  if (absolute > 0) out.absolute = absolute / pairs;
-  if (squared > 0) out.squared = squared / pairs;  // squares of the smallest numbers are 0
-  return out;
-}
+  WindowScale scale(Numbers history, int64_t seasonality) {
+    const auto m = static_cast<size_t>(seasonality);
+    size_t t = seen(history);
+    if (t == 0) absolute_ = squared_ = pairs_ = 0;
+    for (t = std::max(t, m); t < history.size(); ++t) {
+      const double d = history[t] - history[t - m];
+      if (std::isnan(d)) continue;
+      absolute_ += std::abs(d), squared_ += d * d, pairs_ += 1;
+    }
+    begin_ = history.data(), seen_ = history.size();
+    check<NumericError>(std::isfinite(squared_),
+                        "forecast scores: the squares of a history are beyond double; scale it");
+    WindowScale out;
+    if (absolute_ > 0) out.absolute = absolute_ / pairs_;
+    if (squared_ > 0) out.squared = squared_ / pairs_;  // squares of the smallest numbers are 0
+    return out;
+  }
+
+ private:
+  const double* begin_ = nullptr;
+  size_t seen_ = 0;
+  double absolute_ = 0, squared_ = 0, pairs_ = 0;
+};
 
 double value_of(const Kind& kind, const Sum& sum) {
   const double mean = sum.numerator / sum.denominator;
@@ -127,7 +149,7 @@ class Scorer {
   ForecastScores scores(const Tally& tally) const;
 
  private:
-  void check_window(const ForecastWindow& w, size_t number) const;
+  void check_window(const ForecastWindow& w, size_t number, HistoryReader& histories) const;
   Tally step(const ForecastWindow& w, size_t h);
   void add_quantiles(const ForecastWindow& w, size_t h, Sum* sums) const;
   double crps(const ForecastWindow& w, size_t h);
@@ -138,6 +160,7 @@ class Scorer {
   bool samples_;
   std::vector<Kind> kinds_;
   std::vector<double> sorted_;  // of crps
+  HistoryReader histories_;
 };
 
 Scorer::Scorer(Windows windows, const ForecastScoring& scoring) : scoring_(scoring) {
@@ -152,12 +175,13 @@ Scorer::Scorer(Windows windows, const ForecastScoring& scoring) : scoring_(scori
                        " comes after ", levels[k - 1], "; give levels in rising order, each once");
   }
   samples_ = !windows[0].samples.empty();
-  for (size_t k = 0; k < windows.size(); ++k) check_window(windows[k], k + 1);
+  HistoryReader histories;
+  for (size_t k = 0; k < windows.size(); ++k) check_window(windows[k], k + 1, histories);
   intervals_ = central_intervals(levels);
   kinds_ = score_kinds(levels, samples_);
 }
 
-void Scorer::check_window(const ForecastWindow& w, size_t number) const {
+void Scorer::check_window(const ForecastWindow& w, size_t number, HistoryReader& histories) const {
   const size_t steps = w.actual.size(), levels = scoring_.levels.size();
   check<ShapeError>(steps > 0, "forecast window ", number, ": it has no steps");
   check<ShapeError>(w.point.size() == steps, "forecast window ", number, ": ", w.point.size(), " point forecasts for ",
@@ -173,8 +197,9 @@ void Scorer::check_window(const ForecastWindow& w, size_t number) const {
   check<NumericError>(std::ranges::all_of(w.point, finite) && std::ranges::all_of(w.quantiles, finite) &&
                           std::ranges::all_of(w.samples, finite),
                       "forecast window ", number, ": a forecast is not finite");
-  check<NumericError>(std::ranges::none_of(w.actual, infinite) && std::ranges::none_of(w.history, infinite),
-                      "forecast window ", number, ": an actual or past value is infinite");
+  check<NumericError>(std::ranges::none_of(w.actual, infinite), "forecast window ", number,
+                      ": an actual or past value is infinite");
+  histories.check_finite(w.history, number);
 }
 
 StringList Scorer::names() const {
@@ -185,7 +210,7 @@ StringList Scorer::names() const {
 
 template <class F>
 Tally Scorer::window(const ForecastWindow& w, F&& for_step) {
-  const WindowScale scale = scale_of(w.history, scoring_.seasonality);
+  const WindowScale scale = histories_.scale(w.history, scoring_.seasonality);
   Tally sum;
   for (size_t h = 0; h < w.actual.size(); ++h) {
     const Tally one = step(w, h);

@@ -258,6 +258,34 @@ TEST(Forecast, HistoriesWithoutAScale) {
   EXPECT_EQ(report_of({window({4}, {5})}, {.seasonality = 4}).at("mase").skipped, 1);
 }
 
+// Histories that begin alike are gone through once; a copy of each for itself has the same scores, to the bit.
+TEST(Forecast, HistoriesThatGoOnAreScoredAsByThemselves) {
+  Numbers series, other;
+  for (int t = 0; t < 90; ++t) series.push_back(std::sin(0.7 * t) + 0.01 * t * t), other.push_back(std::cos(1.3 * t));
+  series[17] = series[40] = kNan;
+  std::vector<ForecastWindow> windows;
+  for (const size_t origin : {0, 3, 7, 8, 20, 20, 41, 60, 30, 31, 88})
+    for (const Numbers* const of : origin % 2 ? std::vector{&series, &other} : std::vector{&series})
+      windows.push_back({.series = of == &other,
+                         .actual = {(*of)[origin], (*of)[origin + 1]},
+                         .point = {1.5, -0.5},
+                         .history = std::span(*of).first(origin)});
+  std::vector<Numbers> copies;
+  for (const ForecastWindow& w : windows) copies.emplace_back(w.history.begin(), w.history.end());
+  std::vector<ForecastWindow> alone = windows;
+  for (size_t k = 0; k < alone.size(); ++k) alone[k].history = copies[k];
+  const ForecastScoring scoring{.seasonality = 5};
+  const auto together = score_forecasts(windows, scoring), apart = score_forecasts(alone, scoring);
+  for (size_t k = 0; k < together.names.size(); ++k) {
+    EXPECT_EQ(together.overall.scores[k].value, apart.overall.scores[k].value) << together.names[k];
+    EXPECT_EQ(together.overall.scores[k].skipped, apart.overall.scores[k].skipped) << together.names[k];
+  }
+  EXPECT_GT(together.at("mase").count, 5);
+  series[70] = kInfinity;
+  windows.back().history = std::span(series).first(71);
+  EXPECT_THROW(score_forecasts(windows, scoring), NumericError);
+}
+
 TEST(Forecast, UnknownScores) {
   EXPECT_EQ(message_of<ConfigError>([] { report_of({window({4}, {5})}).at("smapes"); }),
             "unknown forecast score 'smapes'; did you mean 'smape'?");
