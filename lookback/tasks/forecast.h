@@ -142,8 +142,9 @@ struct Forecast {
         "split-conformal), which costs a back-test; model: by the model's own quantiles")
           .choices({"conformal", "rolling", "model"});
       v("recent", recent,
-        "intervals = 'rolling': by the latest so many forecasts of each series; by the validation part where there "
-        "are fewer than 100, or than these")
+        "intervals = 'rolling': by the latest so many forecasts of each series; by the validation part where fewer "
+        "than "
+        "100 of them have come (than all, if recent is less)")
           .range(1, 1e6);
       v("samples", samples, "paths that a model with kind = 'deepar' draws for each forecast").range(1, 1e6);
       v("seed", seed, "of the random numbers of those paths").range(0, 9e15);

@@ -44,7 +44,7 @@ constexpr int64_t kLeastRecent = 100;
 // of one step of one series, by the forecasts whose values came last. misses[s] is how far beyond its interval the
 // value lay that came `step` steps after origin s (0: at once), NaN where it is not known. Of the result [misses + 1],
 // k is the margin for a forecast from origin k: conformal_margin() of misses[s] for the latest `recent` of those s of
-// which the value is before k, s + step < k; NaN where they are fewer than kLeastRecent and than `recent`.
+// which the value is before k, s + step < k; NaN where they are fewer than kLeastRecent, or than a `recent` below it.
 std::vector<double> rolling_margins(std::span<const double> misses, int64_t step, double percent, int64_t recent);
 
 }  // namespace lookback::tasks

@@ -363,6 +363,10 @@ class Forecast(p.Case):
         self.fails(2, "predict", model, "--horizon", "13", stdin=daily, says="beyond the model's 12 steps")
         self.fails(2, "predict", model, "--in-format", "tsv", stdin=daily, says="reads a table")
         self.fails(2, "predict", model, "--format", "nbest", stdin=daily, says="csv or jsonl")
+        header, first, *rest = (model / "scales.csv").read_text().splitlines()
+        for end in ("", ",soon"):
+            p.write_lines(model / "scales.csv", [header, first.rsplit(",", 1)[0] + end, *rest])
+            self.fails(3, "predict", model, stdin=daily, says=["scales.csv:2", "not the id, centre, spread and end of a series"])
         recipe = data / "recipe.toml"
         for says, *words in (("no column 'yy'", "data.targets=yy"), ("is no number of steps", "data.horizons=0"),
                              ("does not divide", "model.segment=7"), ("is no number of values", "data.valid_from=soon"),
