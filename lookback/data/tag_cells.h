@@ -31,7 +31,7 @@ std::string tag_line(const std::vector<std::string_view>& tags);
 class MemberCells : public CellEncoder {
  public:
   std::vector<int32_t> encode(std::string_view cell) const override { return encode_members(members_of(cell, unit())); }
-  // The same for members by themselves.
+  // The same for members by themselves: the ids of one after those of the other.
   virtual std::vector<int32_t> encode_members(const std::vector<std::string_view>& members) const = 0;
   virtual SequenceUnit unit() const = 0;
 };

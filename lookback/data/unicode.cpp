@@ -51,6 +51,11 @@ std::string lowercased(std::string_view text) {
 
 namespace {
 
+// What no normal form changes, as most of text is.
+bool is_printable_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return ' ' <= c && c <= '~'; });
+}
+
 // How much of a text to normalise at once: all of it, but for a run of combining marks without end, which the library
 // would sort in quadratic time.
 size_t normalised_at_once(std::string_view text) {
@@ -80,6 +85,7 @@ std::string nfkc_at_once(std::string_view text) {
 }  // namespace
 
 std::string nfkc(std::string_view text) {
+  if (is_printable_ascii(text)) return std::string(text);
   std::string out;
   while (!text.empty()) {
     const size_t some = normalised_at_once(text);
@@ -90,6 +96,7 @@ std::string nfkc(std::string_view text) {
 }
 
 std::string nmt_nfkc(std::string_view text) {
+  if (is_printable_ascii(text)) return std::string(text);
   // No text has this code point; it stands for the full-width tilde where NFKC would make another one of that.
   constexpr std::string_view kTilde = "\uFF5E", kStandIn = "\U0010FFFE";
   std::string clean;
@@ -164,6 +171,7 @@ LetterCase letter_case(char32_t c) {
 
 std::vector<std::string_view> codepoints(std::string_view text) {
   std::vector<std::string_view> out;
+  out.reserve(text.size());
   for (size_t at = 0; at < text.size(); at += out.back().size())
     out.push_back(text.substr(at, std::max<size_t>(1, utf8_length_at(text, at))));
   return out;

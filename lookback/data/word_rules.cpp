@@ -2,6 +2,10 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
+#include <cstdint>
+
+#include "lookback/base/utf8.h"
 #include "lookback/data/unicode.h"
 
 namespace lookback::data {
@@ -45,18 +49,18 @@ bool digit(char c) { return c >= '0' && c <= '9'; }
 
 std::vector<std::string_view> split_spaces(std::string_view text) {
   std::vector<std::string_view> out;
-  size_t at = 0, begin = 0;
-  const auto close = [&] {
+  size_t begin = 0;
+  const auto close = [&](size_t at) {
     if (at > begin) out.push_back(text.substr(begin, at - begin));
   };
-  for (const std::string_view c : codepoints(text)) {
-    if (is_space(codepoint(c))) {
-      close();
-      begin = at + c.size();
-    }
-    at += c.size();
+  for (size_t at = 0, size = 1; at < text.size(); at += size) {
+    const bool ascii = static_cast<uint8_t>(text[at]) < 0x80;
+    size = ascii ? 1 : std::max<size_t>(1, utf8_length_at(text, at));
+    if (!is_space(ascii ? static_cast<char32_t>(text[at]) : codepoint(text.substr(at, size)))) continue;
+    close(at);
+    begin = at + size;
   }
-  close();
+  close(text.size());
   return out;
 }
 

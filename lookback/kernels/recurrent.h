@@ -36,7 +36,7 @@ struct LstmForward {
 template <class R>
 struct LstmBackward {
   LstmForward<R> f;  // what the forward saw and wrote
-  const R* dh;       // [N, H] gradient of h
+  const R* dh;       // [N, H] gradient of h, or null
   const R* dh_last;  // [B, H] gradient of each sequence's last h, or null
   const R* dc_last;  // [B, H] gradient of each sequence's last c, or null
   R* dgates;         // [N, 4H] written, not added: gradient before the nonlinearity

@@ -11,10 +11,10 @@ Spellings spellings_of(const Sentences& texts, const std::vector<int32_t>& index
   for (const int32_t k : index)
     for (const int32_t id : texts[static_cast<size_t>(k)]) {
       if (id < Front::kCases) {
-        out.cases.push_back(id), out.characters.emplace_back();
+        out.add(id, {});
       } else {
-        check(!out.characters.empty(), "a spelling begins with a character, not with a case");
-        out.characters.back().push_back(id - Front::kCases);
+        check(!out.ends.empty(), "a spelling begins with a character, not with a case");
+        out.characters.push_back(id - Front::kCases), ++out.ends.back();
       }
     }
   return out;

@@ -33,8 +33,9 @@ struct Encoded {
 struct BlockRun {
   RowOrder out;  // the order of rows wanted: of the next block, or by sequence for the last one
   const DropoutOptions& dropout;
-  Noise* noise;     // null: no dropout
-  bool drop_input;  // whether the input is still to be dropped; what a residual adds stays whole
+  Noise* noise;             // null: no dropout
+  bool drop_input;          // whether the input is still to be dropped; what a residual adds stays whole
+  bool only_final = false;  // whether a block that gives states need give no rows
 };
 
 // What a block remembers of B sequences that it has read so far, to go on from there. Empty: nothing was read yet.

@@ -1,8 +1,10 @@
 #include "lookback/nn/front.h"
 
-#include <map>
+#include <string_view>
+#include <unordered_map>
 
 #include "lookback/base/error.h"
+#include "lookback/nn/word_cache.h"
 #include "lookback/ops/basic.h"
 #include "lookback/ops/pooling.h"
 
@@ -21,7 +23,8 @@ Front::Front(const FrontOptions& options, int64_t vocabulary, int64_t characters
     : options_(options),
       vocabulary_(vocabulary),
       alphabet_(characters),
-      width_(options.embedding + options.spelling.capitals) {
+      width_(options.embedding + options.spelling.capitals),
+      cache_(std::make_shared<WordCache>()) {
   const CharacterOptions& c = options.spelling.characters;
   check<ConfigError>(c.kind == "convolution" || c.kernel == CharacterOptions().kernel, where,
                      ".characters.kernel = ", c.kernel, " is of kind 'convolution'; this is '", c.kind, "'");
@@ -33,38 +36,79 @@ Front::Front(const FrontOptions& options, int64_t vocabulary, int64_t characters
   if (c.kind == "convolution") reader.kernel = c.kernel;
   reader_ = make_block(reader, c.embedding, where + ".characters");
   width_ += reader_->width();
+  for (const NamedVar& p : params_of(*reader_)) reader_weights_.push_back(p.var);
+}
+
+void Spellings::add(int32_t its_case, std::span<const int32_t> its_characters) {
+  cases.push_back(its_case);
+  characters.insert(characters.end(), its_characters.begin(), its_characters.end());
+  ends.push_back(characters.size());
+}
+
+void Front::check_spellings(const Spellings& spellings, size_t tokens) const {
+  if (reader_) {
+    check(spellings.ends.size() == tokens, "characters of ", spellings.ends.size(), " tokens for ", tokens);
+    check_below(spellings.characters, alphabet_, "character");
+  }
+  if (!capitals_.weight) return;
+  check(spellings.cases.size() == tokens, "cases of ", spellings.cases.size(), " tokens for ", tokens);
+  check_below(spellings.cases, kCases, "case");
 }
 
 Sequence Front::operator()(std::vector<int32_t> tokens, const Spellings& spellings, const Ragged& shape,
                            RowOrder order) const {
   check_below(tokens, vocabulary_, "token");
+  if (!options_.spelling.any()) return {embedding_.weight, shape, order, ops::row_ids(std::move(tokens))};
+  check_spellings(spellings, tokens.size());
+  if (grad_enabled()) return {read(std::move(tokens), spellings), shape, order};
+  const auto append = [](std::string& key, std::span<const int32_t> ids) {
+    key.append(reinterpret_cast<const char*>(ids.data()), ids.size_bytes());
+  };
+  const auto write_key = [&](size_t n, std::string& key) {
+    key.clear(), append(key, {&tokens[n], 1});
+    if (capitals_.weight) append(key, {&spellings.cases[n], 1});
+    if (reader_) append(key, spellings.characters_of(n));
+  };
+  std::vector<Var> weights{embedding_.weight, character_embedding_.weight, capitals_.weight};
+  weights.insert(weights.end(), reader_weights_.begin(), reader_weights_.end());
+  const auto rows = (*cache_)(tokens.size(), write_key, weights, [&](const std::vector<size_t>& words) {
+    std::vector<int32_t> ids;
+    Spellings theirs;
+    for (const size_t n : words) {
+      ids.push_back(tokens[n]);
+      theirs.add(capitals_.weight ? spellings.cases[n] : 0,
+                 reader_ ? spellings.characters_of(n) : std::span<const int32_t>());
+    }
+    return read(std::move(ids), theirs);
+  });
+  return {rows.x, shape, order, rows.ids};
+}
+
+// [N, width], in their order.
+Var Front::read(std::vector<int32_t> tokens, const Spellings& spellings) const {
   const size_t N = tokens.size();
-  const auto ids = ops::row_ids(std::move(tokens));
-  if (!options_.spelling.any()) return {embedding_.weight, shape, order, ids};
-  std::vector<Var> parts{ops::gather_rows(embedding_.weight, ids)};
+  std::vector<Var> parts{ops::gather_rows(embedding_.weight, ops::row_ids(std::move(tokens)))};
   if (reader_) {
-    check(spellings.characters.size() == N, "characters of ", spellings.characters.size(), " tokens for ", N);
-    std::map<std::vector<int32_t>, int32_t> number;
-    std::vector<std::vector<int32_t>> words;
+    // Each way to write a word once.
+    std::unordered_map<std::string_view, int32_t> number;
+    Words words;
     std::vector<int32_t> word_of_token;
-    for (const auto& word : spellings.characters) {
-      check_below(word, alphabet_, "character");
-      const auto [at, is_new] = number.emplace(word, static_cast<int32_t>(words.size()));
+    word_of_token.reserve(N);
+    for (size_t n = 0; n < N; ++n) {
+      const auto word = spellings.characters_of(n);
+      const std::string_view bytes(reinterpret_cast<const char*>(word.data()), word.size_bytes());
+      const auto [at, is_new] = number.emplace(bytes, static_cast<int32_t>(words.size()));
       if (is_new) words.push_back(word);
       word_of_token.push_back(at->second);
     }
     parts.push_back(ops::gather_rows(read_characters(words), ops::row_ids(std::move(word_of_token))));
   }
-  if (capitals_.weight) {
-    check(spellings.cases.size() == N, "cases of ", spellings.cases.size(), " tokens for ", N);
-    check_below(spellings.cases, kCases, "case");
-    parts.push_back(ops::gather_rows(capitals_.weight, ops::row_ids(spellings.cases)));
-  }
-  return {ops::concat_columns(parts), shape, order};
+  if (capitals_.weight) parts.push_back(ops::gather_rows(capitals_.weight, ops::row_ids(spellings.cases)));
+  return ops::concat_columns(parts);
 }
 
 // [words, width of the reader], in their order.
-Var Front::read_characters(const std::vector<std::vector<int32_t>>& words) const {
+Var Front::read_characters(const Words& words) const {
   static const DropoutOptions none;
   std::vector<int64_t> lengths;
   for (const auto& word : words) lengths.push_back(std::ssize(word));
@@ -74,9 +118,9 @@ Var Front::read_characters(const std::vector<std::vector<int32_t>>& words) const
     const auto& word = words[static_cast<size_t>(k)];
     ids.insert(ids.end(), word.begin(), word.end());
   }
-  const Sequence x{ops::gather_rows(character_embedding_.weight, ops::row_ids(std::move(ids))), shape,
-                   RowOrder::by_sequence};
-  const Encoded read = (*reader_)(in_order(x, reader_->reads()), {RowOrder::by_sequence, none, nullptr, false});
+  Sequence x{character_embedding_.weight, shape, RowOrder::by_sequence, ops::row_ids(std::move(ids))};
+  if (grad_enabled()) x = in_order({ops::gather_rows(x.x, x.rows), shape, x.order}, reader_->reads());
+  const Encoded read = (*reader_)(x, {RowOrder::by_sequence, none, nullptr, false, true});
   const Var by_rank = read.final.empty() ? ops::max_rows(read.memory.x, shape.memory()) : read.final.back().h;
   return ops::gather_rows(by_rank, ops::row_ids(shape.rank_of_sequence()));
 }

@@ -13,6 +13,8 @@
 
 namespace lookback {
 
+class WordCache;
+
 struct CharacterOptions {
   std::string kind = "none";
   int64_t embedding = 25;
@@ -57,8 +59,15 @@ struct FrontOptions {
 
 // How N tokens are written: of each its case, a number in [0, Front::kCases), and its characters.
 struct Spellings {
-  std::vector<int32_t> cases;                    // [N]
-  std::vector<std::vector<int32_t>> characters;  // [N]
+  std::vector<int32_t> cases = {};       // [N]
+  std::vector<int32_t> characters = {};  // of all tokens, one after the other
+  std::vector<size_t> ends = {};         // [N], in characters
+
+  void add(int32_t its_case, std::span<const int32_t> its_characters);
+  std::span<const int32_t> characters_of(size_t token) const {
+    const size_t begin = token == 0 ? 0 : ends[token - 1];
+    return {characters.data() + begin, ends[token] - begin};
+  }
 };
 
 class Front {
@@ -70,9 +79,9 @@ class Front {
   Front(const FrontOptions& options, int64_t vocabulary, int64_t characters, const std::string& where);
 
   // Tokens [N] of that shape and order; of each its vector [width]: the token's embedding, what was read from its
-  // characters, and that of its case, side by side. A word is read once, however often it is there. `spellings` is
-  // looked at only if the options say so. Throws ShapeError for ids out of range and for spellings of other than N
-  // tokens.
+  // characters, and that of its case, side by side. A word is read once, however often it is there; where no gradients
+  // are wanted, once as long as the parameters stay as they are. `spellings` is looked at only if the options say so.
+  // Throws ShapeError for ids out of range and for spellings of other than N tokens.
   Sequence operator()(std::vector<int32_t> tokens, const Spellings& spellings, const Ragged& shape,
                       RowOrder order) const;
 
@@ -88,12 +97,17 @@ class Front {
   void params_without_embeddings(ParamVisitor& v);
 
  private:
-  Var read_characters(const std::vector<std::vector<int32_t>>& words) const;
+  using Words = std::vector<std::span<const int32_t>>;  // of each its characters
+  void check_spellings(const Spellings& spellings, size_t tokens) const;
+  Var read(std::vector<int32_t> tokens, const Spellings& spellings) const;
+  Var read_characters(const Words& words) const;
 
   FrontOptions options_;
   int64_t vocabulary_ = 0, alphabet_ = 0, width_ = 0;
   Embedding embedding_, character_embedding_, capitals_;
   std::shared_ptr<Block> reader_;  // of characters
+  std::vector<Var> reader_weights_;
+  std::shared_ptr<WordCache> cache_;  // of words with their spelling
 };
 
 }  // namespace lookback

@@ -4,17 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
-#include <unordered_map>
-#include <utility>
 #include <vector>
 
-#include "lookback/base/precision.h"
+#include "lookback/nn/row_store.h"
 #include "lookback/ops/basic.h"
 
 namespace lookback {
 
-// For inference: text is mostly made of few words, and what a layer makes of each is always the same. Many threads may
-// ask at once.
+// For inference. Many threads may ask at once.
 class ProjectedEmbeddingCache {
  public:
   struct Rows {
@@ -29,18 +26,9 @@ class ProjectedEmbeddingCache {
                   const std::function<Var(const Var&)>& project);
 
  private:
-  struct Key {
-    std::vector<std::pair<uint64_t, uint64_t>> sources;  // node and version of table and weights
-    Precision precision{};
-    bool operator==(const Key&) const = default;
-  };
-
-  std::vector<int32_t> missing_of(const std::vector<int32_t>& ids) const;  // each once
-
   std::mutex mutex_;
-  Key key_;
-  std::unordered_map<int32_t, int64_t> row_;  // of an id, in rows_
-  Tensor rows_;
+  RowStore store_;
+  std::vector<int32_t> row_of_;  // of id k - 1, its row among those that are kept; -1 where there is none
 };
 
 }  // namespace lookback

@@ -72,6 +72,7 @@ Encoded RecurrentStack::operator()(const Sequence& input, const BlockRun& block,
     out.final.push_back({side_by_side(last_h), last_c.empty() ? Var() : side_by_side(last_c)});
     const bool adds = adds_input(k);
     const bool is_last = k + 1 == layers_.size();
+    if (is_last && block.only_final) return out;
     if (is_last && !adds && !options_.layer_norm && block.out == RowOrder::by_sequence) {
       // One copy of a long source instead of two.
       out.memory.x = ops::concat_columns(h, ops::row_ids(steps.rows_by_sequence()));

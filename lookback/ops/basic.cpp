@@ -12,6 +12,32 @@ namespace {
 
 constexpr int64_t kRows = 64, kColumns = 64;  // that a thread moves at a time
 
+// Whether each of 0 .. rows - 1 is there once.
+bool is_permutation(const std::vector<int32_t>& ids, int64_t rows) {
+  if (std::ssize(ids) != rows) return false;
+  std::vector<bool> met(ids.size());
+  for (const int32_t id : ids) {
+    if (met[static_cast<size_t>(id)]) return false;
+    met[static_cast<size_t>(id)] = true;
+  }
+  return true;
+}
+
+// Row source(n) of dx, each of which is that of one n, (+)= the first columns of row n of dy, whose rows lie C apart.
+template <class R, class Source>
+void add_each_once(int64_t N, int64_t width, const R* dy, int64_t C, GradTarget<R> dx, const Source& source) {
+  parallel_for(N, kRows, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      const R* const from = dy + n * C;
+      R* const row = dx.data + source(n) * width;
+      if (dx.write == Write::overwrite)
+        std::copy_n(from, width, row);
+      else
+        for (int64_t k = 0; k < width; ++k) row[k] += from[k];
+    }
+  });
+}
+
 void check_same(const char* name, const Var& a, const Var& b) {
   check(a.shape() == b.shape() && a.dtype() == b.dtype(), name, ": shapes differ: ", a.shape(), " and ", b.shape());
 }
@@ -300,21 +326,25 @@ Var concat_columns(const std::vector<Var>& parts, const RowIds& ids) {
       at += width;
     }
   });
-  return record({y}, parts, [N, C, source](Node& node) {
+  const bool each_once = !ids || (grad_enabled() && is_permutation(*ids, rows));
+  return record({y}, parts, [N, C, source, each_once](Node& node) {
     with_float(node.grads[0].dtype(), [&]<class R>() {
       int64_t at = 0;
       for (const Var& in : node.inputs) {
         const int64_t width = in.dim(1);
-        // Columns are dealt out, not rows: two rows may come from one.
-        if (R* dx = grad_or_null<R>(in))
-          parallel_for(width, kColumns, [&](int64_t begin, int64_t end) {
-            for (int64_t n = 0; n < N; ++n) {
-              const R* dy = node.grads[0].data<R>() + n * C + at;
-              R* row = dx + source(n) * width;
-              for (int64_t k = begin; k < end; ++k) row[k] += dy[k];
-            }
-          });
+        const R* const dy = node.grads[0].data<R>() + at;
         at += width;
+        if (!in.needs_grad()) continue;
+        if (each_once) {
+          add_each_once(N, width, dy, C, grad_target<R>(in), source);
+          continue;
+        }
+        // Columns are dealt out, not rows: two rows may come from one.
+        R* const dx = in.grad_buffer().data<R>();
+        parallel_for(width, kColumns, [&](int64_t begin, int64_t end) {
+          for (int64_t n = 0; n < N; ++n)
+            for (int64_t k = begin; k < end; ++k) dx[source(n) * width + k] += dy[n * C + k];
+        });
       }
     });
   })[0];

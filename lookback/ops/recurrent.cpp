@@ -258,7 +258,7 @@ RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, c
   const auto out = record(
       {run.h, run.last_h, run.last_c}, {x, w.w_ih, w.w_hh, w.b_ih, w.b_hh, initial.h, initial.c}, [=](Node& node) {
         const auto& in = node.inputs;
-        const Tensor dgates({N, 4 * H}, d), dh = node.grads[0].empty() ? Tensor::zeros({N, H}, d) : node.grads[0];
+        const Tensor dgates({N, 4 * H}, d), dh = node.grads[0];
         const Tensor dh_carry = carry_at_end(node.grads[1], {B, H}, d),
                      dc_carry = carry_at_end(node.grads[2], {B, H}, d);
         with_float(d, [&]<class R>() {
@@ -271,7 +271,7 @@ RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, c
             auto args = lstm_args<R>(k, direction, run.h, scratch);
             args.wh = weight<R>(in[2], {0, H}, Packing::backward);
             kernels::best<R>().lstm_backward({.f = args,
-                                              .dh = k.at.of(dh).data<R>(),
+                                              .dh = dh.empty() ? nullptr : k.at.of(dh).data<R>(),
                                               .dh_last = dh_carry.data<R>(),
                                               .dc_last = dc_carry.data<R>(),
                                               .dgates = k.at.of(dgates).data<R>(),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 #include "lookback/base/format_number.h"
 #include "lookback/base/parse.h"
@@ -70,9 +71,33 @@ TagRules mean_transitions(Label::Networks networks) {
   return out;
 }
 
-Ids ids_of(const data::MemberCells& encoder, const StringList& members) {
-  return encoder.encode_members({members.begin(), members.end()});
-}
+// The ids of members, and of how they are written, of which each that comes again is encoded once.
+class KnownMembers {
+ public:
+  struct Encoded {
+    Ids ids, spelling;
+  };
+  explicit KnownMembers(const Label::Network& network) : network_(network) {}
+
+  Encoded operator()(const StringList& members) {
+    Encoded out;
+    for (const std::string& member : members) {
+      const auto [at, is_new] = known_.try_emplace(member);
+      if (is_new) {
+        at->second.ids = network_.members->encode_members({member});
+        if (network_.spellings) at->second.spelling = network_.spellings->encode_members({member});
+      }
+      append(out.ids, at->second.ids), append(out.spelling, at->second.spelling);
+    }
+    return out;
+  }
+
+ private:
+  static void append(Ids& to, const Ids& ids) { to.insert(to.end(), ids.begin(), ids.end()); }
+
+  const Label::Network& network_;
+  std::unordered_map<std::string, Encoded> known_;
+};
 
 std::vector<Said> ask(Label::Networks networks, std::vector<StringList> inputs, const Label::Options& options,
                       bool want_probabilities) {
@@ -82,12 +107,14 @@ std::vector<Said> ask(Label::Networks networks, std::vector<StringList> inputs, 
   std::vector<Ids> members, spellings;
   std::vector<int32_t> costs;
   std::vector<int64_t> at;  // inputs that have members
+  KnownMembers encoded(first);
   for (size_t k = 0; k < inputs.size(); ++k) {
     out[k].members = std::move(inputs[k]);
     if (out[k].members.empty()) continue;
     at.push_back(static_cast<int64_t>(k));
-    members.push_back(ids_of(*first.members, out[k].members));
-    if (first.spellings) spellings.push_back(ids_of(*first.spellings, out[k].members));
+    auto [ids, spelling] = encoded(out[k].members);
+    members.push_back(std::move(ids));
+    if (first.spellings) spellings.push_back(std::move(spelling));
     costs.push_back(static_cast<int32_t>(members.back().size()));
   }
   NestedTexts all = first.texts(std::move(members), std::move(spellings));

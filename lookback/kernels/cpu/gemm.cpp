@@ -51,26 +51,27 @@ struct Fetch {
   int64_t lines = 0;
 };
 
-// sums[rows, panel] = a b over `depth` terms. b: [depth, panel]. a: [depth, kTileRows] side by side, or rows that lie
-// lda apart. It only writes to memory: the compiler keeps all sums in registers if nothing else happens around them.
-template <int kRows, bool kSideBySide>
+// sums[rows, panel] = a b over `depth` terms, in the first kVectors vectors of the panel. b: [depth, panel]. a: [depth,
+// kTileRows] side by side, or rows that lie lda apart. It only writes to memory: the compiler keeps all sums in
+// registers if nothing else happens around them.
+template <int kRows, int kVectors, bool kSideBySide>
 HWY_NOINLINE void tile(int64_t depth, const float* HWY_RESTRICT a, int64_t lda, const float* HWY_RESTRICT b,
                        float* HWY_RESTRICT sums, Fetch fetch) {
   const D d;
   const int64_t L = lanes();
-  V sum[kRows][kTileVectors];
+  V sum[kRows][kVectors];
   HWY_UNROLL(8)
   for (int r = 0; r < kRows; ++r) HWY_UNROLL(4)
-  for (int v = 0; v < kTileVectors; ++v) sum[r][v] = hn::Zero(d);
+  for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
   const auto add_term = [&](int64_t k) HWY_ATTR {
-    V column[kTileVectors];
-    HWY_UNROLL(4) for (int v = 0; v < kTileVectors; ++v) {
+    V column[kVectors];
+    HWY_UNROLL(4) for (int v = 0; v < kVectors; ++v) {
       column[v] = hn::LoadU(d, b + (k * kTileVectors + v) * L);
       if (v * L % kLine == 0) __builtin_prefetch(b + ((k + kAhead) * kTileVectors + v) * L);
     }
     HWY_UNROLL(8) for (int r = 0; r < kRows; ++r) {
       const V x = hn::Set(d, kSideBySide ? a[k * kTileRows + r] : a[r * lda + k]);
-      HWY_UNROLL(4) for (int v = 0; v < kTileVectors; ++v) sum[r][v] = hn::MulAdd(x, column[v], sum[r][v]);
+      HWY_UNROLL(4) for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(x, column[v], sum[r][v]);
     }
   };
   int64_t k = 0;
@@ -81,15 +82,18 @@ HWY_NOINLINE void tile(int64_t depth, const float* HWY_RESTRICT a, int64_t lda, 
   for (; k < depth; ++k) add_term(k);
   HWY_UNROLL(8)
   for (int r = 0; r < kRows; ++r) HWY_UNROLL(4)
-  for (int v = 0; v < kTileVectors; ++v) hn::StoreU(sum[r][v], d, sums + (r * kTileVectors + v) * L);
+  for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, sums + (r * kTileVectors + v) * L);
 }
 
-// The tile of exactly `rows` rows.
-template <bool kSideBySide, int kRows = kTileRows>
-HWY_INLINE void any_tile(int64_t rows, int64_t depth, const float* a, int64_t lda, const float* b, float* sums,
-                         Fetch fetch) {
-  if (rows == kRows) return tile<kRows, kSideBySide>(depth, a, lda, b, sums, fetch);
-  if constexpr (kRows > 1) any_tile<kSideBySide, kRows - 1>(rows, depth, a, lda, b, sums, fetch);
+// The tile of exactly `rows` rows and, of the panel, the first `vectors`: the last panel may have fewer columns.
+template <bool kSideBySide, int kRows = kTileRows, int kVectors = kTileVectors>
+HWY_INLINE void any_tile(int64_t rows, int64_t vectors, int64_t depth, const float* a, int64_t lda, const float* b,
+                         float* sums, Fetch fetch) {
+  if constexpr (kVectors > 1)
+    if (vectors < kVectors)
+      return any_tile<kSideBySide, kRows, kVectors - 1>(rows, vectors, depth, a, lda, b, sums, fetch);
+  if (rows == kRows) return tile<kRows, kVectors, kSideBySide>(depth, a, lda, b, sums, fetch);
+  if constexpr (kRows > 1) any_tile<kSideBySide, kRows - 1, kVectors>(rows, vectors, depth, a, lda, b, sums, fetch);
 }
 
 // Whatever c holds at a tile is about to be read and written.
@@ -217,6 +221,7 @@ void GemmRun(const Matmul<float>& p, const GemmBlock& block, const float* copied
         next = b + block.stride;
       else if (k + depth < block.k_end)
         next = block.b + (k + depth - block.k) * W;
+      const int64_t vectors = std::min<int64_t>(kTileVectors, (p.n - panel * W + lanes() - 1) / lanes());
       int64_t lines = next && tiles > 1 ? depth * W / kLine : 0;  // a single tile is there as soon
       const int64_t lines_of_tile = std::min(depth, (lines + tiles - 1) / tiles);
       for (int64_t r = 0; r < rows; r += kTileRows) {
@@ -225,9 +230,9 @@ void GemmRun(const Matmul<float>& p, const GemmBlock& block, const float* copied
         const Fetch fetch{next, std::min(lines_of_tile, lines)};
         next += fetch.lines * kLine, lines -= fetch.lines;
         if (copied_a)
-          any_tile<true>(some, depth, copied_a + r * depth, 0, b, sums, fetch);
+          any_tile<true>(some, vectors, depth, copied_a + r * depth, 0, b, sums, fetch);
         else
-          any_tile<false>(some, depth, p.a + row * p.lda + k, p.lda, b, sums, fetch);
+          any_tile<false>(some, vectors, depth, p.a + row * p.lda + k, p.lda, b, sums, fetch);
         finish_tile(p, sums, row, some, panel * W, k == 0);
       }
     }

@@ -120,8 +120,14 @@ TEST(MatmulKernels, OwnAgrees) {
 // The order of every sum is a promise: models give the same bits on every processor that multiplies and adds at once.
 TEST(MatmulKernels, OwnSumsAreTheChainTheyAreSaidToBe) {
   if (!has_fused_multiply_add(rung())) return;  // multiplies, rounds, adds
-  for (const auto& [m, n, k] :
-       {std::array<int64_t, 3>{1, 70, 3}, {7, 130, 512}, {13, 65, 513}, {260, 9, 1100}, {5, 200, 1536}, {7, 1100, 600}})
+  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 70, 3},
+                                {7, 130, 512},
+                                {13, 65, 513},
+                                {260, 9, 1100},
+                                {5, 200, 1536},
+                                {7, 1100, 600},
+                                {8, 90, 30},     // the last panel with two vectors of four
+                                {13, 100, 40}})  // with three
     for (int flags = 0; flags < 32; ++flags) {
       const bool transpose_a = flags & 1, transpose_b = flags & 2, packed = flags & 4;
       const auto a = numbers(m * k, 1), b = numbers(n * k, 2), before = numbers(m * n, 3), bias = numbers(n, 4);

@@ -183,7 +183,7 @@ void lstm_backward(const LstmBackward<float>& a) {
                 .c = state_before(step, n, H, a.f.c, a.f.c0),
                 .c_next = a.f.c + (step.begin + n) * H,
                 .dh = a.dh_carry + n * H,
-                .dh_more = a.dh + (step.begin + n) * H,
+                .dh_more = a.dh ? a.dh + (step.begin + n) * H : nullptr,
                 .dc = a.dc_carry + n * H,
                 .dgates = a.dgates + (step.begin + n) * 4 * H,
                 .dc_out = a.dc_carry + n * H});

@@ -9,13 +9,15 @@ struct Case {
   int64_t H;
   bool reverse = false, state = false, last = false;  // with h0 and c0; with dh_last and dc_last
   std::vector<uint64_t> ids = {};                     // which sentence each is; 0, 1, 2 ... if empty
+  bool only_last = false;                             // LSTM: without dh
 
   uint64_t id(int64_t b) const { return ids.empty() ? static_cast<uint64_t>(b) : ids[static_cast<size_t>(b)]; }
   int64_t B() const { return static_cast<int64_t>(lengths.size()); }
   std::string name() const {
     std::string out = "H " + std::to_string(H) + ", lengths";
     for (const int64_t n : lengths) out += " " + std::to_string(n);
-    return out + (reverse ? ", reverse" : "") + (state ? ", initial state" : "") + (last ? ", last gradients" : "");
+    return out + (reverse ? ", reverse" : "") + (state ? ", initial state" : "") + (last ? ", last gradients" : "") +
+           (only_last ? " alone" : "");
   }
 };
 
@@ -97,7 +99,7 @@ Outputs run_lstm(const Table<R>& table, const Case& c) {
                          .scratch = scratch.data()};
   table.lstm_forward(f);
   table.lstm_backward({.f = f,
-                       .dh = dh.data(),
+                       .dh = c.only_last ? nullptr : dh.data(),
                        .dh_last = c.last ? dh_last.data() : nullptr,
                        .dc_last = c.last ? dc_last.data() : nullptr,
                        .dgates = dgates.data(),
@@ -157,6 +159,7 @@ std::vector<Case> awkward_cases() {
       }
   out.push_back({.lengths = {3, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, .H = 300, .state = true});
   out.push_back({.lengths = {}, .H = 5});
+  out.push_back({.lengths = {4, 2, 1}, .H = 25, .reverse = true, .last = true, .only_last = true});
   return out;
 }
 

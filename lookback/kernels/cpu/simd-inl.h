@@ -30,18 +30,26 @@ HWY_INLINE V load(const float* p, int64_t left) {
   const D d;
   if (left >= lanes()) return hn::LoadU(d, p);
   if (left <= 0) return hn::Zero(d);
+#if HWY_TARGET <= HWY_AVX2  // masked lanes are not touched
+  return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(left)), d, p);
+#else
   HWY_ALIGN float buffer[HWY_MAX_BYTES / sizeof(float)] = {};
   std::copy_n(p, left, buffer);
   return hn::Load(d, buffer);
+#endif
 }
 
 HWY_INLINE void store(V v, float* p, int64_t left) {
   const D d;
   if (left >= lanes()) return hn::StoreU(v, d, p);
   if (left <= 0) return;
+#if HWY_TARGET <= HWY_AVX2
+  hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(left)), d, p);
+#else
   HWY_ALIGN float buffer[HWY_MAX_BYTES / sizeof(float)];
   hn::Store(v, d, buffer);
   std::copy_n(buffer, left, p);
+#endif
 }
 
 // v in the first `left` lanes, zero in the rest.

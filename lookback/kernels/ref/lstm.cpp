@@ -87,7 +87,7 @@ void lstm_backward(const LstmBackward<R>& a) {
     const int64_t rows = steps.alive(t), begin = steps.begin[t];
     const int64_t going = s == 0 ? 0 : std::min(rows, steps.alive(before));
     for (int64_t n = 0; n < rows * H; ++n) {
-      a.dh_carry[n] += a.dh[begin * H + n];
+      if (a.dh) a.dh_carry[n] += a.dh[begin * H + n];
       a.f.scratch[n] = n < going * H ? a.f.c[steps.begin[before] * H + n] : a.f.c0 ? a.f.c0[n] : 0;
     }
     R* dgates = a.dgates + begin * 4 * H;
