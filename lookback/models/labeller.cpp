@@ -156,7 +156,7 @@ LabellerLoss Labeller::loss(const LabellerBatch& batch, const LabellerObjective&
   const Ragged& shape = got.rows.shape;
   const Var features =
       DropoutSite(options_.dropout, noise).sequence(got.rows.x, ops::row_ids(shape.memory().sentence_of_rows()));
-  const std::vector<int32_t> tags = flattened(permuted(batch.tags, shape.sequence_of_rank()));
+  const std::vector<int32_t> tags = flattened(batch.tags, shape.sequence_of_rank());
   if (!options_.crf) {
     const auto found = ops::projected_xent(features, output_.weight, output_.bias, tags,
                                            {.smoothing = objective.smoothing, .scale = scale});

@@ -48,7 +48,7 @@ void NestedTexts::check(int64_t vocabulary, bool spelled, bool of_parts) const {
 
 Sequence embedded(const Front& front, const NestedTexts& texts, const DropoutOptions& dropout, Noise* noise) {
   const Ragged shape(lengths_of(texts.tokens));
-  std::vector<int32_t> ids = flattened(permuted(texts.tokens, shape.sequence_of_rank()));
+  std::vector<int32_t> ids = flattened(texts.tokens, shape.sequence_of_rank());
   drop_words(ids, dropout.words, noise);
   Spellings spellings;
   if (!texts.spellings.empty()) spellings = spellings_of(texts.spellings, shape.sequence_of_rank());

@@ -158,7 +158,7 @@ Sequence Seq2Seq::embed_source(const Sentences& sentences, const Sentences& spel
   const Ragged shape(lengths_of(sentences));
   if (options_.spelling.any()) {
     check(spellings.size() == sentences.size(), "spellings of ", spellings.size(), " sources for ", sentences.size());
-    auto ids = flattened(permuted(sentences, shape.sequence_of_rank()));
+    auto ids = flattened(sentences, shape.sequence_of_rank());
     drop_words(ids, options_.dropout.words, noise);
     return front_(std::move(ids), spellings_of(spellings, shape.sequence_of_rank()), shape, RowOrder::by_sequence);
   }

@@ -96,7 +96,7 @@ void SpanReader::check_texts(const SpanReaderTexts& texts) const {
 
 Sequence SpanReader::embed(const Sentences& texts, Noise* noise) const {
   const Ragged shape(lengths_of(texts));
-  std::vector<int32_t> ids = flattened(permuted(texts, shape.sequence_of_rank()));
+  std::vector<int32_t> ids = flattened(texts, shape.sequence_of_rank());
   for (int32_t& id : ids)
     if (id >= vocabulary_) id = data::kUnk;
   drop_words(ids, options_.dropout.words, noise);

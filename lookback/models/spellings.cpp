@@ -26,9 +26,12 @@ Sentences permuted(const Sentences& texts, const std::vector<int32_t>& index) {
   return out;
 }
 
-std::vector<int32_t> flattened(const Sentences& texts) {
+std::vector<int32_t> flattened(const Sentences& texts, const std::vector<int32_t>& index) {
   std::vector<int32_t> out;
-  for (const auto& text : texts) out.insert(out.end(), text.begin(), text.end());
+  for (const int32_t k : index) {
+    const auto& text = texts[static_cast<size_t>(k)];
+    out.insert(out.end(), text.begin(), text.end());
+  }
   return out;
 }
 

@@ -13,7 +13,7 @@ Spellings spellings_of(const Sentences& texts, const std::vector<int32_t>& index
 // The texts in another order.
 Sentences permuted(const Sentences& texts, const std::vector<int32_t>& index);
 
-// All of them, one after the other.
-std::vector<int32_t> flattened(const Sentences& texts);
+// All of them in another order, one after the other.
+std::vector<int32_t> flattened(const Sentences& texts, const std::vector<int32_t>& index);
 
 }  // namespace lookback

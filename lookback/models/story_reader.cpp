@@ -103,7 +103,7 @@ StoryReader::Read StoryReader::read(const StoryTexts& texts, Noise* noise) const
   for (const auto& question : texts.questions) asked.push_back(number(question));
 
   const Ragged words(lengths_of(all));
-  std::vector<int32_t> ids = flattened(permuted(all, words.sequence_of_rank()));
+  std::vector<int32_t> ids = flattened(all, words.sequence_of_rank());
   drop_words(ids, options_.dropout.words, noise);
   const Encoded encoded = sentence_(front_(std::move(ids), {}, words, RowOrder::by_sequence), options_.dropout, noise);
   const Var vectors = pooling_(encoded).x;

@@ -9,8 +9,6 @@ ProjectedEmbeddingCache::Rows ProjectedEmbeddingCache::operator()(const Var& tab
                                                                   const std::function<Var(const Var&)>& project) {
   const NoGrad off;
   for (const int32_t id : *ids) check(id < table.dim(0), "no row ", id, " in ", table.shape());
-  std::vector<Var> sources{table};
-  sources.insert(sources.end(), weights.begin(), weights.end());
   const auto row_of = [&](int32_t id) -> int32_t& { return row_of_[static_cast<size_t>(std::max(id, -1) + 1)]; };
 
   const std::lock_guard lock(mutex_);
@@ -31,7 +29,7 @@ ProjectedEmbeddingCache::Rows ProjectedEmbeddingCache::operator()(const Var& tab
       at.push_back(row);
     }
   };
-  if (!store_.still_of(sources)) forget();
+  if (!store_.still_of({&table, 1}, weights)) forget();
   look_up();
   if (!store_.has_room(std::ssize(missing))) forget(), look_up();
   if (!missing.empty() || !store_.rows()) try {

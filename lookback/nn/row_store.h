@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -14,9 +15,9 @@ namespace lookback {
 // here knows what each is of, and has a lock.
 class RowStore {
  public:
-  // Whether the rows are still right: computed from these values (absent ones, too), at the precision that products
-  // have now. If not, all are forgotten.
-  bool still_of(const std::vector<Var>& sources);
+  // Whether the rows are still right: computed from these values (absent ones, too) and `more`, at the precision that
+  // products have now. If not, all are forgotten.
+  bool still_of(std::span<const Var> sources, std::span<const Var> more = {});
   void forget() { rows_ = Var(), count_ = 0; }
 
   int64_t count() const { return count_; }

@@ -22,6 +22,7 @@ using data::SequenceUnit;
 
 constexpr int64_t kTokensAtOnce = 65'536;  // in prediction, unless one text alone has more
 constexpr int64_t kBatchesAhead = 16;      // of columns
+constexpr size_t kIdsOfSpelling = 8;       // a case and some characters, of a word like most
 constexpr size_t kDrawnTags = 20;          // of a figure
 constexpr size_t kConfusedTags = 60;       // of a confusion matrix at most
 
@@ -81,6 +82,7 @@ class KnownMembers {
 
   Encoded operator()(const StringList& members) {
     Encoded out;
+    out.ids.reserve(members.size()), out.spelling.reserve(network_.spellings ? kIdsOfSpelling * members.size() : 0);
     for (const std::string& member : members) {
       const auto [at, is_new] = known_.try_emplace(member);
       if (is_new) {
