@@ -15,7 +15,8 @@ constexpr int64_t kRows = 64, kColumns = 64;  // that a thread moves at a time
 // Whether each of 0 .. rows - 1 is there once.
 bool is_permutation(const std::vector<int32_t>& ids, int64_t rows) {
   if (std::ssize(ids) != rows) return false;
-  std::vector<bool> met(ids.size());
+  thread_local std::vector<char> met;
+  met.assign(ids.size(), false);
   for (const int32_t id : ids) {
     if (met[static_cast<size_t>(id)]) return false;
     met[static_cast<size_t>(id)] = true;
