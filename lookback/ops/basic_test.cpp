@@ -174,6 +174,9 @@ TEST(Basic, ConcatenateColumns) {
   const auto ids = ops::row_ids({1, 0, 1});
   check_op({random_param({2, 3}, 1), random_param({2, 1}, 2)},
            [&](const Inputs& in) { return uneven(ops::concat_columns(in, ids)); });
+  check_op({random_param({2, 3}, 1), random_param({2, 1}, 2)}, [](const Inputs& in) {  // every row once
+    return uneven(ops::concat_columns({in[0], in[1], in[0]}, ops::row_ids({1, 0})));
+  });
   const Var a = random_param({2, 3}, 1), b = random_param({2, 1}, 2);
   EXPECT_EQ(
       distance(ops::concat_columns({a, b}, ids).value(), ops::gather_rows(ops::concat_columns({a, b}), ids).value()),
