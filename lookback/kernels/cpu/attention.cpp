@@ -100,18 +100,38 @@ void SoftmaxRow(const float* e, float* w, int64_t length, int64_t T) {
   std::fill(w + length, w + T, 0.0f);
 }
 
+// out = sum over t of w[t] values[t], for so many vectors of columns at a time, whose sums stay in registers. `left`
+// columns exist.
+template <int kVectors>
+HWY_INLINE void WeightedColumns(const float* w, const float* values, int64_t M, int64_t length, float* out,
+                                int64_t left) {
+  const D d;
+  const int64_t L = lanes();
+  V sum[kVectors];
+  HWY_UNROLL(8) for (int v = 0; v < kVectors; ++v) sum[v] = hn::Zero(d);
+  constexpr int64_t kAhead = 8;  // rows that are fetched before their turn; one beside another lies in another page
+  for (int64_t t = 0; t < length; ++t) {
+    const V weight = hn::Set(d, w[t]);
+    const float* const row = values + t * M;
+    HWY_UNROLL(8) for (int v = 0; v < kVectors; ++v) {
+      if (v * L % 16 == 0) __builtin_prefetch(row + kAhead * M + v * L);
+      sum[v] = hn::MulAdd(weight, kVectors > 1 ? hn::LoadU(d, row + v * L) : load(row, left), sum[v]);
+    }
+  }
+  HWY_UNROLL(8) for (int v = 0; v < kVectors; ++v) store(sum[v], out + v * L, left - v * L);
+}
+
 void AttendRow(const Attend<float>& a, int64_t n) {
   const Memory& m = a.memory;
-  const D d;
   const auto [first, length] = m.seen_by(n);
   const float* values = a.values + first * a.M;
   float *w = a.weights + n * m.T, *out = a.context + n * a.M;
   if (a.softmax) SoftmaxRow(a.energies + n * m.T, w, length, m.T);
-  for (int64_t k = 0; k < a.M; k += lanes()) {
-    V c = hn::Zero(d);
-    for (int64_t t = 0; t < length; ++t) c = hn::MulAdd(hn::Set(d, w[t]), load(values + t * a.M + k, a.M - k), c);
-    store(c, out + k, a.M - k);
-  }
+  constexpr int kVectors = 8;
+  int64_t k = 0;
+  for (; k + kVectors * lanes() <= a.M; k += kVectors * lanes())
+    WeightedColumns<kVectors>(w, values + k, a.M, length, out + k, a.M - k);
+  for (; k < a.M; k += lanes()) WeightedColumns<1>(w, values + k, a.M, length, out + k, a.M - k);
 }
 
 // scratch: [T], the gradient of the weights.
@@ -133,6 +153,13 @@ void AttendRowBackward(const AttendBackward<float>& a, int64_t n, float* scratch
     a.denergies[n * m.T + t] += a.f.softmax ? w[t] * (scratch[t] - mean) : scratch[t];
 }
 
+// The gradient of the values alone, of positions [begin, end).
+void AttendValuesBackward(const AttendBackward<float>& a, int64_t n, int64_t begin, int64_t end) {
+  const int64_t M = a.f.M, first = a.f.memory.seen_by(n).first;
+  for (int64_t t = begin; t < end; ++t)
+    axpy_row(a.f.weights[n * a.f.memory.T + t], a.dcontext + n * M, a.dvalues + (first + t) * M, M);
+}
+
 }  // namespace lookback::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -150,6 +177,7 @@ HWY_EXPORT(ScoreAdditiveRow);
 HWY_EXPORT(ScoreAdditiveRowBackward);
 HWY_EXPORT(AttendRow);
 HWY_EXPORT(AttendRowBackward);
+HWY_EXPORT(AttendValuesBackward);
 
 namespace cpu_impl {
 namespace {
@@ -203,7 +231,24 @@ void score_additive_backward(const ScoreAdditiveBackward<float>& a) {
 
 void attend(const Attend<float>& a) { each_row(a, &LOOKBACK_BEST(AttendRow)); }
 
+// For the gradient of the values alone: all rows of a sentence add to some of its positions before they go on to the
+// next, so that these stay close.
+void attend_values_backward(const AttendBackward<float>& a) {
+  constexpr int64_t kPositions = 16;
+  const auto add = &LOOKBACK_BEST(AttendValuesBackward);
+  const Memory& m = a.f.memory;
+  parallel_for(m.sentences, 1, [&](int64_t s, int64_t) {
+    thread_local std::vector<int64_t> rows;
+    rows.clear();
+    for (int64_t n = 0; n < m.N; ++n)
+      if (m.sentence_of_row[n] == s) rows.push_back(n);
+    for (int64_t begin = 0; begin < m.T; begin += kPositions)
+      for (const int64_t n : rows) add(a, n, begin, std::min(begin + kPositions, m.seen_by(n).length));
+  });
+}
+
 void attend_backward(const AttendBackward<float>& a) {
+  if (!a.denergies && a.dcontext && a.dvalues) return attend_values_backward(a);
   const auto row = &LOOKBACK_BEST(AttendRowBackward);
   const Memory& m = a.f.memory;
   each_sentence(m, [&](int64_t n) {
