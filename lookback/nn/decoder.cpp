@@ -310,13 +310,13 @@ Unrolled DecoderPass::teacher_force(const Var& embedded, const Steps& steps, con
                                     const std::vector<int32_t>& sentence_of_sequence) const {
   if (!wanted_.coverage_loss && decoder_.at_once())
     return teacher_force_batched(embedded, steps, state, sentence_of_sequence);
-  if (auto loop = wanted_.coverage_loss || wanted_.weights ? std::nullopt : fused_form()) {
+  if (auto loop = wanted_.coverage_loss ? std::nullopt : fused_form()) {
     loop->dropout = {after_readout_.rate(), after_readout_.streams(steps.T())};
     const CellState& first = state.layers[0];
-    return {
-        .readouts = ops::attentive_lstm(
-            *loop, embedded, steps, {first.h, first.c},
-            {source_.prepared.keys, source_.prepared.values, {source_.layout, ops::row_ids(sentence_of_sequence)}})};
+    const auto all = ops::attentive_lstm(
+        *loop, embedded, steps, {first.h, first.c},
+        {source_.prepared.keys, source_.prepared.values, {source_.layout, ops::row_ids(sentence_of_sequence)}});
+    return {.readouts = all.readouts, .weights = wanted_.weights ? all.weights : Var()};
   }
   const Var x_part = input_part(embedded);
   return unroll(steps, state, sentence_of_sequence, [&](int64_t t, const Var&) {

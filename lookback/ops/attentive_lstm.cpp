@@ -143,6 +143,8 @@ template <class R>
 struct LoopBack {
   const Loop& f;
   const std::vector<Var>& in;
+  const Tensor& dout;      // [N, R]
+  const Tensor& dweights;  // [N, T], or empty
   const Sizes& n = f.n;
   const kernels::Table<R>& table = kernels::best<R>();
   const Dtype d = f.gates.dtype();
@@ -160,17 +162,17 @@ struct LoopBack {
     return weight<R>(in[w], columns, Packing::backward, rows);
   }
 
-  void step(int64_t t, const Tensor& dout);
-  void unread(int64_t t, const Tensor& dout);
+  void step(int64_t t);
+  void unread(int64_t t);
   void attend(int64_t t, const R* state);
   void source(const Tensor& states_before);
   void parameters(const Tensor& states_before);
-  void run(const Tensor& dout);
+  void run();
 };
 
 // From the gradient of a step's readout, and what the next step fed back, to its state and context.
 template <class R>
-void LoopBack<R>::unread(int64_t t, const Tensor& dout) {
+void LoopBack<R>::unread(int64_t t) {
   const int64_t rows = f.steps.alive(t), first = f.steps.begin(t);
   R* const dz = f.template row<R>(dreadout, first);
   const R* dr = f.template row<R>(dout, first);
@@ -201,7 +203,7 @@ void LoopBack<R>::attend(int64_t t, const R* state) {
   table.attend_backward(
       {.f = {m, n.M, nullptr, in[kValues].value().template data<R>(), f.template row<R>(f.weights, first), nullptr},
        .dcontext = f.template row<R>(dcontext, first),
-       .dweights = nullptr,
+       .dweights = dweights.empty() ? nullptr : f.template row<R>(dweights, first),
        .denergies = de,
        .dvalues = nullptr});
   if (in[kV])
@@ -218,10 +220,10 @@ void LoopBack<R>::attend(int64_t t, const R* state) {
 }
 
 template <class R>
-void LoopBack<R>::step(int64_t t, const Tensor& dout) {
+void LoopBack<R>::step(int64_t t) {
   const int64_t rows = f.steps.alive(t), first = f.steps.begin(t);
   R *dg = f.template row<R>(dgates, first), *h = f.template row<R>(f.h, first);
-  unread(t, dout);
+  unread(t);
   if (f.luong()) attend(t, h);
   table.lstm_cell_backward({.f = {rows, n.H, f.template row<R>(f.gates, first), f.template before<R>(t, f.c, in[kC0]),
                                   h, f.template row<R>(f.c, first)},
@@ -286,8 +288,8 @@ void LoopBack<R>::parameters(const Tensor& states_before) {
 }
 
 template <class R>
-void LoopBack<R>::run(const Tensor& dout) {
-  for (int64_t t = f.steps.T() - 1; t >= 0; --t) step(t, dout);
+void LoopBack<R>::run() {
+  for (int64_t t = f.steps.T() - 1; t >= 0; --t) step(t);
   const Tensor states_before = ops::states_before<R>(f.steps, Direction::forward, f.h, in[kH0].value());
   source(states_before);
   parameters(states_before);
@@ -329,8 +331,8 @@ void check_shapes(const AttentiveLstm& d, const Loop& f, const Var& embedded, co
 
 }  // namespace
 
-Var attentive_lstm(const AttentiveLstm& decoder, const Var& embedded, const Steps& steps, const RecurrentState& initial,
-                   const AttendedSource& source) {
+AttendedSteps attentive_lstm(const AttentiveLstm& decoder, const Var& embedded, const Steps& steps,
+                             const RecurrentState& initial, const AttendedSource& source) {
   for (const Var& matrix : {embedded, decoder.cell.w_hh, decoder.w_readout, source.keys, source.values})
     check(matrix && matrix.shape().rank() == 2, "attentive_lstm: embedded, weights, keys and values must be matrices");
   Loop loop{.order = decoder.order,
@@ -356,9 +358,13 @@ Var attentive_lstm(const AttentiveLstm& decoder, const Var& embedded, const Step
     loop.allocate<R>(embedded.dtype(), static_cast<bool>(decoder.score.w_query));
     loop.forward<R>(in);
   });
-  return record({loop.out}, in, [loop](Node& node) {
-    with_float(loop.gates.dtype(), [&]<class R>() { LoopBack<R>{.f = loop, .in = node.inputs}.run(node.grads[0]); });
-  })[0];
+  const auto out = record({loop.out, loop.weights}, in, [loop](Node& node) {
+    const Tensor dout = node.grads[0].empty() ? Tensor::zeros(loop.out.shape(), loop.out.dtype()) : node.grads[0];
+    with_float(dout.dtype(), [&]<class R>() {
+      LoopBack<R>{.f = loop, .in = node.inputs, .dout = dout, .dweights = node.grads[1]}.run();
+    });
+  });
+  return {out[0], out[1]};
 }
 
 }  // namespace lookback::ops

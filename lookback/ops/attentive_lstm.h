@@ -44,11 +44,16 @@ struct AttendedSource {
   Visible visible;
 };
 
-// All steps of a ragged batch as one op: the readouts [N, R] of embedded [N, E], from the initial
-// h and c [B, H]. The same numbers as step by step with `linear`, `lstm_cell`, `score_*` and `attend`, but
-// every step writes where the whole sequence is kept, so that nothing is copied, and what the source's
-// gradients need waits for the last step. Throws ShapeError.
-Var attentive_lstm(const AttentiveLstm& decoder, const Var& embedded, const Steps& steps, const RecurrentState& initial,
-                   const AttendedSource& source);
+struct AttendedSteps {
+  Var readouts;  // [N, R]
+  Var weights;   // [N, T] of the attention, T the longest sentence
+};
+
+// All steps of a ragged batch as one op: the readouts of embedded [N, E], from the initial h and c [B, H]. The same
+// numbers as step by step with `linear`, `lstm_cell`, `score_*` and `attend`, but every step writes where the whole
+// sequence is kept, so that nothing is copied, and what the source's gradients need waits for the last step. Throws
+// ShapeError.
+AttendedSteps attentive_lstm(const AttentiveLstm& decoder, const Var& embedded, const Steps& steps,
+                             const RecurrentState& initial, const AttendedSource& source);
 
 }  // namespace lookback::ops

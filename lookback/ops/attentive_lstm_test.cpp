@@ -51,7 +51,7 @@ struct Case {
     return d;
   }
 
-  Var fused(const Inputs& in) const {
+  ops::AttendedSteps fused(const Inputs& in) const {
     return ops::attentive_lstm(decoder(in), in[0], steps(), {in[5], in[6]}, {in[7], in[8], visible()});
   }
 
@@ -63,11 +63,11 @@ struct Case {
   }
 
   // The same from the ops of one step.
-  Var composed(const Inputs& in) const {
+  ops::AttendedSteps composed(const Inputs& in) const {
     const ops::AttentiveLstm d = decoder(in);
     const Steps s = steps();
     Var h = in[5], c = in[6], feed = Var(Tensor::zeros({B(), R}, in[0].dtype()));
-    std::vector<Var> readouts;
+    std::vector<Var> readouts, weights;
     for (int64_t t = 0; t < s.T(); ++t) {
       const int64_t alive = s.alive(t), fed = E + (feeding ? R : 0);
       const Var x = ops::slice_rows(in[0], s.begin(t), s.begin(t + 1));
@@ -86,11 +86,15 @@ struct Case {
       r = ops::linear(h, d.w_readout, {.addend = r, .columns = {{M, M + H}}});
       if (!luong()) r = ops::linear(x, d.w_readout, {.addend = r, .columns = {{M + H, M + H + E}}});
       feed = ops::dropout(ops::tanh(r), dropout, {5, static_cast<uint64_t>(t)});
-      readouts.push_back(feed);
+      readouts.push_back(feed), weights.push_back(attended.weights);
     }
-    return ops::concat_rows(readouts);
+    return {ops::concat_rows(readouts), ops::concat_rows(weights)};
   }
 };
+
+Var uneven(const ops::AttendedSteps& steps) {
+  return ops::add(testing::uneven(steps.readouts, 21), testing::uneven(steps.weights, 22));
+}
 
 std::vector<Case> cases() {
   std::vector<Case> out;
@@ -122,16 +126,20 @@ std::vector<Case> cases() {
 }
 
 TEST(AttentiveLstm, HasTheGradientsOfDifferences) {
-  for (const Case& c : cases())
-    testing::check_op(c.inputs(), [&](const Inputs& in) { return testing::uneven(c.fused(in)); });
+  for (const Case& c : cases()) {
+    testing::check_op(c.inputs(), [&](const Inputs& in) { return uneven(c.fused(in)); });
+    testing::check_op(c.inputs(), [&](const Inputs& in) { return testing::uneven(c.fused(in).readouts); });
+    testing::check_op(c.inputs(), [&](const Inputs& in) { return testing::uneven(c.fused(in).weights); });
+  }
 }
 
 TEST(AttentiveLstm, IsItsCompositionStepByStep) {
   for (const Case& c : cases()) {
     const Inputs in = c.inputs();
-    EXPECT_LT(testing::distance(c.fused(in).value(), c.composed(in).value()), 1e-14);
-    const auto want = testing::gradients_of(in, [&](const Inputs& v) { return testing::uneven(c.composed(v)); });
-    const auto got = testing::gradients_of(in, [&](const Inputs& v) { return testing::uneven(c.fused(v)); });
+    EXPECT_LT(testing::distance(c.fused(in).readouts.value(), c.composed(in).readouts.value()), 1e-14);
+    EXPECT_LT(testing::distance(c.fused(in).weights.value(), c.composed(in).weights.value()), 1e-14);
+    const auto want = testing::gradients_of(in, [&](const Inputs& v) { return uneven(c.composed(v)); });
+    const auto got = testing::gradients_of(in, [&](const Inputs& v) { return uneven(c.fused(v)); });
     for (size_t k = 0; k < want.size(); ++k) EXPECT_LT(testing::distance(got[k], want[k]), 1e-13) << "input " << k;
   }
 }
@@ -144,8 +152,8 @@ TEST(AttentiveLstm, DoesNotDependOnThreads) {
     const Inputs in = testing::as_f32(c.inputs());
     auto run = [&](int threads) {
       const ThreadScope scope(threads);
-      auto out = testing::gradients_of(in, [&](const Inputs& v) { return testing::uneven(c.fused(v)); });
-      out.push_back(c.fused(in).value());
+      auto out = testing::gradients_of(in, [&](const Inputs& v) { return uneven(c.fused(v)); });
+      out.push_back(c.fused(in).readouts.value());
       return out;
     };
     const auto one = run(1), two = run(2);
