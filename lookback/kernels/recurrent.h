@@ -19,6 +19,14 @@ struct PackedSteps {
   int64_t N() const { return begin[T]; }
 };
 
+// For states alone, of which nothing is kept for a backward: what the input adds to the gates of row n is row
+// of_row[n] of `rows`, and no row of gates outlives its step.
+template <class R>
+struct Parts {
+  const R* rows = nullptr;          // [any, gates * H]
+  const int32_t* of_row = nullptr;  // [N]
+};
+
 template <class R>
 struct LstmForward {
   PackedSteps steps;
@@ -31,6 +39,8 @@ struct LstmForward {
   R* h;          // [N, H]
   R* c;          // [N, H]
   R* scratch;    // [B, H]
+  // If there are any, gates is [B, 4H] scratch, and c [B, H] in: the first cells (instead of c0), out: the last ones.
+  Parts<R> parts = {};
 };
 
 template <class R>
@@ -75,6 +85,8 @@ struct GruForward {
   R* hn;         // [N, H] out: h Wn^T + bn
   R* h;          // [N, H]
   R* scratch;    // [B, 4H]
+  // If there are any, gates is [B, 3H] scratch, and hn is not written.
+  Parts<R> parts = {};
 };
 
 template <class R>

@@ -64,7 +64,7 @@ TEST(ProjectedEmbeddingCache, AreForgottenWhenAnythingTheyDependOnChanges) {
 TEST(ProjectedEmbeddingCache, StayRightWhenThereAreMoreThanAreKept) {
   ProjectedEmbeddingCache rows;
   Layer layer;
-  layer.table = numbers({9000, 3}, 1), layer.w = numbers({2000, 8}, 2), layer.bias = Var();
+  layer.table = numbers({9000, 3}, 1), layer.w = numbers({3000, 8}, 2), layer.bias = Var();
   std::vector<int32_t> ids(6);
   for (int32_t first = 0; first + 6 <= 9000; first += 6) {
     std::iota(ids.begin(), ids.end(), first);

@@ -24,25 +24,30 @@ RecurrentStack::RecurrentStack(const EncoderOptions& options, int64_t input_widt
   }
 }
 
-ops::RecurrentOut RecurrentStack::run(const Var& x, const Steps& steps, Place at, const CellState& before,
-                                      const BlockRun& block) const {
-  ops::RecurrentWeights w = layers_[at.layer].directions[at.direction];
-  w.w_hh = drop_weights(w.w_hh, block.dropout, block.noise);
-  const auto options = options_.time.along(kDirections[at.direction]);
-  if (cell_kind(options_.cell) == CellKind::gru) return ops::gru(x, steps, w, options, {before.h, {}});
-  return ops::lstm(x, steps, w, options, {before.h, before.c});
+std::vector<ops::RecurrentOut> RecurrentStack::run(const Var& x, const Steps& steps, size_t layer,
+                                                   const CellState& before, const BlockRun& block) const {
+  std::vector<ops::RecurrentLayer> layers;
+  for (size_t d = 0; d < layers_[layer].directions.size(); ++d) {
+    ops::RecurrentWeights w = layers_[layer].directions[d];
+    w.w_hh = drop_weights(w.w_hh, block.dropout, block.noise);
+    layers.push_back({w, options_.time.along(kDirections[d]), {before.h, before.c}});
+  }
+  return cell_kind(options_.cell) == CellKind::gru ? ops::gru_layers(x, steps, layers)
+                                                   : ops::lstm_layers(x, steps, layers);
 }
 
-ops::RecurrentOut RecurrentStack::run(const Var& table, const ops::RowIds& ids, const Steps& steps, size_t direction,
-                                      const CellState& before) const {
-  const ops::RecurrentWeights& w = layers_[0].directions[direction];
+std::vector<ops::RecurrentOut> RecurrentStack::run(const Var& table, const ops::RowIds& ids, const Steps& steps,
+                                                   const CellState& before) const {
   const bool gru = cell_kind(options_.cell) == CellKind::gru;
-  const auto parts = (*input_parts_)[direction](table, ids, {w.w_ih, w.b_ih, w.b_hh}, [&](const Var& x) {
-    return gru ? ops::gru_input_part(x, w) : ops::lstm_input_part(x, w);
-  });
-  const auto options = options_.time.along(kDirections[direction]);
-  if (gru) return ops::gru_from_parts({parts.x, parts.ids}, steps, w, options, {before.h, {}});
-  return ops::lstm_from_parts({parts.x, parts.ids}, steps, w, options, {before.h, before.c});
+  std::vector<ops::LayerOfParts> layers;
+  for (size_t d = 0; d < layers_[0].directions.size(); ++d) {
+    const ops::RecurrentWeights& w = layers_[0].directions[d];
+    const auto parts = (*input_parts_)[d](table, ids, {w.w_ih, w.b_ih, w.b_hh}, [&](const Var& x) {
+      return gru ? ops::gru_input_part(x, w) : ops::lstm_input_part(x, w);
+    });
+    layers.push_back({{parts.x, parts.ids}, w, kDirections[d], {before.h, before.c}});
+  }
+  return gru ? ops::gru_from_parts(layers, steps) : ops::lstm_from_parts(layers, steps);
 }
 
 Encoded RecurrentStack::operator()(const Sequence& input, const BlockRun& block,
@@ -64,8 +69,7 @@ Encoded RecurrentStack::operator()(const Sequence& input, const BlockRun& block,
     const ops::RowIds ids = words ? row_ids_in(input, RowOrder::by_step) : nullptr;
     std::vector<Var> h, last_h, last_c;
     const CellState start = before.empty() ? CellState() : before[k];
-    for (size_t d = 0; d < layer.directions.size(); ++d) {
-      const auto one = words ? run(in, ids, steps, d, start) : run(in, steps, {k, d}, start, block);
+    for (const ops::RecurrentOut& one : words ? run(in, ids, steps, start) : run(in, steps, k, start, block)) {
       h.push_back(one.h), last_h.push_back(one.last_h);
       if (one.last_c) last_c.push_back(one.last_c);
     }

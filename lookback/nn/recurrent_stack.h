@@ -32,14 +32,12 @@ class RecurrentStack final : public Block {
   void params(ParamVisitor& v) override;
 
  private:
-  struct Place {
-    size_t layer, direction;
-  };
-  ops::RecurrentOut run(const Var& x, const Steps& steps, Place at, const CellState& before,
-                        const BlockRun& block) const;
-  // The same for embeddings of which no gradient is wanted: a word meets the weights once.
-  ops::RecurrentOut run(const Var& table, const ops::RowIds& ids, const Steps& steps, size_t direction,
-                        const CellState& before) const;
+  // Every direction of a layer.
+  std::vector<ops::RecurrentOut> run(const Var& x, const Steps& steps, size_t layer, const CellState& before,
+                                     const BlockRun& block) const;
+  // The same of the first over embeddings of which no gradient is wanted: a word meets the weights once.
+  std::vector<ops::RecurrentOut> run(const Var& table, const ops::RowIds& ids, const Steps& steps,
+                                     const CellState& before) const;
 
   struct Layer {
     std::vector<ops::RecurrentWeights> directions;  // forward, then reverse

@@ -6,7 +6,7 @@
 namespace lookback {
 namespace {
 
-constexpr int64_t kBytes = int64_t{32} << 20;  // then all are forgotten, and the frequent ones soon back
+constexpr int64_t kBytes = int64_t{96} << 20;  // then all are forgotten, and the frequent ones soon back
 
 }  // namespace
 

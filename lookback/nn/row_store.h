@@ -23,7 +23,7 @@ class RowStore {
   int64_t count() const { return count_; }
   // Whether there is room for so many more; there always is when all are forgotten.
   bool has_room(int64_t more) const { return !rows_ || count_ + more <= rows_.dim(0); }
-  // rows [N, C], behind those that are kept. There will be room for `most` of them, but for no more than 32 MB.
+  // rows [N, C], behind those that are kept. There will be room for `most` of them, but for no more than 96 MB.
   void append(const Tensor& rows, int64_t most);
   // [R, C], of which the first count() are rows; a constant, the same until all are forgotten.
   const Var& rows() const { return rows_; }

@@ -4,51 +4,18 @@
 #include <cstring>
 
 #include "lookback/ops/internal.h"
+#include "lookback/ops/recurrent_layers.h"
 #include "lookback/ops/states.h"
 #include "lookback/ops/windows.h"
 
 namespace lookback::ops {
 namespace {
 
-struct LayerKind {
-  const char* name;
-  int64_t gates;
-};
-constexpr LayerKind kLstm{"lstm", 4}, kGru{"gru", 3};
-
-void check_weights(const LayerKind& kind, int64_t I, const RecurrentWeights& w) {
-  const auto [name, gates] = kind;
-  check(w.w_hh.shape().rank() == 2 && w.w_hh.dim(0) == gates * w.w_hh.dim(1), name, ": w_hh must be [", gates,
-        "H,H], got ", w.w_hh.shape());
-  const int64_t H = w.w_hh.dim(1);
-  check(w.w_ih.shape() == Shape{gates * H, I}, name, ": w_ih must be ", Shape{gates * H, I}, ", got ", w.w_ih.shape());
-  check(w.b_ih.shape() == Shape{gates * H}, name, ": b_ih must be ", Shape{gates * H}, ", got ", w.b_ih.shape());
-  check(w.b_hh.shape() == Shape{gates * H}, name, ": b_hh must be ", Shape{gates * H}, ", got ", w.b_hh.shape());
-}
-
-void check_state(const LayerKind& kind, const Steps& steps, const RecurrentWeights& w, const RecurrentState& initial) {
-  for (const Var& s : {initial.h, initial.c})
-    check(!s || s.shape() == Shape{steps.B(), w.w_hh.dim(1)}, kind.name, ": an initial state must be ",
-          Shape{steps.B(), w.w_hh.dim(1)});
-  check(kind.gates == kLstm.gates || !initial.c, kind.name, ": there is no cell state");
-}
-
 void check_inputs(const LayerKind& kind, const Var& x, const Steps& steps, const RecurrentWeights& w,
                   const RecurrentState& initial) {
   check(x.shape().rank() == 2 && x.dim(0) == steps.N(), kind.name, ": x must be [", steps.N(), ",I], got ", x.shape());
   check_weights(kind, x.dim(1), w);
   check_state(kind, steps, w, initial);
-}
-
-void check_inputs(const LayerKind& kind, const InputParts& x, const Steps& steps, const RecurrentWeights& w,
-                  const RecurrentState& initial) {
-  check_weights(kind, w.w_ih.dim(1), w);
-  check_state(kind, steps, w, initial);
-  const int64_t G = w.w_ih.dim(0);
-  check(x.part.shape().rank() == 2 && x.part.dim(1) == G && std::ssize(*x.rows) == steps.N(), kind.name,
-        ": parts must be [R,", G, "] for ", steps.N(), " rows, got ", x.part.shape(), " for ", x.rows->size());
-  for (const int32_t row : *x.rows)
-    check(0 <= row && row < x.part.dim(0), kind.name, ": no row ", row, " in parts ", x.part.shape());
 }
 
 // out = x W^T + bias, or out += x W^T without one, in every row.
@@ -83,20 +50,6 @@ std::vector<R> input_bias(const LayerKind& kind, const RecurrentWeights& w) {
   if (kind.gates == kLstm.gates) return sum_of<R>(w.b_ih, w.b_hh);
   const auto b = w.b_ih.value().template span<R>();
   return {b.begin(), b.end()};
-}
-
-// Writes what the input adds to the gates of a window.
-template <class R>
-void write_input_part(const LayerKind& kind, const Var& x, const Window& at, const RecurrentWeights& w,
-                      const Tensor& gates) {
-  product<R>(at.of(x.value()), w.w_ih, input_bias<R>(kind, w).data(), gates);
-}
-
-template <class R>
-void write_input_part(const LayerKind&, const InputParts& x, const Window& at, const RecurrentWeights&,
-                      const Tensor& gates) {
-  kernels::best<R>().gather_rows(
-      {at.N(), gates.dim(1), x.rows->data() + at.first_row, x.part.value().data<R>(), gates.data<R>()});
 }
 
 Var input_part(const LayerKind& kind, const Var& x, const RecurrentWeights& w) {
@@ -184,10 +137,11 @@ struct Run {
   std::vector<Kept> kept;
 };
 
-template <class Input>
-Run run_lstm(const Input& x, Dtype d, const Steps& steps, const RecurrentWeights& w, const RecurrentOptions& options,
-             const RecurrentState& initial) {
-  check_inputs(kLstm, x, steps, w, initial);
+Run run_lstm(const Var& x, const Steps& steps, const RecurrentLayer& layer) {
+  const RecurrentWeights& w = layer.w;
+  const RecurrentOptions& options = layer.options;
+  const RecurrentState& initial = layer.initial;
+  const Dtype d = x.dtype();
   const int64_t B = steps.B(), H = w.w_hh.dim(1);
   Run out{Tensor({steps.N(), H}, d), states_at_start(initial.h, {B, H}, d), states_at_start(initial.c, {B, H}, d), {}};
   with_float(d, [&]<class R>() {
@@ -195,7 +149,7 @@ Run run_lstm(const Input& x, Dtype d, const Steps& steps, const RecurrentWeights
       Kept k{.at = std::move(at)};
       k.h0 = start_of(k.at, out.last_h, initial.h), k.c0 = start_of(k.at, out.last_c, initial.c);
       k.gates = Tensor({k.at.N(), 4 * H}, d), k.c = Tensor({k.at.N(), H}, d);
-      write_input_part<R>(kLstm, x, k.at, w, k.gates);
+      product<R>(k.at.of(x.value()), w.w_ih, input_bias<R>(kLstm, w).data(), k.gates);
       const Tensor scratch({k.at.B(), H}, d);
       auto args = lstm_args<R>(k, options.direction, out.h, scratch);
       args.wh = weight<R>(w.w_hh, {0, H}, Packing::forward);
@@ -208,10 +162,11 @@ Run run_lstm(const Input& x, Dtype d, const Steps& steps, const RecurrentWeights
   return out;
 }
 
-template <class Input>
-Run run_gru(const Input& x, Dtype d, const Steps& steps, const RecurrentWeights& w, const RecurrentOptions& options,
-            const RecurrentState& initial) {
-  check_inputs(kGru, x, steps, w, initial);
+Run run_gru(const Var& x, const Steps& steps, const RecurrentLayer& layer) {
+  const RecurrentWeights& w = layer.w;
+  const RecurrentOptions& options = layer.options;
+  const RecurrentState& initial = layer.initial;
+  const Dtype d = x.dtype();
   const int64_t B = steps.B(), H = w.w_hh.dim(1);
   Run out{Tensor({steps.N(), H}, d), states_at_start(initial.h, {B, H}, d), {}, {}};
   with_float(d, [&]<class R>() {
@@ -219,7 +174,7 @@ Run run_gru(const Input& x, Dtype d, const Steps& steps, const RecurrentWeights&
       Kept k{.at = std::move(at)};
       k.h0 = start_of(k.at, out.last_h, initial.h);
       k.gates = Tensor({k.at.N(), 3 * H}, d), k.hn = Tensor({k.at.N(), H}, d);
-      write_input_part<R>(kGru, x, k.at, w, k.gates);
+      product<R>(k.at.of(x.value()), w.w_ih, input_bias<R>(kGru, w).data(), k.gates);
       const Tensor scratch({k.at.B(), 4 * H}, d);
       auto args = gru_args<R>(k, options.direction, out.h, scratch);
       args.wh = weight<R>(w.w_hh, {0, H}, Packing::forward), args.bh = w.b_hh.value().data<R>();
@@ -232,98 +187,154 @@ Run run_gru(const Input& x, Dtype d, const Steps& steps, const RecurrentWeights&
   return out;
 }
 
+// What goes back through a layer: what its outputs got, on its way to the state it started from, and what comes of it.
+struct Back {
+  Tensor dh, dh_carry, dc_carry;  // [N, H], of an LSTM empty for none; [B, H]; [B, H] LSTM
+  Tensor before;                  // [N, H] the state every row started from
+  Tensor dgates_x, dgates_h;      // [N, G*H] by input and by state; one tensor for the LSTM
+};
+
+void lstm_back(const Var& x, const Steps& steps, const RecurrentLayer& layer, const Run& run, Back& b) {
+  const RecurrentWeights& w = layer.w;
+  const RecurrentOptions& options = layer.options;
+  const RecurrentState& initial = layer.initial;
+  const int64_t H = w.w_hh.dim(1);
+  const Dtype d = x.dtype();
+  const Direction direction = options.direction;
+  b.dgates_x = b.dgates_h = Tensor({steps.N(), 4 * H}, d);
+  with_float(d, [&]<class R>() {
+    b.before = states_before<R>(steps, direction, run.h, initial.h ? initial.h.value() : Tensor());
+    for (auto kept = run.kept.rbegin(); kept != run.kept.rend(); ++kept) {
+      const Kept k = options.checkpoint
+                         ? recomputed_lstm<R>(*kept, direction, kept->at.of(x.value()), kept->at.of(b.before), w)
+                         : *kept;
+      const Tensor scratch({k.at.B(), H}, d), dh0({k.at.B(), H}, d), dc0({k.at.B(), H}, d);
+      auto args = lstm_args<R>(k, direction, run.h, scratch);
+      args.wh = weight<R>(w.w_hh, {0, H}, Packing::backward);
+      kernels::best<R>().lstm_backward({.f = args,
+                                        .dh = b.dh.empty() ? nullptr : k.at.of(b.dh).data<R>(),
+                                        .dh_last = b.dh_carry.data<R>(),
+                                        .dc_last = b.dc_carry.data<R>(),
+                                        .dgates = k.at.of(b.dgates_x).data<R>(),
+                                        .dh_carry = dh0.data<R>(),
+                                        .dc_carry = dc0.data<R>()});
+      hand_back(k.at, dh0, b.dh_carry), hand_back(k.at, dc0, b.dc_carry);
+    }
+  });
+}
+
+void gru_back(const Var& x, const Steps& steps, const RecurrentLayer& layer, const Run& run, Back& b) {
+  const RecurrentWeights& w = layer.w;
+  const RecurrentOptions& options = layer.options;
+  const RecurrentState& initial = layer.initial;
+  const int64_t H = w.w_hh.dim(1);
+  const Dtype d = x.dtype();
+  b.dgates_x = Tensor({steps.N(), 3 * H}, d), b.dgates_h = Tensor({steps.N(), 3 * H}, d);
+  with_float(d, [&]<class R>() {
+    b.before = states_before<R>(steps, options.direction, run.h, initial.h ? initial.h.value() : Tensor());
+    for (auto kept = run.kept.rbegin(); kept != run.kept.rend(); ++kept) {
+      const Kept k =
+          options.checkpoint ? recomputed_gru<R>(*kept, kept->at.of(x.value()), kept->at.of(b.before), w) : *kept;
+      const Tensor scratch({k.at.B(), 4 * H}, d), dh0({k.at.B(), H}, d);
+      auto args = gru_args<R>(k, options.direction, run.h, scratch);
+      args.wh = weight<R>(w.w_hh, {0, H}, Packing::backward), args.bh = w.b_hh.value().data<R>();
+      kernels::best<R>().gru_backward({.f = args,
+                                       .dh = k.at.of(b.dh).data<R>(),
+                                       .dh_last = b.dh_carry.data<R>(),
+                                       .dgates_x = k.at.of(b.dgates_x).data<R>(),
+                                       .dgates_h = k.at.of(b.dgates_h).data<R>(),
+                                       .dh_carry = dh0.data<R>()});
+      hand_back(k.at, dh0, b.dh_carry);
+    }
+  });
+}
+
+void give_grads(const LayerKind& kind, const Var& x, const Steps& steps, const RecurrentLayer& layer, const Back& b) {
+  const auto& [w, options, initial] = layer;
+  add_recurrent_grad(w.w_hh, {0, w.w_hh.dim(1)}, steps, options.direction, b.before, !initial.h, b.dgates_h);
+  input_part_backward(x, w.w_ih, b.dgates_x);
+  if (kind.gates == kLstm.gates)
+    add_bias_grad({w.b_ih, w.b_hh}, b.dgates_x);
+  else
+    add_bias_grad({w.b_ih}, b.dgates_x), add_bias_grad({w.b_hh}, b.dgates_h);
+  if (initial.h) give_grad(initial.h, b.dh_carry);
+  if (initial.c) give_grad(initial.c, b.dc_carry);
+}
+
+// The functions of a kind of layer.
+struct Functions {
+  Run (*run)(const Var& x, const Steps& steps, const RecurrentLayer& layer);
+  void (*back)(const Var& x, const Steps& steps, const RecurrentLayer& layer, const Run& run, Back& b);
+};
+
+std::vector<RecurrentOut> run_layers(const LayerKind& kind, const Functions& functions, const Var& x,
+                                     const Steps& steps, const std::vector<RecurrentLayer>& layers) {
+  constexpr size_t kInputs = 6;  // of a layer, beside x
+  const size_t outputs = kind.gates == kLstm.gates ? 3 : 2;
+  for (const RecurrentLayer& layer : layers) check_inputs(kind, x, steps, layer.w, layer.initial);
+  std::vector<Run> runs(layers.size());
+  each_layer(layers.size(), [&](size_t k) { runs[k] = functions.run(x, steps, layers[k]); });
+  std::vector<Tensor> written;
+  std::vector<Var> in{x};
+  std::vector<RecurrentOptions> options;
+  for (size_t k = 0; k < layers.size(); ++k) {
+    const auto& [w, layer_options, initial] = layers[k];
+    written.insert(written.end(), {runs[k].h, runs[k].last_h});
+    if (outputs == 3) written.push_back(runs[k].last_c);
+    in.insert(in.end(), {w.w_ih, w.w_hh, w.b_ih, w.b_hh, initial.h, initial.c});
+    options.push_back(layer_options);
+  }
+  const auto vars = record(std::move(written), std::move(in), [=, runs = std::move(runs)](Node& node) mutable {
+    const auto layer_of = [&](size_t k) {
+      const Var* const v = &node.inputs[1 + k * kInputs];
+      return RecurrentLayer{{v[0], v[1], v[2], v[3]}, options[k], {v[4], v[5]}};
+    };
+    std::vector<Back> backs(runs.size());
+    const auto back = [&](size_t k) {
+      const Tensor* const got = &node.grads[k * outputs];
+      const Shape carry{steps.B(), runs[k].h.dim(1)};
+      const Dtype d = runs[k].h.dtype();
+      backs[k].dh = got[0].empty() && outputs == 2 ? Tensor::zeros(runs[k].h.shape(), d) : got[0];
+      backs[k].dh_carry = carry_at_end(got[1], carry, d);
+      if (outputs == 3) backs[k].dc_carry = carry_at_end(got[2], carry, d);
+      functions.back(node.inputs[0], steps, layer_of(k), runs[k], backs[k]);
+      runs[k] = {};
+    };
+    const bool all = side_by_side(runs.size());
+    if (all) each_layer(runs.size(), back);
+    for (size_t k = runs.size(); k-- > 0;) {
+      if (!all) back(k);
+      give_grads(kind, node.inputs[0], steps, layer_of(k), backs[k]);
+      backs[k] = {};
+    }
+  });
+  std::vector<RecurrentOut> out;
+  for (size_t k = 0; k < vars.size(); k += outputs)
+    out.push_back({vars[k], vars[k + 1], outputs == 3 ? vars[k + 2] : Var()});
+  return out;
+}
+
 }  // namespace
 
 Var lstm_input_part(const Var& x, const RecurrentWeights& w) { return input_part(kLstm, x, w); }
 Var gru_input_part(const Var& x, const RecurrentWeights& w) { return input_part(kGru, x, w); }
 
-RecurrentOut lstm_from_parts(const InputParts& x, const Steps& steps, const RecurrentWeights& w,
-                             const RecurrentOptions& options, const RecurrentState& initial) {
-  const Run out = run_lstm(x, x.part.dtype(), steps, w, options, initial);
-  return {Var(out.h), Var(out.last_h), Var(out.last_c)};
+std::vector<RecurrentOut> lstm_layers(const Var& x, const Steps& steps, const std::vector<RecurrentLayer>& layers) {
+  return run_layers(kLstm, {&run_lstm, &lstm_back}, x, steps, layers);
 }
 
-RecurrentOut gru_from_parts(const InputParts& x, const Steps& steps, const RecurrentWeights& w,
-                            const RecurrentOptions& options, const RecurrentState& initial) {
-  const Run out = run_gru(x, x.part.dtype(), steps, w, options, initial);
-  return {Var(out.h), Var(out.last_h), Var()};
+std::vector<RecurrentOut> gru_layers(const Var& x, const Steps& steps, const std::vector<RecurrentLayer>& layers) {
+  return run_layers(kGru, {&run_gru, &gru_back}, x, steps, layers);
 }
 
 RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, const RecurrentOptions& options,
                   const RecurrentState& initial) {
-  const Dtype d = x.dtype();
-  Run run = run_lstm(x, d, steps, w, options, initial);
-  const int64_t N = steps.N(), B = steps.B(), H = w.w_hh.dim(1);
-  const Direction direction = options.direction;
-  const auto out = record(
-      {run.h, run.last_h, run.last_c}, {x, w.w_ih, w.w_hh, w.b_ih, w.b_hh, initial.h, initial.c}, [=](Node& node) {
-        const auto& in = node.inputs;
-        const Tensor dgates({N, 4 * H}, d), dh = node.grads[0];
-        const Tensor dh_carry = carry_at_end(node.grads[1], {B, H}, d),
-                     dc_carry = carry_at_end(node.grads[2], {B, H}, d);
-        with_float(d, [&]<class R>() {
-          const Tensor before = states_before<R>(steps, direction, run.h, in[5] ? in[5].value() : Tensor());
-          for (auto w = run.kept.rbegin(); w != run.kept.rend(); ++w) {
-            const Kept k = options.checkpoint ? recomputed_lstm<R>(*w, direction, w->at.of(in[0].value()),
-                                                                   w->at.of(before), {in[1], in[2], in[3], in[4]})
-                                              : *w;
-            const Tensor scratch({k.at.B(), H}, d), dh0({k.at.B(), H}, d), dc0({k.at.B(), H}, d);
-            auto args = lstm_args<R>(k, direction, run.h, scratch);
-            args.wh = weight<R>(in[2], {0, H}, Packing::backward);
-            kernels::best<R>().lstm_backward({.f = args,
-                                              .dh = dh.empty() ? nullptr : k.at.of(dh).data<R>(),
-                                              .dh_last = dh_carry.data<R>(),
-                                              .dc_last = dc_carry.data<R>(),
-                                              .dgates = k.at.of(dgates).data<R>(),
-                                              .dh_carry = dh0.data<R>(),
-                                              .dc_carry = dc0.data<R>()});
-            hand_back(k.at, dh0, dh_carry), hand_back(k.at, dc0, dc_carry);
-          }
-          add_recurrent_grad(in[2], {0, H}, steps, direction, before, !in[5], dgates);
-        });
-        input_part_backward(in[0], in[1], dgates);
-        add_bias_grad({in[3], in[4]}, dgates);
-        if (in[5]) give_grad(in[5], dh_carry);
-        if (in[6]) give_grad(in[6], dc_carry);
-      });
-  return {out[0], out[1], out[2]};
+  return lstm_layers(x, steps, {{w, options, initial}})[0];
 }
 
 RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, const RecurrentOptions& options,
                  const RecurrentState& initial) {
-  const Dtype d = x.dtype();
-  Run run = run_gru(x, d, steps, w, options, initial);
-  const int64_t N = steps.N(), B = steps.B(), H = w.w_hh.dim(1);
-  const Direction direction = options.direction;
-  const auto out = record({run.h, run.last_h}, {x, w.w_ih, w.w_hh, w.b_ih, w.b_hh, initial.h}, [=](Node& node) {
-    const auto& in = node.inputs;
-    const Tensor dgates_x({N, 3 * H}, d), dgates_h({N, 3 * H}, d), dh_carry = carry_at_end(node.grads[1], {B, H}, d);
-    const Tensor dh = node.grads[0].empty() ? Tensor::zeros({N, H}, d) : node.grads[0];
-    with_float(d, [&]<class R>() {
-      const Tensor before = states_before<R>(steps, direction, run.h, in[5] ? in[5].value() : Tensor());
-      for (auto w = run.kept.rbegin(); w != run.kept.rend(); ++w) {
-        const Kept k = options.checkpoint ? recomputed_gru<R>(*w, w->at.of(in[0].value()), w->at.of(before),
-                                                              {in[1], in[2], in[3], in[4]})
-                                          : *w;
-        const Tensor scratch({k.at.B(), 4 * H}, d), dh0({k.at.B(), H}, d);
-        auto args = gru_args<R>(k, direction, run.h, scratch);
-        args.wh = weight<R>(in[2], {0, H}, Packing::backward), args.bh = in[4].value().data<R>();
-        kernels::best<R>().gru_backward({.f = args,
-                                         .dh = k.at.of(dh).data<R>(),
-                                         .dh_last = dh_carry.data<R>(),
-                                         .dgates_x = k.at.of(dgates_x).data<R>(),
-                                         .dgates_h = k.at.of(dgates_h).data<R>(),
-                                         .dh_carry = dh0.data<R>()});
-        hand_back(k.at, dh0, dh_carry);
-      }
-      add_recurrent_grad(in[2], {0, H}, steps, direction, before, !in[5], dgates_h);
-    });
-    input_part_backward(in[0], in[1], dgates_x);
-    add_bias_grad({in[3]}, dgates_x);
-    add_bias_grad({in[4]}, dgates_h);
-    if (in[5]) give_grad(in[5], dh_carry);
-  });
-  return {out[0], out[1], Var()};
+  return gru_layers(x, steps, {{w, options, initial}})[0];
 }
 
 }  // namespace lookback::ops

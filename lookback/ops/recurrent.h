@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "lookback/autograd/var.h"
 #include "lookback/ops/basic.h"
 #include "lookback/ops/layout.h"
@@ -46,6 +48,16 @@ RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, c
 RecurrentOut gru(const Var& x, const Steps& steps, const RecurrentWeights& w, const RecurrentOptions& options = {},
                  const RecurrentState& initial = {});
 
+// Layers over the same rows that do not see each other, as the two directions of one: the bits of each alone. They run
+// side by side where there are no more threads than layers: none then waits for another at every step.
+struct RecurrentLayer {
+  RecurrentWeights w;
+  RecurrentOptions options = {};
+  RecurrentState initial = {};
+};
+std::vector<RecurrentOut> lstm_layers(const Var& x, const Steps& steps, const std::vector<RecurrentLayer>& layers);
+std::vector<RecurrentOut> gru_layers(const Var& x, const Steps& steps, const std::vector<RecurrentLayer>& layers);
+
 // For inference with rows that come again, as words do: what the input adds to the gates, computed once for each.
 // x [R, I] -> [R, G*H], bits of what lstm and gru compute; a constant.
 Var lstm_input_part(const Var& x, const RecurrentWeights& w);
@@ -56,11 +68,16 @@ struct InputParts {
   Var part;     // [R, G*H]
   RowIds rows;  // [N]
 };
-// The bits of lstm and gru over the rows that the parts are of, as constants.
-RecurrentOut lstm_from_parts(const InputParts& x, const Steps& steps, const RecurrentWeights& w,
-                             const RecurrentOptions& options = {}, const RecurrentState& initial = {});
-RecurrentOut gru_from_parts(const InputParts& x, const Steps& steps, const RecurrentWeights& w,
-                            const RecurrentOptions& options = {}, const RecurrentState& initial = {});
+// A layer over rows that these parts are of.
+struct LayerOfParts {
+  InputParts x;
+  RecurrentWeights w;
+  Direction direction = Direction::forward;
+  RecurrentState initial = {};
+};
+// The bits of lstm and gru, as constants; side by side likewise.
+std::vector<RecurrentOut> lstm_from_parts(const std::vector<LayerOfParts>& layers, const Steps& steps);
+std::vector<RecurrentOut> gru_from_parts(const std::vector<LayerOfParts>& layers, const Steps& steps);
 
 // One step after its products. gates [N, 4H] = x Wx^T + h Wh^T + biases, c [N, H].
 struct LstmCellOut {

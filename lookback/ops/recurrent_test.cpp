@@ -1,3 +1,4 @@
+#include "lookback/base/parallel.h"
 #include "lookback/ops/recurrent_testing.h"
 
 namespace lookback {
@@ -178,22 +179,60 @@ TEST(Recurrent, PartsOfTheInputGiveTheBitsOfTheInput) {
   const auto rows = ops::row_ids({0, 2, 2, 1, 0, 0, 1, 2, 0, 1, 2, 2});
   for (const int64_t gates : {3, 4})
     for (const Direction d : kDirections)
-      for (const int64_t checkpoint : {0, 2}) {
+      for (const int threads : {1, 2, 3}) {
+        const ThreadScope scope(threads);
         const Inputs in = testing::as_f32(inputs_of({lengths, 3, 9}, gates, gates - 2));
         const Var distinct = ops::slice_rows(in[0], 0, 3), x = ops::gather_rows(distinct, rows);
         const auto w = weights_of(in);
-        const ops::RecurrentOptions o{.direction = d, .checkpoint = checkpoint};
+        const ops::RecurrentOptions o{.direction = d};
         const bool gru = gates == 3;
         const Var part = gru ? ops::gru_input_part(distinct, w) : ops::lstm_input_part(distinct, w);
-        const auto a = gru ? ops::gru_from_parts({part, rows}, steps, w, o, state_of(in))
-                           : ops::lstm_from_parts({part, rows}, steps, w, o, state_of(in));
+        const auto from_parts = gru ? &ops::gru_from_parts : &ops::lstm_from_parts;
+        const ops::LayerOfParts layer{{part, rows}, w, d, state_of(in)};
         const auto b = gru ? ops::gru(x, steps, w, o, state_of(in)) : ops::lstm(x, steps, w, o, state_of(in));
-        EXPECT_TRUE(testing::same_bits(a.h.value(), b.h.value()));
-        EXPECT_TRUE(testing::same_bits(a.last_h.value(), b.last_h.value()));
-        EXPECT_TRUE(gru || testing::same_bits(a.last_c.value(), b.last_c.value()));
+        for (const ops::RecurrentOut& a : from_parts({layer, layer}, steps)) {
+          EXPECT_TRUE(testing::same_bits(a.h.value(), b.h.value()));
+          EXPECT_TRUE(testing::same_bits(a.last_h.value(), b.last_h.value()));
+          EXPECT_TRUE(gru || testing::same_bits(a.last_c.value(), b.last_c.value()));
+        }
         const auto wrong = ops::row_ids(std::vector<int32_t>(12, 3));
-        EXPECT_THROW(ops::lstm_from_parts({part, wrong}, steps, w, o), ShapeError);
+        EXPECT_THROW(from_parts({layer, {{part, wrong}, w}}, steps), ShapeError);
       }
+}
+
+// Two directions as one op and as two, for any number of threads: the same bits of states and gradients.
+TEST(Recurrent, LayersSideBySideAreThoseAlone) {
+  const Case c{{5, 3, 3, 1}, 3, 9};
+  const Steps steps(c.lengths);
+  for (const bool gru : {false, true})
+    for (const int64_t checkpoint : {0, 2}) {
+      Inputs in = testing::as_f32(inputs_of(c, gru ? 3 : 4, 0));
+      const int64_t G = in[1].dim(0);
+      for (const Shape& shape : {Shape{G, c.I}, Shape{G, c.H}, Shape{G}, Shape{G}})
+        in.push_back(Var::parameter(random_tensor(shape, 20 + in.size()).to(Dtype::f32)));
+      const auto layers = [&](const Inputs& x) {
+        return std::vector<ops::RecurrentLayer>{
+            {{x[1], x[2], x[3], x[4]}, {.checkpoint = checkpoint}},
+            {{x[5], x[6], x[7], x[8]}, {.direction = Direction::reverse, .checkpoint = checkpoint}}};
+      };
+      const auto loss = [](const std::vector<ops::RecurrentOut>& out) {
+        return ops::add(ops::add(uneven(out[0].h, 21), uneven(out[1].h, 22)), uneven(out[1].last_h, 23));
+      };
+      const auto want = gradients_of(in, [&](const Inputs& x) {
+        std::vector<ops::RecurrentOut> out;
+        for (const auto& layer : layers(x))
+          out.push_back((gru ? ops::gru : ops::lstm)(x[0], steps, layer.w, layer.options, layer.initial));
+        return loss(out);
+      });
+      for (const int threads : {1, 2, 3}) {
+        const ThreadScope scope(threads);
+        const auto got = gradients_of(in, [&](const Inputs& x) {
+          return loss((gru ? ops::gru_layers : ops::lstm_layers)(x[0], steps, layers(x)));
+        });
+        for (size_t k = 0; k < want.size(); ++k)
+          EXPECT_TRUE(testing::same_bits(got[k], want[k])) << k << ' ' << threads;
+      }
+    }
 }
 
 TEST(Recurrent, WhatDoesNotFitIsRefused) {

@@ -23,7 +23,7 @@ void SoftmaxXentRow(const SoftmaxXent<float>& a, int64_t n) {
   Wide sums, shifted_sums;
   each_of_row(0, a.V, [&](int p, int64_t v, int64_t left) HWY_ATTR {
     const V s = hn::Sub(load(x + v, left), hn::Set(d, top)), e = exp(s);
-    store(a.want_grad ? e : s, x + v, left);
+    if (a.want_grad) store(e, x + v, left);
     sums.part[p] = hn::Add(sums.part[p], first_of(e, left));
     shifted_sums.part[p] = hn::Add(shifted_sums.part[p], first_of(s, left));
   });

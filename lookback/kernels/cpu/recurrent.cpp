@@ -105,16 +105,18 @@ namespace {
 // Rows of one step per block: enough work to be worth a thread.
 int64_t rows_per_block(int64_t H) { return std::max<int64_t>(1, 4096 / std::max<int64_t>(1, H)); }
 
-// Where a step's rows come from: `going` of them ran at the step before.
+// Where a step's rows come from: `going` of them ran at the step before; and those of the step after it.
 struct Step {
-  int64_t begin, rows, before_begin, going;
+  int64_t begin, rows, next_begin, next_rows, before_begin, going;
 };
 
 Step step_at(const PackedSteps& steps, bool reverse, int64_t s) {
-  const int64_t t = reverse ? steps.T - 1 - s : s, before = reverse ? t + 1 : t - 1;
-  const int64_t rows = steps.alive(t);
-  if (s == 0) return {steps.begin[t], rows, 0, 0};
-  return {steps.begin[t], rows, steps.begin[before], std::min(rows, steps.alive(before))};
+  const int64_t t = reverse ? steps.T - 1 - s : s, before = reverse ? t + 1 : t - 1, next = reverse ? t - 1 : t + 1;
+  const bool last = s + 1 == steps.T;
+  const int64_t rows = steps.alive(t), next_begin = last ? 0 : steps.begin[next],
+                next_rows = last ? 0 : steps.alive(next);
+  if (s == 0) return {steps.begin[t], rows, next_begin, next_rows, 0, 0};
+  return {steps.begin[t], rows, next_begin, next_rows, steps.begin[before], std::min(rows, steps.alive(before))};
 }
 
 // Rows whose gradient goes on to the state they started from, as it is one of another step or an initial one.
@@ -124,6 +126,20 @@ int64_t rows_with_state(const Step& step, const float* h0) { return h0 ? step.ro
 const float* state_before(const Step& step, int64_t n, int64_t H, const float* states, const float* initial) {
   if (n < step.going) return states + (step.before_begin + n) * H;
   return initial ? initial + n * H : nullptr;
+}
+
+// The rows of a step's gates, with what the input adds to them.
+float* gates_of(const Step& step, int64_t width, const Parts<float>& parts, float* gates) {
+  if (!parts.rows) return gates + step.begin * width;
+  gather_rows({step.rows, width, parts.of_row + step.begin, parts.rows, gates});
+  return gates;
+}
+
+// Fetches what row n of the step after `step` starts from, which may come from far away, while this one is computed.
+void fetch_part(const Step& step, int64_t n, int64_t width, const Parts<float>& parts) {
+  if (!parts.rows || n >= step.next_rows) return;
+  const float* const row = parts.rows + parts.of_row[step.next_begin + n] * width;
+  for (int64_t k = 0; k < width; k += 16) __builtin_prefetch(row + k, 0, 2);
 }
 
 }  // namespace
@@ -156,14 +172,16 @@ void lstm_forward(const LstmForward<float>& a) {
   const int64_t H = a.H;
   for (int64_t s = 0; s < a.steps.T; ++s) {
     const Step step = step_at(a.steps, a.reverse, s);
-    matmul(product_of(step.going, a.h + step.before_begin * H, a.wh, a.gates + step.begin * 4 * H, true));
-    if (a.h0)
-      matmul(product_of(step.rows - step.going, a.h0 + step.going * H, a.wh,
-                        a.gates + (step.begin + step.going) * 4 * H, true));
+    float* const gates = gates_of(step, 4 * H, a.parts, a.gates);
+    matmul(product_of(step.going, a.h + step.before_begin * H, a.wh, gates, true));
+    if (a.h0) matmul(product_of(step.rows - step.going, a.h0 + step.going * H, a.wh, gates + step.going * 4 * H, true));
     parallel_for(step.rows, rows_per_block(H), [&](int64_t begin, int64_t end) {
-      for (int64_t n = begin; n < end; ++n)
-        row(H, a.gates + (step.begin + n) * 4 * H, state_before(step, n, H, a.c, a.c0), a.h + (step.begin + n) * H,
-            a.c + (step.begin + n) * H);
+      for (int64_t n = begin; n < end; ++n) {
+        fetch_part(step, n, 4 * H, a.parts);
+        float* const c = a.c + (a.parts.rows ? n : step.begin + n) * H;
+        row(H, gates + n * 4 * H, a.parts.rows ? c : state_before(step, n, H, a.c, a.c0), a.h + (step.begin + n) * H,
+            c);
+      }
     });
   }
 }
@@ -224,14 +242,15 @@ void gru_forward(const GruForward<float>& a) {
   float* gh = a.scratch;
   for (int64_t s = 0; s < a.steps.T; ++s) {
     const Step step = step_at(a.steps, a.reverse, s);
+    float* const gates = gates_of(step, 3 * H, a.parts, a.gates);
     for (int64_t n = 0; n < step.rows; ++n) std::copy_n(a.bh, 3 * H, gh + n * 3 * H);
     matmul(product_of(step.going, a.h + step.before_begin * H, a.wh, gh, true));
     if (a.h0) matmul(product_of(step.rows - step.going, a.h0 + step.going * H, a.wh, gh + step.going * 3 * H, true));
     parallel_for(step.rows, rows_per_block(H), [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
-        row(H, a.gates + (step.begin + n) * 3 * H, gh + n * 3 * H, state_before(step, n, H, a.h, a.h0),
-            a.h + (step.begin + n) * H);
-        std::copy_n(gh + n * 3 * H + 2 * H, H, a.hn + (step.begin + n) * H);
+        fetch_part(step, n, 3 * H, a.parts);
+        row(H, gates + n * 3 * H, gh + n * 3 * H, state_before(step, n, H, a.h, a.h0), a.h + (step.begin + n) * H);
+        if (!a.parts.rows) std::copy_n(gh + n * 3 * H + 2 * H, H, a.hn + (step.begin + n) * H);
       }
     });
   }

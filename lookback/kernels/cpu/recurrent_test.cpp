@@ -74,6 +74,19 @@ struct TestWeight {
   std::unique_ptr<Packed> forward, backward;
 };
 
+std::vector<int32_t> reversed_order(int64_t rows) {
+  std::vector<int32_t> out;
+  for (int64_t n = rows; n-- > 0;) out.push_back(static_cast<int32_t>(n));
+  return out;
+}
+
+template <class R>
+std::vector<R> reversed_rows(const std::vector<R>& rows, int64_t width) {
+  std::vector<R> out;
+  for (auto end = rows.end(); end != rows.begin(); end -= width) out.insert(out.end(), end - width, end);
+  return out;
+}
+
 template <class R>
 Outputs run_lstm(const Table<R>& table, const Case& c) {
   const Layout layout(c);
@@ -109,6 +122,16 @@ Outputs run_lstm(const Table<R>& table, const Case& c) {
   put(out, "gates", gates), put(out, "h", h), put(out, "c", cell);
   put(out, "dgates", dgates), put(out, "dc0", dc0);
   if (c.state) put(out, "dh0", dh0);
+  // The states alone, from parts in the opposite order.
+  const auto parts = reversed_rows(step_rows<R>(c, layout, 4 * H, 1), 4 * H);
+  const auto of_row = reversed_order(N);
+  std::vector<R> states(h.size(), R{9}), last_c = c.state ? c0 : std::vector<R>(size(B * H)), some(size(B * 4 * H));
+  LstmForward<R> alone = f;
+  alone.c0 = nullptr, alone.gates = some.data(), alone.h = states.data(), alone.c = last_c.data();
+  alone.parts = {parts.data(), of_row.data()};
+  table.lstm_forward(alone);
+  EXPECT_EQ(states, h) << c.name();
+  put(out, "last c", last_c);
   return out;
 }
 
@@ -144,6 +167,13 @@ Outputs run_gru(const Table<R>& table, const Case& c) {
   put(out, "gates", gates), put(out, "hn", hn), put(out, "h", h);
   put(out, "dgates_x", dx), put(out, "dgates_h", dgh);
   if (c.state) put(out, "dh0", dh0);
+  const auto parts = reversed_rows(step_rows<R>(c, layout, 3 * H, 1), 3 * H);
+  const auto of_row = reversed_order(N);
+  std::vector<R> states(h.size(), R{9}), some(size(B * 3 * H));
+  GruForward<R> alone = f;
+  alone.gates = some.data(), alone.hn = nullptr, alone.h = states.data(), alone.parts = {parts.data(), of_row.data()};
+  table.gru_forward(alone);
+  EXPECT_EQ(states, h) << c.name();
   return out;
 }
 

@@ -66,8 +66,14 @@ void gru_forward(const GruForward<R>& a) {
       h0[n] = n < going * H ? a.h[a.steps.begin[before] * H + n] : a.h0 ? a.h0[n] : 0;
     for (int64_t n = 0; n < rows; ++n) std::copy_n(a.bh, 3 * H, gh + n * 3 * H);
     matmul(product_of<R>(rows, h0, a.wh, gh, true));
-    gru_cell<R>({rows, H, a.gates + begin * 3 * H, gh, h0, a.h + begin * H});
-    for (int64_t n = 0; n < rows; ++n) std::copy_n(gh + n * 3 * H + 2 * H, H, a.hn + (begin + n) * H);
+    R* gates = a.gates + begin * 3 * H;
+    if (a.parts.rows) {
+      gates = a.gates;
+      for (int64_t n = 0; n < rows; ++n)
+        std::copy_n(a.parts.rows + a.parts.of_row[begin + n] * 3 * H, 3 * H, gates + n * 3 * H);
+    }
+    gru_cell<R>({rows, H, gates, gh, h0, a.h + begin * H});
+    for (int64_t n = 0; n < rows && !a.parts.rows; ++n) std::copy_n(gh + n * 3 * H + 2 * H, H, a.hn + (begin + n) * H);
   }
 }
 

@@ -61,14 +61,18 @@ void lstm_forward(const LstmForward<R>& a) {
     const int64_t rows = a.steps.alive(t), begin = a.steps.begin[t];
     // Rows that ran at the step before go on from there; the others start now.
     const int64_t going = s == 0 ? 0 : std::min(rows, a.steps.alive(before));
-    R* c0 = a.scratch;
+    R *c0 = a.scratch, *gates = a.gates + begin * 4 * H, *c = a.c + begin * H;
     for (int64_t n = 0; n < rows * H; ++n) c0[n] = a.c0 ? a.c0[n] : 0;
-    if (going) {
-      std::copy_n(a.c + a.steps.begin[before] * H, going * H, c0);
-      matmul(product_of(going, a.h + a.steps.begin[before] * H, a.wh, a.gates + begin * 4 * H, true));
+    if (going && !a.parts.rows) std::copy_n(a.c + a.steps.begin[before] * H, going * H, c0);
+    if (a.parts.rows) {
+      gates = a.gates, c = a.c;
+      for (int64_t n = 0; n < rows; ++n)
+        std::copy_n(a.parts.rows + a.parts.of_row[begin + n] * 4 * H, 4 * H, gates + n * 4 * H);
+      std::copy_n(c, rows * H, c0);
     }
-    if (a.h0) matmul(product_of(rows - going, a.h0 + going * H, a.wh, a.gates + (begin + going) * 4 * H, true));
-    lstm_cell<R>({rows, H, a.gates + begin * 4 * H, c0, a.h + begin * H, a.c + begin * H});
+    if (going) matmul(product_of(going, a.h + a.steps.begin[before] * H, a.wh, gates, true));
+    if (a.h0) matmul(product_of(rows - going, a.h0 + going * H, a.wh, gates + going * 4 * H, true));
+    lstm_cell<R>({rows, H, gates, c0, a.h + begin * H, c});
   }
 }
 
