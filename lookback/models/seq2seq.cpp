@@ -198,11 +198,13 @@ Encoded Seq2Seq::encode_segments(const Sentences& sources, const Segments& segme
 
 Var Seq2Seq::project(const Var& readout) const { return output_(readout); }
 
-ops::Copying Seq2Seq::copying_of(const Var& readout, const Var& weights, Sentences copies,
+ops::CopySentence Seq2Seq::copies_of(std::vector<int32_t> tokens) {
+  std::ranges::replace(tokens, data::kPad, -1);
+  return tokens;
+}
+
+ops::Copying Seq2Seq::copying_of(const Var& readout, const Var& weights, ops::CopySentences copies,
                                  ops::RowIds sentence_of_row) const {
-  for (auto& sentence : copies)
-    for (int32_t& token : sentence)
-      if (token == data::kPad) token = -1;
   return {copy_gate_(readout), weights, {std::move(copies), std::move(sentence_of_row), shortening()}};
 }
 
@@ -280,9 +282,12 @@ Seq2SeqLoss Seq2Seq::loss_of(const Encoded& encoded, const Sentences& sentences,
   if (options_.copy) {
     std::vector<int32_t> source_of_row = steps.sequence_of_rows();
     for (int32_t& b : source_of_row) b = of[static_cast<size_t>(b)];
-    const auto copying =
-        copying_of(unrolled.readouts, unrolled.weights, permuted(copies, encoded.memory.shape.sequence_of_rank()),
-                   ops::row_ids(source_of_row));
+    std::vector<ops::CopySentence> by_rank;
+    for (const int32_t s : encoded.memory.shape.sequence_of_rank())
+      by_rank.push_back(copies_of(copies[static_cast<size_t>(s)]));
+    const auto copying = copying_of(unrolled.readouts, unrolled.weights,
+                                    std::make_shared<const std::vector<ops::CopySentence>>(std::move(by_rank)),
+                                    ops::row_ids(source_of_row));
     xent = ops::copy_xent(unrolled.readouts, output_.weight, output_.bias, copying, targets, xent_options);
   } else {
     xent = ops::projected_xent(unrolled.readouts, output_.weight, output_.bias, targets, xent_options);

@@ -214,8 +214,11 @@ class Seq2Seq {
   // A token of the vocabulary; <unk> for one that a source has for itself.
   int32_t known(int32_t token) const { return token < vocabularies_.target ? token : data::kUnk; }
   Var project(const Var& readout) const;
+  // What of a source can be copied, from its part of Seq2SeqBatch::copies.
+  static ops::CopySentence copies_of(std::vector<int32_t> tokens);
   // The mixture's gate and weights for rows that look at these sentences, by their ranks.
-  ops::Copying copying_of(const Var& readout, const Var& weights, Sentences copies, ops::RowIds sentence_of_row) const;
+  ops::Copying copying_of(const Var& readout, const Var& weights, ops::CopySentences copies,
+                          ops::RowIds sentence_of_row) const;
 
   Seq2SeqOptions options_;
   Vocabularies vocabularies_;

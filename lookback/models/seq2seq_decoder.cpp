@@ -106,7 +106,8 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
   bool copies() const { return model_.options_.copy; }
   Tensor mixture(const DecoderStep& out) const {
     const ops::Copying copying = model_.copying_of(out.readout, out.weights, own_copies_, of_);
-    return ops::copy_logits(model_.project(out.readout).value(), copying, vocabulary_ - model_.vocabularies_.target);
+    return ops::copy_logits(out.readout, model_.output_.weight, model_.output_.bias, copying,
+                            vocabulary_ - model_.vocabularies_.target);
   }
 
   Tensor weights_over_tokens(const Tensor& weights) const {
@@ -128,7 +129,8 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     const Encoded encoded = model_.encode(next, written, parts, nullptr);
     const Ragged& shape = encoded.memory.shape;
     auto pass = start_with(encoded);
-    Sentences own, own_copies;  // candidates and copies of the pass's sentences
+    Sentences own;  // candidates of the pass's sentences, and what they copy
+    std::vector<ops::CopySentence> own_copies;
     std::vector<int64_t> tokens;
     if (pass_) {
       std::vector<int32_t> kept(*of_), of;
@@ -142,7 +144,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
       if (!candidates_.empty())
         for (const int32_t s : kept) own.push_back(shortlist_.candidates_of(s));
       if (copies())
-        for (const int32_t s : kept) own_copies.push_back(std::move(own_copies_[static_cast<size_t>(s)]));
+        for (const int32_t s : kept) own_copies.push_back((*own_copies_)[static_cast<size_t>(s)]);
       pass->merge_memory_of(*pass_, kept);
       of_ = ops::row_ids(std::move(of));
     }
@@ -156,8 +158,8 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
     }
     if (copies())
       for (const int32_t s : shape.sequence_of_rank())
-        own_copies.push_back(std::move(copies_[static_cast<size_t>(read_ + s)]));
-    own_copies_ = std::move(own_copies);
+        own_copies.push_back(Seq2Seq::copies_of(std::move(copies_[static_cast<size_t>(read_ + s)])));
+    own_copies_ = std::make_shared<const std::vector<ops::CopySentence>>(std::move(own_copies));
     read_ += count, taken_ = 0;
   }
 
@@ -180,7 +182,7 @@ class Seq2SeqDecoder final : public decode::StepDecoder {
   std::unique_ptr<DecoderPass> pass_;
   ops::RowIds of_ = ops::row_ids({});  // the sentence of pass_ each row looks at
   std::vector<int64_t> tokens_;        // of each sentence of pass_
-  Sentences own_copies_;               // of these, with copying
+  ops::CopySentences own_copies_;      // of these, with copying
   DecoderState state_;
   OutputShortlist shortlist_;
   // The sentences read last: where pass_ has them, how they start, and how many have a row.

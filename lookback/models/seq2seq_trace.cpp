@@ -20,11 +20,16 @@ std::vector<Seq2Seq::TracedStep> Seq2Seq::trace(const Seq2SeqBatch& pair) const 
     TracedStep step{.read = t ? target[t - 1] : data::kBos, .written = t < target.size() ? target[t] : data::kEos};
     const Var embedded = ops::gather_rows(target_embedding_.weight, ops::row_ids({known(step.read)}));
     const DecoderStep done = pass.step(Var(), embedded, ops::row_ids({0}), state, &step.trace);
-    Tensor logits = project(done.readout).value();
+    Tensor logits;
     if (options_.copy) {
-      const ops::Copying copying = copying_of(done.readout, done.weights, pair.copies, ops::row_ids({0}));
-      logits = ops::copy_logits(logits, copying, extended_size(pair.copies[0], vocabularies_.target) - logits.dim(1));
+      const auto copies = std::make_shared<const std::vector<ops::CopySentence>>(1, copies_of(pair.copies[0]));
+      const ops::Copying copying = copying_of(done.readout, done.weights, copies, ops::row_ids({0}));
+      const int64_t V = vocabularies_.target;
+      logits =
+          ops::copy_logits(done.readout, output_.weight, output_.bias, copying, extended_size(pair.copies[0], V) - V);
       step.copying = 1 / (1 + elementary::exp(static_cast<double>(copying.gate.value().data<float>()[0])));
+    } else {
+      logits = project(done.readout).value();
     }
     decode::scan_row(logits.span<float>(), 3, {}, scan);
     for (const auto& [logit, token] : scan.top)

@@ -1,6 +1,7 @@
 #include "lookback/ops/copying.h"
 
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "lookback/base/elementary.h"
@@ -14,17 +15,6 @@ constexpr int64_t kRowGrain = 4;
 constexpr double kTiny = 1e-20;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// The distinct tokens of each sentence, ascending.
-std::vector<std::vector<int32_t>> distinct_tokens(const CopySource& source) {
-  std::vector<std::vector<int32_t>> out(source.tokens.size());
-  for (size_t s = 0; s < out.size(); ++s) {
-    source.each(static_cast<int32_t>(s), [&](int32_t token, int64_t, double) { out[s].push_back(token); });
-    std::ranges::sort(out[s]);
-    out[s].erase(std::ranges::unique(out[s]).begin(), out[s].end());
-  }
-  return out;
-}
-
 // How the copied part shares out 1 among its sentence's distinct tokens.
 struct Copied {
   std::vector<double> shares;
@@ -33,12 +23,11 @@ struct Copied {
 };
 
 template <class R>
-Copied copied(const Copying& c, int64_t n, const std::vector<int32_t>& tokens) {
-  Copied out{std::vector<double>(tokens.size())};
+Copied copied(const Copying& c, int64_t n) {
+  Copied out{std::vector<double>(c.source.sentence(n).distinct.size())};
   const R* const weights = c.weights.value().data<R>() + n * c.weights.dim(1);
-  c.source.each((*c.source.sentence_of_row)[static_cast<size_t>(n)], [&](int32_t token, int64_t column, double share) {
-    const auto at = std::ranges::lower_bound(tokens, token) - tokens.begin();
-    out.shares[static_cast<size_t>(at)] += share * static_cast<double>(weights[column]);
+  c.source.each(n, [&](size_t place, int64_t column, double share) {
+    out.shares[place] += share * static_cast<double>(weights[column]);
   });
   for (const double share : out.shares) out.sum += share;
   for (double& share : out.shares) share = out.any() ? share / out.sum : 0;
@@ -51,8 +40,8 @@ void check_copying(const char* op, const Copying& copying, int64_t N) {
         gate.shape(), ", weights ", weights.shape(), " and ", source.sentence_of_row->size(), " sentences for ", N,
         " rows");
   for (const int32_t s : *source.sentence_of_row) {
-    check(0 <= s && s < std::ssize(source.tokens), op, ": sentence ", s, " of ", source.tokens.size());
-    const auto tokens = std::ssize(source.tokens[static_cast<size_t>(s)]);
+    check(0 <= s && s < std::ssize(*source.sentences), op, ": sentence ", s, " of ", source.sentences->size());
+    const auto tokens = std::ssize((*source.sentences)[static_cast<size_t>(s)].place);
     check(tokens <= weights.dim(1) * source.shortening, op, ": ", tokens, " tokens for ", weights.dim(1),
           " columns of weights");
   }
@@ -78,7 +67,6 @@ class CopyLoss {
         V_(V),
         options_(options),
         want_(want),
-        tokens_(distinct_tokens(copying.source)),
         rows(targets.size()) {
     for (int32_t& y : written_)
       if (y >= V) y = 0;
@@ -110,16 +98,11 @@ class CopyLoss {
   const int64_t V_;
   const XentOptions& options_;
   const bool want_;
-  const std::vector<std::vector<int32_t>> tokens_;
-
-  const std::vector<int32_t>& tokens_of(int64_t n) const {
-    return tokens_[static_cast<size_t>((*copying_.source.sentence_of_row)[static_cast<size_t>(n)])];
-  }
 
   MixedRow read(int64_t n, const R* x) const {
-    const auto& tokens = tokens_of(n);
+    const auto& tokens = copying_.source.sentence(n).distinct;
     const int32_t target = targets_[static_cast<size_t>(n)];
-    MixedRow out{.copied = copied<R>(copying_, n, tokens)};
+    MixedRow out{.copied = copied<R>(copying_, n)};
     for (size_t k = 0; k < tokens.size(); ++k) {
       out.logits.push_back(tokens[k] < V_ ? static_cast<double>(x[tokens[k]]) : -kInfinity);
       if (tokens[k] == target) out.p_copied = out.copied.shares[k];
@@ -163,8 +146,9 @@ class CopyLoss {
     // forward: p_copied = sum of the target's weights / sum of all
     const double slope = -scale * (1 - s) * (1 - row.g) / row.p / row.copied.sum;
     R* const dw = dweights.template data<R>() + n * dweights.dim(1);
-    copying_.source.each((*copying_.source.sentence_of_row)[at], [&](int32_t token, int64_t column, double of_column) {
-      dw[column] += static_cast<R>(slope * of_column * ((token == targets_[at] ? 1.0 : 0.0) - row.p_copied));
+    const auto& tokens = copying_.source.sentence(n).distinct;
+    copying_.source.each(n, [&](size_t place, int64_t column, double of_column) {
+      dw[column] += static_cast<R>(slope * of_column * ((tokens[place] == targets_[at] ? 1.0 : 0.0) - row.p_copied));
     });
   }
 
@@ -174,6 +158,16 @@ class CopyLoss {
 };
 
 }  // namespace
+
+CopySentence::CopySentence(const std::vector<int32_t>& tokens) {
+  std::ranges::copy_if(tokens, std::back_inserter(distinct), [](int32_t token) { return token >= 0; });
+  std::ranges::sort(distinct);
+  distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
+  place.reserve(tokens.size());
+  for (const int32_t token : tokens)
+    place.push_back(token < 0 ? -1
+                              : static_cast<int32_t>(std::ranges::lower_bound(distinct, token) - distinct.begin()));
+}
 
 XentOut copy_xent(const Var& hidden, const Var& w, const Var& bias, const Copying& copying,
                   const std::vector<int32_t>& targets, const XentOptions& options) {
@@ -193,33 +187,47 @@ XentOut copy_xent(const Var& hidden, const Var& w, const Var& bias, const Copyin
   return out;
 }
 
-Tensor copy_logits(const Tensor& logits, const Copying& copying, int64_t extra) {
-  const int64_t N = logits.dim(0), V = logits.dim(1);
+Tensor copy_logits(const Var& hidden, const Var& w, const Var& bias, const Copying& copying, int64_t extra) {
+  const int64_t N = hidden.dim(0), V = w.dim(0), H = w.dim(1);
   check_copying("copy_logits", copying, N);
-  const auto tokens = distinct_tokens(copying.source);
-  for (const auto& some : tokens)
-    check(some.empty() || some.back() < V + extra, "copy_logits: token ", some.empty() ? 0 : some.back(), " of ",
-          V + extra);
-  Tensor out({N, V + extra}, logits.dtype());
-  const std::vector<int32_t> any(static_cast<size_t>(N));
-  XentRows rows(any.size());
-  rows.run<float>(logits.clone(), 0, any.data(), {}, false);  // leaves something else in their place
+  for (const CopySentence& s : *copying.source.sentences)
+    check(s.distinct.empty() || s.distinct.back() < V + extra, "copy_logits: token ",
+          s.distinct.empty() ? 0 : s.distinct.back(), " of ", V + extra);
+  const auto& table = kernels::best<float>();
+  Tensor out({N, V + extra});
+  auto product = kernels::product_of(N, hidden.value().data<float>(), weight<float>(w, {0, H}, Packing::forward, N),
+                                     out.data<float>(), false, data_or_null<float>(bias));
+  product.ldc = V + extra;
+  table.matmul(product);
   parallel_for(N, kRowGrain, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      const auto x = logits.rows(n, n + 1).span<float>();
       const auto y = out.rows(n, n + 1).span<float>();
-      std::ranges::copy(x, y.begin());
       std::fill(y.begin() + V, y.end(), -std::numeric_limits<float>::infinity());
+      double loss = 0, nll = 0;
+      int8_t correct = 0;
+      constexpr int32_t kFirst = 0;
+      table.softmax_xent({.N = 1,
+                          .V = V,
+                          .smoothing = 0,
+                          .scale = 1,
+                          .targets = &kFirst,
+                          .logits = y.data(),
+                          .want_grad = false,
+                          .losses = &loss,
+                          .nlls = &nll,
+                          .correct = &correct});
       // log (g softmax + (1 - g) copied) of all tokens, each with log_sum - log g more
-      const double log_sum = rows.nlls[static_cast<size_t>(n)] + static_cast<double>(x[0]);
+      const double log_sum = nll + static_cast<double>(y[0]);
       const double shift = log_sum - static_cast<double>(copying.gate.value().data<float>()[n]);
-      const auto& own = tokens[static_cast<size_t>((*copying.source.sentence_of_row)[static_cast<size_t>(n)])];
-      const Copied part = copied<float>(copying, n, own);
+      const auto& own = copying.source.sentence(n).distinct;
+      const Copied part = copied<float>(copying, n);
       for (size_t k = 0; k < own.size(); ++k) {
         if (part.shares[k] <= 0) continue;
         float& logit = y[static_cast<size_t>(own[k])];
-        const double a = static_cast<double>(logit), b = shift + elementary::log(part.shares[k]), top = std::max(a, b);
-        logit = static_cast<float>(top + elementary::log1p(elementary::exp(std::min(a, b) - top)));
+        // Far below the copied part the written one is nothing, and e to the difference might overflow.
+        const double a = static_cast<double>(logit), above = shift - a;
+        logit = static_cast<float>(above < 600 ? a + elementary::log1p(part.shares[k] * elementary::exp(above))
+                                               : shift + elementary::log(part.shares[k]));
       }
     }
   });

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "lookback/ops/basic.h"
@@ -10,24 +11,37 @@
 
 namespace lookback::ops {
 
-// What an output may copy: the tokens of the sentence that each row attends to.
+// What an output may copy of one sentence.
+struct CopySentence {
+  std::vector<int32_t> distinct;  // the tokens of an output that it has, ascending
+  std::vector<int32_t> place;     // of each of its tokens among them; negative: no token of an output
+
+  // Of each of its tokens, what it is as a token of the output: an id below V or, for one that the vocabulary lacks,
+  // one from V on that stands for equal tokens of this sentence; negative: no token of an output.
+  CopySentence(const std::vector<int32_t>& tokens);  // NOLINT: a sentence is its tokens
+};
+using CopySentences = std::shared_ptr<const std::vector<CopySentence>>;
+
+// What an output may copy: of each row, what the sentence has that it attends to.
 struct CopySource {
-  // Of each sentence, what each of its tokens is as a token of the output: an id below V or, for one that the
-  // vocabulary lacks, one from V on that stands for equal tokens of this sentence; negative: no token of an output.
-  std::vector<std::vector<int32_t>> tokens;
+  CopySentences sentences;
   RowIds sentence_of_row;  // [N]
   int64_t shortening = 1;  // so many tokens stand behind each column of weights, and share it
 
-  // Calls f(token, column, share) for every token of a sentence that an output may have: its weight is `share` times
-  // that of the column.
+  const CopySentence& sentence(int64_t row) const {
+    return (*sentences)[static_cast<size_t>((*sentence_of_row)[static_cast<size_t>(row)])];
+  }
+  // Calls f(place, column, share) for every token of a row's sentence that an output may have: its weight is `share`
+  // times that of the column.
   template <class F>
-  void each(int32_t sentence, F&& f) const {
-    const auto& all = tokens[static_cast<size_t>(sentence)];
+  void each(int64_t row, F&& f) const {
+    const auto& all = sentence(row).place;
     const int64_t count = std::ssize(all);
     for (int64_t k = 0; k < count; ++k) {
+      const int32_t place = all[static_cast<size_t>(k)];
+      if (place < 0) continue;
       const int64_t column = k / shortening, together = std::min(shortening, count - column * shortening);
-      const int32_t token = all[static_cast<size_t>(k)];
-      if (token >= 0) f(token, column, 1.0 / static_cast<double>(together));
+      f(static_cast<size_t>(place), column, 1.0 / static_cast<double>(together));
     }
   }
 };
@@ -46,8 +60,8 @@ struct Copying {
 XentOut copy_xent(const Var& hidden, const Var& w, const Var& bias, const Copying& copying,
                   const std::vector<int32_t>& targets, const XentOptions& options = {});
 
-// Logits [N, V] of the softmax become those of the mixture, [N, V + extra] with `extra` at least the most tokens that
-// any sentence has beyond the vocabulary; a row's columns beyond its own are -inf. No gradients.
-Tensor copy_logits(const Tensor& logits, const Copying& copying, int64_t extra);
+// Logits [N, V + extra] of the mixture, `extra` at least the most tokens that any sentence has beyond the vocabulary; a
+// row's columns beyond its own are -inf. All f32. No gradients.
+Tensor copy_logits(const Var& hidden, const Var& w, const Var& bias, const Copying& copying, int64_t extra);
 
 }  // namespace lookback::ops

@@ -21,7 +21,11 @@ struct Case {
   int64_t N() const { return std::ssize(targets); }
   int64_t T() const { return (5 + shortening - 1) / shortening; }
   ops::Copying copying(const Inputs& x) const {
-    return {x[3], x[4], {tokens, ops::row_ids(sentence_of_row), shortening}};
+    const std::vector<ops::CopySentence> sentences(tokens.begin(), tokens.end());
+    return {
+        x[3],
+        x[4],
+        {std::make_shared<const std::vector<ops::CopySentence>>(sentences), ops::row_ids(sentence_of_row), shortening}};
   }
   // Weights are positive, and zero past a sentence's end.
   Inputs inputs() const {
@@ -127,8 +131,7 @@ TEST(CopyLogits, TheirSoftmaxIsTheMixture) {
       Inputs x = c.inputs();
       x[3] = Var(Tensor::full({c.N(), 1}, gate, Dtype::f64));
       const Inputs f = testing::as_f32(x);
-      const Tensor logits = ops::linear(f[0], f[1], {.bias = f[2]}).value();
-      const Tensor out = ops::copy_logits(logits, c.copying(f), 3);
+      const Tensor out = ops::copy_logits(f[0], f[1], f[2], c.copying(f), 3);
       ASSERT_EQ(out.shape(), (Shape{c.N(), 9}));
       for (int64_t n = 0; n < c.N(); ++n) {
         const std::vector<double> want = mixture(c, x, n);
@@ -158,7 +161,7 @@ TEST(CopyXent, WithNothingToCopyAllIsWritten) {
     for (const double g : grads[k].span<double>()) EXPECT_EQ(g, 0);
   const Inputs f = testing::as_f32(x);
   const Tensor logits = ops::linear(f[0], f[1], {.bias = f[2]}).value();
-  const Tensor out = ops::copy_logits(logits, c.copying(f), 1);
+  const Tensor out = ops::copy_logits(f[0], f[1], f[2], c.copying(f), 1);
   for (int64_t n = 0; n < c.N(); ++n)
     EXPECT_TRUE(std::ranges::equal(out.rows(n, n + 1).span<float>().first(6), logits.rows(n, n + 1).span<float>()));
 }
@@ -166,10 +169,10 @@ TEST(CopyXent, WithNothingToCopyAllIsWritten) {
 TEST(CopyXent, RefusesWhatDoesNotFit) {
   const Case c;
   const Inputs x = c.inputs();
+  Case longer = c;
+  longer.tokens[0].push_back(2);  // six tokens, five columns
+  EXPECT_THROW(ops::copy_xent(x[0], x[1], x[2], longer.copying(x), c.targets), ShapeError);
   ops::Copying wrong = c.copying(x);
-  wrong.source.tokens[0].push_back(2);  // six tokens, five columns
-  EXPECT_THROW(ops::copy_xent(x[0], x[1], x[2], wrong, c.targets), ShapeError);
-  wrong = c.copying(x);
   wrong.source.sentence_of_row = ops::row_ids({0, 1, 0, 0, 1, 2});
   EXPECT_THROW(ops::copy_xent(x[0], x[1], x[2], wrong, c.targets), ShapeError);
   EXPECT_THROW(ops::copy_xent(x[0], x[1], x[2], c.copying(x), {1, 2}), ShapeError);
