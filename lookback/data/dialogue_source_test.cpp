@@ -149,7 +149,7 @@ TEST(DialogueSource, CopiesAreAlignedWithTokens) {
           EXPECT_TRUE(tokens[k] == kUnk ? copies[k] >= tokenizer->size() : copies[k] == tokens[k])
               << c.tokenizer.kind << ' ' << history << ' ' << k;
         const auto most = std::ranges::max_element(copies);
-        const auto own = std::ssize(extended->own_words(source->text(knowledge, history)));
+        const auto own = std::ssize(extended->read(source->text(knowledge, history)).own_words);
         EXPECT_LT(most == copies.end() ? 0 : *most, tokenizer->size() + own);
       }
   }
@@ -204,7 +204,7 @@ TEST(DialogueSource, RepliesHavePlaceholders) {
   const auto second = copying.reply.encode_beside("take bus8", cells);
   ASSERT_GE(second[1], tokenizer->size());
   EXPECT_EQ(
-      extended->own_words(source->text(cells[0], cells[1])).at(static_cast<size_t>(second[1] - tokenizer->size())),
+      extended->read(source->text(cells[0], cells[1])).own_words.at(static_cast<size_t>(second[1] - tokenizer->size())),
       "@name#2");
 }
 

@@ -54,9 +54,10 @@ void ExtendedVocabulary::read_line(std::string_view line, Own& own, std::vector<
   all.insert(all.end(), out.begin(), out.end());
 }
 
-std::vector<int32_t> ExtendedVocabulary::encode(std::string_view source) const {
+ExtendedVocabulary::Source ExtendedVocabulary::read(std::string_view source) const {
   Own own;
-  return read(source, own);
+  std::vector<int32_t> ids = read(source, own);
+  return {std::move(ids), std::move(own.words)};
 }
 
 std::vector<int32_t> ExtendedVocabulary::encode_beside(std::string_view target, std::string_view source) const {
@@ -69,12 +70,6 @@ std::vector<int32_t> ExtendedVocabulary::encode_beside(std::string_view target, 
     if (const auto at = own.ids.find(target_->spelling(surfaces[k])); out[k] == kUnk && at != own.ids.end())
       out[k] = at->second;
   return out;
-}
-
-StringList ExtendedVocabulary::own_words(std::string_view source) const {
-  Own own;
-  read(source, own);
-  return own.words;
 }
 
 }  // namespace lookback::data

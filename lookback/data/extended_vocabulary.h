@@ -21,16 +21,20 @@ class ExtendedVocabulary final : public CellEncoder {
   ExtendedVocabulary(std::shared_ptr<const Tokenizer> source, std::shared_ptr<const Tokenizer> target,
                      int64_t limit = 0, bool lines = false);
 
-  // For each token of a source the token of an output that it is; kPad for a space that outputs do not have, and for
-  // what is taken out of them. Throws FormatError for text that is not UTF-8.
-  std::vector<int32_t> encode(std::string_view source) const override;
+  struct Source {
+    // For each token the token of an output that it is; kPad for a space that outputs do not have, and for what is
+    // taken out of them.
+    std::vector<int32_t> ids;
+    StringList own_words;  // what the ids from vocabulary() on stand for, as the source writes them
+  };
+  // Throws FormatError for text that is not UTF-8.
+  Source read(std::string_view source) const;
+  std::vector<int32_t> encode(std::string_view source) const override { return read(source).ids; }
   // The ids of a target, its unknown tokens as those of the source where they stand there too.
   std::vector<int32_t> encode_beside(std::string_view target, std::string_view source) const;
   std::vector<int32_t> encode_beside(std::string_view target, Cells source) const override {
     return encode_beside(target, source[0]);
   }
-  // What the ids from vocabulary() on stand for, as the source writes them.
-  StringList own_words(std::string_view source) const;
   int64_t vocabulary() const { return target_->size(); }
   // Larger than any id; how many a source adds is not known before.
   int64_t size() const override { return int64_t{1} << 31; }

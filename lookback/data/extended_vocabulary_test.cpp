@@ -21,7 +21,7 @@ TEST(ExtendedVocabulary, UnknownWordsAreNumberedWhereTheyFirstStand) {
   EXPECT_EQ(extended.encode("Rex the dog Rex"), (std::vector<int32_t>{V, the, V + 1, V}));
   EXPECT_EQ(extended.encode_beside("dog Rex the cow", "Rex the dog Rex"), (std::vector<int32_t>{V + 1, V, the, kUnk}));
   EXPECT_EQ(extended.encode_beside("the cat", "Rex"), words->encode("the cat"));
-  EXPECT_EQ(extended.own_words("Rex the dog Rex"), (StringList{"Rex", "dog"}));
+  EXPECT_EQ(extended.read("Rex the dog Rex").own_words, (StringList{"Rex", "dog"}));
   EXPECT_TRUE(extended.encode("").empty());
 }
 
@@ -31,7 +31,7 @@ TEST(ExtendedVocabulary, OnlyWhatIsReadOfASourceCanBeCopied) {
   const auto V = static_cast<int32_t>(words->size());
   EXPECT_EQ(extended.encode("Rex the dog"), (std::vector<int32_t>{V, words->encode("the")[0]}));
   EXPECT_EQ(extended.encode_beside("dog Rex", "Rex the dog"), (std::vector<int32_t>{kUnk, V}));
-  EXPECT_EQ(extended.own_words("Rex the dog"), (StringList{"Rex"}));
+  EXPECT_EQ(extended.read("Rex the dog").own_words, (StringList{"Rex"}));
 }
 
 TEST(ExtendedVocabulary, CaseIsThatOfTheVocabulary) {
@@ -40,8 +40,8 @@ TEST(ExtendedVocabulary, CaseIsThatOfTheVocabulary) {
   const auto V = static_cast<int32_t>(lower->size());
   EXPECT_EQ(ExtendedVocabulary(lower, lower).encode("Rex THE rex"),
             (std::vector<int32_t>{V, lower->encode("the")[0], V}));
-  EXPECT_EQ(ExtendedVocabulary(lower, lower).own_words("Rex rex"), (StringList{"Rex"}));
-  EXPECT_EQ(ExtendedVocabulary(as_written, as_written).own_words("Rex rex"), (StringList{"Rex", "rex"}));
+  EXPECT_EQ(ExtendedVocabulary(lower, lower).read("Rex rex").own_words, (StringList{"Rex"}));
+  EXPECT_EQ(ExtendedVocabulary(as_written, as_written).read("Rex rex").own_words, (StringList{"Rex", "rex"}));
 }
 
 TEST(ExtendedVocabulary, TwoVocabulariesAreComparedByText) {

@@ -41,9 +41,21 @@ std::string uppercased(std::string_view text) {
   return out;
 }
 
+namespace {
+
+bool is_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+}  // namespace
+
 std::string lowercased(std::string_view text) {
   std::string out;
   out.reserve(text.size());
+  if (is_ascii(text)) {
+    for (const char c : text) out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return out;
+  }
   for (const std::string_view c : codepoints(text))
     append(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(codepoint(c)))));
   return out;

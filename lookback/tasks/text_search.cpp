@@ -26,6 +26,9 @@ struct Job {
   int64_t cut = 0;                     // source tokens that are not read
   std::vector<Segment> segments = {};  // of a dialogue
 
+  void copies_from(data::ExtendedVocabulary::Source read) {
+    copies = std::move(read.ids), own_words = std::move(read.own_words);
+  }
   Seq2SeqBatch pair_with(std::vector<int32_t> output) const {
     Seq2SeqBatch out{{source}, {std::move(output)}};
     if (!spelling.empty()) out.spellings = {spelling};
@@ -53,7 +56,7 @@ Job job_of_dialogue(const TextToText& network, const Input& input) {
           .prefix = target_of(network, input, optional_text(input, "prefix")),
           .key = static_cast<uint64_t>(input.line),
           .segments = segments_of(network.dialogue->segments(knowledge, history))};
-  if (network.extended) out.copies = network.extended->encode(text), out.own_words = network.extended->own_words(text);
+  if (network.extended) out.copies_from(network.extended->read(text));
   if (input.find("score")) out.target = target_of(network, input, optional_text(input, "score"));
   return out;
 }
@@ -70,9 +73,8 @@ Job job_of(const TextToText& network, const Input& input) {
   out.source.resize(out.source.size() - static_cast<size_t>(out.cut));
   if (network.spelling) out.spelling = network.spelling->encode(source);
   if (network.extended) {
-    out.copies = network.extended->encode(source);
+    out.copies_from(network.extended->read(source));
     out.copies.insert(out.copies.begin(), out.source.size() - out.copies.size(), data::kPad);  // features
-    out.own_words = network.extended->own_words(source);
   }
   if (input.find("score")) out.target = target_of(network, input, optional_text(input, "score"));
   return out;
