@@ -186,7 +186,7 @@ def prediction_rows(args, options, folder, recordings):
 
     def command(name, threads):
         return [args.program, "predict", model, "--in", folder / name, "--out", said, "--quiet", "--beam", "1",
-                "--ctc-weight", "0", "--longest", "1000000", "--batch", str(PREDICT_BATCH), "--min-length", str(args.words),
+                "--ctc-weight", "0", "--longest-piece", "0", "--batch", str(PREDICT_BATCH), "--min-length", str(args.words),
                 "--max-length", str(args.words), "--max-length-offset", str(args.words), "--threads", str(threads)]
 
     seconds(command("once", args.threads[0]))
