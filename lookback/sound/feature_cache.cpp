@@ -44,6 +44,14 @@ Tensor plain_rows_of_file(const std::string& path, const FeatureExtractor& extra
   return extractor.plain_rows(read_audio_at(path, extractor.options().sample_rate).samples);
 }
 
+std::vector<PlainRows> plain_rows_of_files(const std::vector<std::string>& paths, const FeatureExtractor& extractor) {
+  std::vector<PlainRows> out(paths.size());
+  const StringList problems =
+      for_each_recording(std::ssize(paths), [&](size_t k) { out[k].rows = plain_rows_of_file(paths[k], extractor); });
+  for (size_t k = 0; k < out.size(); ++k) out[k].problem = problems[k];
+  return out;
+}
+
 FeatureCache::FeatureCache(const std::string& path, std::vector<std::string> recordings,
                            const FeatureOptions& options) {
   const FeatureExtractor extractor(options);

@@ -14,6 +14,13 @@ namespace lookback::sound {
 // as read_audio and resampled do, with the path.
 Tensor plain_rows_of_file(const std::string& path, const FeatureExtractor& extractor);
 
+// The plain rows of each of these files, several at once, or why there are none: "a.wav: is cut short ...".
+struct PlainRows {
+  Tensor rows;
+  std::string problem;
+};
+std::vector<PlainRows> plain_rows_of_files(const std::vector<std::string>& paths, const FeatureExtractor& extractor);
+
 // Plain rows by the content of recordings. A recording's key is the SHA-256 of its bytes, of the options its rows
 // depend on, and of the version of this code: one that is renamed is found, one that has changed is read again.
 //

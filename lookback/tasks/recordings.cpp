@@ -53,6 +53,12 @@ std::string Recording::field(std::string_view name) const {
   return "";
 }
 
+StringList paths_of(const std::vector<Recording>& recordings) {
+  StringList out;
+  for (const Recording& r : recordings) out.push_back(r.path);
+  return out;
+}
+
 NamePattern::NamePattern(const std::string& pattern) {
   check<ConfigError>(pattern.find('/') == std::string::npos, "data.pattern = '", pattern,
                      "' is of names of files, without folders; data.train says in which they are");

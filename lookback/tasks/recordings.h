@@ -20,6 +20,8 @@ struct Recording {
   std::string field(std::string_view name) const;
 };
 
+StringList paths_of(const std::vector<Recording>& recordings);
+
 struct RecordingData {
   StringList train, valid, test;
   std::string pattern;

@@ -2,7 +2,6 @@
 
 #include <filesystem>
 
-#include "lookback/base/parallel.h"
 #include "lookback/sound/feature_cache.h"
 
 namespace lookback::tasks {
@@ -42,19 +41,11 @@ std::shared_ptr<const Speakers> SpeakerLists::of(const std::string& list, const 
 
 std::shared_ptr<const Speakers> speakers_of(const std::vector<Recording>& recordings,
                                             const sound::FeatureExtractor& extractor) {
-  std::vector<Tensor> rows(recordings.size());
-  StringList problems(recordings.size());
-  parallel_for(std::ssize(recordings), 8, [&](int64_t begin, int64_t end) {
-    for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k) try {
-        rows[k] = sound::plain_rows_of_file(recordings[k].path, extractor);
-      } catch (const Error& e) {
-        problems[k] = e.what();
-      }
-  });
+  const auto read = sound::plain_rows_of_files(paths_of(recordings), extractor);
   auto out = std::make_shared<Speakers>();
-  for (size_t k = 0; k < rows.size(); ++k) {
-    check<FormatError>(problems[k].empty(), recordings[k].where, ": ", problems[k]);
-    out->add(recordings[k], rows[k]);
+  for (size_t k = 0; k < read.size(); ++k) {
+    check<FormatError>(read[k].problem.empty(), recordings[k].where, ": ", read[k].problem);
+    out->add(recordings[k], read[k].rows);
   }
   return out;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "lookback/base/parallel.h"
 #include "lookback/base/sha256.h"
 #include "lookback/io/posix_file.h"
 #include "lookback/metrics/alignment.h"
@@ -22,35 +21,13 @@ namespace fs = std::filesystem;
 // Numbers of random streams: one for each place that draws.
 constexpr uint64_t kAugmentStream = 0x736f756e64;
 
-// What became of one recording.
-struct Read {
-  Tensor rows;
-  std::string problem;  // why there are none: "a.wav: is cut short ..."
-};
-
-// Plain rows of every recording, on as many threads as there are; of those that `cache` has, if it is a file's name,
-// from there.
-std::vector<Read> read_all(const std::vector<Recording>& recordings, const sound::FeatureExtractor& extractor,
-                           const std::string& cache) {
-  std::vector<Read> out(recordings.size());
-  if (!cache.empty()) {
-    StringList paths;
-    for (const Recording& r : recordings) paths.push_back(r.path);
-    const sound::FeatureCache kept(cache, std::move(paths), extractor.options());
-    for (size_t k = 0; k < out.size(); ++k)
-      out[k] = {kept[static_cast<int64_t>(k)], kept.problem(static_cast<int64_t>(k))};
-    return out;
-  }
-  parallel_for(std::ssize(recordings), 8, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) {
-      Read& one = out[static_cast<size_t>(k)];
-      try {
-        one.rows = sound::plain_rows_of_file(recordings[static_cast<size_t>(k)].path, extractor);
-      } catch (const Error& e) {
-        one.problem = e.what();
-      }
-    }
-  });
+// Plain rows of every recording; of those that `cache` has, if it is a file's name, from there.
+std::vector<sound::PlainRows> read_all(const std::vector<Recording>& recordings,
+                                       const sound::FeatureExtractor& extractor, const std::string& cache) {
+  if (cache.empty()) return sound::plain_rows_of_files(paths_of(recordings), extractor);
+  const sound::FeatureCache kept(cache, paths_of(recordings), extractor.options());
+  std::vector<sound::PlainRows> out;
+  for (int64_t k = 0; k < kept.size(); ++k) out.push_back({kept[k], kept.problem(k)});
   return out;
 }
 
@@ -113,7 +90,7 @@ SoundTable::SoundTable(std::vector<Recording> recordings, data::TableReport repo
                        const Hearing& hearing, const data::Tokenizer& tokenizer, const sound::AugmentOptions& augment,
                        int64_t ctc_shortening)
     : hearing_(hearing), augment_(augment), report_(std::move(report)) {
-  std::vector<Read> read = read_all(recordings, *hearing.extractor, options.cache);
+  std::vector<sound::PlainRows> read = read_all(recordings, *hearing.extractor, options.cache);
   if (hearing.by_speaker()) {
     auto speakers = std::make_shared<Speakers>();
     for (size_t k = 0; k < recordings.size(); ++k)
@@ -280,7 +257,8 @@ Transcribe::Network Transcribe::learn_from_files(const Recipe& recipe, const std
   Hearing hearing{std::make_shared<sound::FeatureExtractor>(recipe.features)};
   if (recipe.features.normalise == "global") {
     auto statistics = std::make_shared<sound::FeatureStatistics>();
-    for (const Read& read : read_all(recordings, *hearing.extractor, cache_file(recipe.data.cache, Split::train, root)))
+    for (const sound::PlainRows& read :
+         read_all(recordings, *hearing.extractor, cache_file(recipe.data.cache, Split::train, root)))
       if (read.problem.empty()) statistics->add(read.rows);
     check<FormatError>(statistics->count > 0, "data.train: no recording has a row of features");
     hearing.statistics = statistics;
