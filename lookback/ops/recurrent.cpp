@@ -189,63 +189,61 @@ Run run_gru(const Var& x, const Steps& steps, const RecurrentLayer& layer) {
 
 // What goes back through a layer: what its outputs got, on its way to the state it started from, and what comes of it.
 struct Back {
-  Tensor dh, dh_carry, dc_carry;  // [N, H], of an LSTM empty for none; [B, H]; [B, H] LSTM
+  Tensor dh, dh_carry, dc_carry;  // [N, H], empty for none; [B, H]; [B, H] LSTM
   Tensor before;                  // [N, H] the state every row started from
   Tensor dgates_x, dgates_h;      // [N, G*H] by input and by state; one tensor for the LSTM
 };
 
-void lstm_back(const Var& x, const Steps& steps, const RecurrentLayer& layer, const Run& run, Back& b) {
-  const RecurrentWeights& w = layer.w;
-  const RecurrentOptions& options = layer.options;
-  const RecurrentState& initial = layer.initial;
-  const int64_t H = w.w_hh.dim(1);
+// Back through one window, to the state it started from.
+template <class R>
+void lstm_back(const Var& x, const RecurrentLayer& layer, const Run& run, const Kept& kept, Back& b) {
+  const int64_t H = run.h.dim(1);
   const Dtype d = x.dtype();
-  const Direction direction = options.direction;
-  b.dgates_x = b.dgates_h = Tensor({steps.N(), 4 * H}, d);
-  with_float(d, [&]<class R>() {
-    b.before = states_before<R>(steps, direction, run.h, initial.h ? initial.h.value() : Tensor());
-    for (auto kept = run.kept.rbegin(); kept != run.kept.rend(); ++kept) {
-      const Kept k = options.checkpoint
-                         ? recomputed_lstm<R>(*kept, direction, kept->at.of(x.value()), kept->at.of(b.before), w)
-                         : *kept;
-      const Tensor scratch({k.at.B(), H}, d), dh0({k.at.B(), H}, d), dc0({k.at.B(), H}, d);
-      auto args = lstm_args<R>(k, direction, run.h, scratch);
-      args.wh = weight<R>(w.w_hh, {0, H}, Packing::backward);
-      kernels::best<R>().lstm_backward({.f = args,
-                                        .dh = b.dh.empty() ? nullptr : k.at.of(b.dh).data<R>(),
-                                        .dh_last = b.dh_carry.data<R>(),
-                                        .dc_last = b.dc_carry.data<R>(),
-                                        .dgates = k.at.of(b.dgates_x).data<R>(),
-                                        .dh_carry = dh0.data<R>(),
-                                        .dc_carry = dc0.data<R>()});
-      hand_back(k.at, dh0, b.dh_carry), hand_back(k.at, dc0, b.dc_carry);
-    }
-  });
+  const Kept k = layer.options.checkpoint ? recomputed_lstm<R>(kept, layer.options.direction, kept.at.of(x.value()),
+                                                               kept.at.of(b.before), layer.w)
+                                          : kept;
+  const Tensor scratch({k.at.B(), H}, d), dh0({k.at.B(), H}, d), dc0({k.at.B(), H}, d);
+  auto args = lstm_args<R>(k, layer.options.direction, run.h, scratch);
+  args.wh = weight<R>(layer.w.w_hh, {0, H}, Packing::backward);
+  kernels::best<R>().lstm_backward({.f = args,
+                                    .dh = b.dh.empty() ? nullptr : k.at.of(b.dh).data<R>(),
+                                    .dh_last = b.dh_carry.data<R>(),
+                                    .dc_last = b.dc_carry.data<R>(),
+                                    .dgates = k.at.of(b.dgates_x).data<R>(),
+                                    .dh_carry = dh0.data<R>(),
+                                    .dc_carry = dc0.data<R>()});
+  hand_back(k.at, dh0, b.dh_carry), hand_back(k.at, dc0, b.dc_carry);
 }
 
-void gru_back(const Var& x, const Steps& steps, const RecurrentLayer& layer, const Run& run, Back& b) {
-  const RecurrentWeights& w = layer.w;
-  const RecurrentOptions& options = layer.options;
-  const RecurrentState& initial = layer.initial;
-  const int64_t H = w.w_hh.dim(1);
-  const Dtype d = x.dtype();
-  b.dgates_x = Tensor({steps.N(), 3 * H}, d), b.dgates_h = Tensor({steps.N(), 3 * H}, d);
-  with_float(d, [&]<class R>() {
-    b.before = states_before<R>(steps, options.direction, run.h, initial.h ? initial.h.value() : Tensor());
-    for (auto kept = run.kept.rbegin(); kept != run.kept.rend(); ++kept) {
-      const Kept k =
-          options.checkpoint ? recomputed_gru<R>(*kept, kept->at.of(x.value()), kept->at.of(b.before), w) : *kept;
-      const Tensor scratch({k.at.B(), 4 * H}, d), dh0({k.at.B(), H}, d);
-      auto args = gru_args<R>(k, options.direction, run.h, scratch);
-      args.wh = weight<R>(w.w_hh, {0, H}, Packing::backward), args.bh = w.b_hh.value().data<R>();
-      kernels::best<R>().gru_backward({.f = args,
-                                       .dh = k.at.of(b.dh).data<R>(),
-                                       .dh_last = b.dh_carry.data<R>(),
-                                       .dgates_x = k.at.of(b.dgates_x).data<R>(),
-                                       .dgates_h = k.at.of(b.dgates_h).data<R>(),
-                                       .dh_carry = dh0.data<R>()});
-      hand_back(k.at, dh0, b.dh_carry);
-    }
+template <class R>
+void gru_back(const Var& x, const RecurrentLayer& layer, const Run& run, const Kept& kept, Back& b) {
+  const int64_t H = run.h.dim(1);
+  const Kept k =
+      layer.options.checkpoint ? recomputed_gru<R>(kept, kept.at.of(x.value()), kept.at.of(b.before), layer.w) : kept;
+  const Tensor scratch({k.at.B(), 4 * H}, x.dtype()), dh0({k.at.B(), H}, x.dtype());
+  auto args = gru_args<R>(k, layer.options.direction, run.h, scratch);
+  args.wh = weight<R>(layer.w.w_hh, {0, H}, Packing::backward), args.bh = layer.w.b_hh.value().data<R>();
+  kernels::best<R>().gru_backward({.f = args,
+                                   .dh = k.at.of(b.dh).data<R>(),
+                                   .dh_last = b.dh_carry.data<R>(),
+                                   .dgates_x = k.at.of(b.dgates_x).data<R>(),
+                                   .dgates_h = k.at.of(b.dgates_h).data<R>(),
+                                   .dh_carry = dh0.data<R>()});
+  hand_back(k.at, dh0, b.dh_carry);
+}
+
+// Back through a layer, from what its outputs got.
+void back_through(const LayerKind& kind, const Var& x, const Steps& steps, const RecurrentLayer& layer, const Run& run,
+                  Back& b) {
+  const bool lstm = kind.gates == kLstm.gates;
+  const Shape gates{steps.N(), kind.gates * run.h.dim(1)};
+  b.dgates_x = Tensor(gates, x.dtype()), b.dgates_h = lstm ? b.dgates_x : Tensor(gates, x.dtype());
+  if (b.dh.empty() && !lstm) b.dh = Tensor::zeros(run.h.shape(), x.dtype());
+  with_float(x.dtype(), [&]<class R>() {
+    const Var& first = layer.initial.h;
+    b.before = states_before<R>(steps, layer.options.direction, run.h, first ? first.value() : Tensor());
+    for (auto kept = run.kept.rbegin(); kept != run.kept.rend(); ++kept)
+      lstm ? lstm_back<R>(x, layer, run, *kept, b) : gru_back<R>(x, layer, run, *kept, b);
   });
 }
 
@@ -261,19 +259,13 @@ void give_grads(const LayerKind& kind, const Var& x, const Steps& steps, const R
   if (initial.c) give_grad(initial.c, b.dc_carry);
 }
 
-// The functions of a kind of layer.
-struct Functions {
-  Run (*run)(const Var& x, const Steps& steps, const RecurrentLayer& layer);
-  void (*back)(const Var& x, const Steps& steps, const RecurrentLayer& layer, const Run& run, Back& b);
-};
-
-std::vector<RecurrentOut> run_layers(const LayerKind& kind, const Functions& functions, const Var& x,
-                                     const Steps& steps, const std::vector<RecurrentLayer>& layers) {
+std::vector<RecurrentOut> run_layers(const LayerKind& kind, const Var& x, const Steps& steps,
+                                     const std::vector<RecurrentLayer>& layers) {
   constexpr size_t kInputs = 6;  // of a layer, beside x
   const size_t outputs = kind.gates == kLstm.gates ? 3 : 2;
   for (const RecurrentLayer& layer : layers) check_inputs(kind, x, steps, layer.w, layer.initial);
   std::vector<Run> runs(layers.size());
-  each_layer(layers.size(), [&](size_t k) { runs[k] = functions.run(x, steps, layers[k]); });
+  each_layer(layers.size(), [&](size_t k) { runs[k] = (outputs == 3 ? run_lstm : run_gru)(x, steps, layers[k]); });
   std::vector<Tensor> written;
   std::vector<Var> in{x};
   std::vector<RecurrentOptions> options;
@@ -294,10 +286,9 @@ std::vector<RecurrentOut> run_layers(const LayerKind& kind, const Functions& fun
       const Tensor* const got = &node.grads[k * outputs];
       const Shape carry{steps.B(), runs[k].h.dim(1)};
       const Dtype d = runs[k].h.dtype();
-      backs[k].dh = got[0].empty() && outputs == 2 ? Tensor::zeros(runs[k].h.shape(), d) : got[0];
-      backs[k].dh_carry = carry_at_end(got[1], carry, d);
+      backs[k].dh = got[0], backs[k].dh_carry = carry_at_end(got[1], carry, d);
       if (outputs == 3) backs[k].dc_carry = carry_at_end(got[2], carry, d);
-      functions.back(node.inputs[0], steps, layer_of(k), runs[k], backs[k]);
+      back_through(kind, node.inputs[0], steps, layer_of(k), runs[k], backs[k]);
       runs[k] = {};
     };
     const bool all = side_by_side(runs.size());
@@ -320,11 +311,11 @@ Var lstm_input_part(const Var& x, const RecurrentWeights& w) { return input_part
 Var gru_input_part(const Var& x, const RecurrentWeights& w) { return input_part(kGru, x, w); }
 
 std::vector<RecurrentOut> lstm_layers(const Var& x, const Steps& steps, const std::vector<RecurrentLayer>& layers) {
-  return run_layers(kLstm, {&run_lstm, &lstm_back}, x, steps, layers);
+  return run_layers(kLstm, x, steps, layers);
 }
 
 std::vector<RecurrentOut> gru_layers(const Var& x, const Steps& steps, const std::vector<RecurrentLayer>& layers) {
-  return run_layers(kGru, {&run_gru, &gru_back}, x, steps, layers);
+  return run_layers(kGru, x, steps, layers);
 }
 
 RecurrentOut lstm(const Var& x, const Steps& steps, const RecurrentWeights& w, const RecurrentOptions& options,
