@@ -12,14 +12,8 @@ ProjectedEmbeddingCache::Rows ProjectedEmbeddingCache::operator()(const Var& tab
   const auto row_of = [&](int32_t id) -> int32_t& { return row_of_[static_cast<size_t>(std::max(id, -1) + 1)]; };
 
   const std::lock_guard lock(mutex_);
-  const auto forget = [&] {
-    store_.forget();
-    row_of_.assign(static_cast<size_t>(table.dim(0)) + 1, -1);
-  };
-  std::vector<int32_t> missing, at;
-  // Of the rows wanted where they are, or will be.
-  const auto look_up = [&] {
-    missing.clear(), at.clear(), at.reserve(ids->size());
+  const auto look_up = [&](std::vector<int32_t>& missing, std::vector<int32_t>& at) {
+    at.reserve(ids->size());
     for (const int32_t id : *ids) {
       int32_t& row = row_of(id);
       if (row < 0) {
@@ -29,16 +23,13 @@ ProjectedEmbeddingCache::Rows ProjectedEmbeddingCache::operator()(const Var& tab
       at.push_back(row);
     }
   };
-  if (!store_.still_of({&table, 1}, weights)) forget();
-  look_up();
-  if (!store_.has_room(std::ssize(missing))) forget(), look_up();
-  if (!missing.empty() || !store_.rows()) try {
-      store_.append(project(ops::gather_rows(table, ops::row_ids(missing))).value(), table.dim(0));
-    } catch (...) {
-      forget();  // ids would have rows that are not there
-      throw;
-    }
-  return {store_.rows(), ops::row_ids(std::move(at))};
+  store_.forget_unless_of({&table, 1}, weights);
+  ops::RowIds at = store_.rows_of<int32_t>(
+      table.dim(0), [&] { row_of_.assign(static_cast<size_t>(table.dim(0)) + 1, -1); }, look_up,
+      [&](const std::vector<int32_t>& missing) {
+        return project(ops::gather_rows(table, ops::row_ids(missing))).value();
+      });
+  return {store_.rows(), std::move(at)};
 }
 
 }  // namespace lookback

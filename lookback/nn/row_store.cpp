@@ -10,15 +10,14 @@ constexpr int64_t kBytes = int64_t{96} << 20;  // then all are forgotten, and th
 
 }  // namespace
 
-bool RowStore::still_of(std::span<const Var> sources, std::span<const Var> more) {
+void RowStore::forget_unless_of(std::span<const Var> sources, std::span<const Var> more) {
   Key key{.sources = {}, .precision = product_precision()};
   key.sources.reserve(sources.size() + more.size());
   for (const auto& some : {sources, more})
     for (const Var& v : some) key.sources.emplace_back(v ? v.node().id : 0, v ? v.node().version : 0);
-  if (key == key_) return true;
+  if (key == key_) return;
   key_ = std::move(key);
   forget();
-  return false;
 }
 
 void RowStore::append(const Tensor& rows, int64_t most) {
