@@ -43,8 +43,9 @@ std::string uppercased(std::string_view text) {
 
 namespace {
 
-bool is_ascii(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+// What no normal form changes, as most of text is.
+bool is_printable_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return ' ' <= c && c <= '~'; });
 }
 
 }  // namespace
@@ -52,7 +53,7 @@ bool is_ascii(std::string_view text) {
 std::string lowercased(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  if (is_ascii(text)) {
+  if (is_printable_ascii(text)) {
     for (const char c : text) out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     return out;
   }
@@ -62,11 +63,6 @@ std::string lowercased(std::string_view text) {
 }
 
 namespace {
-
-// What no normal form changes, as most of text is.
-bool is_printable_ascii(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return ' ' <= c && c <= '~'; });
-}
 
 // How much of a text to normalise at once: all of it, but for a run of combining marks without end, which the library
 // would sort in quadratic time.

@@ -162,7 +162,7 @@ class CopyLoss {
 CopySentence::CopySentence(const std::vector<int32_t>& tokens) {
   std::ranges::copy_if(tokens, std::back_inserter(distinct), [](int32_t token) { return token >= 0; });
   std::ranges::sort(distinct);
-  distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   place.reserve(tokens.size());
   for (const int32_t token : tokens)
     place.push_back(token < 0 ? -1

@@ -27,8 +27,7 @@ struct Classify : OverCells<Classify> {
       v("kind", kind,
         "what is added to the network's logits, by a share that is fitted on the validation part with the temperature: "
         "naive_bayes, how often training's texts of each label have a token and each pair of neighbours; worth it "
-        "where "
-        "texts are few")
+        "where texts are few")
           .choices({"none", "naive_bayes"});
     }
   };
