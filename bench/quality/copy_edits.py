@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Copying with edits: strings of up to 100 symbols to learn from, strings of 400 to copy.
 
-    python3 bench/quality/copy_edits.py --work DIR [--rows monotonic location additive] [--minutes M] [--seed N]
+    python3 bench/quality/copy_edits.py --work DIR [--rows monotonic window location additive] [--minutes M] [--seed N]
                                         [--threads N] [--program build/release/lookback] [--set KEY=VALUE ...]
 
 A source is a random string of a-z and 0-9; its target is the same with every vowel doubled and every digit dropped.
@@ -62,6 +62,7 @@ max_length = 1000
 # What each kind of attention changes of the recipe.
 CHANGES = {
     "monotonic": ["model.score=monotonic", "model.monotonic.noise=2"],
+    "window": ["model.score=location", "model.location.window=12"],
     "location": ["model.score=location"],
     "additive": ["model.score=additive"],
 }

@@ -33,9 +33,10 @@ std::vector<Seq2SeqOptions> kinds() {
         out.push_back(o);
       }
   const Seq2SeqOptions bahdanau = out[out.size() - 2];
-  for (const char* score : {"location", "coverage", "monotonic", "multi_head"}) {
+  for (const char* score : {"location", "location", "coverage", "monotonic", "multi_head"}) {
     Seq2SeqOptions o = bahdanau;
     o.score = score, o.attention = 12;
+    o.location.window = out.back().score == "location" ? 2 : 0;
     o.monotonic.bias = 0;  // so that untrained models look at something
     out.push_back(o);
     o.decoder.attention = "luong", o.decoder.cell = o.encoder.cell = "lstm", o.decoder.input_feeding = true;

@@ -58,7 +58,7 @@ Choice choice(int64_t number) {
   if (!m.encoder.bidirectional) m.encoder.hidden = 8;
   m.encoder.time = {.checkpoint = more(3), .bptt = more(3)};
   m.decoder.time.bptt = more(3);
-  m.location = {.filters = 1 + more(3), .width = 1 + more(4)};
+  m.location = {.filters = 1 + more(3), .width = 1 + more(4), .window = more(3)};
   m.heads = 1 + more(3);
   if (m.score == "multi_head") m.attention = 6;
   const bool none = m.score == "none";

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "lookback/nn/linear.h"
 #include "lookback/ops/basic.h"
 #include "lookback/ops/monotonic.h"
+#include "lookback/ops/spans.h"
 
 namespace lookback {
 namespace {
@@ -21,7 +23,7 @@ struct SoftmaxAttention : Attention {
   bool has_energies() const final { return true; }
   Prepared prepare(const Var& memory, const MemoryLayout&) const final { return {keys(memory), memory}; }
   ops::Attended attend(const Var& query, const Prepared& source, const ops::Visible& visible,
-                       const AttentionState& before, Noise*) const final {
+                       const AttentionState& before, Noise*) const override {
     return ops::attend(energies(query, source.keys, visible, before), source.values, visible);
   }
 };
@@ -92,18 +94,32 @@ struct Additive : SoftmaxAttention {
   }
 };
 
-// v^T tanh(W q + U k + V f + b), f = F * weights of the step before   (Chorowski et al. 2015)
+// v^T tanh(W q + U k + V f + b), f = F * weights of the step before, with a window only around their median
+// (Chorowski et al. 2015)
 struct Location final : Additive {
+  int64_t window;
   Var filters;       // F: [filters, width]
   Linear projected;  // V: [A, filters]
   explicit Location(const AttentionSizes& n)
       : Additive(n),
+        window(n.location.window),
         filters(Var::parameter(Tensor::zeros({n.location.filters, n.location.width}))),
         projected(n.location.filters, n.attention, Linear::Bias::no, Role::score_filter) {}
   Var energies(const Var& query, const Var& keys, const ops::Visible& visible,
                const AttentionState& before) const override {
     return ops::score_additive(query_weight(query), keys, v, visible,
                                {ops::convolve_weights(before.weights, filters, visible), projected.weight});
+  }
+  ops::Attended attend(const Var& query, const Prepared& source, const ops::Visible& visible,
+                       const AttentionState& before, Noise* noise) const override {
+    if (window == 0) return SoftmaxAttention::attend(query, source, visible, before, noise);
+    const ops::Visible near = visible.within(ops::median_positions(before.weights, visible), window);
+    const Var features =
+                  ops::respan(ops::convolve_weights(before.weights, filters, visible), visible, near, filters.dim(0)),
+              e = ops::score_additive(query_weight(query), source.keys, v, near, {features, projected.weight});
+    const ops::Attended found = ops::attend(e, source.values, near);
+    return {found.context, ops::respan(found.weights, near, visible),
+            ops::respan(found.energies, near, visible, 1, -std::numeric_limits<double>::infinity())};
   }
   Remembers remembers() const override { return {.weights = true}; }
   std::optional<ops::ScoreForm> form() const override { return {}; }

@@ -65,11 +65,16 @@ AttentionState with_columns(AttentionState state, int64_t T);
 struct LocationOptions {
   int64_t filters = 10;
   int64_t width = 15;
+  int64_t window = 0;
 
   void fields(FieldVisitor& v) {
     v("filters", filters, "score = 'location': filters that the weights of the step before are convolved with")
         .range(1, 1024);
     v("width", width, "score = 'location': positions that a filter spans, half of them to each side").range(1, 10001);
+    v("window", window,
+      "score = 'location': a step sees so many positions to each side of the middle of the weights of the step before, "
+      "which keeps it from jumping to a place that looks alike (Chorowski et al. 2015, windowing); 0: all positions")
+        .range(0, 1 << 24);
   }
 };
 

@@ -1,5 +1,6 @@
 #include "lookback/nn/attention.h"
 
+#include <limits>
 #include <map>
 
 #include "lookback/autograd/grad_check.h"
@@ -128,6 +129,39 @@ TEST(Attention, EveryParameterGetsAGradient) {
     const auto got = attention->attend(q, attention->prepare(m, visible.memory), visible, before(2, 3), &noise);
     backward(ops::add(testing::uneven(got.weights), testing::uneven(got.context)));
     for (const NamedVar& p : params_of(*attention)) EXPECT_FALSE(p.var.grad().empty()) << name << ' ' << p.name;
+  }
+}
+
+// A window as wide as the sentence changes nothing; a narrow one leaves the positions around the middle of the weights
+// before, with the energies that they have without it.
+TEST(Attention, LocationSeesAWindow) {
+  const ops::Visible visible{MemoryLayout(std::vector<int64_t>{6, 0, 2}), ops::row_ids({0, 2, 1, 0})};
+  const Var q(random_tensor({4, 4}, 1).to(Dtype::f32)), m(random_tensor({8, 4}, 2).to(Dtype::f32));
+  AttentionState state = before(4, 6);
+  state.weights = Var(Tensor::of<float>({4, 6}, {0, 0, 0, 0, 0.25F, 0.75F, 0.5F, 0.5F, 0, 0, 0, 0,  //
+                                                 0, 0, 0, 0, 0,     0,     0,    0,    0, 0, 0, 0}));
+  const auto attended = [&](int64_t window) {
+    const auto attention =
+        drawn("location",
+              {.query = 4, .memory = 4, .attention = 5, .location = {.filters = 2, .width = 3, .window = window}});
+    return attention->attend(q, attention->prepare(m, visible.memory), visible, state, nullptr);
+  };
+  const ops::Attended all = attended(0), wide = attended(6), near = attended(1);
+  EXPECT_TRUE(testing::same_bits(all.weights.value(), wide.weights.value()));
+  EXPECT_TRUE(testing::same_bits(all.context.value(), wide.context.value()));
+  const std::vector<std::pair<int64_t, int64_t>> seen{{4, 6}, {0, 2}, {0, 0}, {0, 2}};
+  const std::vector<int64_t> lengths{6, 2, 0, 6};
+  for (int64_t n = 0; n < 4; ++n) {
+    const auto [first, last] = seen[static_cast<size_t>(n)];
+    const float *e = all.energies.value().data<float>() + n * 6, *w = near.weights.value().data<float>() + n * 6,
+                *of_window = near.energies.value().data<float>() + n * 6;
+    double sum = 0;
+    for (int64_t t = first; t < last; ++t) sum += std::exp(double{e[t]});
+    for (int64_t t = 0; t < lengths[static_cast<size_t>(n)]; ++t) {
+      const bool in = first <= t && t < last;
+      EXPECT_NEAR(w[t], in ? std::exp(double{e[t]}) / sum : 0, 1e-6) << n << ' ' << t;
+      EXPECT_EQ(of_window[t], in ? e[t] : -std::numeric_limits<float>::infinity()) << n << ' ' << t;
+    }
   }
 }
 
