@@ -4,6 +4,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "lookback/autograd/side_by_side.h"
 #include "lookback/base/format_number.h"
 #include "lookback/base/parse.h"
 #include "lookback/data/conll.h"
@@ -121,7 +122,9 @@ std::vector<Said> ask(Label::Networks networks, std::vector<StringList> inputs, 
   }
   NestedTexts all = first.texts(std::move(members), std::move(spellings));
   const TagRules transitions = mean_transitions(networks);
-  for (const auto& batch : data::costliest_first(costs, options.batch, kTokensAtOnce)) {
+  const auto batches = data::costliest_first(costs, options.batch, kTokensAtOnce);
+  each_piece(batches.size(), [&](size_t piece) {
+    const auto& batch = batches[piece];
     const NestedTexts now = all.chosen(batch);
     std::vector<Tensor> emissions(batch.size());
     for (size_t n = 0; n < networks.size(); ++n) {
@@ -141,7 +144,7 @@ std::vector<Said> ask(Label::Networks networks, std::vector<StringList> inputs, 
       said.probabilities = std::move(best[k].probabilities);
       said.log_prob = best[k].log_prob;
     }
-  }
+  });
   if (first.config.model.of_texts() && want_probabilities)
     for (size_t i = 0; i < at.size(); ++i) {
       auto token = all.tokens[i].begin();
