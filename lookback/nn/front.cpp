@@ -1,7 +1,9 @@
 #include "lookback/nn/front.h"
 
+#include <algorithm>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "lookback/base/error.h"
 #include "lookback/nn/word_cache.h"
@@ -15,6 +17,32 @@ Embedding table(int64_t rows, int64_t width) { return {Var::parameter(Tensor::ze
 
 void check_below(std::span<const int32_t> ids, int64_t size, const char* what) {
   for (const int32_t id : ids) check(0 <= id && id < size, what, " ", id, " is not below ", size);
+}
+
+// Words that are written alike, each once.
+struct Distinct {
+  std::vector<size_t> first;   // where each stands first
+  std::vector<int32_t> which;  // of every word, which of them it is
+};
+
+// hash(n) is a small number, the same of words that are alike.
+template <class Hash, class Alike>
+Distinct distinct(size_t N, const Hash& hash, const Alike& alike) {
+  constexpr size_t kChains = 4096;
+  std::vector<int32_t> newest(kChains, -1), before;  // of a chain the newest word, and the one before each
+  Distinct out;
+  out.which.reserve(N);
+  for (size_t n = 0; n < N; ++n) {
+    int32_t& chain = newest[hash(n) % kChains];
+    int32_t k = chain;
+    while (k >= 0 && !alike(out.first[static_cast<size_t>(k)], n)) k = before[static_cast<size_t>(k)];
+    if (k < 0) {
+      k = static_cast<int32_t>(out.first.size());
+      before.push_back(std::exchange(chain, k)), out.first.push_back(n);
+    }
+    out.which.push_back(k);
+  }
+  return out;
 }
 
 }  // namespace
@@ -61,27 +89,38 @@ Sequence Front::operator()(std::vector<int32_t> tokens, const Spellings& spellin
   if (!options_.spelling.any()) return {embedding_.weight, shape, order, ops::row_ids(std::move(tokens))};
   check_spellings(spellings, tokens.size());
   if (grad_enabled()) return {read(std::move(tokens), spellings), shape, order};
+  const Distinct words = distinct(
+      tokens.size(), [&](size_t n) { return static_cast<size_t>(tokens[n]); },
+      [&](size_t a, size_t b) {
+        return tokens[a] == tokens[b] && (!capitals_.weight || spellings.cases[a] == spellings.cases[b]) &&
+               (!reader_ || std::ranges::equal(spellings.characters_of(a), spellings.characters_of(b)));
+      });
   const auto append = [](std::string& key, std::span<const int32_t> ids) {
     key.append(reinterpret_cast<const char*>(ids.data()), ids.size_bytes());
   };
-  const auto write_key = [&](size_t n, std::string& key) {
+  const auto write_key = [&](size_t k, std::string& key) {
+    const size_t n = words.first[k];
     key.clear(), append(key, {&tokens[n], 1});
     if (capitals_.weight) append(key, {&spellings.cases[n], 1});
     if (reader_) append(key, spellings.characters_of(n));
   };
   std::vector<Var> weights{embedding_.weight, character_embedding_.weight, capitals_.weight};
   weights.insert(weights.end(), reader_weights_.begin(), reader_weights_.end());
-  const auto rows = (*cache_)(tokens.size(), write_key, weights, [&](const std::vector<size_t>& words) {
+  const auto rows = (*cache_)(words.first.size(), write_key, weights, [&](const std::vector<size_t>& missing) {
     std::vector<int32_t> ids;
     Spellings theirs;
-    for (const size_t n : words) {
+    for (const size_t k : missing) {
+      const size_t n = words.first[k];
       ids.push_back(tokens[n]);
       theirs.add(capitals_.weight ? spellings.cases[n] : 0,
                  reader_ ? spellings.characters_of(n) : std::span<const int32_t>());
     }
     return read(std::move(ids), theirs);
   });
-  return {rows.x, shape, order, rows.ids};
+  std::vector<int32_t> row_of_token;
+  row_of_token.reserve(tokens.size());
+  for (const int32_t k : words.which) row_of_token.push_back((*rows.ids)[static_cast<size_t>(k)]);
+  return {rows.x, shape, order, ops::row_ids(std::move(row_of_token))};
 }
 
 // [N, width], in their order.

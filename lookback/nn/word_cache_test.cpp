@@ -31,6 +31,25 @@ struct Words {
   float vector_of(int32_t word) const { return static_cast<float>(word) * weight.value().data<float>()[0]; }
 };
 
+TEST(WordNumbers, AreThoseOfKeysNotOfTheirHashes) {
+  WordNumbers words;
+  EXPECT_EQ(words.number("a", 5), std::pair(0, true));
+  EXPECT_EQ(words.number("b", 5), std::pair(1, true));
+  EXPECT_EQ(words.number("", 6), std::pair(2, true));
+  EXPECT_EQ(words.number("b", 5), std::pair(1, false));
+  EXPECT_EQ(words.number("", 6), std::pair(2, false));
+  words.clear();
+  for (int32_t k = 0; k < 5000; ++k) {
+    const std::string key = std::to_string(k);
+    EXPECT_EQ(words.number(key, WordNumbers::hash_of(key)), std::pair(k, true));
+  }
+  for (int32_t k = 0; k < 5000; ++k) {
+    const std::string key = std::to_string(k);
+    words.fetch(WordNumbers::hash_of(key));
+    EXPECT_EQ(words.number(key, WordNumbers::hash_of(key)), std::pair(k, false));
+  }
+}
+
 TEST(WordCache, AWordIsReadOnce) {
   WordCache cache;
   Words words;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lookback/autograd/side_by_side.h"
 #include "lookback/ops/internal.h"
 #include "lookback/ops/recurrent_layers.h"
 #include "lookback/ops/states.h"
@@ -265,7 +266,7 @@ std::vector<RecurrentOut> run_layers(const LayerKind& kind, const Var& x, const 
   const size_t outputs = kind.gates == kLstm.gates ? 3 : 2;
   for (const RecurrentLayer& layer : layers) check_inputs(kind, x, steps, layer.w, layer.initial);
   std::vector<Run> runs(layers.size());
-  each_layer(layers.size(), [&](size_t k) { runs[k] = (outputs == 3 ? run_lstm : run_gru)(x, steps, layers[k]); });
+  each_piece(layers.size(), [&](size_t k) { runs[k] = (outputs == 3 ? run_lstm : run_gru)(x, steps, layers[k]); });
   std::vector<Tensor> written;
   std::vector<Var> in{x};
   std::vector<RecurrentOptions> options;
@@ -292,7 +293,7 @@ std::vector<RecurrentOut> run_layers(const LayerKind& kind, const Var& x, const 
       runs[k] = {};
     };
     const bool all = side_by_side(runs.size());
-    if (all) each_layer(runs.size(), back);
+    if (all) each_piece(runs.size(), back);
     for (size_t k = runs.size(); k-- > 0;) {
       if (!all) back(k);
       give_grads(kind, node.inputs[0], steps, layer_of(k), backs[k]);

@@ -1,13 +1,6 @@
 // Private to ops: what recurrent layers of both kinds share.
 #pragma once
 
-#include <exception>
-#include <mutex>
-#include <optional>
-#include <utility>
-
-#include "lookback/base/parallel.h"
-#include "lookback/base/precision.h"
 #include "lookback/ops/recurrent.h"
 
 namespace lookback::ops {
@@ -34,34 +27,6 @@ inline void check_state(const LayerKind& kind, const Steps& steps, const Recurre
     check(!s || s.shape() == Shape{steps.B(), w.w_hh.dim(1)}, kind.name, ": an initial state must be ",
           Shape{steps.B(), w.w_hh.dim(1)});
   check(kind.gates == kLstm.gates || !initial.c, kind.name, ": there is no cell state");
-}
-
-// Whether layers that do not see each other run side by side, each on one thread: if that keeps all threads at work,
-// as none has to wait for another at every step.
-inline bool side_by_side(size_t layers) { return thread_count() > 1 && std::cmp_less_equal(thread_count(), layers); }
-
-// Calls run(k) for each layer.
-template <class F>
-void each_layer(size_t layers, F&& run) {
-  if (!side_by_side(layers)) {
-    for (size_t k = 0; k < layers; ++k) run(k);
-    return;
-  }
-  std::exception_ptr failed;
-  std::mutex mutex;
-  parallel_for(static_cast<int64_t>(layers), 1,
-               [&, precision = product_precision(), grad = grad_enabled()](int64_t k, int64_t) {
-                 try {
-                   const PrecisionScope scope(precision);
-                   std::optional<NoGrad> off;
-                   if (!grad) off.emplace();
-                   run(static_cast<size_t>(k));
-                 } catch (...) {
-                   const std::lock_guard lock(mutex);
-                   failed = std::current_exception();
-                 }
-               });
-  if (failed) std::rethrow_exception(failed);
 }
 
 }  // namespace lookback::ops

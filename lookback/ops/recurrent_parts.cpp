@@ -1,4 +1,5 @@
 // States of recurrent layers whose input was multiplied before; for inference.
+#include "lookback/autograd/side_by_side.h"
 #include "lookback/ops/internal.h"
 #include "lookback/ops/recurrent_layers.h"
 #include "lookback/ops/windows.h"
@@ -43,7 +44,7 @@ std::vector<RecurrentOut> run_parts(const LayerKind& kind, const std::vector<Lay
     std::vector<kernels::Weight<R>> wh;
     for (const LayerOfParts& layer : layers)
       wh.push_back(weight<R>(layer.w.w_hh, {0, layer.w.w_hh.dim(1)}, Packing::forward));
-    each_layer(layers.size(), [&](size_t k) { forward.template operator()<R>(layers[k], runs[k], wh[k]); });
+    each_piece(layers.size(), [&](size_t k) { forward.template operator()<R>(layers[k], runs[k], wh[k]); });
   });
   std::vector<RecurrentOut> out;
   for (size_t k = 0; k < runs.size(); ++k) {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 
+#include "lookback/autograd/side_by_side.h"
 #include "lookback/base/format_number.h"
 #include "lookback/base/parse.h"
 #include "lookback/data/conll.h"
@@ -22,7 +22,6 @@ using data::SequenceUnit;
 
 constexpr int64_t kTokensAtOnce = 65'536;  // in prediction, unless one text alone has more
 constexpr int64_t kBatchesAhead = 16;      // of columns
-constexpr size_t kIdsOfSpelling = 8;       // a case and some characters, of a word like most
 constexpr size_t kDrawnTags = 20;          // of a figure
 constexpr size_t kConfusedTags = 60;       // of a confusion matrix at most
 
@@ -43,6 +42,7 @@ Label::Network make(const Label::Recipe& recipe, Label::Config known, std::share
     out.members = std::make_shared<data::TokenCells>(out.tokenizer);
   if (out.spelling && texts) out.spellings = std::make_shared<data::TextSpellingCells>(out.spelling);
   if (out.spelling && !texts) out.spellings = std::make_shared<data::TokenSpellingCells>(out.spelling);
+  out.known = std::make_shared<KnownMembers>(out.members, out.spellings);
   out.model = std::make_unique<Labeller>(recipe.model,
                                          Labeller::Sizes{.vocabulary = out.tokenizer->size(),
                                                          .characters = out.spelling ? out.spelling->characters() : 0,
@@ -72,35 +72,6 @@ TagRules mean_transitions(Label::Networks networks) {
   return out;
 }
 
-// The ids of members, and of how they are written, of which each that comes again is encoded once.
-class KnownMembers {
- public:
-  struct Encoded {
-    Ids ids, spelling;
-  };
-  explicit KnownMembers(const Label::Network& network) : network_(network) {}
-
-  Encoded operator()(const StringList& members) {
-    Encoded out;
-    out.ids.reserve(members.size()), out.spelling.reserve(network_.spellings ? kIdsOfSpelling * members.size() : 0);
-    for (const std::string& member : members) {
-      const auto [at, is_new] = known_.try_emplace(member);
-      if (is_new) {
-        at->second.ids = network_.members->encode_members({member});
-        if (network_.spellings) at->second.spelling = network_.spellings->encode_members({member});
-      }
-      append(out.ids, at->second.ids), append(out.spelling, at->second.spelling);
-    }
-    return out;
-  }
-
- private:
-  static void append(Ids& to, const Ids& ids) { to.insert(to.end(), ids.begin(), ids.end()); }
-
-  const Label::Network& network_;
-  std::unordered_map<std::string, Encoded> known_;
-};
-
 std::vector<Said> ask(Label::Networks networks, std::vector<StringList> inputs, const Label::Options& options,
                       bool want_probabilities) {
   const PrecisionScope scope(ops::available_precision(options.precision));
@@ -109,19 +80,20 @@ std::vector<Said> ask(Label::Networks networks, std::vector<StringList> inputs, 
   std::vector<Ids> members, spellings;
   std::vector<int32_t> costs;
   std::vector<int64_t> at;  // inputs that have members
-  KnownMembers encoded(first);
   for (size_t k = 0; k < inputs.size(); ++k) {
     out[k].members = std::move(inputs[k]);
     if (out[k].members.empty()) continue;
     at.push_back(static_cast<int64_t>(k));
-    auto [ids, spelling] = encoded(out[k].members);
+    auto [ids, spelling] = (*first.known)(out[k].members);
     members.push_back(std::move(ids));
     if (first.spellings) spellings.push_back(std::move(spelling));
     costs.push_back(static_cast<int32_t>(members.back().size()));
   }
   NestedTexts all = first.texts(std::move(members), std::move(spellings));
   const TagRules transitions = mean_transitions(networks);
-  for (const auto& batch : data::costliest_first(costs, options.batch, kTokensAtOnce)) {
+  const auto batches = data::costliest_first(costs, options.batch, kTokensAtOnce);
+  each_piece(batches.size(), [&](size_t piece) {
+    const auto& batch = batches[piece];
     const NestedTexts now = all.chosen(batch);
     std::vector<Tensor> emissions(batch.size());
     for (size_t n = 0; n < networks.size(); ++n) {
@@ -141,7 +113,7 @@ std::vector<Said> ask(Label::Networks networks, std::vector<StringList> inputs, 
       said.probabilities = std::move(best[k].probabilities);
       said.log_prob = best[k].log_prob;
     }
-  }
+  });
   if (first.config.model.of_texts() && want_probabilities)
     for (size_t i = 0; i < at.size(); ++i) {
       auto token = all.tokens[i].begin();
@@ -160,14 +132,16 @@ StringList tag_names(const Label::Network& network, const Said& said) {
 }
 
 std::string text_of(const Label::Network& network, const Said& said) {
-  const StringList tags = tag_names(network, said);
   if (network.config.restore) {
     const std::vector<std::string_view> words(said.members.begin(), said.members.end());
-    return data::restored(words, tags, network.mixed_case);
+    return data::restored(words, tag_names(network, said), network.mixed_case);
   }
-  if (network.config.model.of_texts()) return joined(tags, " ");
+  if (network.config.model.of_texts()) return joined(tag_names(network, said), " ");
   std::string out;
-  for (size_t k = 0; k < tags.size(); ++k) out += (k > 0 ? " " : "") + said.members[k] + "/" + tags[k];
+  for (size_t k = 0; k < said.tags.size(); ++k) {
+    if (k > 0) out += ' ';
+    out.append(said.members[k]).append("/").append(network.tags->tag(said.tags[k]));
+  }
   return out;
 }
 

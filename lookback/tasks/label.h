@@ -11,6 +11,7 @@
 #include "lookback/tasks/common_options.h"
 #include "lookback/tasks/data_options.h"
 #include "lookback/tasks/evaluation.h"
+#include "lookback/tasks/known_members.h"
 #include "lookback/tasks/over_cells.h"
 #include "lookback/tasks/recipe_task.h"
 #include "lookback/tasks/vectors.h"
@@ -82,6 +83,7 @@ struct Label : OverCells<Label> {
     // What makes ids of cells of members, of their spelling and of tags.
     std::shared_ptr<data::MemberCells> members, spellings;
     std::shared_ptr<data::TagCells> tag_cells;
+    std::shared_ptr<KnownMembers> known;  // of members and spellings
 
     std::vector<NamedVar> parameters() const { return params_of(*model); }
     bool has_attention() const { return true; }  // what explain shows are tags and their probabilities

@@ -1,6 +1,7 @@
 // Sequence labelling: what is scored, what an ensemble is, what does not go together.
 #include "lookback/tasks/label.h"
 
+#include "lookback/base/parallel.h"
 #include "lookback/io/temp_folder.h"
 #include "lookback/tasks/testing.h"
 
@@ -96,6 +97,26 @@ TEST_F(LabelTest, AnEnsembleIsTheMeanOfScores) {
   const auto same = load({*data_ / "one", *data_ / "one"});
   EXPECT_EQ(same->predict(std::vector{asked("name d a end")})[0].details.text().substr(0, 60),
             one->predict(std::vector{asked("name d a end")})[0].details.text().substr(0, 60));
+}
+
+// Batches run side by side, and what one has met helps the others.
+TEST_F(LabelTest, TagsAreTheSameOnAnyNumberOfThreads) {
+  Rng rng(5);
+  std::vector<Input> inputs;
+  for (int k = 0; k < 300; ++k) {
+    std::string text;
+    for (uint64_t n = rng.below(12); n > 0; --n)
+      text += rng.below(2) == 0 ? "name " : std::string{static_cast<char>('a' + rng.below(9)), ' '};
+    inputs.push_back(asked(text));
+  }
+  const auto details = [&](int threads) {
+    const ThreadScope scope(threads);
+    StringList out;
+    for (const Prediction& p : load({*data_ / "one", *data_ / "two"})->predict(inputs)) out.push_back(p.details.text());
+    return out;
+  };
+  const StringList one = details(1);
+  for (const int threads : {2, 3}) EXPECT_EQ(details(threads), one) << threads;
 }
 
 TEST_F(LabelTest, ExplainShowsTagsAndProbabilities) {

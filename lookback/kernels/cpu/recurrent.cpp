@@ -12,15 +12,18 @@
 HWY_BEFORE_NAMESPACE();
 namespace lookback::kernels::HWY_NAMESPACE {
 
-// One row of an LSTM step. c0 may be null for zeros.
-void LstmRow(int64_t H, float* g, const float* c0, float* h, float* c) {
+// One row of an LSTM step. c0 may be null for zeros, and `kept`, the gates that a backward reads, if there is none.
+void LstmRow(int64_t H, const float* g, const float* c0, float* h, float* c, float* kept) {
   for (int64_t k = 0; k < H; k += lanes()) {
     const int64_t left = H - k;
     const V i = sigmoid(load(g + k, left)), f = sigmoid(load(g + H + k, left));
     const V u = tanh(load(g + 2 * H + k, left)), o = sigmoid(load(g + 3 * H + k, left));
     const V before = c0 ? load(c0 + k, left) : hn::Zero(D());
     const V now = hn::MulAdd(f, before, hn::Mul(i, u));
-    store(i, g + k, left), store(f, g + H + k, left), store(u, g + 2 * H + k, left), store(o, g + 3 * H + k, left);
+    if (kept) {
+      store(i, kept + k, left), store(f, kept + H + k, left);
+      store(u, kept + 2 * H + k, left), store(o, kept + 3 * H + k, left);
+    }
     store(now, c + k, left);
     store(hn::Mul(o, tanh(now)), h + k, left);
   }
@@ -148,7 +151,10 @@ void lstm_cell(const LstmCell<float>& a) {
   const auto row = &LOOKBACK_BEST(LstmRow);
   const int64_t H = a.H;
   parallel_for(a.N, rows_per_block(H), [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) row(H, a.gates + n * 4 * H, a.c + n * H, a.h_next + n * H, a.c_next + n * H);
+    for (int64_t n = begin; n < end; ++n) {
+      float* const gates = a.gates + n * 4 * H;
+      row(H, gates, a.c + n * H, a.h_next + n * H, a.c_next + n * H, gates);
+    }
   });
 }
 
@@ -178,9 +184,11 @@ void lstm_forward(const LstmForward<float>& a) {
     parallel_for(step.rows, rows_per_block(H), [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
         fetch_part(step, n, 4 * H, a.parts);
-        float* const c = a.c + (a.parts.rows ? n : step.begin + n) * H;
-        row(H, gates + n * 4 * H, a.parts.rows ? c : state_before(step, n, H, a.c, a.c0), a.h + (step.begin + n) * H,
-            c);
+        float *const g = gates + n * 4 * H, *const h = a.h + (step.begin + n) * H;
+        if (a.parts.rows)
+          row(H, g, a.c + n * H, h, a.c + n * H, nullptr);
+        else
+          row(H, g, state_before(step, n, H, a.c, a.c0), h, a.c + (step.begin + n) * H, g);
       }
     });
   }
