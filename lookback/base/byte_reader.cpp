@@ -67,7 +67,7 @@ class Input {
 }  // namespace
 
 struct ByteReader::Impl {
-  explicit Impl(const std::string& path) : input(path), raw(kBuffer) {}
+  explicit Impl(const std::string& path) : input(path), raw(std::make_unique_for_overwrite<char[]>(kBuffer)) {}
   ~Impl() {
     if (inflating) inflateEnd(&z);
   }
@@ -90,7 +90,7 @@ struct ByteReader::Impl {
   }
 
   Input input;
-  std::vector<char> raw;       // bytes as they are in the file
+  std::unique_ptr<char[]> raw;  // bytes as they are in the file
   std::string_view raw_left;   // the part of `raw` not used yet
   std::vector<char> unpacked;  // only for gzip
   std::string held;            // several blocks in one, where more than one was asked for
@@ -106,8 +106,8 @@ struct ByteReader::Impl {
 
 // One more block of raw bytes; false at the end of the file.
 bool ByteReader::Impl::read_raw() {
-  const size_t n = input.read(raw.data(), raw.size());
-  raw_left = {raw.data(), n};
+  const size_t n = input.read(raw.get(), kBuffer);
+  raw_left = {raw.get(), n};
   return n > 0;
 }
 
@@ -116,8 +116,8 @@ bool ByteReader::Impl::read_raw() {
 void ByteReader::Impl::start() {
   started = true;
   do {
-    const size_t n = input.read(raw.data() + raw_left.size(), raw.size() - raw_left.size());
-    raw_left = {raw.data(), raw_left.size() + n};
+    const size_t n = input.read(raw.get() + raw_left.size(), kBuffer - raw_left.size());
+    raw_left = {raw.get(), raw_left.size() + n};
     if (n == 0) break;
   } while (raw_left.size() < kGzipMagic.size() && kGzipMagic.starts_with(raw_left));
   gzip = raw_left.starts_with(kGzipMagic);
