@@ -22,18 +22,20 @@ using Json = nlohmann::json;
 TEST(RealFft, IsTheSumThatDefinesIt) {
   Rng rng(1);
   for (const int64_t n : {4, 8, 16, 64, 128, 512, 2048}) {
-    std::vector<double> x(static_cast<size_t>(n)), power(static_cast<size_t>(n / 2));
+    std::vector<double> x(static_cast<size_t>(n * kLanes)), power(static_cast<size_t>(n / 2 * kLanes));
     for (double& v : x) v = rng.normal();
     const RealFft fft(n);
     std::vector<double> scratch(static_cast<size_t>(fft.scratch_size()));
     fft.power(x.data(), scratch.data(), power.data());
-    for (int64_t k = 0; k < n / 2; ++k) {
-      std::complex<double> sum = 0;
-      for (int64_t t = 0; t < n; ++t)
-        sum += x[static_cast<size_t>(t)] *
-               std::polar(1.0, -2 * std::numbers::pi * static_cast<double>(k * t % n) / static_cast<double>(n));
-      EXPECT_NEAR(power[static_cast<size_t>(k)], std::norm(sum), 1e-9 * static_cast<double>(n)) << n << " " << k;
-    }
+    for (int64_t k = 0; k < n / 2; ++k)
+      for (int64_t l = 0; l < kLanes; ++l) {
+        std::complex<double> sum = 0;
+        for (int64_t t = 0; t < n; ++t)
+          sum += x[static_cast<size_t>(t * kLanes + l)] *
+                 std::polar(1.0, -2 * std::numbers::pi * static_cast<double>(k * t % n) / static_cast<double>(n));
+        EXPECT_NEAR(power[static_cast<size_t>(k * kLanes + l)], std::norm(sum), 1e-9 * static_cast<double>(n))
+            << n << " " << k << " " << l;
+      }
   }
 }
 
