@@ -12,7 +12,8 @@ constexpr double kLog2High = 0x1.62e42fefap-1, kLog2Low = 0x1.cf79abc9e3b39p-40;
 // log(2^n x) for a normal x > 0 and a whole n, with the bits of log. Compilers turn it into SIMD code: no branch, no
 // call, no table.
 inline double log_of_normal(double x, double n = 0) {
-  // x = 2^e m with m in [sqrt(1/2), sqrt(2)]; e + 1023, which is not negative, becomes the last bits of 2^52 + 1023 + e.
+  // x = 2^e m with m in [sqrt(1/2), sqrt(2)]; e + 1023, which is not negative, becomes the last bits of 2^52 + 1023 +
+  // e.
   constexpr uint64_t kRootOfHalf = 0x3FE6A09E667F3BCD, kBias = uint64_t{1023} << 52;
   const uint64_t bits = std::bit_cast<uint64_t>(x) - kRootOfHalf;
   n += std::bit_cast<double>((bits + kBias) >> 52 | 0x4330000000000000) - (0x1p52 + 1023);

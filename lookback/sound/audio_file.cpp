@@ -130,13 +130,13 @@ int64_t AudioReader::read(std::span<float> out) {
 Waveform read_audio(const std::string& path) {
   AudioReader reader(path);
   Waveform out{.samples = {}, .rate = reader.rate(), .channels = reader.channels()};
-  constexpr size_t kPiece = 16384;
+  constexpr size_t kFirst = 4096;
   for (;;) {
-    const size_t before = out.samples.size();
-    out.samples.resize(before + kPiece);
+    const size_t before = out.samples.size(), piece = std::max(before, kFirst);
+    out.samples.resize(before + piece);
     const auto got = static_cast<size_t>(reader.read(std::span(out.samples).subspan(before)));
     out.samples.resize(before + got);
-    if (got < kPiece) break;
+    if (got < piece) break;
   }
   out.samples.shrink_to_fit();
   return out;

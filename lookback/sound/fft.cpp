@@ -6,6 +6,19 @@
 #include "hwy/highway.h"
 #include "lookback/sound/fft.h"
 
+#ifndef LOOKBACK_FFT_
+#define LOOKBACK_FFT_
+namespace lookback::sound {
+
+// What a pass reads: runs of one value or several of each lane.
+struct Runs {
+  const double *re, *im;
+  int64_t apart;  // doubles from the beginning of one run to that of the next
+};
+
+}  // namespace lookback::sound
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace lookback::sound::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -19,13 +32,13 @@ HWY_INLINE V difference_of_products(V a, V b, V c, V d) { return hn::Sub(hn::Mul
 
 // One pass over n = 2 length stride values: pairs `length * stride` apart are added and subtracted, the difference
 // turned by e^(-2 pi i p / (2 length)), of which cosines and sines hold every p stride.
-void FftPass(const double* HWY_RESTRICT re, const double* HWY_RESTRICT im, double* HWY_RESTRICT re_out,
-             double* HWY_RESTRICT im_out, int64_t length, int64_t stride, const double* cosines, const double* sines) {
+void FftPass(Runs in, double* HWY_RESTRICT re_out, double* HWY_RESTRICT im_out, int64_t length, int64_t stride,
+             const double* cosines, const double* sines) {
   const D d;
-  const int64_t run = stride * kLanes, apart = length * run;
+  const int64_t run = stride * kLanes, half = length * in.apart;
   for (int64_t p = 0; p < length; ++p) {
     const V c = hn::Set(d, cosines[p * stride]), s = hn::Set(d, sines[p * stride]);
-    const double *ar = re + p * run, *ai = im + p * run, *br = ar + apart, *bi = ai + apart;
+    const double *ar = in.re + p * in.apart, *ai = in.im + p * in.apart, *br = ar + half, *bi = ai + half;
     double *yr = re_out + 2 * p * run, *yi = im_out + 2 * p * run, *zr = yr + run, *zi = yi + run;
     for (int64_t q = 0; q < run; q += static_cast<int64_t>(hn::Lanes(d))) {
       const V a = hn::LoadU(d, ar + q), b = hn::LoadU(d, br + q), ia = hn::LoadU(d, ai + q), ib = hn::LoadU(d, bi + q);
@@ -38,8 +51,8 @@ void FftPass(const double* HWY_RESTRICT re, const double* HWY_RESTRICT im, doubl
   }
 }
 
-// With Z, of n values, the transform of x_2k + i x_2k+1: X_k = (Z_k + Z*_n-k) / 2 - i e^(-2 pi i k / N) (Z_k - Z*_n-k) /
-// 2, and X_n-k is the conjugate of the same with the other sign.
+// With Z, of n values, the transform of x_2k + i x_2k+1: X_k = (Z_k + Z*_n-k) / 2 - i e^(-2 pi i k / N) (Z_k - Z*_n-k)
+// / 2, and X_n-k is the conjugate of the same with the other sign.
 void FftPower(const double* HWY_RESTRICT re, const double* HWY_RESTRICT im, int64_t n, const double* cosines,
               const double* sines, double* HWY_RESTRICT power) {
   const D d;
@@ -66,8 +79,8 @@ void FftPower(const double* HWY_RESTRICT re, const double* HWY_RESTRICT im, int6
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <algorithm>
 #include <numbers>
+#include <utility>
 
 #include "lookback/base/elementary.h"
 
@@ -91,16 +104,14 @@ RealFft::RealFft(int64_t n) : half_(n / 2) {
 
 void RealFft::power(const double* x, double* scratch, double* power) const {
   const int64_t n = half_, size = n * kLanes;
-  double *re = scratch, *im = re + size, *re_next = im + size, *im_next = re_next + size;
-  for (int64_t k = 0; k < n; ++k) {
-    std::copy_n(x + 2 * k * kLanes, kLanes, re + k * kLanes);
-    std::copy_n(x + (2 * k + 1) * kLanes, kLanes, im + k * kLanes);
-  }
+  Runs now{x, x + kLanes, 2 * kLanes};
+  double *out = scratch, *other = scratch + 2 * size;
   for (int64_t length = n / 2, stride = 1; length >= 1; length /= 2, stride *= 2) {
-    LOOKBACK_BEST(FftPass)(re, im, re_next, im_next, length, stride, cosines_.data(), sines_.data());
-    std::swap(re, re_next), std::swap(im, im_next);
+    LOOKBACK_BEST(FftPass)(now, out, out + size, length, stride, cosines_.data(), sines_.data());
+    now = {out, out + size, 2 * stride * kLanes};
+    std::swap(out, other);
   }
-  LOOKBACK_BEST(FftPower)(re, im, n, real_cosines_.data(), real_sines_.data(), power);
+  LOOKBACK_BEST(FftPower)(now.re, now.im, n, real_cosines_.data(), real_sines_.data(), power);
 }
 
 }  // namespace lookback::sound

@@ -26,13 +26,16 @@ namespace lookback::sound::HWY_NAMESPACE {
 
 // x: [n, kLanes] -> without the mean, emphasised, times the window.
 void ShapeWindows(const double* HWY_RESTRICT window, int64_t n, double emphasis, double* HWY_RESTRICT x) {
-  // Four sums, always in this order.
-  double sums[4][kLanes] = {};
-  for (int64_t k = 0; k < n; ++k)
-    for (int64_t l = 0; l < kLanes; ++l) sums[k % 4][l] += x[k * kLanes + l];
+  // Four sums of each, always in this order.
+  constexpr int64_t kSums = 4 * kLanes;
+  double sums[kSums] = {};
+  const int64_t values = n * kLanes, whole = values / kSums * kSums;
+  for (int64_t k = 0; k < whole; k += kSums)
+    for (int64_t i = 0; i < kSums; ++i) sums[i] += x[k + i];
+  for (int64_t k = whole; k < values; ++k) sums[k - whole] += x[k];
   double mean[kLanes], before[kLanes];
   for (int64_t l = 0; l < kLanes; ++l)
-    mean[l] = ((sums[0][l] + sums[1][l]) + (sums[2][l] + sums[3][l])) / static_cast<double>(n);
+    mean[l] = ((sums[l] + sums[kLanes + l]) + (sums[2 * kLanes + l] + sums[3 * kLanes + l])) / static_cast<double>(n);
   for (int64_t l = 0; l < kLanes; ++l) before[l] = x[l] - mean[l];
   for (int64_t k = 0; k < n; ++k)
     for (int64_t l = 0; l < kLanes; ++l) {
@@ -101,7 +104,7 @@ void WindowRows::make_window(const FeatureOptions& options) {
     const double c = elementary::cos(step * static_cast<double>(k)), hanning = std::max(0.0, 0.5 - 0.5 * c);
     window_[k] = options.window == "hamming"   ? 0.54 - 0.46 * c
                  : options.window == "hanning" ? hanning
-                                                : elementary::pow(hanning, 0.85);
+                                               : elementary::pow(hanning, 0.85);
   }
 }
 
