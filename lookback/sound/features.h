@@ -74,8 +74,8 @@ class FeatureExtractor {
   int64_t channels() const { return channels_; }  // bands or cepstra: F of one frame
   int64_t row_width() const { return channels_ * (1 + options_.deltas); }
   int64_t width() const { return row_width() * options_.stack; }
-  int64_t window() const { return window_; }      // samples
-  int64_t shift() const { return shift_; }        // samples
+  int64_t window() const { return window_; }  // samples
+  int64_t shift() const { return shift_; }    // samples
   // Windows of a recording of so many samples.
   int64_t windows(int64_t samples) const;
   // Rows of features(): ceil(windows / skip).

@@ -95,11 +95,12 @@ std::vector<HeardText> search_rows(Networks networks, std::span<const Tensor* co
   const PrecisionScope scope(ops::available_precision(options.precision));
   std::vector<HeardText> out(sources.size());
   for (HeardText& none : out) none.outputs.emplace_back();
+  const HearFor what = options.ctc_weight > 0 || with_times ? HearFor::ctc : HearFor::attention;
   for (const auto& batch : batches_of(sources, options.batch)) {
     FeatureRows rows;
     for (const int64_t k : batch) rows.push_back(*sources[static_cast<size_t>(k)]);
     std::vector<Heard> heard;
-    for (const Transcribe::Network* n : networks) heard.push_back(n->model->hear(rows));
+    for (const Transcribe::Network* n : networks) heard.push_back(n->model->hear(rows, what));
     if (wants_best_path(options)) {
       for (size_t k = 0; k < batch.size(); ++k)
         out[static_cast<size_t>(batch[k])] = best_path(mean_log_probs(heard, k), options.search);
