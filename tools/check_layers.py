@@ -27,7 +27,7 @@ NEVER_INSTALLED = {"kernels", "bench", "cli"}
 HEAVY = {header: tuple(places.split()) for header, places in {
     "nlohmann/": "cli/inspect.h data/json_line.cpp data/squad_file.cpp data/word_tokenizer.cpp io/json.cpp io/json_events.cpp viz/json.cpp",
     "toml++/": "io/toml.cpp",
-    "hwy/": "kernels/cpu/ base/rung decode/row_scan.cpp train/update_rules.cpp cli/version.cpp",
+    "hwy/": "kernels/cpu/ base/rung decode/row_scan.cpp sound/fft.cpp sound/window_rows.cpp train/update_rules.cpp cli/version.cpp",
     "sentencepiece_": "data/spm_tokenizer.cpp",
     "pango/": "viz/png.cpp",
 }.items()}

@@ -8,13 +8,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <system_error>
 #include <vector>
 
 namespace lookback {
 namespace {
 
-constexpr size_t kBuffer = size_t{1} << 17;
+constexpr size_t kBuffer = size_t{1} << 17, kSmallest = size_t{1} << 12;
 
 std::string reason(int error) { return std::generic_category().message(error); }
 
@@ -27,16 +28,20 @@ class Input {
     fd_ = path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     check<IoError>(fd_ >= 0, name_, ": cannot open: ", reason(errno));
     struct stat info {};
-    if (::fstat(fd_, &info) == 0 && S_ISDIR(info.st_mode)) {
+    if (::fstat(fd_, &info) != 0) return;
+    if (S_ISDIR(info.st_mode)) {
       close();
       throw IoError(str_cat(name_, ": cannot read: ", reason(EISDIR)));
     }
+    if (S_ISREG(info.st_mode)) size_ = static_cast<size_t>(info.st_size);
   }
   ~Input() { close(); }
   Input(const Input&) = delete;
   Input& operator=(const Input&) = delete;
 
   const std::string& name() const { return name_; }
+  // Of the file, as far as one knows.
+  std::optional<size_t> size() const { return size_; }
   // Up to n bytes; 0 only at the end.
   size_t read(char* out, size_t n) {
     for (;;) {
@@ -62,12 +67,16 @@ class Input {
   }
   std::string name_;
   int fd_ = -1;
+  std::optional<size_t> size_;
 };
 
 }  // namespace
 
 struct ByteReader::Impl {
-  explicit Impl(const std::string& path) : input(path), raw(kBuffer) {}
+  explicit Impl(const std::string& path)
+      : input(path),
+        block(std::clamp(input.size().value_or(kBuffer), kSmallest, kBuffer)),
+        raw(std::make_unique_for_overwrite<char[]>(block)) {}
   ~Impl() {
     if (inflating) inflateEnd(&z);
   }
@@ -90,11 +99,12 @@ struct ByteReader::Impl {
   }
 
   Input input;
-  std::vector<char> raw;       // bytes as they are in the file
-  std::string_view raw_left;   // the part of `raw` not used yet
-  std::vector<char> unpacked;  // only for gzip
-  std::string held;            // several blocks in one, where more than one was asked for
-  std::string_view ready;      // bytes not taken yet
+  size_t block;                 // of `raw`; of a small file a whole one costs more than to read it
+  std::unique_ptr<char[]> raw;  // bytes as they are in the file
+  std::string_view raw_left;    // the part of `raw` not used yet
+  std::vector<char> unpacked;   // only for gzip
+  std::string held;             // several blocks in one, where more than one was asked for
+  std::string_view ready;       // bytes not taken yet
   z_stream z{};
   bool started = false;
   bool gzip = false;
@@ -106,8 +116,8 @@ struct ByteReader::Impl {
 
 // One more block of raw bytes; false at the end of the file.
 bool ByteReader::Impl::read_raw() {
-  const size_t n = input.read(raw.data(), raw.size());
-  raw_left = {raw.data(), n};
+  const size_t n = input.read(raw.get(), block);
+  raw_left = {raw.get(), n};
   return n > 0;
 }
 
@@ -116,8 +126,8 @@ bool ByteReader::Impl::read_raw() {
 void ByteReader::Impl::start() {
   started = true;
   do {
-    const size_t n = input.read(raw.data() + raw_left.size(), raw.size() - raw_left.size());
-    raw_left = {raw.data(), raw_left.size() + n};
+    const size_t n = input.read(raw.get() + raw_left.size(), block - raw_left.size());
+    raw_left = {raw.get(), raw_left.size() + n};
     if (n == 0) break;
   } while (raw_left.size() < kGzipMagic.size() && kGzipMagic.starts_with(raw_left));
   gzip = raw_left.starts_with(kGzipMagic);

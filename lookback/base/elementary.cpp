@@ -6,12 +6,12 @@
 #include <cstdint>
 #include <limits>
 
+#include "lookback/base/log_of_normal.h"
+
 namespace lookback::elementary {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-// log 2 = kLog2High + kLog2Low; the first has few enough bits for its product with an exponent to be exact.
-constexpr double kLog2High = 0x1.62e42fefap-1, kLog2Low = 0x1.cf79abc9e3b39p-40;
 
 // The nearest integer, for |x| < 2^51.
 double nearest(double x) {
@@ -51,19 +51,8 @@ double log(double x) {
   if (std::isnan(x) || x < 0) return std::numeric_limits<double>::quiet_NaN();
   if (x == 0) return -kInfinity;
   if (x == kInfinity) return x;
-  double n = 0;
-  if (x < std::numeric_limits<double>::min()) x *= 0x1p54, n = -54;
-  // x = 2^n m with m in [sqrt(1/2), sqrt(2)]
-  constexpr uint64_t kRootOfHalf = 0x3FE6A09E667F3BCD;
-  const uint64_t bits = std::bit_cast<uint64_t>(x) - kRootOfHalf;
-  n += static_cast<double>(static_cast<int64_t>(bits) >> 52);
-  const double m = std::bit_cast<double>((bits & 0xFFFFFFFFFFFFF) + kRootOfHalf);
-  // With f = m - 1 and s = f / (2 + f): log m = 2 atanh s = f - f^2/2 + s (f^2/2 + 2 s^2/3 + 2 s^4/5 + ...).
-  constexpr double kSeries[] = {2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9,  2.0 / 11,
-                                2.0 / 13, 2.0 / 15, 2.0 / 17, 2.0 / 19, 2.0 / 21};
-  const double f = m - 1, s = f / (2 + f), z = s * s, half = f * f / 2;
-  const double rest = s * (half + z * polynomial(kSeries, z));
-  return n * kLog2High + (f - (half - (rest + n * kLog2Low)));
+  if (x < std::numeric_limits<double>::min()) return log_of_normal(x * 0x1p54, -54);
+  return log_of_normal(x);
 }
 
 double log1p(double x) {

@@ -86,10 +86,10 @@ TranscriberLoss Transcriber::loss(const FeatureRows& sources, const Sentences& t
   return out;
 }
 
-Heard Transcriber::hear(const FeatureRows& sources) const {
+Heard Transcriber::hear(const FeatureRows& sources, HearFor what) const {
   const NoGrad off;
   Heard out{encode(sources, nullptr), {}};
-  if (!options_.has_ctc()) return out;
+  if (!options_.has_ctc() || what == HearFor::attention) return out;
   const Tensor logits = ctc_logits(out.encoded).value();
   const MemoryLayout& rows = out.encoded.memory.shape.memory();
   for (const int32_t rank : out.encoded.memory.shape.rank_of_sequence())
@@ -101,6 +101,7 @@ std::unique_ptr<decode::StepDecoder> Transcriber::decoder(const Heard& heard, do
   const bool attends = seq2seq_ && ctc_weight < 1, listens = options_.has_ctc() && ctc_weight > 0;
   check<ConfigError>(attends || listens, "ctc_weight = ", ctc_weight, ": this model has ",
                      options_.has_ctc() ? "CTC alone" : "no CTC");
+  check(!listens || !heard.log_probs.empty(), "this was heard for attention alone, and ctc_weight is ", ctc_weight);
   std::vector<decode::Term> terms;
   if (attends) terms.push_back({.decoder = seq2seq_->decoder(heard.encoded), .weight = listens ? 1 - ctc_weight : 1});
   if (listens) {

@@ -59,9 +59,13 @@ struct TranscriberLoss {
 // What an encoder has read, and what CTC says of it.
 struct Heard {
   Encoded encoded;
-  // Of each source, in the order given, [T, V]: -infinity of <s> and </s>, which no text has. None without CTC.
+  // Of each source, in the order given, [T, V]: -infinity of <s> and </s>, which no text has. None without CTC, and
+  // where they were not asked for.
   std::vector<Tensor> log_probs;
 };
+
+// Whether anybody will look at what CTC says.
+enum class HearFor { ctc, attention };
 
 class Transcriber {
  public:
@@ -76,9 +80,9 @@ class Transcriber {
   TranscriberLoss loss(const FeatureRows& sources, const Sentences& targets, const TranscriberObjective& objective,
                        double scale, Noise* noise) const;
 
-  Heard hear(const FeatureRows& sources) const;
-  // A decoder for search: attention, CTC prefixes, or `ctc_weight` of these and what is left to 1 of attention. Its row
-  // b is for source b, and attention weights are over rows of the memory.
+  Heard hear(const FeatureRows& sources, HearFor what = HearFor::ctc) const;
+  // A decoder for search: attention, CTC prefixes, or `ctc_weight` of these and what is left to 1 of attention; above 0
+  // it has to have been heard for CTC. Its row b is for source b, and attention weights are over rows of the memory.
   std::unique_ptr<decode::StepDecoder> decoder(const Heard& heard, double ctc_weight) const;
 
   // Sound that is read as it comes. Only for what streams() allows.

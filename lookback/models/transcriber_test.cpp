@@ -71,7 +71,7 @@ TEST(Transcriber, TheLossIsWhatSearchSaysInAnyBatch) {
   for (const TranscriberOptions& o : kinds()) {
     const Transcriber model(o, kWidth, kVocabulary, 1);
     const auto score = [&](const Spoken& s, double ctc_weight) {
-      const Heard heard = model.hear(s.rows);
+      const Heard heard = model.hear(s.rows, ctc_weight > 0 ? HearFor::ctc : HearFor::attention);
       return decode::force_score(*model.decoder(heard, ctc_weight), infos_of(heard), s.texts, {});
     };
     const TranscriberLoss loss = model.loss(batch.rows, batch.texts, objective, 1, nullptr);
@@ -90,6 +90,7 @@ TEST(Transcriber, TheLossIsWhatSearchSaysInAnyBatch) {
       EXPECT_NEAR(sum, weight == 0 ? loss.nll_sum : loss.ctc_sum, 1e-3) << o.kind << ' ' << weight;
     }
     if (o.kind == "joint") {
+      EXPECT_THROW(model.decoder(model.hear(batch.rows, HearFor::attention), 0.3), ShapeError);
       const auto both = score(batch, 0.3);
       const auto attention = score(batch, 0), ctc = score(batch, 1);
       for (size_t k = 0; k < both.size(); ++k)

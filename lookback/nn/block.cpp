@@ -12,21 +12,20 @@ namespace lookback {
 namespace {
 
 // Rows of neighbouring positions side by side: row t of the result has the rows first + stride * t ... of its sequence,
-// `count` of them, zeros where it has none. `shape` is that of the result.
-Var neighbours(const Sequence& x, const Ragged& shape, int64_t first, int64_t stride, int64_t count) {
+// `count` of them, zeros where it has none. x is by sequence; `shape` and `order` are those of the result.
+Var neighbours(const Sequence& x, const Ragged& shape, RowOrder order, int64_t first, int64_t stride, int64_t count) {
   const MemoryLayout &from = x.shape.memory(), &to = shape.memory();
-  std::vector<Var> parts;
-  for (int64_t j = 0; j < count; ++j) {
-    std::vector<int32_t> rows;
-    rows.reserve(static_cast<size_t>(to.rows()));
-    for (int64_t s = 0; s < to.sentences(); ++s)
-      for (int64_t t = 0; t < to.length(s); ++t) {
+  std::vector<int32_t> rows(static_cast<size_t>(to.rows() * count));
+  for (int64_t s = 0; s < to.sentences(); ++s)
+    for (int64_t t = 0; t < to.length(s); ++t) {
+      const int64_t row = order == RowOrder::by_step ? shape.steps().row(t, s) : to.begin(s) + t;
+      for (int64_t j = 0; j < count; ++j) {
         const int64_t at = first + stride * t + j;
-        rows.push_back(0 <= at && at < from.length(s) ? static_cast<int32_t>(from.begin(s) + at) : -1);
+        rows[static_cast<size_t>(row * count + j)] =
+            0 <= at && at < from.length(s) ? static_cast<int32_t>(from.begin(s) + at) : -1;
       }
-    parts.push_back(ops::gather_rows(x.x, ops::row_ids(std::move(rows))));
-  }
-  return parts.size() == 1 ? parts[0] : ops::concat_columns(parts);
+    }
+  return ops::reshape(ops::gather_rows(x.x, ops::row_ids(std::move(rows))), {to.rows(), count * x.x.dim(1)});
 }
 
 // y[t] = relu(b + sum_j W_j x[stride * t + j - kernel / 2]), zeros around each sequence.
@@ -41,7 +40,8 @@ class Convolution final : public Block {
     const Sequence rows = in_order(x, reads());
     const Sequence in{block_input(rows, reads(), run), x.shape, reads()};
     const Ragged shape = options_.stride == 1 ? x.shape : x.shape.shortened(options_.stride);
-    Var y = ops::relu(linear_(neighbours(in, shape, -(options_.kernel / 2), options_.stride, options_.kernel)));
+    Var y =
+        ops::relu(linear_(neighbours(in, shape, reads(), -(options_.kernel / 2), options_.stride, options_.kernel)));
     if (options_.residual) y = ops::add(y, rows.x);
     if (options_.layer_norm) y = ops::layer_norm(y, norm_.gamma, norm_.beta);
     return {{rows_in({y, shape, reads()}, run.out), shape, run.out}, {}};
@@ -65,9 +65,7 @@ class Pyramid final : public Block {
 
   Encoded operator()(const Sequence& x, const BlockRun& run) const override {
     const Ragged shape = x.shape.shortened(factor_);
-    const Sequence rows = in_order(x, reads());
-    const Var y = neighbours(rows, shape, 0, factor_, factor_);
-    return {{rows_in({y, shape, reads()}, run.out), shape, run.out}, {}};
+    return {{neighbours(in_order(x, reads()), shape, run.out, 0, factor_, factor_), shape, run.out}, {}};
   }
   RowOrder reads() const override { return RowOrder::by_sequence; }
   int64_t width() const override { return width_; }

@@ -92,23 +92,35 @@ int64_t AudioReader::rate() const { return impl_->source->rate(); }
 int64_t AudioReader::channels() const { return impl_->source->channels(); }
 const std::string& AudioReader::name() const { return impl_->name; }
 
+namespace {
+
+// The mean of the channels of each of n samples, which stand side by side.
+void mix(const float* all, int64_t channels, int64_t n, float* out) {
+  for (int64_t t = 0; t < n; ++t) {
+    double sum = 0;
+    for (int64_t c = 0; c < channels; ++c) sum += all[t * channels + c];
+    out[t] = static_cast<float>(sum / static_cast<double>(channels));
+  }
+}
+
+}  // namespace
+
 int64_t AudioReader::read(std::span<float> out) {
   constexpr int64_t kPiece = 16384;  // samples of all channels
   Impl& i = *impl_;
   const int64_t n = channels(), frames = std::max<int64_t>(1, kPiece / n);
-  i.piece.resize(static_cast<size_t>(frames * n));
+  if (n > 1) i.piece.resize(static_cast<size_t>(frames * n));
   int64_t done = 0;
   while (done < std::ssize(out)) {
-    const int64_t wanted = std::min(frames, std::ssize(out) - done), got = i.source->read(i.piece.data(), wanted);
-    for (int64_t t = 0; t < got; ++t) {
-      double sum = 0;
-      for (int64_t c = 0; c < n; ++c) sum += i.piece[static_cast<size_t>(t * n + c)];
-      const auto mean = static_cast<float>(sum / static_cast<double>(n));
-      check<FormatError>(std::isfinite(mean), i.name, ": the sample at ",
-                         fixed(static_cast<double>(i.given + t) / static_cast<double>(rate()), 4),
-                         " s is not a finite number; write the recording anew");
-      out[static_cast<size_t>(done + t)] = mean;
-    }
+    float* const to = out.data() + done;
+    const int64_t wanted = std::min(frames, std::ssize(out) - done);
+    const int64_t got = i.source->read(n > 1 ? i.piece.data() : to, wanted);
+    if (n > 1) mix(i.piece.data(), n, got, to);
+    const int64_t bad = std::find_if_not(to, to + got, [](float x) { return std::isfinite(x); }) - to;
+    if (bad < got)
+      throw FormatError(str_cat(i.name, ": the sample at ",
+                                fixed(static_cast<double>(i.given + bad) / static_cast<double>(rate()), 4),
+                                " s is not a finite number; write the recording anew"));
     done += got, i.given += got;
     if (got < wanted) break;
   }
@@ -118,13 +130,13 @@ int64_t AudioReader::read(std::span<float> out) {
 Waveform read_audio(const std::string& path) {
   AudioReader reader(path);
   Waveform out{.samples = {}, .rate = reader.rate(), .channels = reader.channels()};
-  constexpr size_t kPiece = 65536;
+  constexpr size_t kFirst = 4096;
   for (;;) {
-    const size_t before = out.samples.size();
-    out.samples.resize(before + kPiece);
+    const size_t before = out.samples.size(), piece = std::max(before, kFirst);
+    out.samples.resize(before + piece);
     const auto got = static_cast<size_t>(reader.read(std::span(out.samples).subspan(before)));
     out.samples.resize(before + got);
-    if (got < kPiece) break;
+    if (got < piece) break;
   }
   out.samples.shrink_to_fit();
   return out;

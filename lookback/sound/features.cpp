@@ -2,22 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
-#include "lookback/base/elementary.h"
 #include "lookback/base/error.h"
-#include "lookback/sound/fft.h"
+#include "lookback/sound/window_rows.h"
 
 namespace lookback::sound {
 namespace {
 
-constexpr double kScale = 32768;       // Kaldi's samples are those of 16-bit files
-constexpr double kSmallest = 0x1p-23;  // the smallest energy
-constexpr double kLifter = 22;         // of cepstra
-constexpr int64_t kDeltaWindow = 2;    // rows on either side, for each order
+constexpr int64_t kDeltaWindow = 2;  // rows on either side, for each order
 constexpr int64_t kLongestWindow = int64_t{1} << 22;
-
-double mel(double hertz) { return 1127 * elementary::log(1 + hertz / 700); }
 
 int64_t samples_in(double milliseconds, int64_t rate) {
   return static_cast<int64_t>(static_cast<double>(rate) * milliseconds / 1000);
@@ -66,110 +59,17 @@ void add_deltas(At at, int64_t t, int64_t end, int64_t orders, int64_t channels,
 FeatureExtractor::FeatureExtractor(const FeatureOptions& options) : options_(options) {
   FeatureOptions& o = options_;
   for (Field& f : fields_of(o)) set_field(f, field_value(f), "features");  // their ranges
-  bins_ = o.bins ? o.bins : o.kind == "fbank" ? 80 : 23;
-  channels_ = o.kind == "fbank" ? bins_ : o.ceps;
-  check<ConfigError>(bins_ >= 4, "features: bins must be at least 4, got ", bins_);
-  check<ConfigError>(o.kind == "fbank" || o.ceps <= bins_, "features: ceps is ", o.ceps, ", more than the ", bins_,
+  const int64_t bins = o.bins ? o.bins : o.kind == "fbank" ? 80 : 23;
+  channels_ = o.kind == "fbank" ? bins : o.ceps;
+  check<ConfigError>(bins >= 4, "features: bins must be at least 4, got ", bins);
+  check<ConfigError>(o.kind == "fbank" || o.ceps <= bins, "features: ceps is ", o.ceps, ", more than the ", bins,
                      " bins they are made of");
-  const int64_t length = samples_in(o.window_ms, o.sample_rate);
+  window_ = samples_in(o.window_ms, o.sample_rate);
   shift_ = samples_in(o.shift_ms, o.sample_rate);
-  check<ConfigError>(length >= 2 && length <= kLongestWindow, "features: window_ms of ", o.window_ms, " is ", length,
+  check<ConfigError>(window_ >= 2 && window_ <= kLongestWindow, "features: window_ms of ", o.window_ms, " is ", window_,
                      " samples at ", o.sample_rate, " Hz; 2 to ", kLongestWindow, " are allowed");
   check<ConfigError>(shift_ >= 1, "features: shift_ms of ", o.shift_ms, " is no sample at ", o.sample_rate, " Hz");
-  int64_t padded = 4;
-  while (padded < length) padded *= 2;
-  fft_ = std::make_shared<const RealFft>(padded);
-  window_.resize(static_cast<size_t>(length));
-  make_window();
-  make_bands();
-  if (o.kind == "mfcc") make_cepstra();
-}
-
-void FeatureExtractor::make_window() {
-  const double step = 2 * std::numbers::pi / (static_cast<double>(window_.size()) - 1);
-  for (size_t k = 0; k < window_.size(); ++k) {
-    const double c = elementary::cos(step * static_cast<double>(k)), hanning = std::max(0.0, 0.5 - 0.5 * c);
-    window_[k] = options_.window == "hamming"   ? 0.54 - 0.46 * c
-                 : options_.window == "hanning" ? hanning
-                                                : elementary::pow(hanning, 0.85);
-  }
-}
-
-// Triangles that are as wide as each other in mel, each from the middle of the one before to that of the next.
-void FeatureExtractor::make_bands() {
-  const auto rate = static_cast<double>(options_.sample_rate);
-  const double high = options_.high > 0 ? options_.high : rate / 2 + options_.high;
-  check<ConfigError>(options_.low < high && high <= rate / 2, "features: bands from low = ", options_.low,
-                     " to high = ", high, " Hz; they must rise and end at ", rate / 2,
-                     " Hz, half of sample_rate, or before");
-  const double first = mel(options_.low), step = (mel(high) - first) / static_cast<double>(bins_ + 1);
-  const int64_t size = fft_->size();
-  for (int64_t b = 0; b < bins_; ++b) {
-    const double left = first + static_cast<double>(b) * step, center = left + step, right = center + step;
-    Band band;
-    for (int64_t k = 0; k < size / 2; ++k) {
-      const double m = mel(rate * static_cast<double>(k) / static_cast<double>(size));
-      const double weight = std::min((m - left) / (center - left), (right - m) / (right - center));
-      if (weight <= 0) continue;
-      if (band.weights.empty()) band.first = k;
-      band.weights.push_back(weight);
-    }
-    bands_.push_back(std::move(band));
-  }
-}
-
-// The cosine transform (type II, orthonormal), each row times 1 + 11 sin(pi k / 22).
-void FeatureExtractor::make_cepstra() {
-  const auto bins = static_cast<double>(bins_);
-  for (int64_t k = 0; k < channels_; ++k) {
-    const auto order = static_cast<double>(k);
-    // The sine comes back every 44 cepstra; so no angle is large.
-    const double turn = static_cast<double>(k % 44);
-    const double lifter = 1 + kLifter / 2 * elementary::sin(std::numbers::pi * turn / kLifter);
-    for (int64_t b = 0; b < bins_; ++b) {
-      const double angle = std::numbers::pi / bins * (static_cast<double>(b) + 0.5) * order;
-      const double scale = std::sqrt((k == 0 ? 1 : 2) / bins);
-      cepstra_.push_back(lifter * scale * elementary::cos(angle));
-    }
-  }
-}
-
-void FeatureExtractor::frame(const float* samples, Scratch& scratch, float* out) const {
-  const size_t n = window_.size();
-  scratch.samples.resize(static_cast<size_t>(fft_->size() + fft_->size() / 2));
-  scratch.fft.resize(static_cast<size_t>(fft_->scratch_size()));
-  scratch.energies.resize(static_cast<size_t>(bins_));
-  double* x = scratch.samples.data();
-  double* power = x + fft_->size();
-  // Four sums, which a processor adds side by side, always in this order.
-  double sums[4] = {};
-  for (size_t k = 0; k < n; ++k) {
-    x[k] = static_cast<double>(samples[k]) * kScale;
-    sums[k % 4] += x[k];
-  }
-  const double mean = ((sums[0] + sums[1]) + (sums[2] + sums[3])) / static_cast<double>(n);
-  for (size_t k = 0; k < n; ++k) x[k] -= mean;
-  const double emphasis = options_.preemphasis;
-  for (size_t k = n; k-- > 1;) x[k] = (x[k] - emphasis * x[k - 1]) * window_[k];
-  x[0] = (x[0] - emphasis * x[0]) * window_[0];
-  std::fill(x + n, power, 0.0);
-  fft_->power(x, scratch.fft.data(), power);
-  for (size_t b = 0; b < bands_.size(); ++b) {
-    double sum = 0;
-    const double* p = power + bands_[b].first;
-    for (const double weight : bands_[b].weights) sum += weight * *p++;
-    scratch.energies[b] = elementary::log(std::max(sum, kSmallest));
-  }
-  if (cepstra_.empty()) {
-    for (size_t b = 0; b < bands_.size(); ++b) out[b] = static_cast<float>(scratch.energies[b]);
-    return;
-  }
-  const double* row = cepstra_.data();
-  for (int64_t k = 0; k < channels_; ++k) {
-    double sum = 0;
-    for (const double energy : scratch.energies) sum += energy * *row++;
-    out[k] = static_cast<float>(sum);
-  }
+  rows_of_windows_ = std::make_shared<const WindowRows>(o, bins, window_);
 }
 
 int64_t FeatureExtractor::window_begin(int64_t frame) const {
@@ -183,21 +83,32 @@ int64_t FeatureExtractor::windows(int64_t samples) const {
 
 int64_t FeatureExtractor::rows(int64_t samples) const { return (windows(samples) + options_.skip - 1) / options_.skip; }
 
+template <class At>
+void FeatureExtractor::add_windows(At at, int64_t n, Between which, Scratch& scratch, float* out) const {
+  scratch.mirrored.resize(static_cast<size_t>(kLanes * window_));
+  const float* from[kLanes];
+  for (int64_t first = which.begin; first < which.end; first += kLanes) {
+    const int64_t some = std::min(kLanes, which.end - first);
+    for (int64_t l = 0; l < some; ++l) {
+      const int64_t begin = window_begin(first + l);
+      if (begin >= 0 && begin + window_ <= n) {
+        from[l] = at(begin);
+        continue;
+      }
+      float* const copy = scratch.mirrored.data() + l * window_;
+      for (int64_t k = 0; k < window_; ++k) copy[k] = *at(mirrored(begin + k, n));
+      from[l] = copy;
+    }
+    (*rows_of_windows_)({from, static_cast<size_t>(some)}, scratch.values, out);
+    out += some * channels_;
+  }
+}
+
 Tensor FeatureExtractor::plain_rows(std::span<const float> samples) const {
   const int64_t n = std::ssize(samples), count = windows(n);
   Tensor base({count, channels_});
   Scratch scratch;
-  scratch.mirrored.resize(window_.size());
-  for (int64_t t = 0; t < count; ++t) {
-    const int64_t begin = window_begin(t);
-    const float* from = samples.data() + begin;
-    if (begin < 0 || begin + window() > n) {
-      for (int64_t k = 0; k < window(); ++k)
-        scratch.mirrored[static_cast<size_t>(k)] = samples[static_cast<size_t>(mirrored(begin + k, n))];
-      from = scratch.mirrored.data();
-    }
-    frame(from, scratch, base.data<float>() + t * channels_);
-  }
+  add_windows([&](int64_t k) { return samples.data() + k; }, n, {0, count}, scratch, base.data<float>());
   if (options_.deltas == 0) return base;
   Tensor out({count, row_width()});
   const float* rows = base.data<float>();
@@ -299,26 +210,24 @@ FeatureStream::FeatureStream(const FeatureOptions& options, const FeatureStatist
 
 void FeatureStream::make_windows() {
   const FeatureExtractor& e = *extractor_;
-  const int64_t n = samples_.end(), length = e.window();
-  scratch_.mirrored.resize(static_cast<size_t>(length));
-  for (;; ++next_window_) {
-    const int64_t begin = e.window_begin(next_window_);
-    const bool within = begin >= 0 && begin + length <= n, there = begin + length <= n && -begin <= n;
-    if (finished_ ? next_window_ >= e.windows(n) : !there) break;
-    const float* from = within ? samples_.at(begin) : scratch_.mirrored.data();
-    for (int64_t k = 0; !within && k < length; ++k)
-      scratch_.mirrored[static_cast<size_t>(k)] = *samples_.at(mirrored(begin + k, n));
-    e.frame(from, scratch_, windows_.append());
-  }
+  const int64_t n = samples_.end(), length = e.window(), first = windows_.end();
+  const auto there = [&](int64_t window) {
+    const int64_t begin = e.window_begin(window);
+    return finished_ ? window < e.windows(n) : begin + length <= n && -begin <= n;
+  };
+  int64_t end = first;
+  while (there(end)) ++end;
+  float* const out = windows_.append(end - first);
+  e.add_windows([&](int64_t k) { return samples_.at(k); }, n, {first, end}, scratch_, out);
   // At the end, mirrored windows reach back by their own length and the shift at most, or to the beginning.
-  samples_.forget(std::max<int64_t>(0, e.window_begin(next_window_) - 2 * length - e.shift()));
+  samples_.forget(std::max<int64_t>(0, e.window_begin(end) - 2 * length - e.shift()));
 }
 
 void FeatureStream::make_plain() {
   const FeatureOptions& o = extractor_->options();
   const int64_t ahead = kDeltaWindow * o.deltas, end = windows_.end();
   for (int64_t t = plain_.end(); finished_ ? t < end : t + ahead < end; ++t) {
-    float* row = plain_.append();
+    float* row = plain_.append(1);
     add_deltas([&](int64_t k) { return windows_.at(k); }, t, end, o.deltas, windows_.width, row);
     normaliser_.apply(row);
   }

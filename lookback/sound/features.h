@@ -20,7 +20,7 @@
 
 namespace lookback::sound {
 
-class RealFft;
+class WindowRows;
 
 struct FeatureOptions {
   std::string kind = "fbank";
@@ -74,8 +74,8 @@ class FeatureExtractor {
   int64_t channels() const { return channels_; }  // bands or cepstra: F of one frame
   int64_t row_width() const { return channels_ * (1 + options_.deltas); }
   int64_t width() const { return row_width() * options_.stack; }
-  int64_t window() const { return std::ssize(window_); }  // samples
-  int64_t shift() const { return shift_; }                // samples
+  int64_t window() const { return window_; }  // samples
+  int64_t shift() const { return shift_; }    // samples
   // Windows of a recording of so many samples.
   int64_t windows(int64_t samples) const;
   // Rows of features(): ceil(windows / skip).
@@ -89,31 +89,26 @@ class FeatureExtractor {
   // Both in one.
   Tensor features(std::span<const float> samples, const FeatureStatistics* statistics = nullptr) const;
 
-  // Room that `frame` works in.
+ private:
+  friend class FeatureStream;
+  // Room to work in.
   struct Scratch {
-    std::vector<double> samples, fft, energies;
+    std::vector<double> values;
     std::vector<float> mirrored;
   };
-  // The bands or cepstra of one window: `samples` has window() values, `out` gets channels().
-  void frame(const float* samples, Scratch& scratch, float* out) const;
-  // The first sample of a window; below 0 where the recording's beginning is mirrored.
-  int64_t window_begin(int64_t frame) const;
-
- private:
-  struct Band {
-    int64_t first = 0;            // place in the spectrum
-    std::vector<double> weights;  // from there on
+  struct Between {
+    int64_t begin, end;
   };
-  void make_window();
-  void make_bands();
-  void make_cepstra();
+  // Bands or cepstra of these windows -> out [end - begin, channels]. `at(k)` is where sample k of n lies, with those
+  // behind it.
+  template <class At>
+  void add_windows(At at, int64_t n, Between which, Scratch& scratch, float* out) const;
+  // The first sample of a window; below 0 where the recording's beginning is mirrored.
+  int64_t window_begin(int64_t window) const;
 
   FeatureOptions options_;
-  int64_t bins_ = 0, channels_ = 0, shift_ = 0;
-  std::vector<double> window_;
-  std::vector<Band> bands_;
-  std::vector<double> cepstra_;  // [ceps, bins], with the lifter
-  std::shared_ptr<const RealFft> fft_;
+  int64_t channels_ = 0, window_ = 0, shift_ = 0;
+  std::shared_ptr<const WindowRows> rows_of_windows_;
 };
 
 // Of a whole recording: f32 [rows, width], [0, width] of one that is too short.
@@ -157,9 +152,10 @@ class FeatureStream {
     std::vector<float> values;
 
     int64_t end() const { return begin + std::ssize(values) / width; }
-    float* append() {
-      values.resize(values.size() + static_cast<size_t>(width));
-      return values.data() + values.size() - width;
+    // Room for n more.
+    float* append(int64_t n) {
+      values.resize(values.size() + static_cast<size_t>(n * width));
+      return values.data() + values.size() - n * width;
     }
     const float* at(int64_t k) const { return values.data() + (k - begin) * width; }
     void forget(int64_t before);
@@ -172,7 +168,7 @@ class FeatureStream {
   RowNormaliser normaliser_;
   FeatureExtractor::Scratch scratch_;
   Queue samples_, windows_, plain_;
-  int64_t next_window_ = 0, next_row_ = 0;
+  int64_t next_row_ = 0;
   bool finished_ = false;
 };
 

@@ -10,6 +10,7 @@
 #include <numbers>
 
 #include "lookback/base/error.h"
+#include "lookback/base/rung.h"
 #include "lookback/base/testing.h"
 #include "lookback/sound/fft.h"
 #include "lookback/sound/testing.h"
@@ -22,18 +23,20 @@ using Json = nlohmann::json;
 TEST(RealFft, IsTheSumThatDefinesIt) {
   Rng rng(1);
   for (const int64_t n : {4, 8, 16, 64, 128, 512, 2048}) {
-    std::vector<double> x(static_cast<size_t>(n)), power(static_cast<size_t>(n / 2));
+    std::vector<double> x(static_cast<size_t>(n * kLanes)), power(static_cast<size_t>(n / 2 * kLanes));
     for (double& v : x) v = rng.normal();
     const RealFft fft(n);
     std::vector<double> scratch(static_cast<size_t>(fft.scratch_size()));
     fft.power(x.data(), scratch.data(), power.data());
-    for (int64_t k = 0; k < n / 2; ++k) {
-      std::complex<double> sum = 0;
-      for (int64_t t = 0; t < n; ++t)
-        sum += x[static_cast<size_t>(t)] *
-               std::polar(1.0, -2 * std::numbers::pi * static_cast<double>(k * t % n) / static_cast<double>(n));
-      EXPECT_NEAR(power[static_cast<size_t>(k)], std::norm(sum), 1e-9 * static_cast<double>(n)) << n << " " << k;
-    }
+    for (int64_t k = 0; k < n / 2; ++k)
+      for (int64_t l = 0; l < kLanes; ++l) {
+        std::complex<double> sum = 0;
+        for (int64_t t = 0; t < n; ++t)
+          sum += x[static_cast<size_t>(t * kLanes + l)] *
+                 std::polar(1.0, -2 * std::numbers::pi * static_cast<double>(k * t % n) / static_cast<double>(n));
+        EXPECT_NEAR(power[static_cast<size_t>(k * kLanes + l)], std::norm(sum), 1e-9 * static_cast<double>(n))
+            << n << " " << k << " " << l;
+      }
   }
 }
 
@@ -71,14 +74,34 @@ TEST(Features, AreThoseOfKaldi) {
   RecordProperty("worst_difference", std::to_string(worst));
 }
 
-// The same on every processor: to be seen by running this there.
+// The same on every processor: to be seen by running this there, and on every rung of this one.
 TEST(Features, TheBitsAreThese) {
-  uint64_t hash = 0;
-  for (const char* kind : {"fbank", "mfcc"}) {
-    const Tensor rows = features(test_sound(16000), {.kind = kind, .deltas = 2, .normalise = "running", .stack = 2});
-    for (const float v : rows.span<float>()) hash = (hash ^ std::bit_cast<uint32_t>(v)) * 0x9E3779B97F4A7C15;
+  const Rung before = rung();
+  for (const Rung r : rungs()) {
+    use_rung(name_of(r), "test");
+    uint64_t hash = 0;
+    for (const char* kind : {"fbank", "mfcc"}) {
+      const Tensor rows = features(test_sound(16000), {.kind = kind, .deltas = 2, .normalise = "running", .stack = 2});
+      for (const float v : rows.span<float>()) hash = (hash ^ std::bit_cast<uint32_t>(v)) * 0x9E3779B97F4A7C15;
+    }
+    EXPECT_EQ(hash, 14734719514183728282u) << name_of(r);
   }
-  EXPECT_EQ(hash, 14734719514183728282u);
+  use_rung(name_of(before), "test");
+}
+
+TEST(Features, ARowIsThatOfItsWindowAlone) {
+  std::vector<float> x = test_sound(400 + 8 * 160);
+  const Tensor all = features(x, {.bins = 10});
+  const auto row = [](const Tensor& rows, int64_t t) {
+    return std::vector<float>(rows.data<float>() + t * 10, rows.data<float>() + (t + 1) * 10);
+  };
+  for (int64_t t = 0; t < 9; ++t)
+    EXPECT_EQ(row(features(std::span(x).subspan(static_cast<size_t>(160 * t), 400), {.bins = 10}), 0), row(all, t));
+  // Nor does what is no number become one.
+  x.back() = std::nanf("");
+  const Tensor bad = features(x, {.bins = 10});
+  EXPECT_EQ(row(bad, 7), row(all, 7));
+  for (const float v : row(bad, 8)) EXPECT_TRUE(std::isnan(v));
 }
 
 TEST(Features, SilenceAndTooShort) {

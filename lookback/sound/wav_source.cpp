@@ -21,9 +21,10 @@ uint64_t little_endian(const char* bytes, int n) {
 }
 
 // Sign extended from its highest bit.
-int32_t signed_of(const char* bytes, int n) {
-  const auto high = static_cast<uint32_t>(little_endian(bytes, n)) << (32 - 8 * n);
-  return static_cast<int32_t>(high) >> (32 - 8 * n);
+template <int N>
+int32_t signed_of(const char* bytes) {
+  const auto high = static_cast<uint32_t>(little_endian(bytes, N)) << (32 - 8 * N);
+  return static_cast<int32_t>(high) >> (32 - 8 * N);
 }
 
 struct Layout {
@@ -31,19 +32,28 @@ struct Layout {
   int bytes = 0;  // of one sample of one channel
 };
 
-float decode(const Layout& layout, const char* p) {
+// N samples of so many bytes each.
+template <int Bytes, class One>
+void decode_each(const char* p, int64_t n, float* out, One one) {
+  for (int64_t k = 0; k < n; ++k) out[k] = one(p + k * Bytes);
+}
+
+void decode(const Layout& layout, const char* p, int64_t n, float* out) {
+  const auto real = [](const char* x) { return std::bit_cast<float>(static_cast<uint32_t>(little_endian(x, 4))); };
+  const auto wide = [](const char* x) { return static_cast<float>(std::bit_cast<double>(little_endian(x, 8))); };
   if (layout.coding == kFloat)
-    return layout.bytes == 4 ? std::bit_cast<float>(static_cast<uint32_t>(little_endian(p, 4)))
-                             : static_cast<float>(std::bit_cast<double>(little_endian(p, 8)));
+    return layout.bytes == 4 ? decode_each<4>(p, n, out, real) : decode_each<8>(p, n, out, wide);
   switch (layout.bytes) {
     case 1:
-      return static_cast<float>(static_cast<int>(static_cast<uint8_t>(*p)) - 128) * 0x1p-7f;
+      return decode_each<1>(p, n, out, [](const char* x) {
+        return static_cast<float>(static_cast<int>(static_cast<uint8_t>(*x)) - 128) * 0x1p-7f;
+      });
     case 2:
-      return static_cast<float>(signed_of(p, 2)) * 0x1p-15f;
+      return decode_each<2>(p, n, out, [](const char* x) { return static_cast<float>(signed_of<2>(x)) * 0x1p-15f; });
     case 3:
-      return static_cast<float>(signed_of(p, 3)) * 0x1p-23f;
+      return decode_each<3>(p, n, out, [](const char* x) { return static_cast<float>(signed_of<3>(x)) * 0x1p-23f; });
     default:
-      return static_cast<float>(signed_of(p, 4)) * 0x1p-31f;
+      return decode_each<4>(p, n, out, [](const char* x) { return static_cast<float>(signed_of<4>(x)) * 0x1p-31f; });
   }
 }
 
@@ -152,11 +162,12 @@ int64_t WavSource::read(float* out, int64_t frames) {
   if (left_ != kUnknown) frames = std::min(frames, left_);
   raw_.resize(static_cast<size_t>(frames * frame_bytes_));
   const auto got = static_cast<int64_t>(bytes_.read(raw_.data(), raw_.size())) / frame_bytes_;
-  const auto seconds = [&](int64_t n) { return fixed(static_cast<double>(n) / static_cast<double>(rate_), 3); };
-  require(left_ == kUnknown || got == frames, "cut short: its header promises ", seconds(total_),
-          " s of sound, the file ends after ", seconds(given_ + got), " s");
-  const char* p = raw_.data();
-  for (int64_t k = 0; k < got * channels_; ++k, p += layout_.bytes) out[k] = decode(layout_, p);
+  if (left_ != kUnknown && got != frames) {
+    const auto seconds = [&](int64_t n) { return fixed(static_cast<double>(n) / static_cast<double>(rate_), 3); };
+    require(false, "cut short: its header promises ", seconds(total_), " s of sound, the file ends after ",
+            seconds(given_ + got), " s");
+  }
+  decode(layout_, raw_.data(), got * channels_, out);
   if (left_ != kUnknown) left_ -= got;
   given_ += got;
   return got;

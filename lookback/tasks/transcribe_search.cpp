@@ -1,6 +1,8 @@
 // From recordings to text: pieces of sound, search, times, pictures.
 #include <algorithm>
+#include <exception>
 
+#include "lookback/base/parallel.h"
 #include "lookback/decode/ctc.h"
 #include "lookback/decode/ensemble.h"
 #include "lookback/decode/log_linear.h"
@@ -93,11 +95,12 @@ std::vector<HeardText> search_rows(Networks networks, std::span<const Tensor* co
   const PrecisionScope scope(ops::available_precision(options.precision));
   std::vector<HeardText> out(sources.size());
   for (HeardText& none : out) none.outputs.emplace_back();
+  const HearFor what = options.ctc_weight > 0 || with_times ? HearFor::ctc : HearFor::attention;
   for (const auto& batch : batches_of(sources, options.batch)) {
     FeatureRows rows;
     for (const int64_t k : batch) rows.push_back(*sources[static_cast<size_t>(k)]);
     std::vector<Heard> heard;
-    for (const Transcribe::Network* n : networks) heard.push_back(n->model->hear(rows));
+    for (const Transcribe::Network* n : networks) heard.push_back(n->model->hear(rows, what));
     if (wants_best_path(options)) {
       for (size_t k = 0; k < batch.size(); ++k)
         out[static_cast<size_t>(batch[k])] = best_path(mean_log_probs(heard, k), options.search);
@@ -158,8 +161,13 @@ Hearing hearing_of(const Transcribe::Network& network, const Options& options) {
 }
 
 // The pieces of an input, or why there are none.
-std::string cut_into_pieces(const Hearing& hearing, const Input& input, size_t number, const Options& options,
-                            std::vector<Piece>& out) {
+struct Cut {
+  std::vector<Piece> pieces;
+  std::string problem;
+};
+
+Cut cut_into_pieces(const Hearing& hearing, const Input& input, size_t number, const Options& options) {
+  Cut out;
   const auto rows_of = [&](std::span<const float> samples) {
     return hearing.extractor->features(samples, hearing.statistics_of(required_text(input, "audio")));
   };
@@ -168,19 +176,36 @@ std::string cut_into_pieces(const Hearing& hearing, const Input& input, size_t n
     const auto rate = static_cast<double>(wave.rate);
     const std::span<const float> samples(wave.samples);
     if (options.longest_piece == 0 || static_cast<double>(samples.size()) <= options.longest_piece * rate) {
-      out.push_back({number, 0, rows_of(samples)});
-      return "";
+      out.pieces.push_back({number, 0, rows_of(samples)});
+      return out;
     }
     for (const sound::Span& span : sound::speech_spans(samples, wave.rate, {.longest = options.longest_piece}))
-      out.push_back(
+      out.pieces.push_back(
           {number, static_cast<double>(span.begin) / rate,
            rows_of(samples.subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.end - span.begin)))});
-    return "";
   } catch (const FormatError& e) {
-    return e.what();
+    out.problem = e.what();
   } catch (const IoError& e) {
-    return e.what();
+    out.problem = e.what();
   }
+  return out;
+}
+
+// The same of inputs [begin, end), several at once.
+std::vector<Cut> cut_all(const Hearing& hearing, std::span<const Input> inputs, size_t begin, size_t end,
+                         const Options& options) {
+  std::vector<Cut> out(end - begin);
+  std::vector<std::exception_ptr> failed(out.size());
+  parallel_for(std::ssize(out), 1, [&](int64_t first, int64_t last) {
+    for (auto k = static_cast<size_t>(first); k < static_cast<size_t>(last); ++k) try {
+        out[k] = cut_into_pieces(hearing, inputs[begin + k], begin + k, options);
+      } catch (...) {
+        failed[k] = std::current_exception();
+      }
+  });
+  for (const std::exception_ptr& e : failed)
+    if (e) std::rethrow_exception(e);
+  return out;
 }
 
 StringList words_between_spaces(const std::string& text) {
@@ -259,13 +284,17 @@ std::vector<Prediction> Transcribe::predict(Networks networks, std::span<const I
     pieces.clear();
   };
   int64_t rows = 0;
-  for (size_t k = 0; k < inputs.size(); ++k) {
-    out[k].line = inputs[k].line;
-    const size_t before = pieces.size();
-    const std::string problem = cut_into_pieces(hearing, inputs[k], k, options, pieces);
-    if (!problem.empty()) out[k].warnings.emplace_back("audio", problem);
-    for (size_t p = before; p < pieces.size(); ++p) rows += pieces[p].rows.dim(0);
-    if (rows >= 4 * kRowsAtOnce || k + 1 == inputs.size()) search_pieces(), rows = 0;
+  const size_t at_once = 4 * static_cast<size_t>(thread_count());
+  for (size_t begin = 0, end = 0; begin < inputs.size(); begin = end) {
+    end = std::min(begin + at_once, inputs.size());
+    std::vector<Cut> cuts = cut_all(hearing, inputs, begin, end, options);
+    for (size_t k = begin; k < end; ++k) {
+      Cut& cut = cuts[k - begin];
+      out[k].line = inputs[k].line;
+      if (!cut.problem.empty()) out[k].warnings.emplace_back("audio", cut.problem);
+      for (Piece& p : cut.pieces) rows += p.rows.dim(0), pieces.push_back(std::move(p));
+    }
+    if (rows >= 4 * kRowsAtOnce || end == inputs.size()) search_pieces(), rows = 0;
   }
   for (size_t k = 0; k < inputs.size(); ++k) {
     std::vector<const HeardText*> of;
@@ -300,11 +329,10 @@ Tensor spectrogram_of(const Transcribe::Network& network, const std::string& pat
 viz::Figure Transcribe::explain(Networks networks, const Input& input, const Options& options) {
   Options whole = options;
   whole.longest_piece = 0;
-  std::vector<Piece> pieces;
-  const std::string problem = cut_into_pieces(hearing_of(*networks[0], options), input, 0, whole, pieces);
-  check<FormatError>(problem.empty(), problem);
+  const Cut cut = cut_into_pieces(hearing_of(*networks[0], options), input, 0, whole);
+  check<FormatError>(cut.problem.empty(), cut.problem);
   const Network& network = *networks[0];
-  const Tensor* const rows = &pieces[0].rows;
+  const Tensor* const rows = &cut.pieces[0].rows;
   const HeardText heard = std::move(search_rows(networks, {&rows, 1}, options, true)[0]);
   const decode::Hypothesis& h = heard.outputs[0];
   viz::HeatMap map{.columns = {"sound", {}}, .rows = {"text", network.tokenizer->pieces(h.tokens)}};
