@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <exception>
-#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -25,23 +23,13 @@ void each_piece(size_t pieces, F&& run) {
     for (size_t k = 0; k < pieces; ++k) run(k);
     return;
   }
-  std::exception_ptr failed;
-  size_t failed_at = pieces;
-  std::mutex mutex;
-  parallel_for(static_cast<int64_t>(pieces), 1,
-               [&, precision = product_precision(), grad = grad_enabled()](int64_t at, int64_t) {
-                 const auto k = static_cast<size_t>(at);
-                 try {
-                   const PrecisionScope scope(precision);
-                   std::optional<NoGrad> off;
-                   if (!grad) off.emplace();
-                   run(k);
-                 } catch (...) {
-                   const std::lock_guard lock(mutex);
-                   if (k < failed_at) failed = std::current_exception(), failed_at = k;
-                 }
+  parallel_try(static_cast<int64_t>(pieces), 1,
+               [&, precision = product_precision(), grad = grad_enabled()](int64_t k, int64_t) {
+                 const PrecisionScope scope(precision);
+                 std::optional<NoGrad> off;
+                 if (!grad) off.emplace();
+                 run(static_cast<size_t>(k));
                });
-  if (failed) std::rethrow_exception(failed);
 }
 
 }  // namespace lookback

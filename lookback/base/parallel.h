@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
+#include <mutex>
 
 namespace lookback {
 
@@ -46,6 +48,24 @@ void parallel_for(int64_t n, int64_t grain, F&& f) {
   auto block = [&](int64_t k) { f(k * grain, std::min(n, (k + 1) * grain)); };
   detail::run_blocks((n + grain - 1) / grain,
                      [](void* context, int64_t k) { (*static_cast<decltype(block)*>(context))(k); }, &block);
+}
+
+// The same for an f that may throw: all blocks are called, then what one of them threw is thrown here, of several the
+// first.
+template <class F>
+void parallel_try(int64_t n, int64_t grain, F&& f) {
+  std::exception_ptr failed;
+  int64_t failed_at = n;
+  std::mutex mutex;
+  parallel_for(n, grain, [&](int64_t begin, int64_t end) {
+    try {
+      f(begin, end);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (begin < failed_at) failed = std::current_exception(), failed_at = begin;
+    }
+  });
+  if (failed) std::rethrow_exception(failed);
 }
 
 }  // namespace lookback

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <mutex>
 #include <set>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -106,6 +108,29 @@ TEST(ParallelFor, WhoIsLateIsWaitedForNoLongerThanABlock) {
   });
   EXPECT_EQ(late, 1);
   EXPECT_EQ(mine, 99);
+}
+
+TEST(ParallelTry, CallsAllBlocksAndThrowsWhatTheFirstDid) {
+  for (const int threads : {1, 2, 3}) {
+    const ThreadScope scope(threads);
+    for (int round = 0; round < 20; ++round) {
+      std::atomic<int> called = 0;
+      try {
+        parallel_try(30, 4, [&](int64_t begin, int64_t) {
+          ++called;
+          if (begin >= 8) throw std::runtime_error(std::to_string(begin));
+        });
+        FAIL();
+      } catch (const std::runtime_error& e) {
+        EXPECT_STREQ(e.what(), "8");
+      }
+      EXPECT_EQ(called, 8);
+    }
+    int64_t sum = 0;
+    parallel_try(5, 5, [&](int64_t begin, int64_t end) { sum = begin + end; });
+    EXPECT_EQ(sum, 5);
+    parallel_try(0, 1, [](int64_t, int64_t) { FAIL(); });
+  }
 }
 
 TEST(ThreadScope, RestoresWhatWasBefore) {

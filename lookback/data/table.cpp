@@ -1,7 +1,6 @@
 #include "lookback/data/table.h"
 
 #include <algorithm>
-#include <exception>
 
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
@@ -89,26 +88,21 @@ struct Table::Block {
 
   void tokenize(const std::vector<Column>& columns, const std::vector<size_t>& cells,
                 const std::vector<std::vector<size_t>>& beside) {
-    std::vector<std::exception_ptr> failed(entries.size());
-    parallel_for(static_cast<int64_t>(entries.size()), 64, [&](int64_t begin, int64_t end) {
-      for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k) try {
-          Entry& e = entries[k];
-          if (!e.row.problem.empty()) continue;
-          e.ids.resize(columns.size());
-          for (size_t c = 0; c < columns.size(); ++c) {
-            const std::string& cell = e.row.cells[cells[c]];
-            if (!columns[c].encoder->encodes_blank() && blank(cell)) continue;
-            std::vector<std::string_view> others;
-            for (const size_t other : beside[c]) others.emplace_back(e.row.cells[other]);
-            e.ids[c] =
-                others.empty() ? columns[c].encoder->encode(cell) : columns[c].encoder->encode_beside(cell, others);
-          }
-        } catch (...) {
-          failed[k] = std::current_exception();
+    parallel_try(std::ssize(entries), 64, [&](int64_t begin, int64_t end) {
+      for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k) {
+        Entry& e = entries[k];
+        if (!e.row.problem.empty()) continue;
+        e.ids.resize(columns.size());
+        for (size_t c = 0; c < columns.size(); ++c) {
+          const std::string& cell = e.row.cells[cells[c]];
+          if (!columns[c].encoder->encodes_blank() && blank(cell)) continue;
+          std::vector<std::string_view> others;
+          for (const size_t other : beside[c]) others.emplace_back(e.row.cells[other]);
+          e.ids[c] =
+              others.empty() ? columns[c].encoder->encode(cell) : columns[c].encoder->encode_beside(cell, others);
         }
+      }
     });
-    for (const auto& f : failed)
-      if (f) std::rethrow_exception(f);
   }
 };
 

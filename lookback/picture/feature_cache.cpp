@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <exception>
 #include <map>
 
 #include "lookback/base/error.h"
@@ -81,20 +80,16 @@ Tensor read_npy(const io::File& file, const std::string& path) {
 
 std::vector<std::string> for_each_picture(int64_t n, const std::function<void(size_t)>& f) {
   std::vector<std::string> problems(static_cast<size_t>(n));
-  std::vector<std::exception_ptr> errors(problems.size());
-  parallel_for(n, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) try {
-        f(static_cast<size_t>(k));
-      } catch (const FormatError& e) {
-        problems[static_cast<size_t>(k)] = e.what();
-      } catch (const IoError& e) {
-        problems[static_cast<size_t>(k)] = e.what();
-      } catch (...) {
-        errors[static_cast<size_t>(k)] = std::current_exception();
-      }
+  parallel_try(n, 1, [&](int64_t at, int64_t) {
+    const auto k = static_cast<size_t>(at);
+    try {
+      f(k);
+    } catch (const FormatError& e) {
+      problems[k] = e.what();
+    } catch (const IoError& e) {
+      problems[k] = e.what();
+    }
   });
-  for (const std::exception_ptr& error : errors)
-    if (error) std::rethrow_exception(error);
   return problems;
 }
 

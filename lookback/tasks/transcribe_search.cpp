@@ -1,6 +1,5 @@
 // From recordings to text: pieces of sound, search, times, pictures.
 #include <algorithm>
-#include <exception>
 
 #include "lookback/base/parallel.h"
 #include "lookback/decode/ctc.h"
@@ -195,16 +194,10 @@ Cut cut_into_pieces(const Hearing& hearing, const Input& input, size_t number, c
 std::vector<Cut> cut_all(const Hearing& hearing, std::span<const Input> inputs, size_t begin, size_t end,
                          const Options& options) {
   std::vector<Cut> out(end - begin);
-  std::vector<std::exception_ptr> failed(out.size());
-  parallel_for(std::ssize(out), 1, [&](int64_t first, int64_t last) {
-    for (auto k = static_cast<size_t>(first); k < static_cast<size_t>(last); ++k) try {
-        out[k] = cut_into_pieces(hearing, inputs[begin + k], begin + k, options);
-      } catch (...) {
-        failed[k] = std::current_exception();
-      }
+  parallel_try(std::ssize(out), 1, [&](int64_t at, int64_t) {
+    const auto k = static_cast<size_t>(at);
+    out[k] = cut_into_pieces(hearing, inputs[begin + k], begin + k, options);
   });
-  for (const std::exception_ptr& e : failed)
-    if (e) std::rethrow_exception(e);
   return out;
 }
 

@@ -1,8 +1,6 @@
 #include "lookback/kernels/cpu/matmul.h"
 
 #include <algorithm>
-#include <exception>
-#include <mutex>
 #include <span>
 #include <vector>
 
@@ -75,22 +73,14 @@ void bf16_gradient(const Matmul<float>& p) {
   kept_b =
       onednn::pack({.n = p.n, .k = p.k, .b = p.b, .ldb = p.ldb, .precision = Precision::bf16}, std::move(kept_b), k);
   const Packed* const b = kept_b.get();
-  std::exception_ptr failed;
-  std::mutex mutex;
   constexpr int64_t kRows = 128;
-  parallel_for(p.m, kRows, [&](int64_t begin, int64_t end) {
-    try {
-      thread_local std::vector<uint16_t> a;
-      Matmul<float> some = p;
-      some.m = end - begin, some.a += begin, some.packed_b = b, some.c += begin * p.ldc;
-      const FloatMatrix stored{.data = some.a, .rows = p.k, .cols = some.m, .ld = p.lda};
-      bf16_product(some, {.a = to_bf16_transposed(stored, k, a), .k = k});
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      failed = std::current_exception();
-    }
+  parallel_try(p.m, kRows, [&](int64_t begin, int64_t end) {
+    thread_local std::vector<uint16_t> a;
+    Matmul<float> some = p;
+    some.m = end - begin, some.a += begin, some.packed_b = b, some.c += begin * p.ldc;
+    const FloatMatrix stored{.data = some.a, .rows = p.k, .cols = some.m, .ld = p.lda};
+    bf16_product(some, {.a = to_bf16_transposed(stored, k, a), .k = k});
   });
-  if (failed) std::rethrow_exception(failed);
 }
 
 void bf16_rows(const Matmul<float>& p) {

@@ -6,9 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <exception>
 #include <map>
-#include <mutex>
 #include <new>
 #include <numeric>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -306,17 +304,7 @@ bool multiply(const Product& p) {
   const int64_t rows = (p.m + parts - 1) / parts, last = p.m - (parts - 1) * rows;
   if (parts == 1 || last <= 0) return multiply_alone(p, true);
   if (!multiply_alone(some_rows(p, 0, rows), false) || !multiply_alone(some_rows(p, 0, last), false)) return false;
-  std::exception_ptr failed;
-  std::mutex mutex;
-  parallel_for(p.m, rows, [&](int64_t begin, int64_t end) {
-    try {
-      multiply_alone(some_rows(p, begin, end), true);
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      failed = std::current_exception();
-    }
-  });
-  if (failed) std::rethrow_exception(failed);
+  parallel_try(p.m, rows, [&](int64_t begin, int64_t end) { multiply_alone(some_rows(p, begin, end), true); });
   return true;
 }
 
