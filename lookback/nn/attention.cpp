@@ -107,16 +107,14 @@ struct Location final : Additive {
         projected(n.location.filters, n.attention, Linear::Bias::no, Role::score_filter) {}
   Var energies(const Var& query, const Var& keys, const ops::Visible& visible,
                const AttentionState& before) const override {
-    return ops::score_additive(query_weight(query), keys, v, visible,
-                               {ops::convolve_weights(before.weights, filters, visible), projected.weight});
+    return score(query, keys, visible, ops::convolve_weights(before.weights, filters, visible));
   }
   ops::Attended attend(const Var& query, const Prepared& source, const ops::Visible& visible,
                        const AttentionState& before, Noise* noise) const override {
     if (window == 0) return SoftmaxAttention::attend(query, source, visible, before, noise);
     const ops::Visible near = visible.within(ops::median_positions(before.weights, visible), window);
-    const Var features =
-                  ops::respan(ops::convolve_weights(before.weights, filters, visible), visible, near, filters.dim(0)),
-              e = ops::score_additive(query_weight(query), source.keys, v, near, {features, projected.weight});
+    const Var features = ops::convolve_weights(before.weights, filters, visible);
+    const Var e = score(query, source.keys, near, ops::respan(features, visible, near, filters.dim(0)));
     const ops::Attended found = ops::attend(e, source.values, near);
     return {found.context, ops::respan(found.weights, near, visible),
             ops::respan(found.energies, near, visible, 1, -std::numeric_limits<double>::infinity())};
@@ -126,6 +124,11 @@ struct Location final : Additive {
   void params(ParamVisitor& p) override {
     Additive::params(p);
     p("location.filters", filters, Role::score_filter), p("location", projected);
+  }
+
+ private:
+  Var score(const Var& query, const Var& keys, const ops::Visible& visible, const Var& features) const {
+    return ops::score_additive(query_weight(query), keys, v, visible, {features, projected.weight});
   }
 };
 
