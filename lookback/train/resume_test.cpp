@@ -4,6 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <memory>
+
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
 #include "lookback/io/event_writer.h"
@@ -248,6 +251,62 @@ TEST(Resume, ACosineKeepsTheEndItStartedWith) {
   options.max_steps = 15;
   run(options, folder / "model", FolderMode::resume);
   EXPECT_EQ(newest_state(folder / "model/training")->options.schedule.total, 10);
+}
+
+// By the clock a batch takes 10 ms and a validation 50.
+RunContext timed(const std::string& folder, FolderMode mode, FakeTrainable& model, Recorder& seen) {
+  const auto validations = std::make_shared<int>(0);
+  model.on_validate = [validations] { ++*validations; };
+  return {.folder = folder, .mode = mode, .observer = &seen, .clock = [validations, &model] {
+            return 0.01 * static_cast<double>(model.runs) + 0.05 * *validations;
+          }};
+}
+
+TEST(Resume, ACosineFillsTheMinutesAsTheRunOfThatManySteps) {
+  const TemporaryFolder folder;
+  TrainOptions options{.max_minutes = 0.2,
+                       .validate_every_epochs = 2,
+                       .optimizer = {.lr = 0.05},
+                       .schedule = {.kind = "cosine", .warmup = 5},
+                       .ema = 0.9};
+  FakeTrainable measured, told;
+  measured.carries = told.carries = true;
+  Recorder seen;
+  const TrainResult result = train(measured, options, timed(folder / "measured", FolderMode::create, measured, seen));
+  const auto state = newest_state(folder / "measured/training");
+  const int64_t total = state->options.schedule.total;
+  EXPECT_NE(seen.all().find(str_cat("schedule.total = ", total, " steps")), std::string::npos) << seen.all();
+  EXPECT_NEAR(static_cast<double>(result.steps), static_cast<double>(total), 0.03 * static_cast<double>(total));
+  EXPECT_EQ(seen.steps.front().step, 1);
+  options.schedule.total = total, options.max_minutes = 0, options.max_steps = result.steps;
+  train(told, options, {.folder = folder / "told"});
+  EXPECT_EQ(read_all(folder / "measured/model.safetensors"), read_all(folder / "told/model.safetensors"));
+  // Who goes on keeps the number.
+  options.schedule.total = 0, options.max_minutes = 0.4, options.max_steps = 0;
+  FakeTrainable again;
+  again.carries = true;
+  train(again, options, timed(folder / "measured", FolderMode::resume, again, seen));
+  EXPECT_EQ(newest_state(folder / "measured/training")->options.schedule.total, total);
+}
+
+TEST(Resume, AMeasureThatIsInterruptedIsTakenAnew) {
+  const TemporaryFolder folder;
+  const TrainOptions options{
+      .max_minutes = 0.2, .validate_every = 20, .schedule = {.kind = "cosine"}, .on_nonfinite = "skip"};
+  FakeTrainable model;
+  const Tensor start = model.w.value().clone();
+  Recorder seen;
+  RunContext context = timed(folder / "model", FolderMode::create, model, seen);
+  int looks = 0;
+  context.stop_requested = [&] { return ++looks == 5 ? SIGINT : 0; };
+  const TrainResult result = train(model, options, context);
+  EXPECT_EQ(result.reason, "interrupted");
+  EXPECT_EQ(result.steps, 0);
+  EXPECT_TRUE(std::ranges::equal(model.w.value().span<float>(), start.span<float>()));
+  EXPECT_EQ(newest_state(folder / "model/training")->options.schedule.total, 0);
+  context.mode = FolderMode::resume, context.stop_requested = nullptr;
+  EXPECT_EQ(train(model, options, context).reason, "max_minutes");
+  EXPECT_GT(newest_state(folder / "model/training")->options.schedule.total, 0);
 }
 
 TEST(Resume, NoLinkIsFollowed) {

@@ -23,9 +23,9 @@ struct ScheduleOptions {
   void fields(FieldVisitor& v);
 };
 
-// Throws ConfigError: cosine without `total` (max_steps, if above 0, stands in for it), warmup
-// beyond total, decay_by time. Returns the options with `total` filled in.
-ScheduleOptions resolved(ScheduleOptions options, int64_t max_steps);
+// Throws ConfigError: cosine without `total` (max_steps, if above 0, stands in for it) in a run that no time limits,
+// warmup beyond total, decay_by time. Returns the options with `total` filled in; 0 is what max_minutes will hold.
+ScheduleOptions resolved(ScheduleOptions options, int64_t max_steps, double max_minutes);
 
 // Where training is. Nothing else enters, so a run that is resumed sees the same rates.
 struct ScheduleTime {

@@ -26,6 +26,9 @@ class Trainer {
   void start();
   void resume(const std::string& checkpoint);
   void restore(const std::string& checkpoint);
+  // Finds schedule.total where it is left to max_minutes; the signal that interrupted it, or 0.
+  int measure_schedule();
+  void set_total(int64_t total);
 
   void step();
   // Runs the batches of one step; the name of what is not finite, if anything.
@@ -69,7 +72,7 @@ class Trainer {
   }
 
   Trainable& model_;
-  const TrainOptions options_;  // resolved
+  TrainOptions options_;  // resolved
   const Precision precision_;
   const RunContext context_;
   const bool larger_is_better_;
