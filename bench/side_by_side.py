@@ -12,8 +12,8 @@ THREADS = sorted({1, torch.get_num_threads()})
 ALL = THREADS[-1]
 FLAGS = set(cpu_info("flags").split())
 HAS_BF16 = bool(FLAGS & {"avx512_bf16", "amx_bf16"})
-HAS_INT8 = bool(FLAGS & {"avx512_vnni"})
-NO_INT8 = None if HAS_INT8 else "this processor has no int8 products (AVX512-VNNI)"
+HAS_INT8 = "avx2" in FLAGS
+NO_INT8 = None if HAS_INT8 else "this processor has no fast int8 products (AVX2)"
 NO_BF16 = None if HAS_BF16 else "this processor has no bf16 products (AVX512-BF16 or AMX)"
 HAS_AMX = "amx_bf16" in FLAGS
 # Two rows are defined as bf16 on AMX; processors with AVX512-BF16 alone have rows of other names.

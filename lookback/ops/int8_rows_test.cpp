@@ -28,7 +28,6 @@ std::vector<float> values(const Var& x) {
 TEST(Int8Rows, AProductInInt8IsThatOfTheFloatsToTheBit) {
   const NoGrad off;
   const PrecisionScope scope(Precision::int8);
-  if (!kernels::has_products(Precision::int8)) GTEST_SKIP() << "no int8 products here";
   const Both w(numbers({9, 30}, 1));
   const Var x(numbers({4, 30}, 2)), part(numbers({4, 12}, 3)), bias(numbers({9}, 4));
   EXPECT_EQ(values(ops::linear(x, w.rows, {.bias = bias})), values(ops::linear(x, w.floats, {.bias = bias})));
@@ -58,7 +57,6 @@ TEST(Int8Rows, RowsOfATableMeetInt8ProductsAsTheFloatsWould) {
   EXPECT_EQ(values(ops::gather_rows(Var(ops::to_floats({table.rows.value(), table.rows.row_scales()})), ids)),
             values(looked_up));
   const PrecisionScope scope(Precision::int8);
-  if (!kernels::has_products(Precision::int8)) GTEST_SKIP() << "no int8 products here";
   EXPECT_EQ(values(ops::linear(looked_up, w.rows)), values(ops::linear(ops::gather_rows(table.floats, ids), w.floats)));
 }
 

@@ -23,8 +23,7 @@ Precision available_precision(std::string_view name) {
 
 std::string precision_warning(std::string_view name) {
   if (available_precision(name) == named(name)) return {};
-  return str_cat("precision = ", name, ": this processor has no such products (",
-                 name == "bf16" ? "AVX512-BF16" : "AVX512-VNNI", "); they are computed in f32");
+  return str_cat("precision = ", name, ": this processor has no such products (AVX512-BF16); they are computed in f32");
 }
 
 }  // namespace lookback::ops

@@ -14,7 +14,7 @@ struct RowColumns {
 };
 
 // Columns of linear(x, w, {.bias = bias}) that hold the `count` largest values of each row, perhaps with others, and
-// those values, bit for bit. Nothing where this takes longer than all of them: on processors without AVX512-VNNI, in
+// those values, bit for bit. Nothing where this takes longer than all of them: on processors without AVX2, in
 // another precision than f32, for a w of few or of very long rows, and if very many columns may be among the largest.
 // x f32 [N, I], w [O, I], bias [O] or absent. No gradients. Throws ShapeError.
 std::optional<RowColumns> top_k(const Var& x, const Var& w, const Var& bias, int64_t count);

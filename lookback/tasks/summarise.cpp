@@ -4,6 +4,7 @@
 
 #include "lookback/base/utf8.h"
 #include "lookback/data/word_rules.h"
+#include "lookback/metrics/distinct.h"
 #include "lookback/tasks/task_definition.h"
 
 namespace lookback::tasks {
@@ -68,6 +69,16 @@ TextToText Summarise::with_assets_of(const io::ModelFolder& folder, const Recipe
   Assets assets = assets_of(folder, recipe.model, recipe.tokenizer, log);
   assets.source_limit = recipe.tokenizer.source_limit;
   return make(kName, recipe.model, recipe.decode, recipe.tokenizer, std::move(assets), seed_of(recipe.train));
+}
+
+std::vector<EvaluationLine> Summarise::scores(const TextToText&, const StringList& names,
+                                              const metrics::Lines& hypotheses, const metrics::Lines& references,
+                                              int64_t resamples) {
+  std::vector<EvaluationLine> out = scored(names, hypotheses, references, resamples);
+  out.push_back({.name = "repeated3",
+                 .value = metrics::repeated_ngrams(hypotheses, 3),
+                 .signature = str_cat("unit:word|version:", metrics::kVersion)});
+  return out;
 }
 
 std::vector<BaselineScores> Summarise::baselines(const Recipe& recipe, const data::RowSource& train,

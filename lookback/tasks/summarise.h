@@ -54,6 +54,10 @@ struct Summarise : TextToTextTask, OverCells<Summarise> {
   }
   static StringList metrics() { return {"rouge1", "rouge2", "rougel"}; }
   static StringList metrics(const TextToText&) { return metrics(); }
+  // ROUGE, and how many trigrams a summary says again.
+  static std::vector<EvaluationLine> scores(const TextToText&, const StringList& names,
+                                            const metrics::Lines& hypotheses, const metrics::Lines& references,
+                                            int64_t resamples);
   static StringList free_options() { return {"model.encoder.checkpoint"}; }
   // The first words, as many as summaries of training have on the mean, and the first sentence.
   static std::vector<BaselineScores> baselines(const Recipe& recipe, const data::RowSource& train,

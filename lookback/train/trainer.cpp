@@ -156,7 +156,8 @@ int Trainer::measure_schedule() {
   double validations = 0;  // for each step
   if (options_.validate_every > 0) validations = 1 / static_cast<double>(options_.validate_every);
   if (options_.validate_every_epochs > 0)
-    validations += static_cast<double>(options_.accumulate) / static_cast<double>(batches * options_.validate_every_epochs);
+    validations +=
+        static_cast<double>(options_.accumulate) / static_cast<double>(batches * options_.validate_every_epochs);
   const double validated = context_.clock();
   std::vector<Sample> samples;
   if (!signal && validations > 0) score(samples);

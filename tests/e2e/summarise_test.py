@@ -100,7 +100,7 @@ class Summarise(p.Case):
 
     def test_evaluate_gives_rouge(self):
         lines = self.ok("evaluate", self.model(), "--format", "text").stdout.decode().splitlines()
-        self.assertEqual([line.split()[0] for line in lines], ["rouge1", "rouge2", "rougel"])
+        self.assertEqual([line.split()[0] for line in lines], ["rouge1", "rouge2", "rougel", "repeated3"])
         self.assertGreater(float(lines[0].split()[1]), 60)
         plain = self.ok("baseline", self.data() / "recipe.toml").stdout.decode()
         self.assertIn("first sentence", plain)

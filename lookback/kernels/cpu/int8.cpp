@@ -42,7 +42,7 @@ float RowToInt8(const float* HWY_RESTRICT x, int64_t n, int8_t* HWY_RESTRICT q) 
 void RowFromInt8(const Int8Sums& a, int64_t m, float* c, bool accumulate) {
   const D d;
   const hn::RebindToSigned<D> di;
-  const int32_t* sums = a.sums + m * a.n;
+  const int32_t* sums = a.sums + m * a.ld;
   const V scale = hn::Set(d, a.a_scales[m]);
   const auto scaled = [&](hn::Vec<decltype(di)> sum, V b_scale) {
     return hn::Mul(hn::ConvertTo(d, sum), hn::Mul(scale, b_scale));
@@ -105,27 +105,9 @@ void quantise_rows(const QuantiseRows<float>& a) {
   to_int8({.data = a.x, .rows = a.N, .cols = a.C, .ld = a.C}, a.q, a.scales);
 }
 
-void to_int8_blocks(const Int8Matrix& rows, int8_t* out, int32_t* compensation) {
-  constexpr int64_t kSide = 64, kFour = 4;
-  const int64_t down = (rows.n + kSide - 1) / kSide, across = (rows.k + kSide - 1) / kSide;
-  parallel_for(down, kElements / (kSide * rows.k + 1) + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin * kSide; row < end * kSide; ++row) {
-      int8_t* to = out + row / kSide * across * kSide * kSide + row % kSide * kFour;
-      const int8_t* from = rows.data + std::min(row, rows.n - 1) * rows.ld;
-      const int64_t k_end = row < rows.n ? rows.k : 0, whole = k_end / kFour * kFour;
-      int32_t sum = 0;
-      for (int64_t k = 0; k < k_end; ++k) sum += from[k];
-      for (int64_t k = 0; k < whole; k += kFour) std::memcpy(to + k * kSide, from + k, kFour);
-      for (int64_t k = whole; k < across * kSide; ++k)
-        to[k / kFour * kFour * kSide + k % kFour] = k < k_end ? from[k] : 0;
-      if (row < rows.n) compensation[row] = -128 * sum;
-    }
-  });
-}
-
 void from_int8(const Int8Sums& sums, float* c, int64_t ldc, bool accumulate) {
   const auto run = &LOOKBACK_BEST(RowFromInt8);
-  each_row(sums.m, sums.n, [&](int64_t row) { run(sums, row, c + row * ldc, accumulate); });
+  for (int64_t row = 0; row < sums.m; ++row) run(sums, row, c + row * ldc, accumulate);
 }
 
 }  // namespace cpu_impl

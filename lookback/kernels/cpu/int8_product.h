@@ -1,21 +1,27 @@
-// Products of int8 rows with a packed weight by AVX512-VNNI: sums become floats in
-// registers, without a detour through memory.
+// Products of int8 rows with a packed weight. The sums are whole numbers, so they are the same on every rung, in any
+// order; they become floats a tile at a time, in the first cache.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
-#include "lookback/kernels/cpu/onednn.h"
+#include "lookback/kernels/products.h"
 
 namespace lookback::kernels::cpu_impl {
 
-// c[m,n] = a_scales[m] b_scales[n] sum_k a[m,k] b[k,n] (+ bias[n]) (+ c), as from_int8 gives it.
+// p.b, stored transposed, or p.b_int8 in blocks of columns. The memory of `old` is used again: null, or one of these.
+std::unique_ptr<Packed> int8_pack(const Matmul<float>& p, std::unique_ptr<Packed> old);
+
+// Of the columns of a b from int8_pack.
+const float* int8_scales(const Packed& b);
+
+// c[m,n] = a_scales[m] b_scales[n] sum_k a[m,k] b[k,n] (+ bias[n]) (+ c), as from_int8 gives it. No a is -128.
 struct Int8Product {
   int64_t m, n, k;
   const int8_t* a;        // [m, k]
   const float* a_scales;  // [m]
-  onednn::Blocks b;
-  const float* b_scales;  // [n]
+  const Packed* b;        // from int8_pack
   float* c;
   int64_t ldc;
   bool accumulate;
@@ -23,10 +29,7 @@ struct Int8Product {
   int32_t* sums;      // [m, n], instead of c: the sums alone; or null
 };
 
-// Whether int8_product is there for b: not without AVX512-VNNI, nor if b lies in memory in another way than Blocks
-// says.
-bool has_int8_product(const onednn::Blocks& b);
-// Products of one m and n, one after another into the same c. There must be one for each of them.
+// Products of one m and n, one after another into the same c.
 void int8_product(std::span<const Int8Product> products);
 
 }  // namespace lookback::kernels::cpu_impl

@@ -1,7 +1,11 @@
 #include "lookback/kernels/cpu/int8.h"
 
+#include <array>
 #include <cstring>
 
+#include "lookback/base/parallel.h"
+#include "lookback/base/rng.h"
+#include "lookback/kernels/cpu/int8_product.h"
 #include "lookback/kernels/testing.h"
 
 namespace lookback::kernels {
@@ -97,37 +101,45 @@ TEST(Int8, ZerosAndWhatIsNoNumber) {
     }
 }
 
-TEST(Int8, SumsBecomeFloatsWhereTheyAre) {
-  const int64_t m = 2, n = 37;
-  const auto a = numbers(m, 1), b = numbers(n, 2), bias = numbers(n, 3);
-  std::vector<int32_t> sums(static_cast<size_t>(m * n));
-  for (size_t k = 0; k < sums.size(); ++k) sums[k] = static_cast<int32_t>(k * 977) - 20000;
-  std::vector<float> apart(sums.size()), in_place(sums.size());
-  std::memcpy(in_place.data(), sums.data(), sums.size() * sizeof(float));
-  const auto run = [&](const void* from, float* to) {
-    from_int8({.sums = static_cast<const int32_t*>(from),
-               .m = m,
-               .n = n,
-               .a_scales = a.data(),
-               .b_scales = b.data(),
-               .bias = bias.data()},
-              to, n, false);
-  };
-  run(sums.data(), apart.data());
-  run(in_place.data(), in_place.data());
-  EXPECT_EQ(apart, in_place);
+TEST(Int8, SumsOfProductsAreThoseOfWholeNumbers) {
+  for (const auto& [m, n, k] :
+       {std::array<int64_t, 3>{1, 1, 1}, {1, 130, 67}, {2, 64, 8}, {3, 65, 4}, {7, 200, 131}, {13, 63, 1030}}) {
+    std::vector<int8_t> a(static_cast<size_t>(m * k)), b(static_cast<size_t>(n * k));
+    Rng rng(static_cast<uint64_t>(m * 1000 + k));
+    for (int8_t& x : a) x = static_cast<int8_t>(static_cast<int>(rng.below(255)) - 127);
+    for (int8_t& x : b) x = static_cast<int8_t>(static_cast<int>(rng.below(256)) - 128);
+    // The largest sums there are.
+    std::fill_n(a.begin(), k, int8_t{-127}), std::fill_n(b.begin(), k, int8_t{-128});
+    const std::vector<float> scales(static_cast<size_t>(n), 1.0f);
+    Matmul<float> weight{.n = n, .k = k, .ldb = k, .transpose_b = true};
+    weight.b_int8 = b.data(), weight.b_scales = scales.data();
+    const auto packed = cpu_impl::int8_pack(weight, nullptr);
+    for (const int threads : {1, 2}) {
+      const ThreadScope scope(threads);
+      std::vector<int32_t> sums(static_cast<size_t>(m * n), 77);
+      const cpu_impl::Int8Product product{
+          .m = m, .n = n, .k = k, .a = a.data(), .b = packed.get(), .sums = sums.data()};
+      cpu_impl::int8_product({&product, 1});
+      for (int64_t i = 0; i < m * n; ++i) {
+        int32_t want = 0;
+        for (int64_t t = 0; t < k; ++t)
+          want += a[static_cast<size_t>(i / n * k + t)] * b[static_cast<size_t>(i % n * k + t)];
+        ASSERT_EQ(sums[static_cast<size_t>(i)], want) << "m " << m << ", n " << n << ", k " << k << ", element " << i;
+      }
+    }
+  }
 }
 
 TEST(Int8, SumsBecomeFloats) {
-  const int64_t m = 3, n = 21, ldc = 25;
-  std::vector<int32_t> sums(static_cast<size_t>(m * n));
+  const int64_t m = 3, n = 21, ld = 24, ldc = 25;
+  std::vector<int32_t> sums(static_cast<size_t>(m * ld));
   for (size_t k = 0; k < sums.size(); ++k) sums[k] = static_cast<int32_t>(k * 977) - 20000;
   const auto a = numbers(m, 1), b = numbers(n, 2), before = numbers(m * ldc, 3);
   for (const auto& [add, with_bias] : {std::pair{false, false}, {false, true}, {true, false}, {true, true}}) {
     auto c = before;
     const float* bias = with_bias ? b.data() : nullptr;
-    from_int8({.sums = sums.data(), .m = m, .n = n, .a_scales = a.data(), .b_scales = b.data(), .bias = bias}, c.data(),
-              ldc, add);
+    from_int8({.sums = sums.data(), .m = m, .n = n, .ld = ld, .a_scales = a.data(), .b_scales = b.data(), .bias = bias},
+              c.data(), ldc, add);
     for (int64_t r = 0; r < m; ++r)
       for (int64_t k = 0; k < ldc; ++k) {
         const auto at = static_cast<size_t>(r * ldc + k), column = static_cast<size_t>(k);
@@ -136,7 +148,7 @@ TEST(Int8, SumsBecomeFloats) {
           continue;
         }
         const float product =
-            static_cast<float>(sums[static_cast<size_t>(r * n + k)]) * a[static_cast<size_t>(r)] * b[column];
+            static_cast<float>(sums[static_cast<size_t>(r * ld + k)]) * a[static_cast<size_t>(r)] * b[column];
         const float want = product + (add ? before[at] : 0) + (with_bias ? b[column] : 0);
         EXPECT_NEAR(c[at], want, 1e-5 * std::max(1.0f, std::abs(product)));
       }

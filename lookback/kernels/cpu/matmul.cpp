@@ -6,6 +6,7 @@
 
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
+#include "lookback/base/rung.h"
 #include "lookback/kernels/cpu/bf16.h"
 #include "lookback/kernels/cpu/gemm.h"
 #include "lookback/kernels/cpu/int8.h"
@@ -27,7 +28,6 @@ bool library_product(const Matmul<float>& p, const Rounded& rounded) {
   return onednn::multiply({.m = p.m,
                            .n = p.n,
                            .k = rounded.k,
-                           .precision = Precision::bf16,
                            .a = rounded.a,
                            .b = rounded.b,
                            .transpose_b = p.transpose_b,
@@ -70,8 +70,7 @@ int64_t padded_to_units(int64_t n) { return whole_units(n + kUnit - 1); }
 void bf16_gradient(const Matmul<float>& p) {
   thread_local std::unique_ptr<Packed> kept_b;
   const int64_t k = padded_to_units(p.k);
-  kept_b =
-      onednn::pack({.n = p.n, .k = p.k, .b = p.b, .ldb = p.ldb, .precision = Precision::bf16}, std::move(kept_b), k);
+  kept_b = onednn::pack({.n = p.n, .k = p.k, .b = p.b, .ldb = p.ldb}, std::move(kept_b), k);
   const Packed* const b = kept_b.get();
   constexpr int64_t kRows = 128;
   parallel_try(p.m, kRows, [&](int64_t begin, int64_t end) {
@@ -93,11 +92,9 @@ void bf16_rows(const Matmul<float>& p) {
   bf16_product(p, rounded);
 }
 
-// Products whose sums of int8 are added up in one c; they are whole numbers: nothing about them depends on their order.
-// False, and nothing done, if these are not products for our own kernel.
-bool int8_sum(std::span<const Matmul<float>> products) {
-  for (const Matmul<float>& p : products)
-    if (!has_int8_product(onednn::blocks(*p.packed_b))) return false;
+// Products of packed weights that are added up in one c. The sums are whole numbers: nothing about them depends on
+// their order.
+void int8_sum(std::span<const Matmul<float>> products) {
   thread_local std::vector<int8_t> rounded;
   thread_local std::vector<float> scales;
   thread_local std::vector<Int8Product> out;
@@ -114,8 +111,7 @@ bool int8_sum(std::span<const Matmul<float>> products) {
                    .k = p.k,
                    .a = a,
                    .a_scales = a_scales,
-                   .b = onednn::blocks(*p.packed_b),
-                   .b_scales = onednn::scales(*p.packed_b),
+                   .b = p.packed_b,
                    .c = p.c,
                    .ldc = p.ldc,
                    .accumulate = p.accumulate,
@@ -123,42 +119,18 @@ bool int8_sum(std::span<const Matmul<float>> products) {
     a += p.m * p.k, a_scales += p.m;
   }
   int8_product(out);
-  return true;
 }
 
-void int8_rows(const Matmul<float>& p) {
-  thread_local std::vector<int8_t> a;
-  thread_local std::vector<float> scales;
-  thread_local std::vector<int32_t> sums;
-  grow(a, p.m * p.k), grow(scales, p.m), grow(sums, p.m * p.n);
-  to_int8({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.lda}, a.data(), scales.data());
-  const bool done = onednn::multiply({.m = p.m,
-                                      .n = p.n,
-                                      .k = p.k,
-                                      .precision = Precision::int8,
-                                      .a = a.data(),
-                                      .packed_b = p.packed_b,
-                                      .c = sums.data()});
-  check<DeviceError>(done, "matrix product: oneDNN has no fast int8 kernel for ", p.m, " x ", p.k, " x ", p.n);
-  from_int8({.sums = sums.data(),
-             .m = p.m,
-             .n = p.n,
-             .a_scales = scales.data(),
-             .b_scales = onednn::scales(*p.packed_b),
-             .bias = p.bias},
-            p.c, p.ldc, p.accumulate);
-}
-
-// c = a b by the library, where no row depends on another. precision: bf16 or int8
-void rows(const Matmul<float>& p, Precision precision) {
+// c = a b in bf16, where no row depends on another.
+void bf16_product_of_rows(const Matmul<float>& p) {
   if (p.m > 2 * kUnit && p.m % kUnit != 0) {
     Matmul<float> first = p, rest = p;
     first.m = whole_units(p.m), rest.m = p.m - first.m;
     rest.a += first.m * p.lda, rest.c += first.m * p.ldc;
-    rows(first, precision);
-    return rows(rest, precision);
+    bf16_product_of_rows(first);
+    return bf16_product_of_rows(rest);
   }
-  precision == Precision::bf16 ? bf16_rows(p) : int8_rows(p);
+  bf16_rows(p);
 }
 
 // A packed b was packed for its precision. Without one there is no int8.
@@ -174,8 +146,8 @@ void matmul(const Matmul<float>& p) {
   if (p.k == 0) return ref<float>().matmul(p);  // no library has a product of nothing
   const Precision precision = precision_of(p);
   if (precision == Precision::f32) return gemm(p);
-  if (precision == Precision::int8 && !p.transpose_a && int8_sum({&p, 1})) return;
-  if (!p.transpose_a) return rows(p, precision);
+  if (precision == Precision::int8) return p.transpose_a ? f32_product(p) : int8_sum({&p, 1});
+  if (!p.transpose_a) return bf16_product_of_rows(p);
   p.transpose_b ? f32_product(p) : bf16_gradient(p);
 }
 
@@ -188,16 +160,17 @@ void matmul_sum(const MatmulSum<float>& sum) {
   };
   if (sum.terms[0].m == 0 || sum.terms[0].n == 0) return;
   if (all(Precision::f32)) return gemm_sum(sum.terms);
-  if (all(Precision::int8) && int8_sum(sum.terms)) return;
+  if (all(Precision::int8)) return int8_sum(sum.terms);
   for (const Matmul<float>& term : sum.terms) matmul(term);
 }
 
-bool has_products(Precision precision) { return precision == Precision::f32 || onednn::has(precision); }
+bool has_products(Precision precision) { return precision != Precision::bf16 || onednn::has_bf16(); }
 
 // Intel's vdpbf16ps does twice the work of an f32 instruction in four times its time (84 against 161 GFLOP/s
 // on one core of a Sapphire Rapids without its tiles); AMD's takes no longer (217 against 111 on Zen 4).
 bool has_fast_products(Precision precision) {
-  if (precision != Precision::bf16) return has_products(precision);
+  if (precision == Precision::f32) return true;
+  if (precision == Precision::int8) return rung() >= Rung::avx2;
 #if defined(__x86_64__)
   return has_products(precision) && !__builtin_cpu_is("intel");
 #else
@@ -210,7 +183,7 @@ std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old
   // The scales of int8 belong to rows as stored.
   const bool as_asked = has_products(p.precision) && (p.precision != Precision::int8 || p.transpose_b);
   if (p.precision == Precision::f32 || !as_asked) return gemm_pack(p, std::move(old));
-  return onednn::pack(p, std::move(old));
+  return p.precision == Precision::int8 ? int8_pack(p, std::move(old)) : onednn::pack(p, std::move(old));
 }
 
 }  // namespace lookback::kernels::cpu_impl

@@ -7,7 +7,7 @@
 namespace lookback::kernels::cpu_impl {
 
 std::unique_ptr<Packed> pack(const Matmul<float>&, std::unique_ptr<Packed> old);
-// Whether the processor multiplies such factors by itself: bf16 with AVX512-BF16, int8 with AVX512-VNNI.
+// f32 and int8 everywhere, bf16 where the processor has AVX512-BF16.
 bool has_products(Precision precision);
 // Whether that is faster than f32.
 bool has_fast_products(Precision precision);

@@ -5,10 +5,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <map>
 #include <new>
-#include <numeric>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string_view>
 #include <tuple>
@@ -19,7 +17,7 @@
 #include "lookback/base/error.h"
 #include "lookback/base/parallel.h"
 #include "lookback/base/rung.h"
-#include "lookback/kernels/cpu/int8.h"
+#include "lookback/kernels/cpu/bf16.h"
 #include "lookback/kernels/cpu/pages.h"
 
 namespace lookback::kernels::cpu_impl::onednn {
@@ -28,8 +26,8 @@ namespace {
 using dnnl::memory;
 using Type = memory::data_type;
 
-// Every use of the library begins here, as it listens to the first word only: below tiles (AMX), of which it cuts bf16
-// sums by the number of threads, and has no int8 kernel for narrow layers. Whether it listened.
+// Every use of the library begins here, as it listens to the first word only: below tiles (AMX), of which it cuts
+// sums by the number of threads. Whether it listened.
 bool is_told() {
   static const bool told = dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_bf16) == dnnl::status::success;
   return told;
@@ -52,10 +50,6 @@ memory::desc dense(int64_t rows, int64_t cols, Type type, bool transposed = fals
   return {{rows, cols}, type, transposed ? memory::dims{1, rows} : memory::dims{cols, 1}};
 }
 
-Type type_of(Precision p) { return p == Precision::int8 ? Type::s8 : Type::bf16; }
-
-Type sums_of(Type factors) { return factors == Type::s8 ? Type::s32 : Type::f32; }
-
 // bias: how many elements it has, 0 for none. oneDNN 3 dropped the operation descriptor that version 2 put between;
 // this is the one place that knows.
 dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc& b, const memory::desc& c,
@@ -77,15 +71,11 @@ dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc&
 struct PackedB final : Packed {
   std::unique_ptr<Pages> pages;
   memory data;
-  Bf16Blocks pairs{};  // of bf16, if it lies as that says
-  // Of int8:
-  int64_t stride = 0;  // from block to block; 0: it does not lie as `blocks` says
-  std::vector<float> scales;
-  std::vector<int32_t> compensation;  // only in blocks
+  Bf16Blocks pairs{};  // if it lies as that says
 };
 
 // A layout of blocks of 16 * `together` rows, one behind the other, by `width` columns, in which `together` rows of a
-// column lie side by side (the library's BA16a64b4a is 64 wide, 4 together). `rows` with those that fill the last block
+// column lie side by side (the library's BA16a64b2a is 64 wide, 2 together). `rows` with those that fill the last block
 // up. Width 0: another one.
 struct Layout {
   int64_t width, together, rows;
@@ -108,22 +98,10 @@ Layout layout_of(const memory::desc& d) {
   return known ? Layout{sizes[1], sizes[2], rows} : Layout{};
 }
 
-// Whether the layout of int8 in blocks goes on with the compensation, or with nothing; version 3 does not tell.
-bool is_known_to_the_end([[maybe_unused]] const memory::desc& d) {
-#if DNNL_VERSION_MAJOR >= 3
-  return false;
-#else
-  const auto flags = d.data.extra.flags;
-  return flags == dnnl_memory_extra_flag_none ||
-         (flags == dnnl_memory_extra_flag_compensation_conv_s8s8 && d.data.extra.compensation_mask == 2);
-#endif
-}
-
 // Everything a primitive depends on. Two packed weights of one [k,n] share their layout.
 struct Key {
   std::array<int64_t, 3> sizes;  // m n k
   int flags;                     // transpose_b, accumulate, packed, bias
-  Precision precision;
   auto operator<=>(const Key&) const = default;
 };
 
@@ -138,11 +116,10 @@ struct Ready {
 };
 
 Ready make_ready(const Product& p) try {
-  const Type type = type_of(p.precision);
   const auto* const packed = static_cast<const PackedB*>(p.packed_b);
-  const memory::desc a = dense(p.m, p.k, type);
-  const memory::desc b = packed ? packed->data.get_desc() : dense(p.k, p.n, type, p.transpose_b);
-  const memory::desc c = dense(p.m, p.n, sums_of(type));
+  const memory::desc a = dense(p.m, p.k, Type::bf16);
+  const memory::desc b = packed ? packed->data.get_desc() : dense(p.k, p.n, Type::bf16, p.transpose_b);
+  const memory::desc c = dense(p.m, p.n, Type::f32);
   const auto description = describe(a, b, c, p.accumulate, p.bias ? p.n : 0);
   if (std::string_view(description.impl_info_str()).starts_with("ref")) return {};
   Ready out{.run = dnnl::matmul(description)};
@@ -187,30 +164,26 @@ void rearrange(memory from, memory to) {
 }
 
 // What the library asks for at 64 rows.
-memory::desc packed_layout(int64_t k, int64_t n, Precision precision) {
-  thread_local std::map<std::tuple<int64_t, int64_t, Precision>, memory::desc> known;
+memory::desc packed_layout(int64_t k, int64_t n) {
+  thread_local std::map<std::pair<int64_t, int64_t>, memory::desc> known;
   if (known.size() >= kMaxPrimitives) known.clear();
-  auto& out = known[{k, n, precision}];
+  auto& out = known[{k, n}];
   if (out.get_size() != 0) return out;
-  const Type type = type_of(precision);
-  out = describe(dense(64, k, type), memory::desc({k, n}, type, memory::format_tag::any), dense(64, n, sums_of(type)),
-                 false)
+  out = describe(dense(64, k, Type::bf16), memory::desc({k, n}, Type::bf16, memory::format_tag::any),
+                 dense(64, n, Type::f32), false)
             .weights_desc();
   return out;
 }
 
 // Makes room in `out` for a b of k by n.
 void lay_out(int64_t k, int64_t n, PackedB& out) {
-  const memory::desc desc = packed_layout(k, n, out.precision);
+  const memory::desc desc = packed_layout(k, n);
   if (out.pages && out.data.get_desc() == desc) return;
   grow(out.pages, desc.get_size());
   out.data = memory(desc, engine(), out.pages->as<void>());
   const Layout layout = layout_of(desc);
-  out.stride = 0, out.pairs = {};
-  if (out.precision == Precision::int8 && layout.width == Blocks::kColumns && layout.together == 4)
-    out.stride = layout.rows * layout.width;
-  if (out.precision == Precision::bf16 && layout.together == 2)
-    out.pairs = {out.pages->as<uint32_t>(), layout.rows, layout.width};
+  out.pairs = {};
+  if (layout.together == 2) out.pairs = {out.pages->as<uint32_t>(), layout.rows, layout.width};
 }
 
 void pack_bf16(const Matmul<float>& p, int64_t depth, PackedB& out) {
@@ -221,51 +194,12 @@ void pack_bf16(const Matmul<float>& p, int64_t depth, PackedB& out) {
   rearrange(memory(dense(depth, p.n, Type::bf16, p.transpose_b), engine(), const_cast<uint16_t*>(rows)), out.data);
 }
 
-// p.b as int8 rows with their scales, made here unless p brings them.
-void pack_int8(const Matmul<float>& p, PackedB& out) {
-  std::vector<int8_t> closed_up;
-  Int8Matrix rows{.data = p.b_int8, .n = p.n, .k = p.k, .ld = p.ldb};
-  if (p.b_int8) {
-    out.scales.assign(p.b_scales, p.b_scales + p.n);
-  } else {
-    closed_up.resize(static_cast<size_t>(p.n * p.k)), out.scales.resize(static_cast<size_t>(p.n));
-    to_int8({.data = p.b, .rows = p.n, .cols = p.k, .ld = p.ldb}, closed_up.data(), out.scales.data());
-    rows.data = closed_up.data(), rows.ld = p.k;
-  }
-  const memory::desc layout = out.data.get_desc();
-  out.compensation.resize(static_cast<size_t>(out.stride ? p.n : 0));
-  if (out.stride && is_known_to_the_end(layout)) {
-    const auto blocks = static_cast<size_t>((p.n + 63) / 64 * 64 * ((p.k + 63) / 64 * 64));
-    auto* const bytes = out.pages->as<int8_t>();
-    std::memset(bytes + blocks, 0, layout.get_size() - blocks);
-    to_int8_blocks(rows, bytes, out.compensation.data());
-    if (layout.get_size() > blocks)
-      std::memcpy(bytes + blocks, out.compensation.data(), out.compensation.size() * sizeof(int32_t));
-    return;
-  }
-  for (size_t n = 0; n < out.compensation.size(); ++n) {
-    const int8_t* const row = rows.data + static_cast<int64_t>(n) * rows.ld;
-    out.compensation[n] = -128 * std::accumulate(row, row + p.k, 0);
-  }
-  if (rows.ld != p.k) {  // the library reorders closed_up rows only
-    closed_up.resize(static_cast<size_t>(p.n * p.k));
-    for (int64_t n = 0; n < p.n; ++n) std::copy_n(rows.data + n * rows.ld, p.k, closed_up.data() + n * p.k);
-    rows.data = closed_up.data();
-  }
-  rearrange(memory(dense(p.k, p.n, Type::s8, true), engine(), const_cast<int8_t*>(rows.data)), out.data);
-}
-
-}  // namespace
-
-namespace {
-
 // The product by this thread alone; false if the library has no fast kernel for it. `run`: or only whether it has.
 bool multiply_alone(const Product& p, bool run) {
   return translated([&] {
     const auto* const packed = static_cast<const PackedB*>(p.packed_b);
     const Key key{{p.m, p.n, p.k},
-                  p.transpose_b | p.accumulate << 1 | (packed != nullptr) << 2 | (p.bias != nullptr) << 3,
-                  p.precision};
+                  p.transpose_b | p.accumulate << 1 | (packed != nullptr) << 2 | (p.bias != nullptr) << 3};
     thread_local std::map<Key, Ready> cache;
     auto at = cache.find(key);
     if (at == cache.end()) {
@@ -275,11 +209,11 @@ bool multiply_alone(const Product& p, bool run) {
     Ready& ready = at->second;
     if (!ready.run) return false;
     if (!run) return true;
-    ready.a.set_data_handle(const_cast<void*>(p.a));
+    ready.a.set_data_handle(const_cast<uint16_t*>(p.a));
     if (packed)
       ready.arguments.insert_or_assign(DNNL_ARG_WEIGHTS, packed->data);
     else
-      ready.b.set_data_handle(const_cast<void*>(p.b));
+      ready.b.set_data_handle(const_cast<uint16_t*>(p.b));
     ready.c.set_data_handle(p.c);
     if (p.bias) ready.bias.set_data_handle(const_cast<float*>(p.bias));
     ready.run.execute(stream(), ready.arguments);
@@ -289,10 +223,8 @@ bool multiply_alone(const Product& p, bool run) {
 }
 
 Product some_rows(Product p, int64_t begin, int64_t end) {
-  const int64_t bytes = p.precision == Precision::bf16 ? 2 : 1;
   p.m = end - begin;
-  p.a = static_cast<const char*>(p.a) + begin * p.k * bytes;
-  p.c = static_cast<char*>(p.c) + begin * p.n * 4;
+  p.a += begin * p.k, p.c += begin * p.n;
   return p;
 }
 
@@ -312,25 +244,17 @@ std::unique_ptr<Packed> pack(const Matmul<float>& p, std::unique_ptr<Packed> old
   return translated([&] {
     if (!old) {
       old = std::make_unique<PackedB>();
-      old->precision = p.precision;
+      old->precision = Precision::bf16;
     }
     auto& out = static_cast<PackedB&>(*old);
     depth = std::max(p.k, depth);
     lay_out(depth, p.n, out);
-    p.precision == Precision::bf16 ? pack_bf16(p, depth, out) : pack_int8(p, out);
+    pack_bf16(p, depth, out);
     return std::move(old);
   });
 }
 
-Blocks blocks(const Packed& b) {
-  const auto& packed = static_cast<const PackedB&>(b);
-  if (!packed.stride) return {};
-  return {packed.pages->as<int8_t>(), packed.stride, packed.compensation.data()};
-}
-
-const float* scales(const Packed& b) { return static_cast<const PackedB&>(b).scales.data(); }
-
-bool has(Precision precision) {
+bool has_bf16() {
   // Of rows that depend on themselves alone: by the source of the AVX-512 kernels of these versions, and by the test
   // that sweeps the shapes. Other kernels cut k by the number of threads, or take another path for few rows.
   static const bool exact = [] {
@@ -340,10 +264,8 @@ bool has(Precision precision) {
   // Where someone else in this process came first, the library may use tiles all the same, or less than there is.
   static const int isa = (is_told(), static_cast<int>(dnnl::get_effective_cpu_isa()));
   const auto uses = [](dnnl::cpu_isa some) { return (isa & static_cast<int>(some)) == static_cast<int>(some); };
-  if (uses(dnnl::cpu_isa::avx512_core_amx)) return false;
-  if (precision == Precision::bf16)
-    return exact && rung() >= Rung::avx512_bf16 && uses(dnnl::cpu_isa::avx512_core_bf16);
-  return rung() >= Rung::avx512_vnni && uses(dnnl::cpu_isa::avx512_core_vnni);
+  return exact && rung() >= Rung::avx512_bf16 && uses(dnnl::cpu_isa::avx512_core_bf16) &&
+         !uses(dnnl::cpu_isa::avx512_core_amx);
 }
 
 bool is_held_below_tiles() { return is_told(); }
@@ -357,9 +279,7 @@ namespace lookback::kernels::cpu_impl::onednn {
 // Not there: nobody is told of products that could be packed for.
 bool multiply(const Product&) { return false; }
 std::unique_ptr<Packed> pack(const Matmul<float>&, std::unique_ptr<Packed> old, int64_t) { return old; }
-const float* scales(const Packed&) { return nullptr; }
-Blocks blocks(const Packed&) { return {}; }
-bool has(Precision) { return false; }
+bool has_bf16() { return false; }
 bool is_held_below_tiles() { return true; }
 
 }  // namespace lookback::kernels::cpu_impl::onednn

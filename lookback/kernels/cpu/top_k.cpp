@@ -3,6 +3,7 @@
 #include "lookback/base/rung_targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
+#include "lookback/base/rung.h"
 #include "lookback/kernels/cpu/gemm.h"
 #include "lookback/kernels/cpu/simd-inl.h"
 #include "lookback/kernels/cpu/top_k.h"
@@ -171,7 +172,6 @@ HWY_AFTER_NAMESPACE();
 #include "lookback/base/parallel.h"
 #include "lookback/kernels/cpu/int8.h"
 #include "lookback/kernels/cpu/int8_product.h"
-#include "lookback/kernels/cpu/onednn.h"
 #include "lookback/kernels/cpu/scratch.h"
 
 namespace lookback::kernels {
@@ -188,30 +188,12 @@ struct Sketch final : Packed {
   float largest_norm = 0;
 };
 
-constexpr int64_t kFewest = 1024;    // rows of a weight for which it pays
-constexpr int64_t kRowsAtOnce = 64;  // of the left side
-
-// sums [m, n] of rows q and the sketch.
-bool int8_sums(const TopK<float>& p, const int8_t* q, int32_t* sums) {
-  const Packed& b = *static_cast<const Sketch&>(*p.sketch).int8;
-  const Int8Product product{.m = p.m, .n = p.n, .k = p.k, .a = q, .b = onednn::blocks(b), .sums = sums};
-  if (has_int8_product(product.b)) return int8_product({&product, 1}), true;
-  for (int64_t row = 0; row < p.m; row += kRowsAtOnce)
-    if (!onednn::multiply({.m = std::min(kRowsAtOnce, p.m - row),
-                           .n = p.n,
-                           .k = p.k,
-                           .precision = Precision::int8,
-                           .a = q + row * p.k,
-                           .packed_b = &b,
-                           .c = sums + row * p.n}))
-      return false;
-  return true;
-}
+constexpr int64_t kFewest = 1024;  // rows of a weight for which it pays
 
 }  // namespace
 
 std::unique_ptr<Packed> sketch(const Matmul<float>& p) {
-  if (!onednn::has(Precision::int8) || p.n < kFewest) return nullptr;
+  if (rung() < Rung::avx2 || p.n < kFewest) return nullptr;
   auto out = std::make_unique<Sketch>();
   std::vector<int8_t> q(static_cast<size_t>(p.n * p.k));
   std::vector<float> scales(static_cast<size_t>(p.n));
@@ -228,8 +210,8 @@ std::unique_ptr<Packed> sketch(const Matmul<float>& p) {
   for (const float norm : out->norms)
     if (norm > out->largest_norm) out->largest_norm = norm;
   Matmul<float> whole = p;
-  whole.precision = Precision::int8, whole.b_int8 = q.data(), whole.b_scales = scales.data(), whole.ldb = p.k;
-  out->int8 = onednn::pack(whole, nullptr);
+  whole.b_int8 = q.data(), whole.b_scales = scales.data(), whole.ldb = p.k;
+  out->int8 = int8_pack(whole, nullptr);
   return out;
 }
 
@@ -242,12 +224,13 @@ bool top_k(const TopK<float>& p) {
   grow(q, p.m * p.k), grow(scales, p.m), grow(sums, p.m * p.n);
   if (!p.bias) none.assign(static_cast<size_t>(p.n), 0);
   to_int8({.data = p.a, .rows = p.m, .cols = p.k, .ld = p.k}, q.data(), scales.data());
-  if (!int8_sums(p, q.data(), sums.data())) return false;
+  const Int8Product product{.m = p.m, .n = p.n, .k = p.k, .a = q.data(), .b = sketch.int8.get(), .sums = sums.data()};
+  int8_product({&product, 1});
   std::atomic<bool> good = true;
   const auto find = &LOOKBACK_BEST(LargestColumns);
   const auto compute = &LOOKBACK_BEST(TopKValues);
   const auto norms_of = &LOOKBACK_BEST(NormsOfRow);
-  const float *b_scales = onednn::scales(*sketch.int8), *bias = p.bias ? p.bias : none.data();
+  const float *b_scales = int8_scales(*sketch.int8), *bias = p.bias ? p.bias : none.data();
   const int8_t* const rounded = q.data();
   const float* const a_scales = scales.data();
   const int32_t* const all_sums = sums.data();
