@@ -275,12 +275,19 @@ TEST(Resume, ACosineFillsTheMinutesAsTheRunOfThatManySteps) {
   const TrainResult result = train(measured, options, timed(folder / "measured", FolderMode::create, measured, seen));
   const auto state = newest_state(folder / "measured/training");
   const int64_t total = state->options.schedule.total;
-  EXPECT_NE(seen.all().find(str_cat("schedule.total = ", total, " steps")), std::string::npos) << seen.all();
+  EXPECT_NE(seen.all().find(str_cat("schedule.total = ", total, ": the steps")), std::string::npos) << seen.all();
   EXPECT_NEAR(static_cast<double>(result.steps), static_cast<double>(total), 0.03 * static_cast<double>(total));
   EXPECT_EQ(seen.steps.front().step, 1);
   options.schedule.total = total, options.max_minutes = 0, options.max_steps = result.steps;
   train(told, options, {.folder = folder / "told"});
   EXPECT_EQ(read_all(folder / "measured/model.safetensors"), read_all(folder / "told/model.safetensors"));
+  // Epochs that end sooner end the schedule, too; they are counted.
+  FakeTrainable few;
+  TrainOptions of_epochs = options;
+  of_epochs.schedule.total = 0, of_epochs.max_steps = 0, of_epochs.max_minutes = 0, of_epochs.max_epochs = 3;
+  of_epochs.accumulate = 2;
+  train(few, of_epochs, {.folder = folder / "epochs"});
+  EXPECT_EQ(newest_state(folder / "epochs/training")->options.schedule.total, 3 * 4);
   // Who goes on keeps the number.
   options.schedule.total = 0, options.max_minutes = 0.4, options.max_steps = 0;
   FakeTrainable again;

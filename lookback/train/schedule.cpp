@@ -47,7 +47,8 @@ void ScheduleOptions::fields(FieldVisitor& v) {
       .choices({"constant", "inverse_sqrt", "cosine", "exponential", "plateau"});
   v("warmup", warmup, "steps over which the rate rises from 0 to lr, for every kind; 0 is off").range(0, 1e12);
   v("total", total,
-    "cosine: the step at which min_lr is reached; 0 takes max_steps, or measures how many steps max_minutes hold")
+    "cosine: the step at which min_lr is reached; 0 takes max_steps, or how many steps max_epochs have and max_minutes "
+    "hold, which is measured")
       .range(0, 1e15);
   v("decay", decay, "exponential: what the rate is multiplied by each time").range(1e-9, 1);
   v("decay_by", decay_by, "exponential: every 'epochs' or 'steps'; not by time, which no resumed run could repeat");
@@ -57,7 +58,7 @@ void ScheduleOptions::fields(FieldVisitor& v) {
   v("min_lr", min_lr, "the rate never falls below this, warm-up apart").range(0, 1000);
 }
 
-ScheduleOptions resolved(ScheduleOptions o, int64_t max_steps, double max_minutes) {
+ScheduleOptions resolved(ScheduleOptions o, int64_t max_steps, bool limited) {
   check<ConfigError>(o.decay_by != "time",
                      "schedule.decay_by = 'time' is not offered: a run that is resumed could not repeat its learning "
                      "rates; use 'steps' or 'epochs'");
@@ -65,10 +66,9 @@ ScheduleOptions resolved(ScheduleOptions o, int64_t max_steps, double max_minute
                      "' is not one of steps, epochs", nearest_match(o.decay_by, {"steps", "epochs"}));
   if (o.kind == "cosine") {
     if (o.total == 0) o.total = max_steps;
-    check<ConfigError>(
-        o.total > 0 || max_minutes > 0,
-        "schedule.total (steps) must be set for a cosine where neither max_steps nor max_minutes is: how "
-        "many steps fit into max_epochs is not known beforehand");
+    check<ConfigError>(o.total > 0 || limited,
+                       "schedule.total (steps) must be set for a cosine where none of max_steps, max_epochs and "
+                       "max_minutes is: how many steps there will be is not known beforehand");
     check<ConfigError>(o.total == 0 || o.warmup < o.total, "schedule.warmup = ", o.warmup,
                        " must be less than schedule.total = ", o.total);
   }

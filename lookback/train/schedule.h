@@ -23,9 +23,10 @@ struct ScheduleOptions {
   void fields(FieldVisitor& v);
 };
 
-// Throws ConfigError: cosine without `total` (max_steps, if above 0, stands in for it) in a run that no time limits,
-// warmup beyond total, decay_by time. Returns the options with `total` filled in; 0 is what max_minutes will hold.
-ScheduleOptions resolved(ScheduleOptions options, int64_t max_steps, double max_minutes);
+// Throws ConfigError: cosine without `total` (max_steps, if above 0, stands in for it) in a run without another limit,
+// warmup beyond total, decay_by time. Returns the options with `total` filled in; 0: found when training begins.
+// limited: whether max_minutes or max_epochs end the run.
+ScheduleOptions resolved(ScheduleOptions options, int64_t max_steps, bool limited);
 
 // Where training is. Nothing else enters, so a run that is resumed sees the same rates.
 struct ScheduleTime {

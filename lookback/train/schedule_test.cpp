@@ -78,14 +78,14 @@ TEST(Schedule, ScoresSinceBest) {
 }
 
 TEST(Schedule, RefusesWhatCannotBe) {
-  const auto refused = [](const ScheduleOptions& o, int64_t max_steps = 0, double max_minutes = 0) {
-    return message_or_none<ConfigError>([&] { resolved(o, max_steps, max_minutes); });
+  const auto refused = [](const ScheduleOptions& o, int64_t max_steps = 0, bool limited = false) {
+    return message_or_none<ConfigError>([&] { resolved(o, max_steps, limited); });
   };
   EXPECT_NE(refused({.kind = "cosine"}).find("schedule.total (steps) must be set"), std::string::npos);
   EXPECT_EQ(refused({.kind = "cosine"}, 100), "");
-  EXPECT_EQ(resolved(ScheduleOptions{.kind = "cosine"}, 100, 0).total, 100);
-  EXPECT_EQ(resolved(ScheduleOptions{.kind = "cosine"}, 100, 5).total, 100);
-  EXPECT_EQ(resolved(ScheduleOptions{.kind = "cosine", .warmup = 7}, 0, 5).total, 0);
+  EXPECT_EQ(resolved(ScheduleOptions{.kind = "cosine"}, 100, false).total, 100);
+  EXPECT_EQ(resolved(ScheduleOptions{.kind = "cosine"}, 100, true).total, 100);
+  EXPECT_EQ(resolved(ScheduleOptions{.kind = "cosine", .warmup = 7}, 0, true).total, 0);
   EXPECT_NE(refused({.kind = "cosine", .warmup = 100}, 100).find("must be less than"), std::string::npos);
   EXPECT_NE(refused({.decay_by = "time"}).find("'time' is not offered"), std::string::npos);
   EXPECT_NE(refused({.decay_by = "epoch"}).find("did you mean 'epochs'"), std::string::npos);

@@ -57,7 +57,7 @@ TrainOptions resolved(TrainOptions o) {
   check<ConfigError>(o.thaw_epochs == 0 || !o.freeze.empty(), "train.thaw_epochs = ", o.thaw_epochs,
                      " has no meaning without train.freeze, which names what is frozen until then");
   o.optimizer = resolved(o.optimizer);
-  o.schedule = resolved(o.schedule, o.max_steps, o.max_minutes);
+  o.schedule = resolved(o.schedule, o.max_steps, o.max_minutes > 0 || o.max_epochs > 0);
   if (o.validate_every == 0 && o.validate_every_epochs == 0) o.validate_every_epochs = 1;
   return o;
 }

@@ -75,7 +75,7 @@ TrainResult Trainer::run() {
   checkpoint ? resume(*checkpoint) : start();
   seconds_before_ = saved_at_ = state_.seconds;
   steps_before_ = state_.step, epochs_before_ = epochs();
-  if (const int signal = measure_schedule()) return finish("interrupted", signal);
+  if (const int signal = find_total()) return finish("interrupted", signal);
   for (;;) {
     if (const std::string reason = stop_reason(); !reason.empty()) return finish(reason, 0);
     step();
@@ -130,9 +130,23 @@ void Trainer::restore(const std::string& checkpoint) {
     log(Severity::warning, files_.training() + "/log.jsonl: is shorter than it was; lines are missing");
 }
 
-// Training begins, is timed and taken back: what follows is, to the bit, the run that has this schedule.total.
-int Trainer::measure_schedule() {
+int Trainer::find_total() {
   if (options_.schedule.kind != "cosine" || options_.schedule.total > 0) return 0;
+  int64_t total = std::numeric_limits<int64_t>::max();
+  const auto steps_of_epoch = [&] { return (model_.batches(0) + options_.accumulate - 1) / options_.accumulate; };
+  if (options_.max_epochs > 0) total = options_.max_epochs * steps_of_epoch();
+  if (options_.max_minutes > 0) {
+    int64_t fit = 0;
+    if (const int signal = measure(fit)) return signal;
+    total = std::min(total, fit);
+  }
+  set_total(std::max(options_.schedule.warmup + 1, total));
+  save(true);
+  return 0;
+}
+
+// Training begins, is timed and taken back: what follows is, to the bit, the run that has this schedule.total.
+int Trainer::measure(int64_t& fit) {
   constexpr int64_t kFirst = 2, kLeast = 8;  // steps that come slower, as memory is found; steps to time
   const double limit = 60 * options_.max_minutes, began = context_.clock();
   set_total(std::numeric_limits<int64_t>::max());
@@ -168,11 +182,9 @@ int Trainer::measure_schedule() {
   set_total(0);
   if (signal) return signal;
   const double left = std::max(0.0, kCounted * limit - seconds());
-  const double fit = left / std::max(1e-9, of_step + validations * of_validation);
-  set_total(std::max(options_.schedule.warmup + 1, static_cast<int64_t>(fit)));
-  save(true);
-  log(Severity::info, str_cat("schedule.total = ", options_.schedule.total, " steps are what max_minutes hold, by ",
-                              steps, " that were taken back"));
+  fit = static_cast<int64_t>(left / std::max(1e-9, of_step + validations * of_validation));
+  log(Severity::info,
+      str_cat("schedule.total = ", fit, ": the steps that max_minutes hold, by ", steps, " that were taken back"));
   return 0;
 }
 

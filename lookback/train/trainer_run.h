@@ -26,8 +26,9 @@ class Trainer {
   void start();
   void resume(const std::string& checkpoint);
   void restore(const std::string& checkpoint);
-  // Finds schedule.total where it is left to max_minutes; the signal that interrupted it, or 0.
-  int measure_schedule();
+  // Finds schedule.total where it is left to max_epochs and max_minutes; the signal that interrupted it, or 0.
+  int find_total();
+  int measure(int64_t& fit);
   void set_total(int64_t total);
 
   void step();
