@@ -16,7 +16,8 @@
 
 namespace lookback::train::detail {
 
-// One sitting of one run. trainer.cpp has the steps, trainer_save.cpp what is scored and kept.
+// One sitting of one run. trainer.cpp has the steps, trainer_total.cpp how many there will be, trainer_save.cpp what is
+// scored and kept.
 class Trainer {
  public:
   Trainer(Trainable& model, const TrainOptions& options, const RunContext& context);
