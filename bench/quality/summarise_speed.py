@@ -236,8 +236,11 @@ def recipe(folder, args):
         if old not in text:
             raise SystemExit(f"recipes/summarise-aeslc.toml has no {old.strip()} any more; see {__file__}")
         text = text.replace(old, new)
-    if args.coverage:
-        text = text.replace('score = "additive"', 'score = "coverage"').replace("[loss]\n", "[loss]\ncoverage = 1.0\n")
+    if not args.coverage:
+        for old, new in (('score = "coverage"', 'score = "additive"'), ("coverage = 1 ", "coverage = 0 ")):
+            if old not in text:
+                raise SystemExit(f"recipes/summarise-aeslc.toml has no {old.strip()} any more; see {__file__}")
+            text = text.replace(old, new)
     (folder / "recipe.toml").write_text(text + "\n[valid]\nmetric = \"none\"\n")
 
 
