@@ -25,6 +25,9 @@ int Trainer::find_total() {
   }
   set_total(std::max(options_.schedule.warmup + 1, total));
   save(true);
+  if (options_.max_minutes > 0)
+    log(Severity::info, str_cat("schedule.total = ", options_.schedule.total,
+                                ": the steps that the limits hold, by some that were timed and taken back"));
   return 0;
 }
 
@@ -66,8 +69,6 @@ int Trainer::measure(int64_t& fit) {
   if (signal) return signal;
   const double left = std::max(0.0, kCounted * limit - seconds());
   fit = static_cast<int64_t>(left / std::max(1e-9, of_step + validations * of_validation));
-  log(Severity::info,
-      str_cat("schedule.total = ", fit, ": the steps that max_minutes hold, by ", steps, " that were taken back"));
   return 0;
 }
 
