@@ -230,17 +230,15 @@ class TorchWriting:
 def recipe(folder, args):
     """recipes/summarise-aeslc.toml on our files, without its average of the weights and its minutes."""
     text = (ROOT / "recipes/summarise-aeslc.toml").read_text()
-    for old, new in (("train.jsonl.gz", "train.tsv"), ("dev.jsonl.gz", "valid.tsv"), ('test = "test.jsonl.gz"\n', ""),
-                     ("max_minutes = 30\n", ""), ("ema = 0.999\n", ""), ('keep = "rougel"', 'keep = "loss"'),
-                     ("validate_every_epochs = 1", f"validate_every_epochs = 1000\nlog_every = {LOG_EVERY}")):
+    changes = [("train.jsonl.gz", "train.tsv"), ("dev.jsonl.gz", "valid.tsv"), ('test = "test.jsonl.gz"\n', ""),
+               ("max_minutes = 30\n", ""), ("ema = 0.999\n", ""), ('keep = "rougel"', 'keep = "loss"'),
+               ("validate_every_epochs = 1", f"validate_every_epochs = 1000\nlog_every = {LOG_EVERY}")]
+    if not args.coverage:
+        changes += [('score = "coverage"', 'score = "additive"'), ("coverage = 1 ", "coverage = 0 ")]
+    for old, new in changes:
         if old not in text:
             raise SystemExit(f"recipes/summarise-aeslc.toml has no {old.strip()} any more; see {__file__}")
         text = text.replace(old, new)
-    if not args.coverage:
-        for old, new in (('score = "coverage"', 'score = "additive"'), ("coverage = 1 ", "coverage = 0 ")):
-            if old not in text:
-                raise SystemExit(f"recipes/summarise-aeslc.toml has no {old.strip()} any more; see {__file__}")
-            text = text.replace(old, new)
     (folder / "recipe.toml").write_text(text + "\n[valid]\nmetric = \"none\"\n")
 
 

@@ -167,7 +167,7 @@ kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing, int64_
   const auto pack = kernels::best<R>().pack;
   const Precision precision = product_precision();
   // Scales belong to the rows of the whole weight, whichever of its columns are used.
-  const bool int8 = pack && forward && precision == Precision::int8 && kernels::has_products(precision);
+  const bool int8 = pack && forward && precision == Precision::int8;
   kernels::Weight<R> out{.rows = w.dim(0), .cols = columns.size(), .ld = w.dim(1)};
   if (!int8) out.data = elements<R>(w) + columns.begin;
   const bool packed_on_the_way = precision == Precision::f32 && rows >= kManyRows && grad_enabled() && w.needs_grad();

@@ -130,33 +130,42 @@ void Trainer::restore(const std::string& checkpoint) {
 
 void Trainer::step() {
   const double began = context_.clock();
-  const int64_t batches = model_.batches(state_.epoch);
-  check<FormatError>(batches > 0, "epoch ", state_.epoch, " has no batches: there is nothing to train on");
-  check<ConfigError>(state_.batch < batches, "the checkpoint is at batch ", state_.batch, " of epoch ", state_.epoch,
-                     ", which has ", batches, " now; has the data changed since?");
-  batches_ = static_cast<double>(batches);
-  const int64_t count = std::min(options_.accumulate, batches - state_.batch);
+  const Batches now = next_batches();
+  batches_ = static_cast<double>(now.of_epoch);
   BatchResult sum;
   norm_ = std::numeric_limits<double>::quiet_NaN();
-  const auto bad = run_batches(batches, count, sum);
+  const auto bad = run_batches(now, sum);
   if (bad && !handle_nonfinite(*bad)) return;
   if (!bad) update();
-  clear_grads(params_);
-  ++state_.step;
-  state_.batch += count;
-  const bool epoch_ended = state_.batch == batches;
-  if (epoch_ended) ++state_.epoch, state_.batch = 0;
+  const bool epoch_ended = go_on_behind(now);
   account(bad ? BatchResult{} : sum, began);
   after_step(epoch_ended);
 }
 
-std::optional<std::string> Trainer::run_batches(int64_t batches, int64_t count, BatchResult& sum) {
+Trainer::Batches Trainer::next_batches() {
+  const int64_t batches = model_.batches(state_.epoch);
+  check<FormatError>(batches > 0, "epoch ", state_.epoch, " has no batches: there is nothing to train on");
+  check<ConfigError>(state_.batch < batches, "the checkpoint is at batch ", state_.batch, " of epoch ", state_.epoch,
+                     ", which has ", batches, " now; has the data changed since?");
+  return {.count = std::min(options_.accumulate, batches - state_.batch), .of_epoch = batches};
+}
+
+bool Trainer::go_on_behind(const Batches& done) {
+  clear_grads(params_);
+  ++state_.step;
+  state_.batch += done.count;
+  const bool epoch_ended = state_.batch == done.of_epoch;
+  if (epoch_ended) ++state_.epoch, state_.batch = 0;
+  return epoch_ended;
+}
+
+std::optional<std::string> Trainer::run_batches(const Batches& now, BatchResult& sum) {
   int64_t units = 0;
-  for (int64_t k = 0; k < count; ++k) units += model_.units(state_.epoch, state_.batch + k);
-  check<FormatError>(units > 0, "epoch ", state_.epoch, ", batch ", state_.batch, " of ", batches, ": has no ",
+  for (int64_t k = 0; k < now.count; ++k) units += model_.units(state_.epoch, state_.batch + k);
+  check<FormatError>(units > 0, "epoch ", state_.epoch, ", batch ", state_.batch, " of ", now.of_epoch, ": has no ",
                      model_.unit(), ", so there is nothing to learn from it");
   Noise noise{.seed = static_cast<uint64_t>(options_.seed), .step = static_cast<uint64_t>(state_.step + 1)};
-  for (int64_t k = 0; k < count; ++k) {
+  for (int64_t k = 0; k < now.count; ++k) {
     sum.add(model_.run(state_.epoch, state_.batch + k, 1.0 / static_cast<double>(units), noise));
     if (!std::isfinite(sum.loss)) return "the loss";
   }

@@ -73,7 +73,8 @@ struct TrainResult {
 // that of the mean loss over all their units. Checkpoints are written at the start, after
 // each scheduled validation, as save_every and save_minutes say, and at the end. A run that is
 // resumed continues from the newest whole checkpoint, bit for bit; a rollback returns to one that
-// neither the clock nor a stop has made. Only where max_minutes ends a run depends on the clock.
+// neither the clock nor a stop has made. Only what max_minutes ends depends on the clock: the run, and a
+// cosine schedule without `total`.
 //
 // An interrupted run is not validated again: the parameters are then those of the last step, and
 // model.safetensors holds the best so far, or the last ones if nothing was validated yet.

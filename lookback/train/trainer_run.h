@@ -32,9 +32,16 @@ class Trainer {
   int measure(int64_t& fit);
   void set_total(int64_t total);
 
+  // The batches of one step, and how many their epoch has.
+  struct Batches {
+    int64_t count, of_epoch;
+  };
   void step();
-  // Runs the batches of one step; the name of what is not finite, if anything.
-  std::optional<std::string> run_batches(int64_t batches, int64_t count, BatchResult& sum);
+  Batches next_batches();
+  // The name of what is not finite, if anything.
+  std::optional<std::string> run_batches(const Batches& now, BatchResult& sum);
+  // Whether the epoch has ended.
+  bool go_on_behind(const Batches& done);
   void update();
   void account(const BatchResult& sum, double began);
   // What to do about `what`, which is not finite; false if training went back to a checkpoint.

@@ -16,8 +16,8 @@ constexpr double kMeasured = 0.01, kCounted = 0.97;
 int Trainer::find_total() {
   if (options_.schedule.kind != "cosine" || options_.schedule.total > 0) return 0;
   int64_t total = std::numeric_limits<int64_t>::max();
-  const auto steps_of_epoch = [&] { return (model_.batches(0) + options_.accumulate - 1) / options_.accumulate; };
-  if (options_.max_epochs > 0) total = options_.max_epochs * steps_of_epoch();
+  if (options_.max_epochs > 0)
+    total = options_.max_epochs * ((model_.batches(0) + options_.accumulate - 1) / options_.accumulate);
   if (options_.max_minutes > 0) {
     int64_t fit = 0;
     if (const int signal = measure(fit)) return signal;
@@ -37,19 +37,15 @@ int Trainer::measure(int64_t& fit) {
   const double limit = 60 * options_.max_minutes, began = context_.clock();
   set_total(std::numeric_limits<int64_t>::max());
   double timed = began;
-  int64_t steps = 0, batches = 1;
+  int64_t steps = 0, of_epoch = 1;
   int signal = 0;
   for (; !signal && (steps < kFirst + kLeast || context_.clock() - began < kMeasured * limit); ++steps) {
     if (steps == kFirst) timed = context_.clock();
-    batches = model_.batches(state_.epoch);
-    const int64_t count = std::min(options_.accumulate, batches - state_.batch);
-    check<FormatError>(count > 0, "epoch ", state_.epoch, " has no batches: there is nothing to train on");
+    const Batches now = next_batches();
+    of_epoch = now.of_epoch;
     BatchResult sum;
-    if (!run_batches(batches, count, sum)) update();
-    clear_grads(params_);
-    state_.batch += count;
-    if (state_.batch == batches) ++state_.epoch, state_.batch = 0;
-    ++state_.step;
+    if (!run_batches(now, sum)) update();
+    go_on_behind(now);
     signal = context_.stop_requested();
   }
   const double of_step = (context_.clock() - timed) / static_cast<double>(std::max<int64_t>(1, steps - kFirst));
@@ -57,7 +53,7 @@ int Trainer::measure(int64_t& fit) {
   if (options_.validate_every > 0) validations = 1 / static_cast<double>(options_.validate_every);
   if (options_.validate_every_epochs > 0)
     validations +=
-        static_cast<double>(options_.accumulate) / static_cast<double>(batches * options_.validate_every_epochs);
+        static_cast<double>(options_.accumulate) / static_cast<double>(of_epoch * options_.validate_every_epochs);
   const double validated = context_.clock();
   std::vector<Sample> samples;
   if (!signal && validations > 0) score(samples);

@@ -83,22 +83,12 @@ HWY_EXPORT(RowToInt8);
 HWY_EXPORT(RowFromInt8);
 
 namespace cpu_impl {
-namespace {
-
-constexpr int64_t kElements = 16384;  // that are worth a thread's turn
-
-template <class F>
-void each_row(int64_t rows, int64_t cols, F&& f) {
-  parallel_for(rows, kElements / std::max<int64_t>(1, cols), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) f(row);
-  });
-}
-
-}  // namespace
-
 void to_int8(const FloatMatrix& x, int8_t* q, float* scales) {
+  constexpr int64_t kElements = 16384;  // that are worth a thread's turn
   const auto run = &LOOKBACK_BEST(RowToInt8);
-  each_row(x.rows, x.cols, [&](int64_t row) { scales[row] = run(x.data + row * x.ld, x.cols, q + row * x.cols); });
+  parallel_for(x.rows, kElements / std::max<int64_t>(1, x.cols), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) scales[row] = run(x.data + row * x.ld, x.cols, q + row * x.cols);
+  });
 }
 
 void quantise_rows(const QuantiseRows<float>& a) {

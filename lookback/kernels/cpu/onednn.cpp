@@ -9,7 +9,6 @@
 #include <new>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string_view>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>

@@ -3,7 +3,6 @@
 #include "lookback/base/rung_targets.h"
 // The above must come first.
 #include "hwy/foreach_target.h"
-#include "lookback/base/rung.h"
 #include "lookback/kernels/cpu/gemm.h"
 #include "lookback/kernels/cpu/simd-inl.h"
 #include "lookback/kernels/cpu/top_k.h"
@@ -193,7 +192,7 @@ constexpr int64_t kFewest = 1024;  // rows of a weight for which it pays
 }  // namespace
 
 std::unique_ptr<Packed> sketch(const Matmul<float>& p) {
-  if (rung() < Rung::avx2 || p.n < kFewest) return nullptr;
+  if (!has_fast_products(Precision::int8) || p.n < kFewest) return nullptr;
   auto out = std::make_unique<Sketch>();
   std::vector<int8_t> q(static_cast<size_t>(p.n * p.k));
   std::vector<float> scales(static_cast<size_t>(p.n));
