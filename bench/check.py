@@ -78,7 +78,7 @@ def toolchain(program):
     said = subprocess.run([program, "version"], check=True, capture_output=True, text=True).stdout
     valgrind = subprocess.run(["valgrind", "--version"], check=True, capture_output=True, text=True).stdout.strip()
     simd = "AVX2" if "avx2" in pathlib.Path("/proc/cpuinfo").read_text() else "none"
-    return dict(re.findall(r"(?m)^(compiler|oneDNN|Highway): (.*)$", said)) | {"valgrind": valgrind, "SIMD": simd}
+    return dict(re.findall(r"(?m)^(compiler|Highway): (.*)$", said)) | {"valgrind": valgrind, "SIMD": simd}
 
 
 def broken(name, counts, limit, tolerance):

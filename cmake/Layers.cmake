@@ -101,15 +101,10 @@ endfunction()
 
 # What every test program has: few of them spend their time in their own code.
 function(lookback_test_flags target)
-  set(group test)
-  get_target_property(libraries ${target} LINK_LIBRARIES)
-  if("lookback_dep_dnnl" IN_LIST libraries)  # which brings OpenMP's flag
-    set(group test_openmp)
-  endif()
   target_link_libraries(${target} PRIVATE GTest::gtest_main lookback_flags)
   target_compile_definitions(${target} PRIVATE LOOKBACK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_compile_options(${target} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O1>)
-  lookback_precompile(${target} ${group} precompiled_test.h)
+  lookback_precompile(${target} test precompiled_test.h)
 endfunction()
 
 # One test program per layer that has tests: lookback_test_NAME.

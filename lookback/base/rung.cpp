@@ -10,12 +10,15 @@
 #include "lookback/base/error.h"
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace lookback {
 namespace {
 
 constexpr std::string_view kNames[] = {"baseline", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"};
+constexpr std::string_view kEmulated = "amx_emulated";
 
 #if defined(__x86_64__)
 
@@ -38,6 +41,13 @@ bool keeps_tiles() {
   return bit(low, 17) && bit(low, 18);
 }
 
+// Linux wants to be asked before a process may use tiles, once for all its threads, and may refuse: a kernel before
+// 5.16, a filter of system calls, a stack for signals that is too small.
+bool may_use_tiles() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 // What Highway may compile for and this processor has. Asked once: cpuid traps in a virtual machine.
 int64_t supported_targets() {
   static const int64_t targets = hwy::SupportedTargets();
@@ -58,7 +68,7 @@ bool processor_has(Rung rung) {
     case Rung::avx512_bf16:
       return bit(cpuid(7, 1).eax, 5);
     case Rung::amx:
-      return bit(seven.edx, 22) && bit(seven.edx, 24) && bit(seven.edx, 25) && keeps_tiles();
+      return bit(seven.edx, 22) && bit(seven.edx, 24) && bit(seven.edx, 25) && keeps_tiles() && may_use_tiles();
   }
   return false;
 }
@@ -78,10 +88,17 @@ int64_t targets_of(Rung) { return hwy::SupportedTargets(); }
 
 #endif
 
-Rung find(std::string_view name, std::string_view where) {
+// What is in use: a rung, and whether tiles are emulated.
+struct Choice {
+  Rung rung;
+  bool emulated = false;
+};
+
+Choice find(std::string_view name, std::string_view where) {
+  if (name == kEmulated) return {rungs().back(), true};
   std::string there;
   for (const Rung r : rungs()) {
-    if (name_of(r) == name) return r;
+    if (name_of(r) == name) return {r};
     there += str_cat(there.empty() ? "" : ", ", name_of(r));
   }
   const bool known = std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
@@ -89,13 +106,20 @@ Rung find(std::string_view name, std::string_view where) {
                             "'; there are ", there));
 }
 
-constexpr int kNone = -1;
-constinit std::atomic<int> in_use = kNone;
+constexpr int kNone = -1, kRungs = static_cast<int>(std::size(kNames));
+constinit std::atomic<int> in_use = kNone;  // the rung; kRungs more where tiles are emulated
 
-Rung use(Rung rung) {
-  hwy::GetChosenTarget().Update(targets_of(rung));
-  in_use.store(static_cast<int>(rung), std::memory_order_release);
-  return rung;
+Choice use(Choice choice) {
+  hwy::GetChosenTarget().Update(targets_of(choice.rung));
+  in_use.store(static_cast<int>(choice.rung) + choice.emulated * kRungs, std::memory_order_release);
+  return choice;
+}
+
+Choice chosen() {
+  const int known = in_use.load(std::memory_order_acquire);
+  if (known != kNone) return {static_cast<Rung>(known % kRungs), known >= kRungs};
+  const char* name = std::getenv("LOOKBACK_CPU");
+  return use(name && *name ? find(name, "LOOKBACK_CPU") : Choice{rungs().back()});
 }
 
 }  // namespace
@@ -112,11 +136,16 @@ const std::vector<Rung>& rungs() {
   return all;
 }
 
-Rung rung() {
-  const int known = in_use.load(std::memory_order_acquire);
-  if (known != kNone) return static_cast<Rung>(known);
-  const char* name = std::getenv("LOOKBACK_CPU");
-  return use(name && *name ? find(name, "LOOKBACK_CPU") : rungs().back());
+Rung rung() { return chosen().rung; }
+
+Tiles tiles() {
+  const Choice choice = chosen();
+  return choice.emulated ? Tiles::emulated : choice.rung >= Rung::amx ? Tiles::amx : Tiles::none;
+}
+
+std::string_view name_in_use() {
+  const Choice choice = chosen();
+  return choice.emulated ? kEmulated : name_of(choice.rung);
 }
 
 void use_rung(std::string_view name, std::string_view where) { use(find(name, where)); }

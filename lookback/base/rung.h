@@ -18,6 +18,13 @@ enum class Rung : uint8_t {
   amx,          // tiles of int8 and bf16
 };
 
+// What multiplies by tiles of 16 rows of 64 bytes, the registers of AMX.
+enum class Tiles : uint8_t {
+  none,
+  amx,       // the processor, on the rung of that name
+  emulated,  // a plain loop that gives the bits of AMX: for tests, on any processor
+};
+
 std::string_view name_of(Rung rung);
 
 // Those that this processor and its operating system have, lowest first.
@@ -26,11 +33,15 @@ const std::vector<Rung>& rungs();
 // The highest rung in use: what use_rung() said, else what the environment variable LOOKBACK_CPU names, else the
 // highest there is. ConfigError if LOOKBACK_CPU names none of rungs().
 Rung rung();
+Tiles tiles();
 
 // From here on rung() is the one of this name, in all threads. To be called before anything is computed: weights that
-// were packed on one rung are not understood on another. ConfigError if it is none of rungs(), which begins with
-// `where`.
+// were packed on one rung are not understood on another. "amx_emulated" is the highest rung, with tiles that are
+// emulated. ConfigError if it is neither that nor one of rungs(), which begins with `where`.
 void use_rung(std::string_view name, std::string_view where);
+
+// The name that use_rung() takes for what is in use.
+std::string_view name_in_use();
 
 // Whether the processor adds to products without rounding them first. Where it does, results in f32 are the same bits
 // on every rung and every processor.

@@ -17,8 +17,8 @@ sigset_t stop_signals() {
 
 }  // namespace
 
-// A thread waits for the signals, and all others never see them: matrix kernels made at run time may
-// use the stack in ways that a signal handler on top of it would destroy.
+// A thread waits for the signals, and all others never see them: nothing is interrupted, and what is done then need not
+// be safe in a handler.
 StopSignal::StopSignal() {
   const sigset_t set = stop_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, &before_);

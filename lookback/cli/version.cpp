@@ -1,8 +1,5 @@
 // lookback version: what was built, with what, and what of this machine is in use.
 #include <hwy/highway.h>
-#ifdef LOOKBACK_ONEDNN
-#include <oneapi/dnnl/dnnl_version.h>
-#endif
 
 #include "lookback/base/parallel.h"
 #include "lookback/base/rung.h"
@@ -17,7 +14,7 @@ namespace {
 
 // "avx2, of baseline, avx2, avx512": what is in use, of what there is.
 std::string instruction_sets() {
-  std::string out = str_cat(name_of(rung()), ", of");
+  std::string out = str_cat(name_in_use(), ", of");
   for (const Rung r : rungs()) out += str_cat(r == rungs().front() ? " " : ", ", name_of(r));
   return out;
 }
@@ -31,14 +28,9 @@ int run_version(Args& args) {
 #else
   const std::string compiler = "GCC " __VERSION__;
 #endif
-#ifdef LOOKBACK_ONEDNN
-  const std::string onednn = str_cat(DNNL_VERSION_MAJOR, ".", DNNL_VERSION_MINOR, ".", DNNL_VERSION_PATCH);
-#else
-  const std::string onednn = "no (not for this processor)";
-#endif
   const std::string_view version = metrics::kVersion;
-  print(str_cat("lookback ", version.substr(version.find('-') + 1), "\ncompiler: ", compiler, "\noneDNN: ", onednn,
-                "\nHighway: ", HWY_MAJOR, ".", HWY_MINOR, ".", HWY_PATCH, "\nPNG pictures: ",
+  print(str_cat("lookback ", version.substr(version.find('-') + 1), "\ncompiler: ", compiler, "\nHighway: ", HWY_MAJOR,
+                ".", HWY_MINOR, ".", HWY_PATCH, "\nPNG pictures: ",
                 viz::can_draw_png() ? "yes" : "no (built without Pango)", "\nthreads: ", thread_count(),
                 "\nprocessor: ", tasks::cpu_name(), "\ninstruction sets: ", instruction_sets(), "\n"));
   return 0;

@@ -12,7 +12,7 @@ from unittest import mock
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 import check
 
-MADE_BY = {"compiler": "GCC 12.2.0", "oneDNN": "2.6.3", "Highway": "1.0.3"}
+MADE_BY = {"compiler": "GCC 12.2.0", "Highway": "1.0.3"}
 
 # Two callers of malloc, one of them through operator new; the second time a name is its number.
 CALLGRIND = """version: 1

@@ -47,7 +47,7 @@ class Help(p.Case):
 
     def test_version(self):
         out = self.ok("version").stdout.decode()
-        for word in ("lookback ", "compiler: ", "oneDNN: ", "Highway: ", "processor: ", "instruction sets: "):
+        for word in ("lookback ", "compiler: ", "Highway: ", "processor: ", "instruction sets: "):
             self.assertIn(word, out)
         self.assertEqual(self.ok("--version").stdout.decode(), out)
 

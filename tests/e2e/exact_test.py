@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The same bits for any number of threads, any batch, any order of the input."""
 import json
+import os
 import random
 
 import program as p
@@ -22,7 +23,7 @@ class Exact(p.Case):
         return "".join(line + "\n" for line in lines)
 
     def test_weights_do_not_depend_on_threads(self):
-        for precision in ("f32", "auto"):
+        for precision in ("f32", "bf16"):
             digests, logs = [], []
             for threads in (1, 2, 3):
                 model = self.fresh("threads")
@@ -35,6 +36,19 @@ class Exact(p.Case):
             self.assertEqual(digests[0], digests[2])
             self.assertEqual(logs[0], logs[1])
 
+    def test_weights_do_not_depend_on_a_stop(self):
+        for precision in ("f32", "bf16"):
+            whole, stopped = self.fresh("whole"), self.fresh("stopped")
+            words = ("--quiet", "--precision", precision)
+            for out, steps in ((whole, 30), (stopped, 13)):
+                self.ok("train", p.WORK / "data/recipe.toml", "--out", out, *words, "--set", f"train.max_steps={steps}")
+            self.ok("train", p.WORK / "data/recipe.toml", "--out", stopped, "--resume", *words, "--set", "train.max_steps=30")
+            self.assertEqual(p.sha256(whole / "model.safetensors"), p.sha256(stopped / "model.safetensors"), precision)
+
+    def test_the_rung_is_the_one_asked_for(self):
+        wanted = os.environ.get("LOOKBACK_CPU", "")
+        self.assertIn(f"instruction sets: {wanted}", self.ok("version").stdout.decode())
+
     def test_weights_do_not_depend_on_checkpointing(self):
         digests = []
         for every in (0, 1, 3):
@@ -46,14 +60,14 @@ class Exact(p.Case):
 
     def test_outputs_do_not_depend_on_threads(self):
         text = self.text(self.lines)
-        for precision in ("f32", "auto", "int8"):
+        for precision in ("f32", "bf16", "int8"):
             one = self.outputs("--threads", "1", "--precision", precision, stdin=text)
             self.assertEqual(one, self.outputs("--threads", "2", "--precision", precision, stdin=text))
             self.assertEqual(one, self.outputs("--precision", precision, stdin=text, LOOKBACK_THREADS="3"))
 
     def test_outputs_do_not_depend_on_the_batch(self):
         text = self.text(self.lines)
-        for precision in ("f32", "auto", "int8"):
+        for precision in ("f32", "bf16", "int8"):
             one = self.outputs("--batch", "1", "--precision", precision, stdin=text)
             for batch in (7, 64):
                 self.assertEqual(one, self.outputs("--batch", batch, "--precision", precision, stdin=text))

@@ -87,8 +87,9 @@ def command(*words, program=None):
 
 
 def environment(**changes):
-    """A plain one: no LOOKBACK_*, no colours, one thread."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("LOOKBACK_") and k not in ("NO_COLOR", "COLUMNS")}
+    """A plain one: no LOOKBACK_* but the rung that a test is run on, no colours, one thread."""
+    env = {k: v for k, v in os.environ.items()
+           if (k == "LOOKBACK_CPU" or not k.startswith("LOOKBACK_")) and k not in ("NO_COLOR", "COLUMNS")}
     return env | {"OMP_NUM_THREADS": "1"} | changes
 
 

@@ -32,6 +32,20 @@ class Rungs(p.Case):
             self.fails(2, *train, "--cpu", missing, says=[f"this processor has no '{missing}'; there are {names}"])
         self.assertFalse((p.WORK / "never").exists())
 
+    def test_tiles_are_emulated_where_they_are_named(self):
+        names = ", ".join(there())
+        out = self.ok("version", env={"LOOKBACK_CPU": "amx_emulated"}).stdout.decode()
+        self.assertIn(f"instruction sets: amx_emulated, of {names}\n", out)
+        p.write_data(p.WORK / "data")
+        digests = {}
+        for precision in ("f32", "bf16"):
+            out = self.fresh(precision)
+            done = self.ok("train", p.WORK / "data/recipe.toml", "--out", out, "--cpu", "amx_emulated", "--precision",
+                           precision, "--set", "train.max_steps=20")
+            self.assertNotIn(b"no such products", done.stderr)
+            digests[precision] = p.sha256(out / "model.safetensors")
+        self.assertNotEqual(digests["f32"], digests["bf16"])
+
     def test_the_flag_goes_before_the_variable(self):
         for words in (["predict", self.model()], ["evaluate", self.model(), "--data", p.WORK / "data/test.src",
                                                   p.WORK / "data/test.tgt"]):

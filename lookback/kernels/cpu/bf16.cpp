@@ -9,7 +9,11 @@
 HWY_BEFORE_NAMESPACE();
 namespace lookback::kernels::HWY_NAMESPACE {
 
+using cpu_impl::Bf16Sums;
 using cpu_impl::FloatMatrix;
+using cpu_impl::kBlock;
+using cpu_impl::kStep;
+using cpu_impl::NarrowOrder;
 using U = hn::RebindToUnsigned<D>;
 
 // bf16 is the upper half of f32: half of the lower one is added, less one if the upper is even. In the lower halves.
@@ -26,14 +30,35 @@ HWY_INLINE hn::Vec<hn::Rebind<uint16_t, D>> round_to_bf16(V x) {
   return hn::DemoteTo(hn::Rebind<uint16_t, D>(), hn::BitCast(hn::RebindToSigned<D>(), rounded(x)));
 }
 
-void RowToBf16(const float* HWY_RESTRICT x, int64_t n, uint16_t* HWY_RESTRICT y) {
+constexpr int64_t kStepElements = 2 * kStep;
+
+// Steps that lie `stride` words apart, the last one with zeros at its end.
+void RowToBf16(const float* HWY_RESTRICT x, int64_t n, uint32_t* HWY_RESTRICT y, int64_t stride) {
   const hn::Rebind<uint16_t, D> narrow;
-  int64_t k = 0;
-  for (; k + lanes() <= n; k += lanes()) hn::StoreU(round_to_bf16(hn::LoadU(D(), x + k)), narrow, y + k);
-  if (k == n) return;
-  HWY_ALIGN uint16_t tail[HWY_MAX_BYTES / sizeof(uint16_t)];
-  hn::StoreU(round_to_bf16(load(x + k, n - k)), narrow, tail);
-  std::copy_n(tail, n - k, y + k);
+  for (; n > 0; n -= kStepElements, x += kStepElements, y += stride) {
+    auto* const out = reinterpret_cast<uint16_t*>(y);
+    for (int64_t k = 0; k < kStepElements; k += lanes()) hn::StoreU(round_to_bf16(load(x + k, n - k)), narrow, out + k);
+  }
+}
+
+// c[m] (+)= sums[m] (+ bias)
+void RowFromBf16(const Bf16Sums& a, int64_t m, float* HWY_RESTRICT c, bool accumulate) {
+  const float *sums = a.sums + m * a.ld, *bias = a.bias;
+  const auto each = [&](auto&& finished) HWY_ATTR {
+    int64_t k = 0;
+    for (; k + lanes() <= a.n; k += lanes()) hn::StoreU(finished(hn::LoadU(D(), sums + k), k, lanes()), D(), c + k);
+    if (k < a.n) store(finished(load(sums + k, a.n - k), k, a.n - k), c + k, a.n - k);
+  };
+  // One loop for each kind, so that none asks in between.
+  if (bias && accumulate)
+    each([&](V x, int64_t k, int64_t left)
+             HWY_ATTR { return hn::Add(hn::Add(x, load(bias + k, left)), load(c + k, left)); });
+  else if (bias)
+    each([&](V x, int64_t k, int64_t left) HWY_ATTR { return hn::Add(x, load(bias + k, left)); });
+  else if (accumulate)
+    each([&](V x, int64_t k, int64_t left) HWY_ATTR { return hn::Add(x, load(c + k, left)); });
+  else
+    each([&](V x, int64_t, int64_t) HWY_ATTR { return x; });
 }
 
 // Row r of x from a column on, zeros past its ends.
@@ -52,11 +77,11 @@ HWY_INLINE void fetch_rows(const FloatMatrix& x, int64_t r, int64_t column) {
   __builtin_prefetch(x.data + (r + 1) * x.ld + column);
 }
 
-// out[r / 2][c] = the pair of rows r and r + 1 of x in column c: [depth / 2, width]
-void PairsOfRows(const FloatMatrix& x, int64_t depth, int64_t width, uint32_t* HWY_RESTRICT out) {
+// out[r / 2][c] = the pair of rows r and r + 1 of x in column c: [depth / 2, kBlock]
+void PairsOfRows(const FloatMatrix& x, int64_t depth, uint32_t* HWY_RESTRICT out) {
   constexpr int64_t kAhead = 16;
-  for (int64_t r = 0; r < depth; r += 2, out += width)
-    for (int64_t c = 0; c < width; c += lanes()) {
+  for (int64_t r = 0; r < depth; r += 2, out += kBlock)
+    for (int64_t c = 0; c < kBlock; c += lanes()) {
       fetch_rows(x, r + kAhead, c);
       hn::StoreU(pairs_of_rows(x, r, c), U(), out + c);
     }
@@ -66,15 +91,16 @@ constexpr int64_t kSide = 4;  // of the squares that are transposed
 
 #if HWY_TARGET == HWY_SCALAR
 
-void PairsOfColumns(const FloatMatrix& x, int64_t depth, int64_t width, uint32_t* HWY_RESTRICT out) {
-  for (int64_t c = 0; c < depth; c += 2, out += width)
-    for (int64_t r = 0; r < width; ++r)
+void PairsOfColumns(const FloatMatrix& x, int64_t depth, uint32_t* HWY_RESTRICT out) {
+  for (int64_t c = 0; c < depth; c += 2, out += kBlock)
+    for (int64_t r = 0; r < kBlock; ++r)
       out[r] = hn::GetLane(rounded(elements(x, r, c))) | hn::GetLane(rounded(elements(x, r, c + 1))) << 16;
 }
 
-void Transpose(const FloatMatrix& x, int64_t rows, uint16_t* HWY_RESTRICT out) {
+void Transpose(const FloatMatrix& x, const NarrowOrder& order, uint32_t* HWY_RESTRICT out) {
   for (int64_t c = 0; c < x.cols; ++c)
-    for (int64_t r = 0; r < rows; ++r) out[c * rows + r] = hn::GetLane(round_to_bf16(elements(x, r, c)));
+    for (int64_t word = 0; word < order.words; ++word)
+      out[order.start(c) + word / kStep * order.stride(c) + word % kStep] = hn::GetLane(pairs_of_rows(x, 2 * word, c));
 }
 
 #else
@@ -88,13 +114,13 @@ HWY_INLINE void transpose(hn::Vec<U> (&v)[kSide], uint32_t* HWY_RESTRICT out) {
     HWY_UNROLL(4) for (int64_t i = 0; i < kSide; ++i, out += kSide) std::memcpy(out, squares[i] + first, 16);
 }
 
-// out[c / 2][r] = the pair of columns c and c + 1 of x in row r: [depth / 2, width]
-void PairsOfColumns(const FloatMatrix& x, int64_t depth, int64_t width, uint32_t* HWY_RESTRICT out) {
+// out[c / 2][r] = the pair of columns c and c + 1 of x in row r: [depth / 2, kBlock]
+void PairsOfColumns(const FloatMatrix& x, int64_t depth, uint32_t* HWY_RESTRICT out) {
   const U d;
   const int64_t L = lanes();
   HWY_ALIGN uint32_t transposed[kSide * HWY_MAX_BYTES / sizeof(uint32_t)];
   for (int64_t c = 0; c < depth; c += 2 * L)
-    for (int64_t r = 0; r < width; r += kSide) {
+    for (int64_t r = 0; r < kBlock; r += kSide) {
       hn::Vec<U> v[kSide];
       HWY_UNROLL(4) for (int64_t i = 0; i < kSide; ++i) {
         const auto lower = rounded(elements(x, r + i, c)), upper = rounded(elements(x, r + i, c + L));
@@ -102,27 +128,29 @@ void PairsOfColumns(const FloatMatrix& x, int64_t depth, int64_t width, uint32_t
       }
       transpose(v, transposed);
       for (int64_t i = 0; i < std::min(L, (depth - c) / 2); ++i)
-        std::memcpy(out + (c / 2 + i) * width + r, transposed + i * kSide, 16);
+        std::memcpy(out + (c / 2 + i) * kBlock + r, transposed + i * kSide, 16);
     }
 }
 
-// out[c][r] = x[r][c]: [x.cols, rows]
-void Transpose(const FloatMatrix& x, int64_t rows, uint16_t* HWY_RESTRICT out) {
-  constexpr int64_t kTogether = 32;  // of a cache line of the result
-  const int64_t L = lanes();
+// Row c of the order is column c of x.
+void Transpose(const FloatMatrix& x, const NarrowOrder& order, uint32_t* HWY_RESTRICT out) {
+  const int64_t L = lanes(), row = order.group == 1 ? order.words : kStep;  // words from row to row of L of a group
   HWY_ALIGN uint32_t transposed[kSide * HWY_MAX_BYTES / sizeof(uint32_t)];
-  for (int64_t first = 0; first < rows; first += kTogether)
-    for (int64_t c = 0; c < x.cols; c += L)
-      for (int64_t r = first; r < std::min(rows, first + kTogether); r += 2 * kSide) {
+  for (int64_t first = 0; first < order.words; first += kStep)
+    for (int64_t c = 0; c < x.cols; c += L) {
+      uint32_t* const step = out + order.start(c) + first / kStep * order.stride(c);
+      for (int64_t word = 0; word < kStep; word += kSide) {
         hn::Vec<U> v[kSide];
         HWY_UNROLL(4) for (int64_t i = 0; i < kSide; ++i) {
-          fetch_rows(x, r + kTogether + 2 * i, c);
-          v[i] = pairs_of_rows(x, r + 2 * i, c);
+          const int64_t r = 2 * (first + word + i);
+          fetch_rows(x, r + kStepElements, c);
+          v[i] = pairs_of_rows(x, r, c);
         }
         transpose(v, transposed);
         for (int64_t i = 0; i < std::min(L, x.cols - c); ++i)
-          std::memcpy(out + (c + i) * rows + r, transposed + i * kSide, 16);
+          std::memcpy(step + i * row + word, transposed + i * kSide, 16);
       }
+    }
 }
 
 #endif
@@ -132,10 +160,10 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "lookback/base/parallel.h"
-#include "lookback/kernels/cpu/scratch.h"
 
 namespace lookback::kernels {
 HWY_EXPORT(RowToBf16);
+HWY_EXPORT(RowFromBf16);
 HWY_EXPORT(PairsOfRows);
 HWY_EXPORT(PairsOfColumns);
 HWY_EXPORT(Transpose);
@@ -144,42 +172,36 @@ namespace cpu_impl {
 
 constexpr int64_t kGrain = 16384;  // elements that are worth a thread's turn
 
-const uint16_t* to_bf16(const FloatMatrix& x, int64_t rows_made, std::vector<uint16_t>& buffer) {
-  const int64_t size = rows_made * x.cols;
-  grow(buffer, size);
-  uint16_t* out = buffer.data();
+void to_bf16(const FloatMatrix& x, const NarrowOrder& order, uint32_t* out) {
   const auto run = &LOOKBACK_BEST(RowToBf16);
-  if (x.ld == x.cols) {  // one long row
-    parallel_for(x.rows * x.cols, kGrain,
-                 [&](int64_t begin, int64_t end) { run(x.data + begin, end - begin, out + begin); });
-  } else {
-    parallel_for(x.rows, kGrain / x.cols, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) run(x.data + row * x.ld, x.cols, out + row * x.cols);
-    });
-  }
-  std::fill(out + x.rows * x.cols, out + size, uint16_t{0});
-  return out;
+  parallel_for(x.rows, kGrain / x.cols, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row)
+      run(x.data + row * x.ld, x.cols, out + order.start(row), order.stride(row));
+  });
 }
 
-const uint16_t* to_bf16_transposed(const FloatMatrix& x, int64_t rows_made, std::vector<uint16_t>& buffer) {
-  grow(buffer, x.cols * rows_made);
-  LOOKBACK_BEST(Transpose)(x, rows_made, buffer.data());
-  return buffer.data();
+void to_bf16_transposed(const FloatMatrix& x, const NarrowOrder& order, uint32_t* out) {
+  LOOKBACK_BEST(Transpose)(x, order, out);
 }
 
-void to_bf16_pairs(const FloatMatrix& x, bool transposed, const Bf16Blocks& to) {
+void to_bf16_blocks(const FloatMatrix& x, bool transposed, const NarrowBlocks& out) {
   const auto run = transposed ? &LOOKBACK_BEST(PairsOfColumns) : &LOOKBACK_BEST(PairsOfRows);
-  const int64_t rows = transposed ? x.cols : x.rows, cols = transposed ? x.rows : x.cols;
+  const int64_t rows = transposed ? x.cols : x.rows, cols = transposed ? x.rows : x.cols, made = 2 * out.words;
   constexpr int64_t kRows = 256;  // of a piece of work
-  const int64_t across = (cols + to.width - 1) / to.width, down = (to.rows + kRows - 1) / kRows;
-  parallel_for(across * down, kGrain / (to.width * kRows) + 1, [&](int64_t begin, int64_t end) {
+  const int64_t across = ceil_div(cols, kBlock), down = ceil_div(made, kRows);
+  parallel_for(across * down, kGrain / (kBlock * kRows) + 1, [&](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {
-      const int64_t column = piece / down * to.width, row = piece % down * kRows;
+      const int64_t block = piece / down, column = block * kBlock, row = piece % down * kRows;
       FloatMatrix rest{.data = x.data + row * x.ld + column, .rows = rows - row, .cols = cols - column, .ld = x.ld};
       if (transposed) rest.data = x.data + column * x.ld + row, std::swap(rest.rows, rest.cols);
-      run(rest, std::min(kRows, to.rows - row), to.width, to.data + (column * to.rows + row * to.width) / 2);
+      run(rest, std::min(kRows, made - row), out.block(block) + row / 2 * kBlock);
     }
   });
+}
+
+void from_bf16(const Bf16Sums& sums, float* c, int64_t ldc, bool accumulate) {
+  const auto run = &LOOKBACK_BEST(RowFromBf16);
+  for (int64_t row = 0; row < sums.m; ++row) run(sums, row, c + row * ldc, accumulate);
 }
 
 }  // namespace cpu_impl

@@ -1,8 +1,9 @@
-// Rounding to bf16, the upper half of a float.
+// Rounding to bf16, the upper half of a float, and what comes of it.
 #pragma once
 
 #include <cstdint>
-#include <vector>
+
+#include "lookback/kernels/cpu/narrow_product.h"
 
 namespace lookback::kernels::cpu_impl {
 
@@ -11,22 +12,22 @@ struct FloatMatrix {
   int64_t rows, cols, ld;
 };
 
-// x rounded to the nearest, ties to even, row after row at the start of `buffer`, which grows as
-// needed; rows from x.rows to rows_made are zero. NaN stays NaN.
-const uint16_t* to_bf16(const FloatMatrix& x, int64_t rows_made, std::vector<uint16_t>& buffer);
+// x rounded to the nearest, ties to even, as a left factor [x.rows, x.cols] in `order`, zeros at the end of the last
+// step. NaN stays NaN.
+void to_bf16(const FloatMatrix& x, const NarrowOrder& order, uint32_t* out);
 
-// The same of x transposed: [x.cols, rows_made], by this thread alone. rows_made: a multiple of 8.
-const uint16_t* to_bf16_transposed(const FloatMatrix& x, int64_t rows_made, std::vector<uint16_t>& buffer);
+// The same of x transposed, by this thread alone. order.group: 1 or a multiple of 16.
+void to_bf16_transposed(const FloatMatrix& x, const NarrowOrder& order, uint32_t* out);
 
-// The right factor of a product in the order that oneDNN calls BA16a64b2a (or 48, 32, 16): blocks of `width` columns
-// one behind the other, in a block the columns of each two rows, a pair for each; zeros past the ends.
-struct Bf16Blocks {
-  uint32_t* data;  // null: in another way
-  int64_t rows;    // with those that are zero: an even number
-  int64_t width;   // a multiple of 16
+// x as a right factor [k, n], or [n, k] if it is stored transposed; `out` is laid out for it.
+void to_bf16_blocks(const FloatMatrix& x, bool transposed, const NarrowBlocks& out);
+
+// c[m,n] = sums[m,n] (+ bias[n]) (+ c), by this thread alone.
+struct Bf16Sums {
+  const float* sums;  // [m, n], ld from row to row
+  int64_t m, n, ld;
+  const float* bias;  // [n] or null
 };
-
-// transposed: x is stored [columns, rows] of the factor
-void to_bf16_pairs(const FloatMatrix& x, bool transposed, const Bf16Blocks& to);
+void from_bf16(const Bf16Sums& sums, float* c, int64_t ldc, bool accumulate);
 
 }  // namespace lookback::kernels::cpu_impl

@@ -1,6 +1,6 @@
-// The fast kernels: Highway for SIMD, oneDNN for products in bf16, the pool of base for threads. On f32; products may
-// round their factors. Results do not depend on the number of threads, a row's result does not depend on the other
-// rows, and in f32 both are the same bits on every rung that has fused multiply-add.
+// The fast kernels: Highway for SIMD, instructions for products of bf16 and int8, the pool of base for threads. On f32;
+// products may round their factors. Results do not depend on the number of threads, a row's result does not depend on
+// the other rows, and in f32 both are the same bits on every rung that has fused multiply-add.
 #pragma once
 
 #include "lookback/kernels/kernels.h"

@@ -102,8 +102,13 @@ TEST(Int8, ZerosAndWhatIsNoNumber) {
 }
 
 TEST(Int8, SumsOfProductsAreThoseOfWholeNumbers) {
-  for (const auto& [m, n, k] :
-       {std::array<int64_t, 3>{1, 1, 1}, {1, 130, 67}, {2, 64, 8}, {3, 65, 4}, {7, 200, 131}, {13, 63, 1030}}) {
+  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1},
+                                {1, 130, 67},
+                                {2, 64, 8},
+                                {3, 65, 4},
+                                {7, 200, 131},
+                                {13, 63, 1030},
+                                {41, 70, 300}}) {
     std::vector<int8_t> a(static_cast<size_t>(m * k)), b(static_cast<size_t>(n * k));
     Rng rng(static_cast<uint64_t>(m * 1000 + k));
     for (int8_t& x : a) x = static_cast<int8_t>(static_cast<int>(rng.below(255)) - 127);

@@ -1,5 +1,5 @@
-// Matrix products: our own in f32 and int8, oneDNN's in bf16, cut so that every row of the result depends on its own
-// inputs alone. Tiles (AMX) are not used.
+// Matrix products in f32, bf16 and int8. Every row of the result depends on its own inputs alone, and nothing on
+// threads.
 #pragma once
 
 #include "lookback/kernels/cpu/cpu.h"
@@ -7,7 +7,7 @@
 namespace lookback::kernels::cpu_impl {
 
 std::unique_ptr<Packed> pack(const Matmul<float>&, std::unique_ptr<Packed> old);
-// f32 and int8 everywhere, bf16 where the processor has AVX512-BF16.
+// f32 and int8 everywhere, bf16 where the processor has AVX512-BF16 or tiles (AMX), or tiles are emulated.
 bool has_products(Precision precision);
 // Whether that is faster than f32.
 bool has_fast_products(Precision precision);
