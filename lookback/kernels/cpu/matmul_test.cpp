@@ -204,7 +204,7 @@ TEST(MatmulKernels, SumsOfTilesAreTheChainTheyAreSaidToBe) {
       const auto kept = packed ? cpu_impl::pack(p, nullptr) : nullptr;
       p.packed_b = kept.get();
       cpu_impl::matmul(p);
-      const auto term = [&](int64_t t, int64_t row, int64_t column, float sum) {
+      const auto term = [&, m = m, n = n, k = k](int64_t t, int64_t row, int64_t column, float sum) {
         if (t >= k) return sum;
         const float x = in_bf16(a[static_cast<size_t>(transpose_a ? t * m + row : row * k + t)]);
         const float y = in_bf16(b[static_cast<size_t>(transpose_b ? column * k + t : t * n + column)]);
