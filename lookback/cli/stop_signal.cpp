@@ -32,7 +32,7 @@ StopSignal::StopSignal() {
 
 StopSignal::~StopSignal() {
   ended_ = true;
-  ::pthread_kill(waiter_.native_handle(), SIGTERM);
+  ::pthread_kill(waiter_.native_handle(), SIGTERM);  // NOLINT(bugprone-bad-signal-to-kill-thread): it waits for it
   waiter_.join();
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }

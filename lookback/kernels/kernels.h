@@ -67,6 +67,7 @@ struct Table {
   std::unique_ptr<Packed> (*sketch)(const Matmul<R>&) = nullptr;
   // False if more than `capacity` columns of a row may be among its largest: matmul is the better way then.
   bool (*top_k)(const TopK<R>&) = nullptr;
+// NOLINTNEXTLINE(bugprone-macro-parentheses): it is a name
 #define LOOKBACK_ENTRY(kernel, Args) void (*kernel)(const Args<R>&) = nullptr;
   LOOKBACK_KERNELS(LOOKBACK_ENTRY)
 #undef LOOKBACK_ENTRY

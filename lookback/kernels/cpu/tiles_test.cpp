@@ -9,7 +9,6 @@ namespace {
 
 using cpu_impl::EmulatedTiles;
 using cpu_impl::kStep;
-using cpu_impl::TileShape;
 
 using Words = std::vector<uint32_t>;
 
