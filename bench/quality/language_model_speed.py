@@ -37,7 +37,7 @@ from side_by_side import NO_BF16, NO_INT8, ONE_CORE, ROOT, Row, Theirs, onnxrunt
 
 VOCABULARY, STEPS, BATCH, CLIP = 10_000, 35, 20, 0.25
 WORDS = 32  # of one run of a stream
-OPTIONS = dataclasses.replace(language_model_torch.OPTIONS["word"], locked=False)
+OPTIONS = dataclasses.replace(language_model_torch.Options(), locked=False)  # plain SGD
 SIZES = ("--vocabulary", str(VOCABULARY), "--language.layers", str(OPTIONS.layers), "--language.hidden", str(OPTIONS.hidden),
          "--language.embedding", str(OPTIONS.embedding))
 DROPOUT = [word for place in ("embedding", "hidden", "output")
