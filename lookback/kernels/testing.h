@@ -32,6 +32,10 @@ std::vector<R> numbers(int64_t n, uint64_t seed) {
   return out;
 }
 
+inline float as_float(uint32_t bits) { return std::bit_cast<float>(bits); }
+// As tiles read and write numbers: subnormal ones as zero.
+inline float flushed(float x) { return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(0.0f, x) : x; }
+
 // What a kernel wrote, by name. Doubles hold any float exactly.
 using Outputs = std::vector<std::pair<std::string, std::vector<double>>>;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lookback/base/ceil_div.h"
 #include "lookback/models/forecast_checks.h"
 
 namespace lookback {
@@ -31,8 +32,6 @@ double mean_of(std::span<const double> y) {
   for (const double v : y) n += 1, mean += v / n - mean / n;
   return mean;
 }
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Errors of `seasons` seasons ahead, sorted; a season is one step, except for NaiveKind::seasonal.
 std::vector<double> sorted_errors(std::span<const double> y, int64_t seasons, const NaiveOptions& options) {

@@ -41,24 +41,9 @@ void RowToBf16(const float* HWY_RESTRICT x, int64_t n, uint32_t* HWY_RESTRICT y,
   }
 }
 
-// c[m] (+)= sums[m] (+ bias)
-void RowFromBf16(const Bf16Sums& a, int64_t m, float* HWY_RESTRICT c, bool accumulate) {
-  const float *sums = a.sums + m * a.ld, *bias = a.bias;
-  const auto each = [&](auto&& finished) HWY_ATTR {
-    int64_t k = 0;
-    for (; k + lanes() <= a.n; k += lanes()) hn::StoreU(finished(hn::LoadU(D(), sums + k), k, lanes()), D(), c + k);
-    if (k < a.n) store(finished(load(sums + k, a.n - k), k, a.n - k), c + k, a.n - k);
-  };
-  // One loop for each kind, so that none asks in between.
-  if (bias && accumulate)
-    each([&](V x, int64_t k, int64_t left)
-             HWY_ATTR { return hn::Add(hn::Add(x, load(bias + k, left)), load(c + k, left)); });
-  else if (bias)
-    each([&](V x, int64_t k, int64_t left) HWY_ATTR { return hn::Add(x, load(bias + k, left)); });
-  else if (accumulate)
-    each([&](V x, int64_t k, int64_t left) HWY_ATTR { return hn::Add(x, load(c + k, left)); });
-  else
-    each([&](V x, int64_t, int64_t) HWY_ATTR { return x; });
+void RowFromBf16(const Bf16Sums& a, int64_t m, float* c, bool accumulate) {
+  const float* const sums = a.sums + m * a.ld;
+  finish_sums([&](int64_t k, int64_t left) HWY_ATTR { return load(sums + k, left); }, a.n, a.bias, c, accumulate);
 }
 
 // Row r of x from a column on, zeros past its ends.

@@ -13,12 +13,13 @@ FloatMatrix stored_a(const Matmul<float>& p) {
   return {.data = p.a, .rows = p.transpose_a ? p.k : p.m, .cols = p.transpose_a ? p.m : p.k, .ld = p.lda};
 }
 
-NarrowProduct rounded(const Matmul<float>& p, const uint32_t* a, const NarrowBlocks& b) {
+// p, whose b is packed, with its rounded a.
+NarrowProduct rounded(const Matmul<float>& p, const uint32_t* a) {
   return {.m = p.m,
           .n = p.n,
           .k = p.k,
           .a = a,
-          .b = &b,
+          .b = static_cast<const NarrowBlocks*>(p.packed_b),
           .c = p.c,
           .ldc = p.ldc,
           .accumulate = p.accumulate,
@@ -35,7 +36,7 @@ void pack_into(const Matmul<float>& p, NarrowBlocks& out) {
 
 // The rows of a transposed a are columns of many rows of floats. A thread rounds as many of them as stay in its L2
 // until they are multiplied.
-void transposed_product(const Matmul<float>& p, const NarrowBlocks& b) {
+void transposed_product(const Matmul<float>& p) {
   constexpr int64_t kMostRows = 128;
   const int64_t rows = narrow_rows(Precision::bf16, kMostRows);
   parallel_for(p.m, rows, [&](int64_t begin, int64_t end) {
@@ -44,7 +45,7 @@ void transposed_product(const Matmul<float>& p, const NarrowBlocks& b) {
     some.m = end - begin, some.a += begin, some.c += begin * p.ldc;
     grow(a, order_of(some).size());
     to_bf16_transposed(stored_a(some), order_of(some), a.data());
-    const NarrowProduct product = rounded(some, a.data(), b);
+    const NarrowProduct product = rounded(some, a.data());
     narrow_product({&product, 1});
   });
 }
@@ -58,14 +59,10 @@ std::unique_ptr<Packed> bf16_pack(const Matmul<float>& p, std::unique_ptr<Packed
 }
 
 void bf16_product(const Matmul<float>& p) {
-  if (p.packed_b && !p.transpose_a) return bf16_sum({&p, 1});
-  thread_local NarrowBlocks packed;
-  if (!p.packed_b) pack_into(p, packed);
-  const NarrowBlocks& b = p.packed_b ? static_cast<const NarrowBlocks&>(*p.packed_b) : packed;
-  if (p.transpose_a) return transposed_product(p, b);
-  Matmul<float> of_packed = p;
-  of_packed.packed_b = &b;
-  bf16_sum({&of_packed, 1});
+  thread_local NarrowBlocks b;
+  Matmul<float> packed = p;
+  if (!p.packed_b) pack_into(p, b), packed.packed_b = &b;
+  p.transpose_a ? transposed_product(packed) : bf16_sum({&packed, 1});
 }
 
 void bf16_sum(std::span<const Matmul<float>> products) {
@@ -78,7 +75,7 @@ void bf16_sum(std::span<const Matmul<float>> products) {
   all.clear();
   for (const Matmul<float>& p : products) {
     to_bf16(stored_a(p), order_of(p), a);
-    all.push_back(rounded(p, a, static_cast<const NarrowBlocks&>(*p.packed_b)));
+    all.push_back(rounded(p, a));
     a += order_of(p).size();
   }
   narrow_product(all);

@@ -97,7 +97,7 @@ TEST(Bf16, RightFactorsLieInBlocksOfColumns) {
       NarrowBlocks out;
       out.lay_out(Precision::bf16, n, k);
       cpu_impl::to_bf16_blocks(x, transposed, out);
-      for (int64_t c = 0; c < cpu_impl::ceil_div(n, kBlock) * kBlock; ++c)
+      for (int64_t c = 0; c < ceil_div(n, kBlock) * kBlock; ++c)
         for (int64_t i = 0; i < 2 * out.words; ++i)
           ASSERT_EQ(half(out.block(c / kBlock)[i / 2 * kBlock + c % kBlock], i),
                     transposed ? want(x, c, i) : want(x, i, c))

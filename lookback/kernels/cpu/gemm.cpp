@@ -245,6 +245,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 #include <vector>
 
+#include "lookback/base/ceil_div.h"
 #include "lookback/base/parallel.h"
 #include "lookback/kernels/cpu/pages.h"
 #include "lookback/kernels/cpu/work_split.h"
@@ -261,8 +262,6 @@ namespace {
 struct Panels final : Packed {
   std::unique_ptr<Pages> pages;
 };
-
-int64_t ceil_div(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 
 // Products that are worth waking another thread.
 constexpr int64_t kWorth = 1 << 16;

@@ -42,34 +42,20 @@ float RowToInt8(const float* HWY_RESTRICT x, int64_t n, int8_t* HWY_RESTRICT q) 
 void RowFromInt8(const Int8Sums& a, int64_t m, float* c, bool accumulate) {
   const D d;
   const hn::RebindToSigned<D> di;
-  const int32_t* sums = a.sums + m * a.ld;
+  const int32_t* const sums = a.sums + m * a.ld;
   const V scale = hn::Set(d, a.a_scales[m]);
-  const auto scaled = [&](hn::Vec<decltype(di)> sum, V b_scale) {
-    return hn::Mul(hn::ConvertTo(d, sum), hn::Mul(scale, b_scale));
+  const auto scaled = [&](int64_t k, int64_t left) HWY_ATTR {
+    auto sum = hn::Zero(di);
+    if (left >= lanes()) {
+      sum = hn::LoadU(di, sums + k);
+    } else {
+      HWY_ALIGN int32_t tail[HWY_MAX_BYTES / sizeof(int32_t)] = {};
+      std::copy_n(sums + k, left, tail);
+      sum = hn::Load(di, tail);
+    }
+    return hn::Mul(hn::ConvertTo(d, sum), hn::Mul(scale, load(a.b_scales + k, left)));
   };
-  // One loop for each kind, so that none asks in between.
-  const int64_t whole = a.n / lanes() * lanes();
-  const auto each = [&](auto&& finished) {
-    for (int64_t k = 0; k < whole; k += lanes())
-      hn::StoreU(finished(scaled(hn::LoadU(di, sums + k), hn::LoadU(d, a.b_scales + k)), k), d, c + k);
-  };
-  const float* bias = a.bias;
-  if (bias && accumulate)
-    each([&](V x, int64_t k) { return hn::Add(hn::Add(x, hn::LoadU(d, bias + k)), hn::LoadU(d, c + k)); });
-  else if (bias)
-    each([&](V x, int64_t k) { return hn::Add(x, hn::LoadU(d, bias + k)); });
-  else if (accumulate)
-    each([&](V x, int64_t k) { return hn::Add(x, hn::LoadU(d, c + k)); });
-  else
-    each([&](V x, int64_t) { return x; });
-  const int64_t left = a.n - whole;
-  if (left == 0) return;
-  HWY_ALIGN int32_t tail[HWY_MAX_BYTES / sizeof(int32_t)] = {};
-  std::copy_n(sums + whole, left, tail);
-  V x = scaled(hn::Load(di, tail), load(a.b_scales + whole, left));
-  if (bias) x = hn::Add(x, load(bias + whole, left));
-  if (accumulate) x = hn::Add(x, load(c + whole, left));
-  store(x, c + whole, left);
+  finish_sums(scaled, a.n, a.bias, c, accumulate);
 }
 
 }  // namespace lookback::kernels::HWY_NAMESPACE

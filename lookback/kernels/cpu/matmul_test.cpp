@@ -123,67 +123,14 @@ TEST(MatmulKernels, FloatsAndBf16Agree) {
   }
 }
 
-// The order of every sum is a promise: models give the same bits on every processor that multiplies and adds at once.
-TEST(MatmulKernels, SumsOfFloatsAreTheChainTheyAreSaidToBe) {
-  if (!has_fused_multiply_add(rung())) return;  // multiplies, rounds, adds
-  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 70, 3},
-                                {7, 130, 512},
-                                {13, 65, 513},
-                                {260, 9, 1100},
-                                {5, 200, 1536},
-                                {7, 1100, 600},
-                                {8, 90, 30},     // the last panel with two vectors of four
-                                {13, 100, 40}})  // with three
+// Products in every form against sums of `terms` products each, added up one after another. sum_of(factors, begin, end)
+// is one such sum, where factors(t) are the two of term t.
+template <class SumOf>
+void expect_chains(const Maker& maker, int64_t terms, const std::vector<std::array<int64_t, 3>>& sizes,
+                   const SumOf& sum_of) {
+  for (const auto& size : sizes)
     for (int flags = 0; flags < 32; ++flags) {
-      const bool transpose_a = flags & 1, transpose_b = flags & 2, packed = flags & 4;
-      const auto a = numbers(m * k, 1), b = numbers(n * k, 2), before = numbers(m * n, 3), bias = numbers(n, 4);
-      auto c = before;
-      Matmul<float> p{.m = m,
-                      .n = n,
-                      .k = k,
-                      .a = a.data(),
-                      .lda = transpose_a ? m : k,
-                      .transpose_a = transpose_a,
-                      .b = b.data(),
-                      .ldb = transpose_b ? k : n,
-                      .transpose_b = transpose_b,
-                      .c = c.data(),
-                      .ldc = n,
-                      .accumulate = (flags & 8) != 0,
-                      .bias = flags & 16 ? bias.data() : nullptr};
-      const auto kept = packed ? cpu_impl::gemm_pack(p, nullptr) : nullptr;
-      p.packed_b = kept.get();
-      cpu_impl::gemm(p);
-      for (int64_t i = 0; i < m * n; ++i) {
-        const int64_t row = i / n, column = i % n;
-        float want = 0;
-        for (int64_t first = 0; first < k; first += cpu_impl::kGemmKC) {
-          float sum = 0;
-          for (int64_t t = first; t < std::min(k, first + cpu_impl::kGemmKC); ++t)
-            sum = std::fma(a[static_cast<size_t>(transpose_a ? t * m + row : row * k + t)],
-                           b[static_cast<size_t>(transpose_b ? column * k + t : t * n + column)], sum);
-          if (first == 0 && p.bias) sum += bias[static_cast<size_t>(column)];
-          if (first == 0) want = p.accumulate ? sum + before[static_cast<size_t>(i)] : sum;
-          if (first > 0) want += sum;
-        }
-        ASSERT_EQ(std::bit_cast<uint32_t>(c[static_cast<size_t>(i)]), std::bit_cast<uint32_t>(want))
-            << " m " << m << ", n " << n << ", k " << k << ", flags " << flags << ", element " << i;
-      }
-    }
-}
-
-float as_float(uint32_t bits) { return std::bit_cast<float>(bits); }
-float in_bf16(float x) {  // as numbers() has them: finite
-  const auto bits = std::bit_cast<uint32_t>(x);
-  return as_float((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000u);
-}
-float flushed(float x) { return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(0.0f, x) : x; }
-
-// A promise too: what is trained by tiles has the same bits on every processor that has them, and on the emulation.
-TEST(MatmulKernels, SumsOfTilesAreTheChainTheyAreSaidToBe) {
-  if (tiles() == Tiles::none) GTEST_SKIP() << "no tiles in use";
-  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 70, 3}, {17, 130, 32}, {33, 65, 1025}, {5, 20, 2100}})
-    for (int flags = 0; flags < 32; ++flags) {
+      const int64_t m = size[0], n = size[1], k = size[2];
       const bool transpose_a = flags & 1, transpose_b = flags & 2, packed = flags & 4;
       const auto a = numbers(m * k, 1), b = numbers(n * k, 2), before = numbers(m * n, 3), bias = numbers(n, 4);
       auto c = before;
@@ -200,35 +147,73 @@ TEST(MatmulKernels, SumsOfTilesAreTheChainTheyAreSaidToBe) {
                       .ldc = n,
                       .accumulate = (flags & 8) != 0,
                       .bias = flags & 16 ? bias.data() : nullptr,
-                      .precision = Precision::bf16};
-      const auto kept = packed ? cpu_impl::pack(p, nullptr) : nullptr;
+                      .precision = maker.precision};
+      const auto kept = packed ? maker.pack(p, nullptr) : nullptr;
       p.packed_b = kept.get();
-      cpu_impl::matmul(p);
-      const auto term = [&, m = m, n = n, k = k](int64_t t, int64_t row, int64_t column, float sum) {
-        if (t >= k) return sum;
-        const float x = in_bf16(a[static_cast<size_t>(transpose_a ? t * m + row : row * k + t)]);
-        const float y = in_bf16(b[static_cast<size_t>(transpose_b ? column * k + t : t * n + column)]);
-        return flushed(std::fma(x, y, sum));
-      };
+      maker.matmul(p);
       for (int64_t i = 0; i < m * n; ++i) {
         const int64_t row = i / n, column = i % n;
+        const auto factors = [&](int64_t t) {
+          return std::pair{a[static_cast<size_t>(transpose_a ? t * m + row : row * k + t)],
+                           b[static_cast<size_t>(transpose_b ? column * k + t : t * n + column)]};
+        };
         float want = 0;
-        for (int64_t first = 0; first < k; first += cpu_impl::kBf16Terms) {
-          float sum = 0;
-          for (int64_t t = first; t < std::min(k, first + cpu_impl::kBf16Terms); t += 32) {
-            float even = 0, odd = 0;
-            for (int64_t j = t; j < t + 32; j += 2)
-              even = term(j, row, column, even), odd = term(j + 1, row, column, odd);
-            sum = flushed(sum + flushed(even + odd));
-          }
+        for (int64_t first = 0; first < k; first += terms) {
+          float sum = sum_of(factors, first, std::min(k, first + terms));
           if (first == 0 && p.bias) sum += bias[static_cast<size_t>(column)];
           if (first == 0) want = p.accumulate ? sum + before[static_cast<size_t>(i)] : sum;
           if (first > 0) want += sum;
         }
         ASSERT_EQ(std::bit_cast<uint32_t>(c[static_cast<size_t>(i)]), std::bit_cast<uint32_t>(want))
-            << "m " << m << ", n " << n << ", k " << k << ", flags " << flags << ", element " << i;
+            << maker.name << " m " << m << ", n " << n << ", k " << k << ", flags " << flags << ", element " << i;
       }
     }
+}
+
+// The order of every sum is a promise: models give the same bits on every processor that multiplies and adds at once.
+TEST(MatmulKernels, SumsOfFloatsAreTheChainTheyAreSaidToBe) {
+  if (!has_fused_multiply_add(rung())) return;  // multiplies, rounds, adds
+  const auto sum_of = [](const auto& factors, int64_t begin, int64_t end) {
+    float sum = 0;
+    for (int64_t t = begin; t < end; ++t) {
+      const auto [x, y] = factors(t);
+      sum = std::fma(x, y, sum);
+    }
+    return sum;
+  };
+  expect_chains(kFloats, cpu_impl::kGemmKC,
+                {{1, 70, 3},
+                 {7, 130, 512},
+                 {13, 65, 513},
+                 {260, 9, 1100},
+                 {5, 200, 1536},
+                 {7, 1100, 600},
+                 {8, 90, 30},     // the last panel with two vectors of four
+                 {13, 100, 40}},  // with three
+                sum_of);
+}
+
+float in_bf16(float x) {  // as numbers() has them: finite
+  const auto bits = std::bit_cast<uint32_t>(x);
+  return as_float((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000u);
+}
+
+// A promise too: what is trained by tiles has the same bits on every processor that has them, and on the emulation.
+TEST(MatmulKernels, SumsOfTilesAreTheChainTheyAreSaidToBe) {
+  if (tiles() == Tiles::none) GTEST_SKIP() << "no tiles in use";
+  const auto sum_of = [](const auto& factors, int64_t begin, int64_t end) {
+    float sum = 0;
+    for (int64_t step = begin; step < end; step += 32) {
+      float chains[2] = {0, 0};  // of even and odd terms
+      for (int64_t t = step; t < std::min(end, step + 32); ++t) {
+        const auto [x, y] = factors(t);
+        chains[t % 2] = flushed(std::fma(in_bf16(x), in_bf16(y), chains[t % 2]));
+      }
+      sum = flushed(sum + flushed(chains[0] + chains[1]));
+    }
+    return sum;
+  };
+  expect_chains(kTableBf16, cpu_impl::kBf16Terms, {{1, 70, 3}, {17, 130, 32}, {33, 65, 1025}, {5, 20, 2100}}, sum_of);
 }
 
 TEST(MatmulKernels, Int8RowsPackLikeTheFloatsTheyAreMadeOf) {

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "lookback/base/ceil_div.h"
 #include "lookback/kernels/cpu/pages.h"
 #include "lookback/kernels/products.h"
 
@@ -17,7 +18,6 @@ namespace lookback::kernels::cpu_impl {
 constexpr int64_t kStep = 16;   // words of a step: a cache line, and a row of a tile
 constexpr int64_t kBlock = 64;  // columns of a block of the right factor
 
-constexpr int64_t ceil_div(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 // Of a row or column of n elements.
 constexpr int64_t words_of(Precision p, int64_t n) { return ceil_div(n, p == Precision::int8 ? 4 : 2); }
 constexpr int64_t whole_steps(int64_t words) { return ceil_div(words, kStep) * kStep; }

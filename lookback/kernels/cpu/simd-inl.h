@@ -52,6 +52,26 @@ HWY_INLINE void store(V v, float* p, int64_t left) {
 #endif
 }
 
+// c[n] = sum (+ bias) (+ c), where sum(k, left) gives the next lanes at k, of which `left` exist. One loop for each
+// kind, so that none asks in between.
+template <class Sum>
+HWY_INLINE void finish_sums(const Sum& sum, int64_t n, const float* bias, float* c, bool accumulate) {
+  const auto each = [&](const auto& finished) HWY_ATTR {
+    int64_t k = 0;
+    for (; k + lanes() <= n; k += lanes()) hn::StoreU(finished(k, lanes()), D(), c + k);
+    if (k < n) store(finished(k, n - k), c + k, n - k);
+  };
+  const auto biased = [&](int64_t k, int64_t left) HWY_ATTR { return hn::Add(sum(k, left), load(bias + k, left)); };
+  if (bias && accumulate)
+    each([&](int64_t k, int64_t left) HWY_ATTR { return hn::Add(biased(k, left), load(c + k, left)); });
+  else if (bias)
+    each(biased);
+  else if (accumulate)
+    each([&](int64_t k, int64_t left) HWY_ATTR { return hn::Add(sum(k, left), load(c + k, left)); });
+  else
+    each(sum);
+}
+
 // v in the first `left` lanes, zero in the rest.
 HWY_INLINE V first_of(V v, int64_t left) {
   const D d;

@@ -55,9 +55,6 @@ Words tile_product(const Words& a, const Words& b, const Words& sum, int64_t low
   return out;
 }
 
-float as_float(uint32_t bits) { return std::bit_cast<float>(bits); }
-float flushed(float x) { return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(0.0f, x) : x; }
-
 // Word [r, c] of sum + a b by the C library's multiply-add.
 uint32_t chain_of_bf16(const Words& a, const Words& b, uint32_t sum, int64_t r, int64_t c) {
   float even = 0, odd = 0;
