@@ -34,7 +34,7 @@ class Parser {
     skip_blanks();
     if (!take('[')) fail("it does not begin with [");
     for (skip_blanks(); !take(']'); skip_blanks()) {
-      out.push_back(string());
+      out.push_back(is_number() ? number() : string());
       skip_blanks();
       if (!take(',') && !rest_.starts_with(']')) fail("a comma or ] is missing");
     }
@@ -55,9 +55,18 @@ class Parser {
   }
   void skip_blanks() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\r\n"), rest_.size())); }
 
+  // Whole numbers may stand as they are.
+  bool is_number() const { return rest_.find_first_of("0123456789") == (rest_.starts_with('-') ? 1u : 0u); }
+  std::string number() {
+    const size_t end = std::min(rest_.find_first_not_of("0123456789", 1), rest_.size());
+    std::string out(rest_.substr(0, end));
+    rest_.remove_prefix(end);
+    return out;
+  }
+
   std::string string() {
     const bool has_escapes = rest_.starts_with('"');
-    if (!has_escapes && !rest_.starts_with('\'')) fail("a string in quotes is missing");
+    if (!has_escapes && !rest_.starts_with('\'')) fail("a string in quotes or a whole number is missing");
     const char quote = rest_[0];
     rest_.remove_prefix(1);
     std::string out;

@@ -1,4 +1,4 @@
-// Lists of strings as a recipe writes them, where TOML itself is not at hand.
+// Lists of strings or whole numbers as a recipe writes them, where TOML itself is not at hand.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace lookback {
 
-// ["a", 'b'] in TOML on one line: strings in "..." with escapes, or in '...' as they are; white space around them and a
-// comma at the end are allowed. Throws ConfigError "where is not a list: ...".
+// ["a", 'b', 12] in TOML on one line: strings in "..." with escapes, or in '...' as they are, and whole numbers; white
+// space around them and a comma at the end are allowed. Throws ConfigError "where is not a list: ...".
 std::vector<std::string> parse_quoted_list(std::string_view list, const std::string& where);
 
 }  // namespace lookback

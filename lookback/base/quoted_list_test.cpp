@@ -27,6 +27,12 @@ TEST(QuotedList, StringsInEitherQuotes) {
   EXPECT_EQ(parsed(R"(["", 'C:\x'])"), (Strings{"", R"(C:\x)"}));
 }
 
+TEST(QuotedList, WholeNumbersMayStandAsTheyAre) {
+  EXPECT_EQ(parsed("[2000]"), Strings{"2000"});
+  EXPECT_EQ(parsed("[4000, -1, '7' ]"), (Strings{"4000", "-1", "7"}));
+  EXPECT_NE(complaint("[4e3]").find("a comma or ] is missing at e3]"), std::string::npos) << complaint("[4e3]");
+}
+
 TEST(QuotedList, EscapesAreThoseOfToml) {
   EXPECT_EQ(parsed(R"(["\b\t\n\f\r\"\\"])"), (Strings{"\b\t\n\f\r\"\\"}));
   EXPECT_EQ(parsed(R"(["\u0041\u00fc\u20AC\U0001F600"])"), (Strings{"Aü€😀"}));
@@ -37,14 +43,14 @@ TEST(QuotedList, EscapesAreThoseOfToml) {
 
 TEST(QuotedList, WhatIsWrongIsSaidOnce) {
   EXPECT_EQ(complaint("[a,b]"),
-            "--set: data.train is not a list: a string in quotes is missing at a,b]; write [\"a\", \"b\"], in a shell "
+            "--set: data.train is not a list: a string in quotes or a whole number is missing at a,b]; write [\"a\", \"b\"], in a shell "
             "between '...', or a,b");
   const auto says = [](std::string_view list, const char* what) {
     EXPECT_NE(complaint(list).find(what), std::string::npos) << list << ": " << complaint(list);
   };
-  says("[", "a string in quotes is missing at the end");
-  says("[,]", "a string in quotes is missing at ,]");
-  says("['a',,'b']", "a string in quotes is missing at ,'b']");
+  says("[", "a string in quotes or a whole number is missing at the end");
+  says("[,]", "a string in quotes or a whole number is missing at ,]");
+  says("['a',,'b']", "a string in quotes or a whole number is missing at ,'b']");
   says("['a' 'b']", "a comma or ] is missing at 'b']");
   says("['a'", "a comma or ] is missing at the end");
   says("['a", "a string is not closed at the end");

@@ -29,12 +29,13 @@ Var drop_whole_words(const Var& embedded, std::span<const int32_t> ids, double r
 
 Var sum_of_squares(const Var& x) { return ops::weighted_sum(ops::mul(x, x), Tensor::full(x.shape(), 1, x.dtype())); }
 
-std::vector<int64_t> numbers_of(const StringList& words) {
+// A cluster that would begin behind the vocabulary's end is none.
+std::vector<int64_t> cutoffs_within(const StringList& words, int64_t vocabulary) {
   std::vector<int64_t> out;
   for (const std::string& word : words) {
     const auto number = parse_number<int64_t>(word);
     check<ConfigError>(number.has_value(), "model.cutoffs: '", word, "' is not a whole number");
-    out.push_back(*number);
+    if (*number < vocabulary) out.push_back(*number);
   }
   return out;
 }
@@ -126,13 +127,15 @@ LanguageModel::LanguageModel(const LanguageModelOptions& options, int64_t vocabu
   const int64_t last = blocks_.back()->width();
   if (options.tied && last != options.embedding) projection_ = Linear(last, options.embedding, Linear::Bias::yes);
   width_ = options.tied ? options.embedding : last;
-  if (options.cutoffs.empty()) {
-    output_ = Linear(width_, vocabulary, Linear::Bias::yes);
-    if (options.tied) output_.weight = embedding_.weight;
-  } else {
-    check<ConfigError>(!options.tied,
-                       "model.cutoffs: an adaptive softmax has weights of its own; set model.tied = false");
-    adaptive_.emplace(width_, vocabulary, numbers_of(options.cutoffs), options.div_value, "model.cutoffs");
+  const std::vector<int64_t> cutoffs = cutoffs_within(options.cutoffs, vocabulary);
+  if (cutoffs.empty() || options.tied) output_ = Linear(width_, vocabulary, Linear::Bias::yes);
+  if (options.tied) output_.weight = embedding_.weight;
+  if (!cutoffs.empty() && options.tied) {
+    check<ConfigError>(options.div_value == LanguageModelOptions::kDivValue,
+                       "model.div_value: clusters of a tied softmax are as wide as the embeddings; set model.tied = false");
+    adaptive_.emplace(output_, cutoffs, "model.cutoffs");
+  } else if (!cutoffs.empty()) {
+    adaptive_.emplace(width_, vocabulary, cutoffs, options.div_value, "model.cutoffs");
   }
   if (seed != kNoInit) initialise(params_of(*this), options.init, seed);
 }
@@ -143,10 +146,12 @@ void LanguageModel::start_from_frequencies(const std::vector<int64_t>& counts) {
         vocabulary_);
   double total = 0;
   for (const int64_t n : counts) total += static_cast<double>(n) + 1;
-  for (size_t v = 0; v < counts.size(); ++v)
-    output_.bias.value().data<float>()[v] =
-        static_cast<float>(elementary::log((static_cast<double>(counts[v]) + 1) / total));
+  std::vector<double> shares;
+  for (const int64_t n : counts) shares.push_back((static_cast<double>(n) + 1) / total);
+  for (size_t v = 0; v < shares.size(); ++v)
+    output_.bias.value().data<float>()[v] = static_cast<float>(elementary::log(shares[v]));
   output_.bias.touch();
+  if (adaptive_) adaptive_->start_from_shares(shares);
 }
 
 void LanguageModel::params(ParamVisitor& v) {
@@ -157,7 +162,7 @@ void LanguageModel::params(ParamVisitor& v) {
     for (size_t k = 0; k < blocks_.size(); ++k) v("blocks." + std::to_string(k), *blocks_[k]);
   }
   v("projection", projection_);
-  if (!options_.tied) v("output.weight", output_.weight, Role::weight);  // absent with an adaptive softmax
+  if (!options_.tied) v("output.weight", output_.weight, Role::weight);
   v("output.bias", output_.bias, Role::bias);
   if (adaptive_) v("output", *adaptive_);
 }

@@ -62,7 +62,8 @@ struct LanguageModelOptions {
   std::deque<BlockOptions> blocks;
   bool tied = true;
   StringList cutoffs;
-  double div_value = 4;
+  static constexpr double kDivValue = 4;
+  double div_value = kDivValue;
   LanguageDropout dropout;
   InitOptions init = {.kind = "uniform"};
 
@@ -75,8 +76,9 @@ struct LanguageModelOptions {
       "block is of another width");
     v("cutoffs", cutoffs,
       "adaptive softmax (Grave et al. 2017), for large vocabularies: tokens from each of these ids on, the rarer ones, "
-      "share a cluster, as [4000, 20000]; needs tied = false; none: one softmax over all");
-    v("div_value", div_value, "cutoffs: each cluster's layer is narrower than the one before by this").range(1, 64);
+      "share a cluster, as [4000, 20000]; those behind the vocabulary's end do not count; none: one softmax over all");
+    v("div_value", div_value, "cutoffs, tied = false: each cluster's layer is narrower than the one before by this")
+        .range(1, 64);
     v("dropout", dropout), v("init", init);
   }
 };
@@ -135,8 +137,8 @@ class LanguageModel {
   Var read(std::span<const int32_t> ids, int64_t texts, LanguageState& state) const;
   // [N, V] not normalised, or log-probabilities of an adaptive softmax. hidden [N, width] as `read` gives it.
   Var logits(const Var& hidden) const { return adaptive_ ? Var(adaptive_->log_probs(hidden)) : output_(hidden); }
-  // Absent, with an adaptive softmax.
-  const Linear& output() const { return output_; }
+  // Of whose values the largest is the likeliest token; null with an adaptive softmax.
+  const Linear* output() const { return adaptive_ ? nullptr : &output_; }
 
   // Without noise: no dropout and no regularisers: held-out text.
   LanguageLoss loss(const LanguageBatch& batch, const LanguageObjective& objective, LanguageState& state, double scale,
@@ -149,7 +151,7 @@ class LanguageModel {
   LanguageState state_of(const std::vector<std::pair<std::string, Tensor>>& tensors) const;
   const Var& embeddings() const { return embedding_.weight; }
   // The output's bias begins at the logarithms of how frequent tokens are, so that states need not learn it: with Adam
-  // they otherwise grow large. Does nothing with an adaptive softmax, which has no bias. counts [V].
+  // they otherwise grow large. Does nothing with an adaptive softmax that is not tied, which has no bias. counts [V].
   void start_from_frequencies(const std::vector<int64_t>& counts);
   // Tables that stay as they are where weights are stored as int8.
   StringList kept_from_int8() const;
@@ -167,8 +169,8 @@ class LanguageModel {
   std::vector<std::unique_ptr<Block>> blocks_;
   Linear projection_;  // [E, width of the last block] or absent
   int64_t width_;
-  Linear output_;                            // [V, width]
-  std::optional<AdaptiveSoftmax> adaptive_;  // instead
+  Linear output_;                            // [V, width]; absent with an adaptive softmax of its own weights
+  std::optional<AdaptiveSoftmax> adaptive_;  // instead, or over output_
 };
 
 }  // namespace lookback

@@ -40,7 +40,9 @@ std::vector<LanguageModelOptions> kinds() {
                       {.kind = "self_attention", .heads = 3, .norm = "after", .causal = true, .window = 1}};
   LanguageModelOptions adaptive = gru;
   adaptive.cutoffs = {"6", "14"}, adaptive.div_value = 2;
-  return {lstm, gru, wide, attention, adaptive};
+  LanguageModelOptions tied_adaptive = wide;
+  tied_adaptive.cutoffs = adaptive.cutoffs;
+  return {lstm, gru, wide, attention, adaptive, tied_adaptive};
 }
 
 Ids random_ids(int64_t count, uint64_t seed) {
@@ -185,12 +187,35 @@ TEST(LanguageModel, WhatCannotLookBackOnlyIsRefused) {
   EXPECT_NE(refused({.layers = {.hidden = 7}, .blocks = {{.kind = "lstm"}}}).find("model.hidden"), std::string::npos);
 }
 
-TEST(LanguageModel, AnAdaptiveSoftmaxNeedsWeightsOfItsOwn) {
+TEST(LanguageModel, WhatAnAdaptiveSoftmaxRefuses) {
   LanguageModelOptions options = kinds()[4];
-  options.tied = true;
+  options.tied = true;  // and clusters narrower by 2
   EXPECT_THROW(LanguageModel(options, kVocabulary, 1), ConfigError);
   options.tied = false, options.cutoffs = {"6", "x"};
   EXPECT_THROW(LanguageModel(options, kVocabulary, 1), ConfigError);
+}
+
+TEST(LanguageModel, ClustersBehindTheVocabularyAreNone) {
+  LanguageModelOptions options = kinds()[5], one = options, none = options;
+  options.cutoffs = {"6", "23", "100"}, one.cutoffs = {"6"};
+  LanguageModel model(options, kVocabulary, 1), same(one, kVocabulary, 1);
+  EXPECT_EQ(params_of(model).size(), params_of(same).size());
+  none.cutoffs = {"23"};
+  EXPECT_NE(LanguageModel(none, kVocabulary, 1).output(), nullptr);
+}
+
+TEST(LanguageModel, BeginsWithTheFrequenciesOfTokensAndClusters) {
+  LanguageModelOptions options = kinds()[5];
+  options.init = {.kind = "uniform", .scale = 0};
+  std::vector<int64_t> counts;
+  for (int64_t v = 0; v < kVocabulary; ++v) counts.push_back(2 * v);
+  LanguageModel model(options, kVocabulary, 1);
+  model.start_from_frequencies(counts);
+  LanguageState state;
+  const Tensor logits = values(model.logits(model.read(Ids{3}, 1, state)));
+  for (int64_t v = 0; v < kVocabulary; ++v)
+    EXPECT_NEAR(logits.data<float>()[v], std::log((2.0 * static_cast<double>(v) + 1) / (kVocabulary * kVocabulary)),
+                1e-5);
 }
 
 TEST(LanguageSession, ScoresAreTheModels) {

@@ -222,10 +222,10 @@ class LanguageDecoder final : public decode::StepDecoder {
           " rows");
     if (begun_) session_.read(tokens);
     begun_ = true;
-    const Linear& output = session_.model().output();
-    if (best != kAll && few_decide_ && !session_.has_cache() && output.weight) {
+    const Linear* const output = session_.model().output();
+    if (best != kAll && few_decide_ && !session_.has_cache() && output) {
       const NoGrad off;
-      if (auto few = ops::top_k(session_.hidden(), output.weight, output.bias, best)) {
+      if (auto few = ops::top_k(session_.hidden(), output->weight, output->bias, best)) {
         likeliest_ = std::move(few->columns);
         return {few->values, {}, {likeliest_.begin(), likeliest_.end()}};
       }

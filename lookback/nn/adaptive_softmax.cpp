@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "lookback/base/elementary.h"
 #include "lookback/base/error.h"
@@ -9,6 +10,28 @@
 
 namespace lookback {
 namespace {
+
+std::vector<int64_t> rising(std::vector<int64_t> cutoffs, int64_t vocabulary, const std::string& where) {
+  for (size_t k = 0; k < cutoffs.size(); ++k)
+    check<ConfigError>(cutoffs[k] > (k ? cutoffs[k - 1] : 0) && cutoffs[k] < vocabulary, where, ": ", cutoffs[k],
+                       " does not lie between ", k ? cutoffs[k - 1] : 0, " and the vocabulary of ", vocabulary,
+                       "; cutoffs rise");
+  cutoffs.push_back(vocabulary);
+  return cutoffs;
+}
+
+Linear rows_of(const Linear& layer, int64_t begin, int64_t end) {
+  Linear out;
+  out.weight = ops::slice_rows(layer.weight, begin, end), out.bias = ops::slice_rows(layer.bias, begin, end);
+  return out;
+}
+
+Tensor columns_of(const Tensor& x, int64_t begin, int64_t end) {
+  Tensor out({x.dim(0), end - begin});
+  for (int64_t n = 0; n < x.dim(0); ++n)
+    std::copy_n(x.data<float>() + n * x.dim(1) + begin, end - begin, out.data<float>() + n * (end - begin));
+  return out;
+}
 
 // Rows of logits become log-probabilities.
 void normalise(const Tensor& logits) {
@@ -19,27 +42,44 @@ void normalise(const Tensor& logits) {
 
 AdaptiveSoftmax::AdaptiveSoftmax(int64_t width, int64_t vocabulary, std::vector<int64_t> cutoffs, double div_value,
                                  const std::string& where)
-    : cutoffs_(std::move(cutoffs)) {
-  cutoffs_.push_back(vocabulary);
-  for (size_t k = 0; k + 1 < cutoffs_.size(); ++k)
-    check<ConfigError>(cutoffs_[k] > (k ? cutoffs_[k - 1] : 0) && cutoffs_[k] < vocabulary, where, ": ", cutoffs_[k],
-                       " does not lie between ", k ? cutoffs_[k - 1] : 0, " and the vocabulary of ", vocabulary,
-                       "; cutoffs rise");
-  const auto clusters = static_cast<int64_t>(cutoffs_.size()) - 1;
-  head_ = Linear(width, cutoffs_[0] + clusters, Linear::Bias::no);
+    : cutoffs_(rising(std::move(cutoffs), vocabulary, where)) {
+  head_ = Linear(width, cutoffs_[0] + static_cast<int64_t>(clusters()), Linear::Bias::no);
   double inner = static_cast<double>(width);
-  for (size_t k = 0; k + 1 < cutoffs_.size(); ++k) {
+  for (size_t k = 0; k < clusters(); ++k) {
     inner /= div_value;
     const int64_t units = std::max<int64_t>(1, static_cast<int64_t>(inner));
-    tail_.push_back(
-        {Linear(width, units, Linear::Bias::no), Linear(units, cutoffs_[k + 1] - cutoffs_[k], Linear::Bias::no)});
+    tail_.push_back({Linear(width, units, Linear::Bias::no), Linear(units, end(k) - begin(k), Linear::Bias::no)});
   }
+}
+
+AdaptiveSoftmax::AdaptiveSoftmax(const Linear& tokens, std::vector<int64_t> cutoffs, const std::string& where)
+    : cutoffs_(rising(std::move(cutoffs), tokens.weight.dim(0), where)),
+      head_(tokens.weight.dim(1), static_cast<int64_t>(clusters()), Linear::Bias::yes),
+      tokens_(tokens) {}
+
+Linear AdaptiveSoftmax::head() const {
+  if (!tied()) return head_;
+  Linear out = rows_of(tokens_, 0, begin(0));
+  out.weight = ops::concat_rows({out.weight, head_.weight}), out.bias = ops::concat_rows({out.bias, head_.bias});
+  return out;
+}
+
+AdaptiveSoftmax::Cluster AdaptiveSoftmax::tail(size_t cluster) const {
+  return tied() ? Cluster{{}, rows_of(tokens_, begin(cluster), end(cluster))} : tail_[cluster];
+}
+
+void AdaptiveSoftmax::start_from_shares(const std::vector<double>& shares) {
+  if (!tied()) return;
+  for (size_t k = 0; k < clusters(); ++k)
+    head_.bias.value().data<float>()[k] = static_cast<float>(
+        elementary::log(std::accumulate(shares.begin() + begin(k), shares.begin() + end(k), 0.0)));
+  head_.bias.touch();
 }
 
 ops::XentOut AdaptiveSoftmax::loss(const Var& hidden, const std::vector<int32_t>& targets,
                                    const ops::XentOptions& options) const {
   std::vector<int32_t> heads = targets;
-  std::vector<std::vector<int32_t>> rows(tail_.size()), inner(tail_.size());
+  std::vector<std::vector<int32_t>> rows(clusters()), inner(clusters());
   for (size_t n = 0; n < targets.size(); ++n) {
     const auto k = std::ranges::upper_bound(cutoffs_, targets[n]) - cutoffs_.begin();
     check(0 <= targets[n] && k < std::ssize(cutoffs_), "adaptive softmax: target ", targets[n], " is not below ",
@@ -51,11 +91,13 @@ ops::XentOut AdaptiveSoftmax::loss(const Var& hidden, const std::vector<int32_t>
     inner[cluster].push_back(targets[n] - static_cast<int32_t>(begin(cluster)));
   }
   const ops::XentOptions scaled{.scale = options.scale};
-  ops::XentOut out = ops::projected_xent(hidden, head_.weight, {}, heads, scaled);
-  for (size_t k = 0; k < tail_.size(); ++k) {
+  const Linear first = head();
+  ops::XentOut out = ops::projected_xent(hidden, first.weight, first.bias, heads, scaled);
+  for (size_t k = 0; k < clusters(); ++k) {
     if (rows[k].empty()) continue;
-    const Var some = tail_[k].in(ops::gather_rows(hidden, ops::row_ids(rows[k])));
-    const ops::XentOut one = ops::projected_xent(some, tail_[k].out.weight, {}, inner[k], scaled);
+    const Cluster cluster = tail(k);
+    const Var some = cluster(ops::gather_rows(hidden, ops::row_ids(rows[k])));
+    const ops::XentOut one = ops::projected_xent(some, cluster.out.weight, cluster.out.bias, inner[k], scaled);
     out.loss = ops::add(out.loss, one.loss);
     out.loss_sum += one.loss_sum, out.nll_sum += one.nll_sum;
     for (size_t i = 0; i < rows[k].size(); ++i) {
@@ -70,28 +112,32 @@ ops::XentOut AdaptiveSoftmax::loss(const Var& hidden, const std::vector<int32_t>
 Tensor AdaptiveSoftmax::log_probs(const Var& hidden) const {
   const NoGrad off;
   const int64_t N = hidden.dim(0), V = cutoffs_.back();
-  const Tensor head = head_(hidden).value();
+  // A layer given is asked whole, so that its packed weights serve from call to call.
+  const Tensor tokens = tied() ? tokens_(hidden).value() : Tensor();
+  const Tensor head =
+      tied() ? ops::concat_columns({Var(columns_of(tokens, 0, begin(0))), head_(hidden)}).value() : head_(hidden).value();
   normalise(head);
   Tensor out({N, V});
   const auto copy = [&](const Tensor& from, int64_t count, int64_t at, size_t cluster) {
     for (int64_t n = 0; n < N; ++n) {
       const float before =
-          cluster < tail_.size()
+          cluster < clusters()
               ? head.rows(n, n + 1).span<float>()[static_cast<size_t>(cutoffs_[0] + static_cast<int64_t>(cluster))]
               : 0.0f;
       const auto row = from.rows(n, n + 1).span<float>();
       for (int64_t c = 0; c < count; ++c) out.data<float>()[n * V + at + c] = row[static_cast<size_t>(c)] + before;
     }
   };
-  copy(head, cutoffs_[0], 0, tail_.size());
-  for (size_t k = 0; k < tail_.size(); ++k) {
-    const Tensor part = tail_[k].out(tail_[k].in(hidden)).value();
+  copy(head, cutoffs_[0], 0, clusters());
+  for (size_t k = 0; k < clusters(); ++k) {
+    const Tensor part =
+        tied() ? columns_of(tokens, begin(k), end(k)) : tail_[k].out(tail_[k](hidden)).value();
     normalise(part);
     copy(part, part.dim(1), begin(k), k);
   }
   return out;
 }
 
-void AdaptiveSoftmax::params(ParamVisitor& v) { v("head", head_), v("tail", tail_); }
+void AdaptiveSoftmax::params(ParamVisitor& v) { v(tied() ? "clusters" : "head", head_), v("tail", tail_); }
 
 }  // namespace lookback

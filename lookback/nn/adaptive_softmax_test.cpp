@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "lookback/base/error.h"
+#include "lookback/ops/basic.h"
 #include "lookback/ops/testing.h"
 
 namespace lookback {
@@ -66,6 +67,59 @@ TEST(AdaptiveSoftmax, GradientsAreThoseOfItsLoss) {
   std::vector<Var> inputs{r.x};
   for (const NamedVar& p : r.params) inputs.push_back(p.var);
   EXPECT_LT(grad_error(inputs, [&] { return r.layer.loss(r.x, r.targets, {.scale = 0.3}).loss; }), 1e-8);
+}
+
+// One over a layer given, and one with weights of its own that are the same: all of W_k0 are 1.
+struct Tied {
+  Linear tokens{8, 13, Linear::Bias::yes};
+  AdaptiveSoftmax layer{tokens, {4, 9}, "cutoffs"}, own{8, 13, {4, 9}, 1, "cutoffs"};
+  Var x = testing::random_param({5, 8}, 1);
+  std::vector<int32_t> targets{1, 12, 5, 8, 3};
+  std::vector<NamedVar> params;
+
+  explicit Tied(bool with_bias) {
+    const auto set = [](const Var& v, Tensor value) { v.node().outputs[0] = std::move(value); };
+    set(tokens.weight, testing::random_tensor({13, 8}, 2));
+    set(tokens.bias, with_bias ? testing::random_tensor({13}, 3) : Tensor::zeros({13}, Dtype::f64));
+    ParamVisitor v(params);
+    layer.params(v);
+    set(params[0].var, testing::random_tensor({2, 8}, 4));
+    set(params[1].var, with_bias ? testing::random_tensor({2}, 5) : Tensor::zeros({2}, Dtype::f64));
+    std::vector<NamedVar> owned;
+    ParamVisitor w(owned);
+    own.params(w);
+    Tensor ones = Tensor::zeros({8, 8}, Dtype::f64);
+    for (int64_t i = 0; i < 8; ++i) ones.data<double>()[i * 9] = 1;
+    const Var all = Var(tokens.weight.value());
+    set(owned[0].var, ops::concat_rows({ops::slice_rows(all, 0, 4), Var(params[0].var.value())}).value());
+    set(owned[1].var, ones), set(owned[2].var, all.value().rows(4, 9));
+    set(owned[3].var, ones), set(owned[4].var, all.value().rows(9, 13));
+  }
+};
+
+TEST(AdaptiveSoftmax, OfALayerGivenIsTheSameFunction) {
+  const Tied t(false);
+  EXPECT_EQ(t.params[0].name, "clusters.weight");
+  EXPECT_EQ(t.params[1].name, "clusters.bias");
+  const auto a = t.layer.loss(t.x, t.targets, {}), b = t.own.loss(t.x, t.targets, {});
+  EXPECT_NEAR(a.nll_sum, b.nll_sum, 1e-9);
+  EXPECT_EQ(a.is_correct, b.is_correct);
+}
+
+TEST(AdaptiveSoftmax, OfALayerGivenHasItsGradientsAndProbabilities) {
+  const Tied t(true);
+  const std::vector<Var> inputs{t.x, t.tokens.weight, t.tokens.bias, t.params[0].var, t.params[1].var};
+  EXPECT_LT(grad_error(inputs, [&] { return t.layer.loss(t.x, t.targets, {.scale = 0.3}).loss; }), 1e-8);
+  for (const Var& v : inputs) v.node().outputs[0] = v.value().to(Dtype::f32);
+  const Tensor log_probs = t.layer.log_probs(t.x);
+  double nll = 0;
+  for (int64_t n = 0; n < 5; ++n) {
+    double sum = 0;
+    for (int64_t v = 0; v < 13; ++v) sum += std::exp(static_cast<double>(log_probs.data<float>()[n * 13 + v]));
+    EXPECT_NEAR(sum, 1, 1e-6);
+    nll -= static_cast<double>(log_probs.data<float>()[n * 13 + t.targets[static_cast<size_t>(n)]]);
+  }
+  EXPECT_NEAR(nll, t.layer.loss(t.x, t.targets, {}).nll_sum, 1e-5);
 }
 
 TEST(AdaptiveSoftmax, CutoffsRiseWithinTheVocabulary) {

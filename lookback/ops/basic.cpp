@@ -281,13 +281,15 @@ Var running_sums(const Var& x, int64_t C) {
 Var concat_rows(const std::vector<Var>& parts) {
   check(!parts.empty(), "concat_rows: nothing to join");
   if (parts.size() == 1) return parts[0];
-  const int64_t C = parts[0].dim(1);
+  const Shape& like = parts[0].shape();
+  const bool vectors = like.rank() == 1;
   int64_t rows = 0;
   for (const Var& p : parts) {
-    check(p.shape().rank() == 2 && p.dim(1) == C, "concat_rows: expected [*,", C, "], got ", p.shape());
+    check(p.shape().rank() == like.rank() && (vectors || (like.rank() == 2 && p.dim(1) == like[1])), "concat_rows: ",
+          p.shape(), " does not go below ", like);
     rows += p.dim(0);
   }
-  Tensor y({rows, C}, parts[0].dtype());
+  Tensor y(vectors ? Shape{rows} : Shape{rows, like[1]}, parts[0].dtype());
   int64_t at = 0;
   for (const Var& p : parts) {
     std::memcpy(y.rows(at, at + p.dim(0)).bytes(), p.value().bytes(), static_cast<size_t>(p.value().byte_size()));

@@ -42,7 +42,7 @@ Var gather_rows(const Var& x, const RowIds& ids);
 
 // Rows [begin, end) of x, sharing its memory.
 Var slice_rows(const Var& x, int64_t begin, int64_t end);
-// Parts one below the other; all have the same columns.
+// Parts one below the other, [*, C] or [*]; all have the same columns.
 Var concat_rows(const std::vector<Var>& parts);
 // Parts side by side; all have the same rows. With ids [N], row n is made of row ids[n] of each.
 Var concat_columns(const std::vector<Var>& parts, const RowIds& ids = nullptr);

@@ -157,6 +157,8 @@ TEST(Basic, SliceAndConcatenateRows) {
   check_op({random_param({2, 3}, 1), random_param({1, 3}, 2), random_param({0, 3}, 3), random_param({4, 3}, 4)},
            [](const Inputs& in) { return uneven(ops::concat_rows(in)); });
   EXPECT_THROW(ops::concat_rows({random_param({2, 3}, 1), random_param({2, 4}, 1)}), ShapeError);
+  check_op({random_param({2}, 1), random_param({3}, 2)}, [](const Inputs& in) { return uneven(ops::concat_rows(in)); });
+  EXPECT_THROW(ops::concat_rows({random_param({2}, 1), random_param({2, 1}, 1)}), ShapeError);
   EXPECT_THROW(ops::concat_rows({}), ShapeError);
 }
 

@@ -223,14 +223,20 @@ class LanguageModel(p.Case):
         self.assertLess(three, unigram)
 
     def test_adaptive_softmax(self):
-        words = ("--set", "model.tied=false", "--set", "model.cutoffs=6,10", "--set", "model.div_value=2")
-        model = self.trained(*words, name="adaptive")
-        plain = self.trained("--set", "model.tied=false", name="plain")
-        a, b = (self.scores(m)["perplexity"][0] for m in (model, plain))
-        self.assertLess(a, 2 * b)  # after 40 steps: it learns
-        for more in ((), ("--beam", "3"), ("--sample",), ("--precision", "int8"), ("--cache.size", "5")):
-            self.assertEqual(len(self.ok("predict", model, *more, stdin="ada sees\n").stdout.decode().splitlines()), 1)
-        self.fails(2, *self.words(*words, "--set", "model.tied=true"), "--out", self.fresh("bad"), says="tied = false")
+        tied = ("--set", "model.cutoffs=[6, 10]")
+        own = ("--set", "model.tied=false", "--set", "model.cutoffs=6,10", "--set", "model.div_value=2")
+        b = self.scores(self.trained("--set", "model.tied=false", name="plain"))["perplexity"][0]
+        for name, words in ("tied_adaptive", tied), ("adaptive", own):
+            model, small = self.trained(*words, name=name), self.fresh("small")
+            a = self.scores(model)["perplexity"][0]
+            self.assertLess(a, 2 * b)  # after 40 steps: it learns
+            for more in ((), ("--beam", "3"), ("--sample",), ("--precision", "int8"), ("--cache.size", "5")):
+                self.assertEqual(len(self.ok("predict", model, *more, stdin="ada sees\n").stdout.decode().splitlines()), 1)
+            self.ok("evaluate", model, "--data", self.data() / "test.txt", "--dynamic.lr", "0.5")
+            self.ok("export", model, "--quantize", "int8", "--out", small)
+            exported = self.scores(small, "--data", self.data() / "test.txt")["perplexity"][0]
+            self.assertAlmostEqual(exported, a, delta=0.05 * a)
+        self.fails(2, *self.words(*own, "--set", "model.tied=true"), "--out", self.fresh("bad"), says="tied = false")
 
     def test_int8_and_export(self):
         model, small = self.learnt(), self.fresh("small")
