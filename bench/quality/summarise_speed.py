@@ -3,7 +3,7 @@
 training, and greedy decoding of e-mails of 400 words.
 
     ./x bench quality-summarise [--rounds N] [--steps N] [--threads 2 1] [--rows N] [--coverage] [--eager]
-                                [--only train predict] [--out FILE.json]
+                                [--only train predict] [--precisions f32 int8] [--out FILE.json]
 
 Sources are 400 words drawn from 20,408 equally frequent ones, of which the vocabulary of 20,000, specials included,
 lacks 2 in 100; targets are 9 words, every second one of the source. Training is forward, backward, clipping and Adam on
@@ -12,8 +12,9 @@ each source, which may all be copied: ours is the difference between a process w
 them once, PyTorch's is measured within its process. PyTorch has the very model (summarise_torch.py's, with what its
 decoder reads as ours has it: the last readout, not the wider context): our parameters, hence our perplexity of the
 validation part and our words, which is checked. As all sources are of one length, nothing is packed. PyTorch eager and,
-unless --eager, compiled by torch.compile, where that works; the faster one counts. In every round everybody is measured
-once, who is first changing; `ratio` is that of the medians, above 1 where we are faster.
+unless --eager, compiled by torch.compile, where that works; beside our int8 its dynamic int8 too; the fastest one
+counts. In every round everybody is measured once, who is first changing; `ratio` is that of the medians, above 1 where
+we are faster.
 """
 
 import argparse
@@ -202,8 +203,10 @@ class TorchTraining:
 class TorchWriting:
     """`limit` words of every source, and no end."""
 
-    def __init__(self, model, pairs, batch, compiled):
+    def __init__(self, model, pairs, batch, compiled, int8):
         self.pairs, self.batches = pairs, pairs.batches(batch)
+        if int8:
+            model = torch.ao.quantization.quantize_dynamic(model, {nn.Linear, nn.LSTM, nn.LSTMCell}, dtype=torch.qint8)
         self.encode, self.write = model.encode, model.write
         if compiled:
             self.encode, self.write = torch.compile(model.encode), torch.compile(model.write)
@@ -293,29 +296,45 @@ def training_rows(args, options, folder, pairs):
 def prediction_rows(args, options, folder, pairs):
     said = folder / "said"
 
-    def command(name, threads):
+    def command(name, threads, precision):
         return [args.program, "predict", folder / "model", "--in", folder / name, "--out", said, "--quiet", "--beam", "1",
                 "--no-allow-unk", "--batch", str(args.predict_batch), "--min-length", str(TARGET), "--max-length",
-                str(TARGET), "--threads", str(threads)]
+                str(TARGET), "--threads", str(threads), "--precision", precision]
 
     model = Pointer(len(pairs.ids), options)
     model.load(tensors_of(folder / "model/model.safetensors")).eval()
-    seconds(command("once", args.threads[0]))
-    ours = said.read_text().splitlines()
+    seconds(command("once", args.threads[0], "f32"))
+    exact = said.read_text().splitlines()
 
-    def make(compiled, threads):
+    def share_of_same(texts):
+        return sum(a == b for a, b in zip(exact, texts)) / len(exact)
+
+    def make(compiled, int8, threads):
         torch.set_num_threads(threads)
-        theirs = TorchWriting(model, pairs, args.predict_batch, compiled)
-        same = sum(a == b for a, b in zip(ours, theirs.texts())) / len(ours)
-        assert same > 0.95, f"only {same:.1%} of the outputs are the same"  # of near ties either may be taken
+        theirs = TorchWriting(model, pairs, args.predict_batch, compiled, int8)
+        same = share_of_same(theirs.texts())
+        if int8:
+            print(f"PyTorch int8: {same:.1%} of the outputs are those of f32", file=sys.stderr)
+        else:
+            assert same > 0.95, f"only {same:.1%} of the outputs are the same"  # of near ties either may be taken
         return theirs
 
-    count = (OFTEN - 1) * len(ours)
+    def ours(threads, precision):
+        return count / (seconds(command("often", threads, precision)) - seconds(command("once", threads, precision)))
+
+    count = (OFTEN - 1) * len(exact)
     for threads in args.threads:
-        peers = those_that_run([(f"PyTorch {how}", lambda c=c: make(c, threads)) for c, how in kinds(args)])
-        yield compared(f"predict, {threads_in_words(threads)}", "sources/s", [
-            ("lookback", lambda: count / (seconds(command("often", threads)) - seconds(command("once", threads)))),
-            *((name, lambda p=p: p.sources_per_second(threads)) for name, p in peers)], args.rounds)
+        makers = [(f"PyTorch {how}", lambda c=c: make(c, False, threads)) for c, how in kinds(args)]
+        for precision in args.precisions:
+            if precision == "int8":
+                makers.append(("PyTorch int8", lambda: make(False, True, threads)))
+                seconds(command("once", threads, "int8"))
+                print(f"our int8: {share_of_same(said.read_text().splitlines()):.1%} of the outputs are those of f32",
+                      file=sys.stderr)
+            peers = those_that_run(makers)
+            yield compared(f"predict, {precision}, {threads_in_words(threads)}", "sources/s", [
+                ("lookback", lambda: ours(threads, precision)),
+                *((name, lambda p=p: p.sources_per_second(threads)) for name, p in peers)], args.rounds)
 
 
 def check_model(args, options, folder, pairs):
@@ -348,6 +367,7 @@ def main():
     parser.add_argument("--coverage", action="store_true", help="attention that remembers, and its loss")
     parser.add_argument("--eager", action="store_true", help="no torch.compile")
     parser.add_argument("--only", nargs="+", choices=("train", "predict"), default=["train", "predict"])
+    parser.add_argument("--precisions", nargs="+", choices=("f32", "int8"), default=["f32", "int8"], help="of decoding")
     parser.add_argument("--out", metavar="FILE", help="write everything there, as JSON")
     args = parser.parse_args()
     args.program = str(pathlib.Path(args.program).resolve())

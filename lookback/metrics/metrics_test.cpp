@@ -32,6 +32,25 @@ std::unique_ptr<CorpusMetric> metric_for(const std::string& name, const std::vec
   return make_metric(name, options);
 }
 
+// ---- characters ----
+
+// As Python's str.lower() has them.
+TEST(Unicode, SigmaIsAnotherLetterAtTheEndOfAWord) {
+  const auto lowered = [](std::u32string_view text) { return encode_utf8(lower(text)); };
+  EXPECT_EQ(lowered(U"ὈΔΥΣΣΕΎΣ ΣΑΣ."), "ὀδυσσεύς σας.");
+  EXPECT_EQ(lowered(U"Σ ΑΣ'Β ΑΣ' 'Σ Α'Σ ΑΣ\u0301 1Σ ⓐΣ"), "σ ασ'β ας' 'σ α'ς ας\u0301 1σ ⓐς");
+  EXPECT_EQ(lowered(U"İ ǅ Ⅷ"), "i\u0307 ǆ ⅷ");
+}
+
+TEST(Unicode, ClassesAndWidths) {
+  for (const char32_t c : U"¡«—_༺") EXPECT_EQ(is_punctuation(c), c != 0) << static_cast<uint32_t>(c);
+  for (const char32_t c : U"+¢^©") EXPECT_EQ(is_symbol(c), c != 0) << static_cast<uint32_t>(c);
+  for (const char32_t c : U"7²Ⅷ٣") EXPECT_EQ(is_number(c), c != 0) << static_cast<uint32_t>(c);
+  for (const char32_t c : U"aʰ東ǅ") EXPECT_EQ(is_letter(c), c != 0) << static_cast<uint32_t>(c);
+  EXPECT_FALSE(is_letter(U'\u0301') || is_punctuation(U'+') || is_symbol(U'-') || is_number(U'a'));
+  EXPECT_EQ(terminal_width(U"a東e\u0301\u200Dｱ"), 5);
+}
+
 // ---- editing distances ----
 
 // Every alignment, by brute force: the fewest errors, then the most hits.

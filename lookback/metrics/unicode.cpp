@@ -1,12 +1,10 @@
 #include "lookback/metrics/unicode.h"
 
-#include <unicode/locid.h>
-#include <unicode/uchar.h>
-#include <unicode/unistr.h>
-#include <unicode/utf8.h>
+#include <utf8proc.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 
 #include "lookback/base/error.h"
 
@@ -15,16 +13,63 @@ namespace {
 
 // Appends the code points of text to out; returns the offset of the first bad byte, or -1.
 int64_t scan_utf8(std::string_view text, std::u32string& out) {
-  const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
-  const auto size = static_cast<int64_t>(text.size());
-  for (int64_t at = 0; at < size;) {
-    const int64_t start = at;
-    UChar32 c;
-    U8_NEXT(bytes, at, size, c);
-    if (c < 0) return start;
+  const auto* const bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+  const auto size = static_cast<utf8proc_ssize_t>(text.size());
+  for (utf8proc_ssize_t at = 0; at < size;) {
+    utf8proc_int32_t c = 0;
+    const utf8proc_ssize_t length = utf8proc_iterate(bytes + at, size - at, &c);
+    if (length <= 0) return at;
     out.push_back(static_cast<char32_t>(c));
+    at += length;
   }
   return -1;
+}
+
+utf8proc_category_t category(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
+
+struct Range {
+  char32_t first, last;
+};
+
+template <size_t N>
+bool is_among(const Range (&ranges)[N], char32_t c) {
+  return std::any_of(std::begin(ranges), std::end(ranges), [c](Range r) { return r.first <= c && c <= r.last; });
+}
+
+// Unicode's Case_Ignorable: between a letter and what decides its case.
+bool is_case_ignorable(char32_t c) {
+  switch (category(c)) {
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_SK:
+      return true;
+    default:
+      break;
+  }
+  constexpr Range kInsideWords[] = {{0x27, 0x27},     {0x2E, 0x2E},     {0x3A, 0x3A},     {0xB7, 0xB7},
+                                    {0x387, 0x387},   {0x55F, 0x55F},   {0x5F4, 0x5F4},   {0x2018, 0x2019},
+                                    {0x2024, 0x2024}, {0x2027, 0x2027}, {0xFE13, 0xFE13}, {0xFE52, 0xFE52},
+                                    {0xFE55, 0xFE55}, {0xFF07, 0xFF07}, {0xFF0E, 0xFF0E}, {0xFF1A, 0xFF1A}};
+  return is_among(kInsideWords, c);
+}
+
+// Unicode's Cased.
+bool is_cased(char32_t c) {
+  const auto kind = category(c);
+  if (kind == UTF8PROC_CATEGORY_LU || kind == UTF8PROC_CATEGORY_LL || kind == UTF8PROC_CATEGORY_LT) return true;
+  constexpr Range kNoLetters[] = {{0xAA, 0xAA},       {0xBA, 0xBA},       {0x2160, 0x217F},   {0x24B6, 0x24E9},
+                                  {0x1F130, 0x1F149}, {0x1F150, 0x1F169}, {0x1F170, 0x1F189}};
+  return is_among(kNoLetters, c);
+}
+
+// Whether the sigma at `at` is the last letter of a word, and not its only one.
+bool is_final_sigma(std::u32string_view text, size_t at) {
+  size_t before = at, behind = at + 1;
+  while (before > 0 && is_case_ignorable(text[before - 1])) --before;
+  while (behind < text.size() && is_case_ignorable(text[behind])) ++behind;
+  return before > 0 && is_cased(text[before - 1]) && (behind == text.size() || !is_cased(text[behind]));
 }
 
 }  // namespace
@@ -41,10 +86,9 @@ std::string encode_utf8(std::u32string_view text) {
   std::string out;
   out.reserve(text.size());
   for (const char32_t c : text) {
-    uint8_t bytes[U8_MAX_LENGTH];
-    int length = 0;
-    U8_APPEND_UNSAFE(bytes, length, static_cast<uint32_t>(c));
-    out.append(reinterpret_cast<const char*>(bytes), length);
+    utf8proc_uint8_t bytes[4];
+    const utf8proc_ssize_t length = utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), bytes);
+    out.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(length));
   }
   return out;
 }
@@ -55,24 +99,28 @@ bool is_space(char32_t c) {
          c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
-bool is_punctuation(char32_t c) { return U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_P_MASK; }
-bool is_symbol(char32_t c) { return U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_S_MASK; }
-bool is_number(char32_t c) { return U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_N_MASK; }
-bool is_letter(char32_t c) { return U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_L_MASK; }
+bool is_punctuation(char32_t c) {
+  return category(c) >= UTF8PROC_CATEGORY_PC && category(c) <= UTF8PROC_CATEGORY_PO;
+}
+bool is_symbol(char32_t c) { return category(c) >= UTF8PROC_CATEGORY_SM && category(c) <= UTF8PROC_CATEGORY_SO; }
+bool is_number(char32_t c) { return category(c) >= UTF8PROC_CATEGORY_ND && category(c) <= UTF8PROC_CATEGORY_NO; }
+bool is_letter(char32_t c) { return category(c) >= UTF8PROC_CATEGORY_LU && category(c) <= UTF8PROC_CATEGORY_LO; }
 
 std::u32string lower(std::u32string_view text) {
-  std::u32string out(text);
-  if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x80; })) {
-    for (char32_t& c : out)
-      if (c >= 'A' && c <= 'Z') c += 'a' - 'A';
-    return out;
+  constexpr char32_t kSigma = U'\u03A3', kFinal = U'\u03C2', kDottedI = U'\u0130';
+  std::u32string out;
+  out.reserve(text.size());
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char32_t c = text[at];
+    if (c < 0x80)
+      out += c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+    else if (c == kDottedI)
+      out += U"i\u0307";
+    else if (c == kSigma && is_final_sigma(text, at))
+      out += kFinal;
+    else
+      out += static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
   }
-  auto folded =
-      icu::UnicodeString::fromUTF32(reinterpret_cast<const UChar32*>(out.data()), static_cast<int32_t>(out.size()));
-  folded.toLower(icu::Locale::getRoot());
-  out.clear();
-  for (int32_t i = 0; i < folded.length(); i = folded.moveIndex32(i, 1))
-    out.push_back(static_cast<char32_t>(folded.char32At(i)));
   return out;
 }
 
@@ -104,10 +152,9 @@ std::u32string_view strip(std::u32string_view text) {
 int64_t terminal_width(std::u32string_view text) {
   int64_t columns = 0;
   for (const char32_t c : text) {
-    const auto point = static_cast<UChar32>(c);
-    const int32_t kind = u_getIntPropertyValue(point, UCHAR_EAST_ASIAN_WIDTH);
-    if (U_GET_GC_MASK(point) & (U_GC_MN_MASK | U_GC_ME_MASK | U_GC_CF_MASK)) continue;
-    columns += kind == U_EA_WIDE || kind == U_EA_FULLWIDTH ? 2 : 1;
+    const auto kind = category(c);
+    if (kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_ME || kind == UTF8PROC_CATEGORY_CF) continue;
+    columns += utf8proc_charwidth(static_cast<utf8proc_int32_t>(c)) == 2 ? 2 : 1;
   }
   return columns;
 }

@@ -1,5 +1,5 @@
 // Text as code points, with the meaning Python gives to white space, lower case and character classes: sacreBLEU's
-// scores depend on all three. Characters newer than ICU's Unicode version count as unassigned.
+// scores depend on all three. Characters newer than utf8proc's Unicode version count as unassigned.
 #pragma once
 
 #include <cstdint>
