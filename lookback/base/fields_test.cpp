@@ -164,7 +164,9 @@ TEST_F(FieldsTest, AListInTextIsWrittenPlainlyOrAsInARecipe) {
     set_field_text(field("train"), "[x,y]", "--set");
     ADD_FAILURE() << "nothing was thrown";
   } catch (const ConfigError& e) {
-    EXPECT_EQ(std::string(e.what()).find("--set: train is not a list: a string in quotes or a whole number is missing at x,y]"), 0u);
+    EXPECT_EQ(std::string(e.what()).find(
+                  "--set: train is not a list: a string in quotes or a whole number is missing at x,y]"),
+              0u);
   }
   EXPECT_EQ(options_.train, (StringList{"a,b", "c"}));
 }

@@ -43,7 +43,8 @@ TEST(QuotedList, EscapesAreThoseOfToml) {
 
 TEST(QuotedList, WhatIsWrongIsSaidOnce) {
   EXPECT_EQ(complaint("[a,b]"),
-            "--set: data.train is not a list: a string in quotes or a whole number is missing at a,b]; write [\"a\", \"b\"], in a shell "
+            "--set: data.train is not a list: a string in quotes or a whole number is missing at a,b]; write [\"a\", "
+            "\"b\"], in a shell "
             "between '...', or a,b");
   const auto says = [](std::string_view list, const char* what) {
     EXPECT_NE(complaint(list).find(what), std::string::npos) << list << ": " << complaint(list);

@@ -131,8 +131,9 @@ LanguageModel::LanguageModel(const LanguageModelOptions& options, int64_t vocabu
   if (cutoffs.empty() || options.tied) output_ = Linear(width_, vocabulary, Linear::Bias::yes);
   if (options.tied) output_.weight = embedding_.weight;
   if (!cutoffs.empty() && options.tied) {
-    check<ConfigError>(options.div_value == LanguageModelOptions::kDivValue,
-                       "model.div_value: clusters of a tied softmax are as wide as the embeddings; set model.tied = false");
+    check<ConfigError>(
+        options.div_value == LanguageModelOptions::kDivValue,
+        "model.div_value: clusters of a tied softmax are as wide as the embeddings; set model.tied = false");
     adaptive_.emplace(output_, cutoffs, "model.cutoffs");
   } else if (!cutoffs.empty()) {
     adaptive_.emplace(width_, vocabulary, cutoffs, options.div_value, "model.cutoffs");

@@ -71,8 +71,8 @@ AdaptiveSoftmax::Cluster AdaptiveSoftmax::tail(size_t cluster) const {
 void AdaptiveSoftmax::start_from_shares(const std::vector<double>& shares) {
   if (!tied()) return;
   for (size_t k = 0; k < clusters(); ++k)
-    head_.bias.value().data<float>()[k] = static_cast<float>(
-        elementary::log(std::accumulate(shares.begin() + begin(k), shares.begin() + end(k), 0.0)));
+    head_.bias.value().data<float>()[k] =
+        static_cast<float>(elementary::log(std::accumulate(shares.begin() + begin(k), shares.begin() + end(k), 0.0)));
   head_.bias.touch();
 }
 
@@ -114,8 +114,8 @@ Tensor AdaptiveSoftmax::log_probs(const Var& hidden) const {
   const int64_t N = hidden.dim(0), V = cutoffs_.back();
   // A layer given is asked whole, so that its packed weights serve from call to call.
   const Tensor tokens = tied() ? tokens_(hidden).value() : Tensor();
-  const Tensor head =
-      tied() ? ops::concat_columns({Var(columns_of(tokens, 0, begin(0))), head_(hidden)}).value() : head_(hidden).value();
+  const Tensor head = tied() ? ops::concat_columns({Var(columns_of(tokens, 0, begin(0))), head_(hidden)}).value()
+                             : head_(hidden).value();
   normalise(head);
   Tensor out({N, V});
   const auto copy = [&](const Tensor& from, int64_t count, int64_t at, size_t cluster) {
@@ -130,8 +130,7 @@ Tensor AdaptiveSoftmax::log_probs(const Var& hidden) const {
   };
   copy(head, cutoffs_[0], 0, clusters());
   for (size_t k = 0; k < clusters(); ++k) {
-    const Tensor part =
-        tied() ? columns_of(tokens, begin(k), end(k)) : tail_[k].out(tail_[k](hidden)).value();
+    const Tensor part = tied() ? columns_of(tokens, begin(k), end(k)) : tail_[k].out(tail_[k](hidden)).value();
     normalise(part);
     copy(part, part.dim(1), begin(k), k);
   }

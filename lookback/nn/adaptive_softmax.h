@@ -23,8 +23,8 @@ class AdaptiveSoftmax {
   // Throws ConfigError "where: ..." for cutoffs that do not rise within the vocabulary.
   AdaptiveSoftmax(int64_t width, int64_t vocabulary, std::vector<int64_t> cutoffs, double div_value,
                   const std::string& where);
-  // Its tokens' outputs are those of `tokens`, weight [vocabulary, width], bias [vocabulary], which are the caller's; its
-  // own are the clusters' outputs in the head.
+  // Its tokens' outputs are those of `tokens`, weight [vocabulary, width], bias [vocabulary], which are the caller's;
+  // its own are the clusters' outputs in the head.
   AdaptiveSoftmax(const Linear& tokens, std::vector<int64_t> cutoffs, const std::string& where);
 
   // hidden [N, width], targets [N]. `correct`: those that the likeliest output of the head, and of its cluster, leads

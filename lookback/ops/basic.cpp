@@ -285,8 +285,8 @@ Var concat_rows(const std::vector<Var>& parts) {
   const bool vectors = like.rank() == 1;
   int64_t rows = 0;
   for (const Var& p : parts) {
-    check(p.shape().rank() == like.rank() && (vectors || (like.rank() == 2 && p.dim(1) == like[1])), "concat_rows: ",
-          p.shape(), " does not go below ", like);
+    check(p.shape().rank() == like.rank() && (vectors || (like.rank() == 2 && p.dim(1) == like[1])),
+          "concat_rows: ", p.shape(), " does not go below ", like);
     rows += p.dim(0);
   }
   Tensor y(vectors ? Shape{rows} : Shape{rows, like[1]}, parts[0].dtype());
