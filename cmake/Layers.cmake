@@ -40,8 +40,8 @@ function(lookback_precompile target group header)
   endif()
 endfunction()
 
-# Layers that compute nothing: there, time to compile counts more.
-set(lookback_cold_layers cli viz)
+# Layers that leave computing to others: there, the size of the program and time to compile count more.
+set(lookback_cold_layers bench cli io picture tasks viz)
 
 # For the environment of every test of our code. Only outside libraries stand in those files.
 set(LOOKBACK_SANITIZER_OPTIONS
@@ -91,8 +91,8 @@ function(lookback_layer name)
   target_include_directories(lookback_${name} PUBLIC
     $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<INSTALL_INTERFACE:include>)
   if(name IN_LIST lookback_cold_layers)
-    target_compile_options(lookback_${name} PRIVATE $<$<CONFIG:Release>:-O1>)
-    lookback_precompile(lookback_${name} ${name} precompiled.h)
+    target_compile_options(lookback_${name} PRIVATE $<$<CONFIG:Release>:-Os>)
+    lookback_precompile(lookback_${name} cold precompiled.h)
   elseif(NOT name STREQUAL kernels)  # whose files are Highway's headers, several times over
     lookback_precompile(lookback_${name} library precompiled.h)
   endif()
