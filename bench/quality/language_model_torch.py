@@ -54,7 +54,7 @@ class Options:
 
 
 OPTIONS = {
-    "word": Options(dropout=0.35, optimizer="adam", lr=4e-3, clip=1.0, warmup=0.05, hold=0.05, decay="cosine"),
+    "word": Options(dropout=0.2, optimizer="adam", lr=4e-3, clip=1.0, warmup=0.05, hold=0.05, decay="cosine"),
     "character": Options(layers=1, hidden=1000, embedding=128, tied=False, dropout=0.1, batch=32, bptt=100,
                          optimizer="adam", lr=2e-3, clip=1.0, warmup=0.02, hold=0.1, decay="cosine",
                          valid_symbols=100_000, test_columns=32),
