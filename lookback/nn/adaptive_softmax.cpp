@@ -26,18 +26,6 @@ Linear rows_of(const Linear& layer, int64_t begin, int64_t end) {
   return out;
 }
 
-Tensor columns_of(const Tensor& x, int64_t begin, int64_t end) {
-  Tensor out({x.dim(0), end - begin});
-  for (int64_t n = 0; n < x.dim(0); ++n)
-    std::copy_n(x.data<float>() + n * x.dim(1) + begin, end - begin, out.data<float>() + n * (end - begin));
-  return out;
-}
-
-// Rows of logits become log-probabilities.
-void normalise(const Tensor& logits) {
-  for (int64_t n = 0; n < logits.dim(0); ++n) elementary::log_softmax(logits.rows(n, n + 1).span<float>());
-}
-
 }  // namespace
 
 AdaptiveSoftmax::AdaptiveSoftmax(int64_t width, int64_t vocabulary, std::vector<int64_t> cutoffs, double div_value,
@@ -113,26 +101,32 @@ Tensor AdaptiveSoftmax::log_probs(const Var& hidden) const {
   const NoGrad off;
   const int64_t N = hidden.dim(0), V = cutoffs_.back();
   // A layer given is asked whole, so that its packed weights serve from call to call.
-  const Tensor tokens = tied() ? tokens_(hidden).value() : Tensor();
-  const Tensor head = tied() ? ops::concat_columns({Var(columns_of(tokens, 0, begin(0))), head_(hidden)}).value()
-                             : head_(hidden).value();
-  normalise(head);
-  Tensor out({N, V});
-  const auto copy = [&](const Tensor& from, int64_t count, int64_t at, size_t cluster) {
-    for (int64_t n = 0; n < N; ++n) {
-      const float before =
-          cluster < clusters()
-              ? head.rows(n, n + 1).span<float>()[static_cast<size_t>(cutoffs_[0] + static_cast<int64_t>(cluster))]
-              : 0.0f;
-      const auto row = from.rows(n, n + 1).span<float>();
-      for (int64_t c = 0; c < count; ++c) out.data<float>()[n * V + at + c] = row[static_cast<size_t>(c)] + before;
-    }
+  const Tensor out = tied() ? tokens_(hidden).value() : Tensor({N, V});
+  const Tensor own = head_(hidden).value();
+  const auto part = [](const Tensor& x, int64_t n, int64_t begin, int64_t end) {
+    return x.rows(n, n + 1).span<float>().subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
   };
-  copy(head, cutoffs_[0], 0, clusters());
-  for (size_t k = 0; k < clusters(); ++k) {
-    const Tensor part = tied() ? columns_of(tokens, begin(k), end(k)) : tail_[k].out(tail_[k](hidden)).value();
-    normalise(part);
-    copy(part, part.dim(1), begin(k), k);
+  if (!tied()) {
+    for (size_t k = 0; k < clusters(); ++k) {
+      const Tensor logits = tail_[k].out(tail_[k](hidden)).value();
+      for (int64_t n = 0; n < N; ++n)
+        std::ranges::copy(part(logits, n, 0, logits.dim(1)), part(out, n, begin(k), end(k)).begin());
+    }
+  }
+  std::vector<float> head;  // of a row: the first tokens, then the clusters
+  for (int64_t n = 0; n < N; ++n) {
+    const auto first = part(out, n, 0, begin(0));
+    const auto rest = part(own, n, 0, own.dim(1));
+    head.clear();
+    if (tied()) head.insert(head.end(), first.begin(), first.end());
+    head.insert(head.end(), rest.begin(), rest.end());
+    elementary::log_softmax(std::span<float>(head));
+    std::ranges::copy_n(head.begin(), begin(0), first.begin());
+    for (size_t k = 0; k < clusters(); ++k) {
+      const auto logs = part(out, n, begin(k), end(k));
+      elementary::log_softmax(logs);
+      for (float& x : logs) x += head[static_cast<size_t>(begin(0)) + k];
+    }
   }
   return out;
 }
