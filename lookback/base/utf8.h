@@ -40,6 +40,20 @@ inline std::optional<size_t> find_invalid_utf8(std::string_view s) {
 
 inline bool valid_utf8(std::string_view s) { return !find_invalid_utf8(s).has_value(); }
 
+// Appends a code point, which is no surrogate and at most U+10FFFF.
+inline void append_utf8(char32_t c, std::string& out) {
+  const auto lead = [&](uint32_t mark, int shift) { out += static_cast<char>(mark | c >> shift); };
+  const auto tail = [&](int shift) { out += static_cast<char>(0x80 | (c >> shift & 0x3F)); };
+  if (c < 0x80)
+    lead(0, 0);
+  else if (c < 0x800)
+    lead(0xC0, 6), tail(0);
+  else if (c < 0x10000)
+    lead(0xE0, 12), tail(6), tail(0);
+  else
+    lead(0xF0, 18), tail(12), tail(6), tail(0);
+}
+
 // The same text with U+FFFD in the place of every byte that is not part of valid UTF-8.
 inline std::string with_replacements(std::string_view s) {
   std::string out;

@@ -45,6 +45,22 @@ TEST(Utf8, RefusesEveryKindOfDamage) {
   }
 }
 
+TEST(Utf8, CodePointsAreWellFormedAndInOrder) {
+  std::string all, before, edges;
+  int64_t count = 0;
+  for (char32_t c = 0; c <= 0x10FFFF; ++c) {
+    if (c == 0xD800) c = 0xE000;
+    std::string one;
+    append_utf8(c, one);
+    ASSERT_EQ(utf8_length_at(one, 0), one.size());
+    ASSERT_TRUE(c == 0 || before < one);  // the order of bytes is that of code points
+    before = one, ++count;
+  }
+  EXPECT_EQ(count, 0x110000 - 0x800);
+  for (const char32_t c : U"a\x7F\u0080\u07FF\u0800\uFFFF\U00010000\U0010FFFF") append_utf8(c, edges);
+  EXPECT_EQ(edges, std::string("a\x7F\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF\0", 21));
+}
+
 TEST(Utf8, TellsTheLengthOfACharacter) {
   const std::string s = "a\xC3\xBC\xE4\xBD\xA0\xF0\x9F\x98\x80";
   EXPECT_EQ(utf8_length_at(s, 0), 1u);

@@ -11,16 +11,6 @@
 #include "lookback/base/utf8.h"
 
 namespace lookback::data {
-namespace {
-
-void append(std::string& out, char32_t c) {
-  utf8proc_uint8_t bytes[4];
-  const auto n = utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), bytes);
-  out.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(n));
-}
-
-}  // namespace
-
 void check_utf8(std::string_view text) {
   const auto bad = find_invalid_utf8(text);
   check<FormatError>(!bad, "text is not UTF-8 at byte ", bad.value_or(0), ": convert it first");
@@ -37,7 +27,7 @@ std::string uppercased(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (const std::string_view c : codepoints(text))
-    append(out, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(codepoint(c)))));
+    append_utf8(static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(codepoint(c)))), out);
   return out;
 }
 
@@ -58,7 +48,7 @@ std::string lowercased(std::string_view text) {
     return out;
   }
   for (const std::string_view c : codepoints(text))
-    append(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(codepoint(c)))));
+    append_utf8(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(codepoint(c)))), out);
   return out;
 }
 

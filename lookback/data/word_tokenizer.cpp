@@ -47,9 +47,7 @@ std::vector<std::string> library_byte_pieces() {
   uint32_t unseen = 0x100;
   for (uint32_t byte = 0; byte < 256; ++byte) {
     const bool seen = (byte > 0x20 && byte < 0x7F) || (byte > 0xA0 && byte != 0xAD);
-    const uint32_t c = seen ? byte : unseen++;
-    if (c < 0x80) out.emplace_back(1, static_cast<char>(c));
-    if (c >= 0x80) out.push_back({static_cast<char>(0xC0 | c >> 6), static_cast<char>(0x80 | (c & 0x3F))});
+    append_utf8(seen ? byte : unseen++, out.emplace_back());
   }
   return out;
 }

@@ -7,23 +7,10 @@
 #include <iterator>
 
 #include "lookback/base/error.h"
+#include "lookback/base/utf8.h"
 
 namespace lookback::metrics {
 namespace {
-
-// Appends the code points of text to out; returns the offset of the first bad byte, or -1.
-int64_t scan_utf8(std::string_view text, std::u32string& out) {
-  const auto* const bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-  const auto size = static_cast<utf8proc_ssize_t>(text.size());
-  for (utf8proc_ssize_t at = 0; at < size;) {
-    utf8proc_int32_t c = 0;
-    const utf8proc_ssize_t length = utf8proc_iterate(bytes + at, size - at, &c);
-    if (length <= 0) return at;
-    out.push_back(static_cast<char32_t>(c));
-    at += length;
-  }
-  return -1;
-}
 
 utf8proc_category_t category(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
 
@@ -77,19 +64,22 @@ bool is_final_sigma(std::u32string_view text, size_t at) {
 std::u32string decode_utf8(std::string_view text) {
   std::u32string out;
   out.reserve(text.size());
-  const int64_t bad = scan_utf8(text, out);
-  check<FormatError>(bad < 0, "byte ", bad + 1, " is not UTF-8; convert the text to UTF-8");
+  const auto* const bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+  const auto size = static_cast<utf8proc_ssize_t>(text.size());
+  for (utf8proc_ssize_t at = 0; at < size;) {
+    utf8proc_int32_t c = 0;
+    const utf8proc_ssize_t length = utf8proc_iterate(bytes + at, size - at, &c);
+    check<FormatError>(length > 0, "byte ", at + 1, " is not UTF-8; convert the text to UTF-8");
+    out.push_back(static_cast<char32_t>(c));
+    at += length;
+  }
   return out;
 }
 
 std::string encode_utf8(std::u32string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (const char32_t c : text) {
-    utf8proc_uint8_t bytes[4];
-    const utf8proc_ssize_t length = utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), bytes);
-    out.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(length));
-  }
+  for (const char32_t c : text) append_utf8(c, out);
   return out;
 }
 

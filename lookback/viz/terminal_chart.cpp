@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lookback/base/utf8.h"
 #include "lookback/viz/chart.h"
 #include "lookback/viz/terminal_row.h"
 
@@ -64,9 +65,9 @@ class Plot {
 };
 
 std::string braille(uint8_t dots) {
-  const int code = 0x2800 + dots;
-  return {static_cast<char>(0xE0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 0x3F)),
-          static_cast<char>(0x80 | (code & 0x3F))};
+  std::string out;
+  append_utf8(char32_t{0x2800} + dots, out);
+  return out;
 }
 
 class ChartText {

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <functional>
 
+#include "lookback/base/utf8.h"
+
 namespace lookback::viz {
 namespace {
 
@@ -24,12 +26,6 @@ void each_code_point(std::string_view bytes, F&& f) {
     f(n > 0 ? c : kReplacement, std::string_view(reinterpret_cast<const char*>(at), used));
     at += used;
   }
-}
-
-void append(std::string& out, int32_t c) {
-  utf8proc_uint8_t buffer[4];
-  const auto n = utf8proc_encode_char(c, buffer);
-  out.append(reinterpret_cast<const char*>(buffer), static_cast<size_t>(n));
 }
 
 utf8proc_category_t category(int32_t c) { return utf8proc_category(c); }
@@ -93,7 +89,7 @@ bool only_punctuation(std::string_view token) {
 std::string one_line(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
-  each_code_point(bytes, [&](int32_t c, std::string_view) { append(out, harmless(c)); });
+  each_code_point(bytes, [&](int32_t c, std::string_view) { append_utf8(static_cast<char32_t>(harmless(c)), out); });
   return out;
 }
 
@@ -104,8 +100,8 @@ TokenText visible(std::string_view token) {
   each_code_point(parts.body, [&](int32_t c, std::string_view) {
     const auto k = category(c);
     if (out.body.empty() && (k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_ME || k == UTF8PROC_CATEGORY_MC))
-      append(out.body, 0x25CC);
-    append(out.body, blank ? 0x2423 : harmless(c));
+      append_utf8(0x25CC, out.body);
+    append_utf8(static_cast<char32_t>(blank ? 0x2423 : harmless(c)), out.body);
   });
   if (out.body.empty()) out.body = "\u2205";
   return out;
