@@ -10,6 +10,9 @@ target_compile_options(lookback_flags INTERFACE -Wall -Wextra -Wno-missing-field
 if(LOOKBACK_WERROR AND "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}" MATCHES "^(GNU 12|Clang 14)\\.")
   target_compile_options(lookback_flags INTERFACE -Werror)
 endif()
+# Of a layer, a program takes what it calls.
+target_compile_options(lookback_flags INTERFACE $<$<CONFIG:Release>:-ffunction-sections$<SEMICOLON>-fdata-sections>)
+target_link_options(lookback_flags INTERFACE $<$<CONFIG:Release>:-Wl,--gc-sections>)
 if(LOOKBACK_SANITIZE)
   # Of debug information, what a report needs: lines. With -O2 compiling takes longer than the tests gain.
   target_compile_options(lookback_flags INTERFACE -fsanitize=${LOOKBACK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1
