@@ -106,28 +106,35 @@ Sequence SpanReader::embed(const Sentences& texts, Noise* noise) const {
 // What was read of some texts; passages are in the order of their ranks.
 struct SpanReader::Read {
   Ragged passages, questions;
-  Var first, last;                        // [B, T] energies
-  Tensor alignment, question;             // [passage rows, question tokens], [B, question tokens] or empty
+  Var first, last;  // [B, T] energies
+  // [passage rows, question tokens], [B, passage tokens], [B, question tokens]; those that there are not are empty.
+  Tensor alignment, view, question;
   std::vector<int32_t> question_of_rank;  // the rank of its question
+};
+
+struct SpanReader::Flow {
+  Var rows;
+  Tensor alignment, view;  // as Read has them
 };
 
 // [h; u; h * u; h * c] of each passage row: u is what it attends to of its question, c the question's view of the
 // passage. (Seo et al. 2017, section 2.4)
-Var SpanReader::attention_flow(const Sequence& passages, const Sequence& questions,
-                               const ops::Visible& question_of_row) const {
+SpanReader::Flow SpanReader::attention_flow(const Sequence& passages, const Sequence& questions,
+                                            const ops::Visible& question_of_row) const {
   const Var &h = passages.x, &u = questions.x;
   const auto ones = [](int64_t n) { return Var(Tensor::full({n, 1}, 1)); };
   // S[i,j] = w1 . h[i] + w2 . u[j] + w3 . (h[i] * u[j])
   const Var energies =
       ops::score_dot(ops::concat_columns({mul_columns(h, flow_both_), flow_passage_(h), ones(h.dim(0))}),
                      ops::concat_columns({u, ones(u.dim(0)), flow_question_(u)}), question_of_row);
-  const Var attended = ops::attend(energies, u, question_of_row).context;
+  const auto attended = ops::attend(energies, u, question_of_row);
   const MemoryLayout& memory = passages.shape.memory();
   const ops::Visible passage{memory, each_once(memory.sentences())};
   const Var of_passage = ops::score_dot(ones(memory.sentences()), ops::span_max(energies, question_of_row), passage);
-  const Var view =
-      ops::gather_rows(ops::attend(of_passage, h, passage).context, ops::row_ids(memory.sentence_of_rows()));
-  return ops::concat_columns({h, attended, ops::mul(h, attended), ops::mul(h, view)});
+  const auto view = ops::attend(of_passage, h, passage);
+  const Var seen = ops::gather_rows(view.context, ops::row_ids(memory.sentence_of_rows()));
+  return {ops::concat_columns({h, attended.context, ops::mul(h, attended.context), ops::mul(h, seen)}),
+          attended.weights.value(), view.weights.value()};
 }
 
 SpanReader::Read SpanReader::read(const SpanReaderTexts& texts, Noise* noise) const {
@@ -159,8 +166,10 @@ SpanReader::Read SpanReader::read(const SpanReaderTexts& texts, Noise* noise) co
   Sequence pointed = in_order(passage_({passage, p.shape, RowOrder::by_sequence}, options_.dropout, noise).memory,
                               RowOrder::by_sequence);
   if (options_.flow) {
-    const Var flow = attention_flow(pointed, in_order(read_q.memory, RowOrder::by_sequence), sees);
-    pointed = in_order(flow_encoder_({flow, p.shape, RowOrder::by_sequence}, options_.dropout, noise).memory,
+    const Flow flow = attention_flow(pointed, in_order(read_q.memory, RowOrder::by_sequence), sees);
+    if (!options_.aligned) out.alignment = flow.alignment;
+    out.view = flow.view;
+    pointed = in_order(flow_encoder_({flow.rows, p.shape, RowOrder::by_sequence}, options_.dropout, noise).memory,
                        RowOrder::by_sequence);
   }
   const Pooled pooled = pooling_(read_q);
@@ -204,15 +213,17 @@ std::vector<SpanReader::Scores> SpanReader::score(const SpanReaderTexts& texts) 
       return std::vector<float>(row, row + T);
     };
     out[s].first = energies(got.first), out[s].last = energies(got.last);
-    if (!got.question.empty()) {
-      out[s].question = Tensor({words});
-      std::copy_n(got.question.data<float>() + question * got.question.dim(1), words, out[s].question.data<float>());
-    }
-    if (got.alignment.empty()) continue;
-    out[s].alignment = Tensor({tokens, words});
-    for (int64_t t = 0; t < tokens; ++t)
-      std::copy_n(got.alignment.data<float>() + (got.passages.memory().begin(rank) + t) * got.alignment.dim(1), words,
-                  out[s].alignment.data<float>() + t * words);
+    // The beginnings of rows.
+    const auto part = [](const Tensor& all, int64_t row, int64_t rows, int64_t columns) {
+      Tensor some({rows, columns});
+      for (int64_t k = 0; k < rows; ++k)
+        std::copy_n(all.data<float>() + (row + k) * all.dim(1), columns, some.data<float>() + k * columns);
+      return some;
+    };
+    if (!got.question.empty()) out[s].question = part(got.question, question, 1, words).reshape({words});
+    if (!got.view.empty()) out[s].view = part(got.view, rank, 1, tokens).reshape({tokens});
+    if (!got.alignment.empty())
+      out[s].alignment = part(got.alignment, got.passages.memory().begin(rank), tokens, words);
   }
   return out;
 }

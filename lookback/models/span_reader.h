@@ -96,7 +96,9 @@ class SpanReader {
   // one; not normalised, so that those of several windows of a passage can be compared.
   struct Scores {
     std::vector<float> first, last;
-    Tensor alignment;  // [passage tokens, question tokens] attention of the passage over the question; empty without
+    Tensor alignment;  // [passage tokens, question tokens] attention of the passage over the question: that of aligned
+                       // question embeddings, or without them that of flow; empty without either
+    Tensor view;       // [passage tokens] with flow, attention of the question over the passage; else empty
     Tensor question;   // [question tokens] attention of the pooling; empty without
   };
   // Of each question, in their order; no gradients. What a question gets does not depend on the others.
@@ -111,7 +113,8 @@ class SpanReader {
   struct Read;
   Read read(const SpanReaderTexts& texts, Noise* noise) const;
   Sequence embed(const Sentences& texts, Noise* noise) const;
-  Var attention_flow(const Sequence& passages, const Sequence& questions, const ops::Visible& question_of_row) const;
+  struct Flow;
+  Flow attention_flow(const Sequence& passages, const Sequence& questions, const ops::Visible& question_of_row) const;
   void check_texts(const SpanReaderTexts& texts) const;
 
   SpanReaderOptions options_;

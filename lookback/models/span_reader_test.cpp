@@ -1,5 +1,7 @@
 #include "lookback/models/span_reader.h"
 
+#include <numeric>
+
 #include "lookback/models/testing.h"
 
 namespace lookback {
@@ -72,8 +74,34 @@ TEST(SpanReader, AQuestionAloneHasTheSameBits) {
       EXPECT_EQ(alone.last, together[k].last);
       EXPECT_TRUE(same_bits(alone.alignment, together[k].alignment));
       EXPECT_TRUE(same_bits(alone.question, together[k].question));
+      EXPECT_TRUE(same_bits(alone.view, together[k].view));
     }
   }
+}
+
+// What there is of attention says where all of it went.
+TEST(SpanReader, AttentionSumsToOne) {
+  for (const bool aligned : {false, true})
+    for (const bool flow : {false, true}) {
+      SpanReaderOptions o = options();
+      o.aligned = aligned, o.flow = flow;
+      const SpanReaderBatch batch = batch_of(7, 4, false);
+      const auto scores = SpanReader(o, kVocabulary, 1).score(batch.texts);
+      for (size_t k = 0; k < scores.size(); ++k) {
+        const auto tokens = std::ssize(batch.texts.passages[k]), words = std::ssize(batch.texts.questions[k]);
+        ASSERT_EQ(scores[k].alignment.size(), aligned || flow ? tokens * words : 0);
+        ASSERT_EQ(scores[k].view.size(), flow ? tokens : 0);
+        const auto sum = [](const Tensor& t, int64_t begin, int64_t n) {
+          const float* const from = t.data<float>() + begin;
+          return std::accumulate(from, from + n, 0.0);
+        };
+        if (flow) {
+          EXPECT_NEAR(sum(scores[k].view, 0, tokens), 1, 1e-5);
+        }
+        for (int64_t t = 0; t < tokens && !scores[k].alignment.empty(); ++t)
+          EXPECT_NEAR(sum(scores[k].alignment, t * words, words), 1, 1e-5);
+      }
+    }
 }
 
 TEST(SpanReader, GradientsReachEveryParameter) {

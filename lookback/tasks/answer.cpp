@@ -64,7 +64,7 @@ Job job_of(const Answer::Network& network, const Input& input) {
 // where it stands furthest from an edge.
 struct Said {
   std::vector<double> first, last;  // [tokens], and of no answer behind them
-  Tensor alignment;                 // [tokens, question], the mean over networks; empty without
+  Tensor alignment, view;           // [tokens, question], [tokens], the mean over networks; empty without
 };
 
 // The tokens of a window that it speaks for: those that no other window has nearer to its middle.
@@ -89,6 +89,15 @@ std::vector<Window> windows_of(const PassageWindows& options, const std::vector<
   return out;
 }
 
+// Adds the rows of a window that it speaks for, [tokens of the window, columns], to those of all, [tokens, columns].
+void add_rows(const Window& w, const Tensor& rows, int64_t tokens, int64_t columns, size_t networks, Tensor& sum) {
+  if (rows.empty()) return;
+  if (sum.empty()) sum = Tensor::zeros(rows.shape().rank() == 1 ? Shape{tokens} : Shape{tokens, columns});
+  const float* from = rows.data<float>() + (w.own_begin - w.begin) * columns;
+  float* to = sum.data<float>() + w.own_begin * columns;
+  for (int64_t k = 0; k < (w.own_end - w.own_begin) * columns; ++k) to[k] += from[k] / static_cast<float>(networks);
+}
+
 void add_window(const Window& w, const SpanReader::Scores& scores, const Job& job, bool no_answer, size_t networks,
                 std::vector<float>& first, std::vector<float>& last, Said& said) {
   for (int64_t t = w.own_begin; t < w.own_end; ++t) {
@@ -98,13 +107,8 @@ void add_window(const Window& w, const SpanReader::Scores& scores, const Job& jo
   // There is no answer only if no window has one.
   if (no_answer)
     first.back() = std::min(first.back(), scores.first.back()), last.back() = std::min(last.back(), scores.last.back());
-  if (scores.alignment.empty()) return;
-  const auto words = std::ssize(job.question);
-  if (said.alignment.empty()) said.alignment = Tensor::zeros({std::ssize(job.passage), words});
-  for (int64_t t = w.own_begin; t < w.own_end; ++t)
-    for (int64_t j = 0; j < words; ++j)
-      said.alignment.data<float>()[t * words + j] +=
-          scores.alignment.data<float>()[(t - w.begin) * words + j] / static_cast<float>(networks);
+  add_rows(w, scores.alignment, std::ssize(job.passage), std::ssize(job.question), networks, said.alignment);
+  add_rows(w, scores.view, std::ssize(job.passage), 1, networks, said.view);
 }
 
 std::vector<Said> ask(Answer::Networks networks, const std::vector<Job>& jobs, const Answer::Options& options) {
@@ -390,8 +394,13 @@ Answer::Options Answer::validation_options(const Recipe& recipe) {
 }
 
 void Answer::check_options(Networks networks, const Options& options, const LogSink& log) {
-  check<ConfigError>(options.draw != "question" || networks[0]->config.model.aligned,
-                     "explain: --draw question needs a model with model.aligned = true");
+  for (const Network* const network : networks) {
+    const SpanReaderOptions& model = network->config.model;
+    check<ConfigError>(options.draw != "question" || model.aligned || model.flow,
+                       "explain: --draw question needs a model with model.aligned = true or model.flow = true");
+    check<ConfigError>(options.draw != "passage" || model.flow,
+                       "explain: --draw passage needs a model with model.flow = true");
+  }
   options.check_precision(log);
 }
 
@@ -416,15 +425,23 @@ viz::Figure Answer::explain(Networks networks, const Input& input, const Options
   check<ConfigError>(!said.first.empty(), "explain: needs a question and a passage that are not empty");
   const auto outputs = outputs_of(job, said, networks[0]->config, options.search, false);
   const std::string title = required_text(input, "question") + " → " + outputs[0].text;
+  const int64_t tokens = std::ssize(job.passage);
+  viz::Axis passage{.name = "passage", .tokens = surfaces_of(job)};
+  if (!outputs[0].text.empty()) {
+    const Span answer = best_answers(said, tokens, options.search)[0].span;
+    passage.mark = {answer.first, answer.last + 1};
+  }
   if (options.draw == "question")
     return viz::HeatMap{.columns = {"question", networks[0]->tokenizer->surfaces(required_text(input, "question"))},
-                        .rows = {"passage", surfaces_of(job)},
+                        .rows = std::move(passage),
                         .weights = said.alignment,
                         .title = title};
-  return viz::Highlight{.words = {"passage", surfaces_of(job)},
-                        .weights = parts_in_answer(said, std::ssize(job.passage), options.search.longest),
+  if (options.draw == "passage")
+    return viz::Highlight{.words = std::move(passage), .weights = said.view, .title = title};
+  return viz::Highlight{.words = std::move(passage),
+                        .weights = parts_in_answer(said, tokens, options.search.longest),
                         .title = title,
-                        .weight_name = "probability to be in the answer"};
+                        .weight_name = "P(in the answer)"};
 }
 
 std::string Answer::shown_reference(const std::string& cell) {

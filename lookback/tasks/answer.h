@@ -45,7 +45,9 @@ struct Answer : OverCells<Answer> {
     AnswerSearch search;  // generation_config.json
 
     std::vector<NamedVar> parameters() const { return params_of(*model); }
-    bool has_attention() const { return config.model.aligned || config.model.pooling.has_attention(); }
+    bool has_attention() const {
+      return config.model.aligned || config.model.flow || config.model.pooling.has_attention();
+    }
     StringList kept_from_int8() const { return model->kept_from_int8(); }
     void check_ensemble(const Network& other, const std::string& folder, const std::string& other_folder) const;
     StringList save(const std::string& folder) const;
@@ -62,8 +64,8 @@ struct Answer : OverCells<Answer> {
       common_fields(v);
       v("draw", draw,
         "explain: answer, how likely each word of the passage is to be in it; question, what each word of the "
-        "passage reads of the question")
-          .choices({"answer", "question"});
+        "passage reads of the question; passage, what the question reads of the passage (model.flow)")
+          .choices({"answer", "question", "passage"});
     }
   };
 

@@ -409,7 +409,7 @@ class ChartDrawing {
         sketch_.write(x + side + kPad, y + 12, shown(group.name), kSmall);
         out_.labels.back().bold = true;
         out_.width =
-            std::max(out_.width, std::ceil(x + side + kPad + text_ems(shown(group.name)) * kSmall * 1.08 + kMargin));
+            std::max(out_.width, std::ceil(x + side + kPad + text_ems(shown(group.name)) * kSmall * kBold + kMargin));
         y += kBar.line;
       }
       for (const Chart::Bar* bar : group.bars) {

@@ -11,8 +11,8 @@
 namespace lookback::viz {
 namespace {
 
-constexpr std::string_view kTakenNames[] = {"generator", "title", "weights",
-                                            "scores",    "cells", "underlay"};  // keys of the JSON
+constexpr std::string_view kTakenNames[] = {"generator", "title",    "weights", "scores",
+                                            "cells",     "underlay", "marked"};  // keys of the JSON
 
 const std::string& token(const Axis& axis, int64_t k) { return axis.tokens[static_cast<size_t>(k)]; }
 
@@ -24,6 +24,13 @@ void check_names(const HeatMap& map) {
   }
   check(with_replacements(map.columns.name) != with_replacements(map.rows.name),
         "heat map: columns and rows are both '", one_line(map.rows.name), "'; give them two names");
+}
+
+// `n` tokens may be marked.
+void check_mark(const char* figure, const Axis& axis, int64_t n) {
+  const auto& [begin, end] = axis.mark;
+  check(axis.mark.empty() || (begin >= 0 && begin < end && end <= n), figure, ": the mark of ", one_line(axis.name),
+        " [", begin, ", ", end, ") is not among the ", n, " that can be marked");
 }
 
 void check_seconds(const HeatMap& map) {
@@ -57,6 +64,8 @@ void check_parts(const HeatMap& map) {
   const int64_t T = map.column_count(), U = std::ssize(map.rows.tokens);
   const std::string columns = one_line(map.columns.name), row_name = one_line(map.rows.name);
   check(map.token_rows() >= 0, "heat map: has totals and no row");
+  check_mark("heat map", map.columns, 0);
+  check_mark("heat map", map.rows, map.columns.seconds > 0 ? 0 : map.token_rows());
   check(map.row_scores.empty() || std::ssize(map.row_scores) == U, "heat map: ", U, " ", row_name, " tokens need ", U,
         " scores or none, got ", map.row_scores.size());
   for (int64_t u = 0; u < std::ssize(map.row_scores); ++u) {
@@ -106,6 +115,7 @@ void check_parts(const Highlight& h) {
                         probability, ", not a finite number");
   check_sentences(h);
   const int64_t n = std::ssize(h.words.tokens);
+  check_mark("highlight", h.words, n);
   if (n == 0 && h.weights.size() == 0) return;
   check(h.weights.dtype() == Dtype::f32, "highlight: weights must be f32, got ", name_of(h.weights.dtype()));
   const Shape& shape = h.weights.shape();
@@ -150,6 +160,7 @@ bool check_line(const Chart::Line& line, int64_t n, const std::string& place) {
 
 void check_parts(const Chart& c) {
   const int64_t n = std::ssize(c.x.tokens);
+  check_mark("chart", c.x, 0);
   check(!c.panels.empty() || !c.strips.empty() || !c.bars.empty(), "chart: has no panel, no strip and no bar");
   check(n > 0 || (c.panels.empty() && c.strips.empty() && c.rules.empty()),
         "chart: its x axis has no positions; give each one a label in x.tokens");

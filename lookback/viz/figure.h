@@ -23,6 +23,14 @@ struct Axis {
   std::string name;  // "source"
   std::vector<std::string> tokens;
   double seconds = 0;  // the length of one cell, where the axis is time and has no tokens; only columns of a heat map
+  // Tokens [begin, end) stand out, an answer in its passage for example: words of a highlight are underlined (in a
+  // terminal without colours they stand in brackets), rows of a heat map over tokens have a bar beside them. Nothing
+  // else can be marked.
+  struct Mark {
+    int64_t begin = 0, end = 0;
+    bool has(int64_t token) const { return begin <= token && token < end; }
+    bool empty() const { return begin == end; }
+  } mark;
 };
 
 // One row per token that looked, one column per token that it could look at. Columns may be frames of a recording
@@ -197,11 +205,13 @@ std::string to_html(const Figure& figure, const HtmlOptions& options = {});
 // HeatMap, where "source" and "target" are the names of columns and rows:
 //   {"generator": "lookback", "title", "source", "target", "weights": [[...], ...], "scores": [...] or null}
 //   and, where there is text in its cells, "cells": [["12", ...], ...]
+//   where rows are marked, "marked": [begin, end]
 //   where columns are seconds, "source": {"seconds": 0.02, "count": 412} and, given an underlay, "underlay": [[...],
 //   ...]
 // Highlight, with one row of weights for each hop:
 //   {"generator": "lookback", "title", "words", "weights": [[...], ...], "probabilities": [{"label", "probability"}]}
-//   and, where it has parts, "parts": [{"words": 3, "weight": 0.2}, ...]
+//   and, where it has parts, "parts": [{"words": 3, "weight": 0.2}, ...]; where words are marked, "marked": [begin,
+//   end]
 // Chart, with null for NaN:
 //   {"generator": "lookback", "title", "x": {"name", "labels": [...]}, "panels": [{"name", "lines": [{"name", "first",
 //   "dots", "values": [...], "bands": [{"name", "low": [...], "high": [...]}]}]}], "rules": [{"position", "name"}],

@@ -77,6 +77,26 @@ TEST(CheckFigure, NamesWhatDoesNotFitInAHighlight) {
   EXPECT_TRUE(has(message_of<NumericError>([&] { to_html(h); }), "the probability of 'mixed' is nan"));
 }
 
+TEST(CheckFigure, MarksAreOfWordsAndRowsAlone) {
+  Highlight h = review();
+  for (const auto& mark : {Axis::Mark{-1, 2}, {3, 2}, {20, 23}}) {
+    h.words.mark = mark;
+    EXPECT_TRUE(has(message_of<ShapeError>([&] { to_svg(h); }), "is not among the 22 that can be marked"));
+  }
+  HeatMap map = german_english();
+  map.columns.mark = {0, 1};
+  EXPECT_TRUE(has(message_of<ShapeError>([&] { to_json(map); }), "the mark of source [0, 1) is not among the 0"));
+  map = with_totals(german_english());
+  map.rows.mark = {10, 12};  // the last one is the sum
+  EXPECT_THROW(to_html(map), ShapeError);
+  map = rising_tone();
+  map.rows.mark = {0, 1};
+  EXPECT_THROW(to_terminal(map), ShapeError);
+  Chart chart = attention_chart();
+  chart.x.mark = {0, 1};
+  EXPECT_THROW(check_figure(chart), ShapeError);
+}
+
 TEST(CheckFigure, NamesWhatDoesNotFitInParts) {
   const auto why = [](std::vector<int64_t> parts) {
     Highlight h = sentences();

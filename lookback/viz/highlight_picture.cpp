@@ -56,7 +56,8 @@ class HighlightDrawing {
     std::vector<double> widths;
     double length = 0, widest = 0;
     for (const std::string& token : shown_) {
-      widths.push_back(text_ems(token) * font_ + font_ * 0.5);
+      const bool marked = highlight_.words.mark.has(std::ssize(widths));
+      widths.push_back(text_ems(token) * font_ * (marked ? kBold : 1) + font_ * 0.5);
       length += widths.back() + font_ * 0.4, widest = std::max(widest, widths.back());
     }
     const double area = length * line_height() * static_cast<double>(H_);
@@ -73,6 +74,7 @@ class HighlightDrawing {
                 ", the largest that of ", shown_[static_cast<size_t>(most % n_)], ": ",
                 fixed(w[static_cast<size_t>(most)], 4), ".");
     if (!highlight_.parts.empty()) describe_parts();
+    out_.description += mark_description(highlight_.words);
   }
 
   void describe_parts() {
@@ -141,11 +143,14 @@ class HighlightDrawing {
     const bool tips = n_ * H_ <= kMostTips;
     if (tips || fill != palette.background)
       out_.boxes.push_back({x, y_, width, height, fill, tips ? shown_[k] + ": " + fixed(weight(h, k), 4) : ""});
+    const bool marked = highlight_.words.mark.has(static_cast<int64_t>(k));
+    if (marked) out_.boxes.push_back({x, y_ + height, width, 2, palette.text, ""});
     out_.labels.push_back({.x = x + width / 2,
                            .y = y_ + height / 2 + font_ * 0.34,
                            .spans = {{shown_[k], readable_on(palette, fill)}},
                            .size = font_,
-                           .align = Align::middle});
+                           .align = Align::middle,
+                           .bold = marked});
   }
 
   void labels() {
@@ -154,7 +159,7 @@ class HighlightDrawing {
     std::vector<std::string> names;
     for (const auto& [label, probability] : highlight_.best()) {
       names.push_back(shorten(one_line(label), kLabelColumns));
-      side = std::max(side, text_ems(names.back()) * kLabelFont * 1.08);
+      side = std::max(side, text_ems(names.back()) * kLabelFont * kBold);
     }
     const double bar = kMargin + side + 10;
     for (size_t k = 0; k < names.size(); ++k) {

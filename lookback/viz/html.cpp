@@ -55,6 +55,7 @@ class Page {
     if (has_totals_) page += kTotalsStyle;
     if (has_highlights_) page += kHighlightStyle;
     if (has_parts_) page += kPartsStyle;
+    if (has_marks_) page += kMarksStyle;
     if (has_tables_) page += kTableStyle;
     if (!chart_styles_.empty()) page += kChartStyle + chart_styles_;
     if (!gaze_styles_.empty()) page += kGazeStyle + gaze_styles_;
@@ -80,6 +81,7 @@ class Page {
     const std::string title = escape_markup(one_line(m.title.empty() ? str_cat("Map ", k + 1) : m.title));
     const bool is_table = !m.cells.empty();
     has_tables_ |= is_table;
+    has_marks_ |= !m.rows.mark.empty();
     begin_section(is_table ? "table" : "map", title, k);
     if (m.columns.tokens.empty() || m.token_rows() == 0) {
       out_ += str_cat("<p class=\"empty\">Nothing to draw: ", m.columns.tokens.size(), " ", name(m.columns), " and ",
@@ -110,15 +112,16 @@ class Page {
     out_ += "<div class=\"sentences\">\n";
     const std::span<const std::string> rows(m.rows.tokens);
     const int64_t room = std::max(display_width(one_line(m.columns.name)), display_width(one_line(m.rows.name)));
-    sentence(m.columns.name, m.columns.tokens, "source", room);
-    sentence(m.rows.name, {rows.begin(), rows.begin() + m.token_rows()}, "target", room);
+    sentence(m.columns.name, m.columns.tokens, {}, "source", room);
+    sentence(m.rows.name, {rows.begin(), rows.begin() + m.token_rows()}, m.rows.mark, "target", room);
     out_ += "</div>\n<div class=\"note\"></div>\n";
   }
 
   static std::string name(const Axis& axis) { return escape_markup(one_line(axis.name)); }
 
   // `side` is what the script knows columns and rows by; `room` the columns of the longer name.
-  void sentence(const std::string& name, const std::vector<std::string>& tokens, const char* side, int64_t room) {
+  void sentence(const std::string& name, const std::vector<std::string>& tokens, const Axis::Mark& mark,
+                const char* side, int64_t room) {
     constexpr int64_t kUsual = 6, kMost = 20;
     const std::string wider =
         room > kUsual
@@ -127,8 +130,12 @@ class Page {
     out_ += str_cat("<div class=\"side\"><span class=\"name\"", wider, ">",
                     escape_markup(shorten(one_line(name), kMost)), "</span><p class=\"", side, "\" dir=\"auto\">");
     const std::vector<bool> starts = word_starts(tokens);
-    for (size_t k = 0; k < tokens.size(); ++k) token(tokens[k], k, starts[k], "", "");
+    for (size_t k = 0; k < tokens.size(); ++k) token(tokens[k], k, starts[k], marked_class(mark, k), "");
     out_ += "</p></div>\n";
+  }
+
+  static const char* marked_class(const Axis::Mark& mark, size_t k) {
+    return mark.has(static_cast<int64_t>(k)) ? " marked" : "";
   }
 
   void token(const std::string& bytes, size_t k, bool starts, const std::string& classes,
@@ -194,7 +201,8 @@ class Page {
     const float* w = m.weights.data<float>() + u * T;
     const bool text = !totals && !m.cells.empty();
     const bool nothing = !totals && !text && std::all_of(w, w + T, [](float x) { return x == 0; });
-    out_ += str_cat("<tr", nothing ? " class=\"nothing\"" : "", "><th scope=\"row\" dir=\"auto\">",
+    out_ += str_cat("<tr", nothing ? " class=\"nothing\"" : "", "><th scope=\"row\"",
+                    m.rows.mark.has(u) ? " class=\"marked\"" : "", " dir=\"auto\">",
                     marked(shorten(visible(m.rows.tokens[static_cast<size_t>(u)]), 26)), "</th>");
     for (int64_t t = 0; t < T; ++t) {
       const std::string tip = totals ? " title=\"" +
@@ -239,6 +247,7 @@ class Page {
     const bool parts = !h.parts.empty();
     has_parts_ |= parts;
     has_highlights_ = true;
+    has_marks_ |= !h.words.mark.empty();
     begin_section("map highlight", escape_markup(one_line(h.title.empty() ? str_cat("Text ", k + 1) : h.title)), k);
     const bool empty = h.words.tokens.empty();
     const double top = scale_top(h, options_.scale);
@@ -261,7 +270,7 @@ class Page {
     const auto run = [&](size_t begin, size_t end, const std::string& more) {
       for (size_t k = begin; k < end; ++k) {
         const std::string classes = sides(at[k]);
-        token(tokens[k], k, starts[k], " lit" + (classes.empty() ? "" : " " + classes),
+        token(tokens[k], k, starts[k], " lit" + (classes.empty() ? "" : " " + classes) + marked_class(h.words.mark, k),
               " style=\"--w:" + fixed(at[k], 3) + "\" data-w=\"" + fixed(w[k], 4) + more + "\"");
       }
       out_ += "</p></div>\n";
@@ -356,7 +365,7 @@ class Page {
 
   const HtmlOptions& options_;
   const double light_turns_ = turning_point(palette(Theme::light)), dark_turns_ = turning_point(palette(Theme::dark));
-  bool has_totals_ = false, has_highlights_ = false, has_parts_ = false, has_tables_ = false;
+  bool has_totals_ = false, has_highlights_ = false, has_parts_ = false, has_tables_ = false, has_marks_ = false;
   std::string chart_styles_;  // the colours of each chart
   std::string gaze_styles_;   // the pictures of all maps over pictures, each of them once
   std::string out_;           // the sections

@@ -263,6 +263,11 @@ div.words{flex:1;min-width:0}
 .means{margin-left:1rem}
 )css";
 
+inline constexpr const char* kMarksStyle = R"css(
+.token.marked{font-weight:bold;text-decoration:underline 2px;text-underline-offset:.25em}
+th.marked{font-weight:bold;box-shadow:inset -3px 0 var(--text)}
+)css";
+
 // Comes after that of highlights, which has cleared what was told.
 inline constexpr const char* kPartsScript = R"js(
 for (const text of document.querySelectorAll('.highlight')) {

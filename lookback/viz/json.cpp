@@ -40,6 +40,10 @@ std::string matrix(const float* w, int64_t rows, int64_t columns) {
   });
 }
 
+std::string mark_of(const Axis& axis) {
+  return axis.mark.empty() ? "" : str_cat(",\n\"marked\":[", axis.mark.begin, ",", axis.mark.end, "]");
+}
+
 std::string cells_of(const HeatMap& map) {
   if (map.cells.empty()) return "";
   const int64_t T = std::ssize(map.columns.tokens);
@@ -74,7 +78,7 @@ std::string json_of(const HeatMap& map) {
          (map.row_scores.empty()
               ? "null"
               : array(U, [&](int64_t u) { return number(map.row_scores[static_cast<size_t>(u)]); })) +
-         cells_of(map) + underlay_of(map);
+         cells_of(map) + mark_of(map.rows) + underlay_of(map);
 }
 
 std::string json_of(const Highlight& h) {
@@ -88,7 +92,7 @@ std::string json_of(const Highlight& h) {
                  return (k ? "\n " : "") + ("{\"label\":" + quoted(label)) + ",\"probability\":" + number(probability) +
                         "}";
                }) +
-         parts_of(h);
+         parts_of(h) + mark_of(h.words);
 }
 
 std::string values_of(const std::vector<double>& values) {

@@ -102,6 +102,12 @@ TEST(Json, PartsAndCellsWhereThereAreAny) {
   EXPECT_FALSE(nlohmann::json::parse(to_json(german_english())).contains("cells"));
 }
 
+TEST(Json, WhatIsMarked) {
+  EXPECT_EQ(nlohmann::json::parse(to_json(marked_review()))["marked"].dump(), "[11,14]");
+  EXPECT_EQ(nlohmann::json::parse(to_json(with_totals(marked_map())))["marked"].dump(), "[2,5]");
+  EXPECT_FALSE(nlohmann::json::parse(to_json(review())).contains("marked"));
+}
+
 TEST(Json, ChartHasAllNumbersAsGiven) {
   const Chart chart = attention_chart();
   const auto json = nlohmann::json::parse(to_json(chart));

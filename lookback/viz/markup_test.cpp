@@ -102,7 +102,8 @@ HeatMap noise(uint64_t seed) {
 }
 
 std::vector<Figure> all_figures() {
-  std::vector<Figure> figures{german_english(), hostile(), long_map(40), HeatMap{}, question_and_context()};
+  std::vector<Figure> figures{german_english(),       hostile(),    long_map(40),   HeatMap{},
+                              question_and_context(), marked_map(), marked_review()};
   figures.emplace_back(HeatMap{.columns = {"source", {"a"}}, .title = "t"});
   for (const HeatMap& map : {german_english(), hostile(), long_map(40)}) figures.emplace_back(with_totals(map));
   for (const Highlight& h : {review(), two_hops(), right_to_left_text(), hostile_highlight(), long_text(5000)})
@@ -405,6 +406,25 @@ TEST(Svg, HighlightHasEveryWordAndLabel) {
   EXPECT_TRUE(has(to_svg(h, {.scale = Scale::unit}), ">1</text>"));
   EXPECT_TRUE(has(to_svg(two_hops()), ">hop 2</text>"));
   EXPECT_TRUE(has(to_svg(Highlight{}), "Nothing to draw: no words"));
+}
+
+TEST(Svg, WhatIsMarkedStandsOut) {
+  const std::string words = to_svg(marked_review()), rows = to_svg(marked_map());
+  EXPECT_TRUE(has(words, "the largest that of ful: 0.1600. Marked: won der ful."));
+  EXPECT_TRUE(has(rows, " Marked: little cat scratch."));
+  const std::string ink = "fill=\"" + hex(palette(Theme::light).text) + "\"/>";
+  EXPECT_EQ(count(words, ink) - count(to_svg(review()), ink), 3);         // a line under each piece
+  EXPECT_EQ(count(rows, ink) - count(to_svg(german_english()), ink), 1);  // a bar beside all rows
+  EXPECT_EQ(count(words, "bold") - count(to_svg(review()), "bold"), 3);
+  EXPECT_EQ(count(rows, "bold") - count(to_svg(german_english()), "bold"), 3);
+}
+
+TEST(Html, WhatIsMarkedStandsOut) {
+  const std::string words = to_html(marked_review()), rows = to_html(marked_map());
+  EXPECT_EQ(count(words, " marked\" data-k"), 3);
+  EXPECT_EQ(count(rows, " marked\" data-k"), 3);  // in the sentence
+  EXPECT_EQ(count(rows, "<th scope=\"row\" class=\"marked\""), 3);
+  EXPECT_FALSE(has(to_html(german_english()), "marked"));
 }
 
 TEST(Svg, EveryPartHasItsBox) {

@@ -18,6 +18,11 @@ std::vector<std::string> join(const std::vector<std::string>& tokens, const std:
   return out;
 }
 
+Axis::Mark join(const Axis::Mark& mark, const std::vector<int64_t>& words) {
+  if (mark.empty()) return {};
+  return {words[static_cast<size_t>(mark.begin)], words[static_cast<size_t>(mark.end - 1)] + 1};
+}
+
 // How many words each part has.
 std::vector<int64_t> words_of(const std::vector<int64_t>& parts, const std::vector<int64_t>& words) {
   std::vector<int64_t> out;
@@ -44,7 +49,7 @@ HeatMap merge_subwords(const HeatMap& map) {
   const std::vector<int64_t> rows = word_numbers(row_tokens);
   const int64_t T = std::ssize(columns), U = std::ssize(rows);
   HeatMap out{.columns = {map.columns.name, join(map.columns.tokens, columns), map.columns.seconds},
-              .rows = {map.rows.name, join(row_tokens, rows)},
+              .rows = {.name = map.rows.name, .tokens = join(row_tokens, rows), .mark = join(map.rows.mark, rows)},
               .weights = Tensor(Shape{count(rows), count(columns)}),
               .title = map.title,
               .weight_name = map.weight_name,
@@ -72,7 +77,7 @@ Highlight merge_subwords(const Highlight& highlight) {
   const int64_t n = std::ssize(words), H = highlight.hops();
   Highlight out = highlight;
   out.parts = words_of(highlight.parts, words);
-  out.words.tokens = join(highlight.words.tokens, words);
+  out.words.tokens = join(highlight.words.tokens, words), out.words.mark = join(highlight.words.mark, words);
   if (n == 0) return out;
   std::vector<double> sums(static_cast<size_t>(H * count(words)));
   const float* w = highlight.weights.data<float>();

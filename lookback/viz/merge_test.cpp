@@ -94,6 +94,18 @@ TEST(Merge, WordsStayInTheirPart) {
   for (const Highlight& any : {hostile_parts(), long_document(300)}) EXPECT_NO_THROW(check_figure(merge_subwords(any)));
 }
 
+TEST(Merge, AWordIsMarkedIfAPieceIs) {
+  Highlight h = marked_review();
+  h.words.mark = {12, 15};
+  const Axis words = merge_subwords(h).words;
+  EXPECT_EQ(words.tokens[static_cast<size_t>(words.mark.begin)], "wonderful");
+  EXPECT_EQ(words.tokens[static_cast<size_t>(words.mark.end)], "I");
+  const Axis rows = merge_subwords(marked_map()).rows;
+  EXPECT_EQ(rows.tokens[static_cast<size_t>(rows.mark.begin)], "little");
+  EXPECT_EQ(rows.tokens[static_cast<size_t>(rows.mark.end - 1)], "scratched");
+  EXPECT_TRUE(merge_subwords(review()).words.mark.empty());
+}
+
 TEST(Merge, LeavesTablesAlone) {
   HeatMap map = answers();
   map.rows.tokens = map.columns.tokens = {"▁a", "b", "▁c"};

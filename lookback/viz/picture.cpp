@@ -10,7 +10,7 @@
 namespace lookback::viz {
 namespace {
 
-constexpr double kFont = 13, kLabelGap = 7, kTotalsGap = 6, kLeastTotals = 10, kNameLine = 20;
+constexpr double kFont = 13, kLabelGap = 7, kTotalsGap = 6, kMarkWidth = 3, kLeastTotals = 10, kNameLine = 20;
 constexpr double kLeastSide = 33.99;                // the width kept for the labels of rows
 constexpr int64_t kLabelColumns = 26;               // longer tokens are cut
 constexpr int64_t kCellColumns = 16;                // longer text in a cell is cut
@@ -58,6 +58,7 @@ class Drawing {
                            : str_cat("A table of ", rows, " (rows) by ", columns, " (columns), shaded by ",
                                      one_line(map_.weight_name), ".");
     if (map_.totals) out_.description += " The last row is the sum of each column.";
+    out_.description += mark_description(map_.rows);
     sketch_.title();
     grid();
     labels();
@@ -71,6 +72,9 @@ class Drawing {
   float weight(int64_t u, int64_t t) const { return map_.weights.data<float>()[u * T_ + t]; }
 
   double label_width(const TokenText& token) const { return text_ems(token.whole()) * layout_.font; }
+  double row_label_width(int64_t u) const {
+    return label_width(rows_[static_cast<size_t>(u)]) * (map_.rows.mark.has(u) ? kBold : 1);
+  }
 
   // The upper edge of a row; that of the totals stands a little apart.
   double row_top(int64_t u) const {
@@ -88,8 +92,8 @@ class Drawing {
     l.row_step = static_cast<int64_t>(std::ceil((l.font + 1) / l.cell));
     l.column_step = static_cast<int64_t>(std::ceil((l.font + 1) / (l.width * kSlope * 1.25)));
     double side = kLeastSide, rise = 0, overhang = kMargin;
-    if (!map_.cells.empty()) side = std::max(side, text_ems(row_name()) * kSmall * 1.08);
-    for (int64_t u = 0; u < U_; u += l.row_step) side = std::max(side, label_width(rows_[static_cast<size_t>(u)]));
+    if (!map_.cells.empty()) side = std::max(side, text_ems(row_name()) * kSmall * kBold);
+    for (int64_t u = 0; u < U_; u += l.row_step) side = std::max(side, row_label_width(u));
     const double grid_width = static_cast<double>(T_) * l.width;
     if (l.level) rise = l.font;
     for (int64_t t = 0; t < T_ && !l.level; t += l.column_step) {
@@ -121,7 +125,7 @@ class Drawing {
 
   std::string row_name() const { return shorten(one_line(map_.rows.name), kLabelColumns) + " \u2193"; }
   std::string column_name() const { return shorten(one_line(map_.columns.name), kLabelColumns) + " \u2192"; }
-  double name_width() const { return text_ems(column_name()) * kSmall * 1.08; }
+  double name_width() const { return text_ems(column_name()) * kSmall * kBold; }
 
   std::string tip(int64_t u, int64_t t) const {
     if (T_ * U_ > kMostTips) return "";
@@ -204,6 +208,10 @@ class Drawing {
            .align = l.level ? Align::middle : Align::start,
            .angle = l.level ? 0.0 : -45.0});
     for (int64_t u = 0; u < U_; u += l.row_step) row_label(u, l.cell);
+    const Axis::Mark& mark = map_.rows.mark;
+    if (!mark.empty())
+      out_.boxes.push_back({l.left - 1 - kMarkWidth, row_top(mark.begin), kMarkWidth,
+                            row_top(mark.end - 1) + l.cell - l.gap - row_top(mark.begin), sketch_.palette.text, ""});
     if (map_.totals) row_label(U_, l.bottom - row_top(U_));
   }
 
@@ -214,7 +222,7 @@ class Drawing {
                            .spans = spans(rows_[static_cast<size_t>(u)]),
                            .size = l.font,
                            .align = Align::end,
-                           .bold = u == U_});
+                           .bold = u == U_ || map_.rows.mark.has(u)});
   }
 
   // Of the axes of a table: in its corner, and above the labels of its columns.

@@ -9,16 +9,25 @@ Sketch::Sketch(const std::string& title, Theme theme) : palette(viz::palette(the
   out.title = one_line(title);
 }
 
+std::string mark_description(const Axis& axis) {
+  if (axis.mark.empty()) return "";
+  constexpr int64_t kMost = 12;
+  std::string out = " Marked:";
+  for (int64_t k = axis.mark.begin; k < std::min(axis.mark.end, axis.mark.begin + kMost); ++k)
+    out += " " + shorten(visible(axis.tokens[static_cast<size_t>(k)]).body, 26);
+  return out + (axis.mark.end - axis.mark.begin > kMost ? " \u2026" : ".");
+}
+
 void Sketch::write(double x, double y, std::string words, double size, Align align) {
   out.labels.push_back({.x = x, .y = y, .spans = {{std::move(words), palette.muted}}, .size = size, .align = align});
 }
 
-double Sketch::title_width() const { return std::min(text_ems(out.title) * kTitle * 1.08, 640.0) + 2 * kMargin; }
+double Sketch::title_width() const { return std::min(text_ems(out.title) * kTitle * kBold, 640.0) + 2 * kMargin; }
 
 void Sketch::title() {
   if (out.title.empty()) return;
   std::string words = out.title;
-  const double room = (out.width - 2 * kMargin) / (kTitle * 1.08);
+  const double room = (out.width - 2 * kMargin) / (kTitle * kBold);
   for (int64_t columns = display_width(words); text_ems(words) > room && columns > 1; --columns)
     words = shorten(out.title, columns);
   out.labels.push_back({.x = kMargin,

@@ -7,12 +7,15 @@
 namespace lookback::viz {
 
 constexpr double kMargin = 16, kSmall = 11, kTitle = 15, kLegend = 120;
+constexpr double kBold = 1.08;       // how much wider bold text is
 constexpr int64_t kMostTips = 4000;  // boxes that still get a tooltip each
 
 Picture draw_highlight(const Highlight& highlight, const PictureOptions& options);
 Picture draw_time_map(const HeatMap& map, const PictureOptions& options);
 Picture draw_chart(const Chart& chart, const PictureOptions& options);
 Picture draw_picture_maps(const PictureMaps& maps, const PictureOptions& options);
+
+std::string mark_description(const Axis& axis);  // of what is marked; empty where nothing is
 
 // A picture that can be written on in the colours of a theme.
 struct Sketch {

@@ -176,7 +176,12 @@ class Terminal {
     Row row(options_.color);
     const TokenText& label = rows_[static_cast<size_t>(u)];
     row.to(left_ - 1 - width_of(label));
-    row.token(label);
+    if (map_.rows.mark.has(u)) {
+      row.styled(label.whole(), "1");
+      row.plain("\u2590");
+    } else {
+      row.token(label);
+    }
     row.to(left_);
     bool nothing = u < U_ && map_.cells.empty();
     const bool text = !texts_.empty() && u < U_;

@@ -23,7 +23,12 @@ class HighlightText {
       numbers_.push_back(shorten(part_number(highlight, p), kMostNumber));
       side_ = std::max(side_, display_width(numbers_.back()) + 1);
     }
-    for (const auto& token : highlight.words.tokens) shown_.push_back(shorten(visible(token).body, width_ - side_));
+    const Axis::Mark& mark = highlight.words.mark;
+    const bool brackets = !options.color && !mark.empty();
+    for (const auto& token : highlight.words.tokens)
+      shown_.push_back(shorten(visible(token).body, width_ - side_ - (brackets ? 2 : 0)));
+    if (brackets)
+      shown_[static_cast<size_t>(mark.begin)].insert(0, "["), shown_[static_cast<size_t>(mark.end - 1)] += "]";
   }
 
   std::string run() {
@@ -55,7 +60,8 @@ class HighlightText {
       if (!numbers_.empty()) part(words, shades, line, &line == flow.lines().data() || (&line)[-1].part != line.part);
       flow.place(line, [&](size_t k, double x, double width) {
         words.to(side_ + static_cast<int64_t>(x));
-        options_.color ? shaded(words, shown_[k], place_of(h, k)) : words.plain(shown_[k]);
+        const bool underlined = highlight_.words.mark.has(static_cast<int64_t>(k));
+        options_.color ? shaded(words, shown_[k], place_of(h, k), underlined) : words.plain(shown_[k]);
         shades.to(side_ + static_cast<int64_t>(x));
         const size_t level = shade_level(place_of(h, k));
         shades.plain(repeated(kShades[level], level == 0 ? 1 : static_cast<int64_t>(width)));
@@ -76,10 +82,10 @@ class HighlightText {
     shades.plain(level == 0 ? kShades[0] : repeated(kShades[level], side_ - 1));
   }
 
-  void shaded(Row& row, const std::string& word, double place) const {
+  void shaded(Row& row, const std::string& word, double place, bool underlined = false) const {
     const int color = terminal_color(options_.theme, place);
-    if (color < 0) return row.plain(word);
-    row.styled(word, filled_style(options_.theme, color));
+    if (color < 0) return underlined ? row.styled(word, "1;4") : row.plain(word);
+    row.styled(word, filled_style(options_.theme, color) + (underlined ? ";1;4" : ""));
   }
 
   void labels() {

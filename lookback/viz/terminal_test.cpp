@@ -36,7 +36,8 @@ HeatMap tiny() {
 }
 
 std::vector<Figure> all_figures() {
-  std::vector<Figure> figures{tiny(), german_english(), hostile(), long_map(40), HeatMap{}, question_and_context()};
+  std::vector<Figure> figures{tiny(),    german_english(),       hostile(),    long_map(40),
+                              HeatMap{}, question_and_context(), marked_map(), marked_review()};
   HeatMap turned = hostile();
   std::swap(turned.columns.tokens, turned.rows.tokens);
   figures.emplace_back(turned);
@@ -192,6 +193,30 @@ TEST(Terminal, HighlightWithShades) {
             "negative ▋                        0.03\n"
             "\n"
             "0 ··░░▒▒▓▓██ 0.16\n");
+}
+
+TEST(Terminal, WhatIsMarkedStandsOut) {
+  const std::string plain = to_terminal(marked_review(), {.width = 44, .color = false});
+  EXPECT_TRUE(has(plain,
+                  "\n[wonderful] and I would gladly watch it\n"
+                  "███████████ "))
+      << plain;
+  const std::string color = to_terminal(marked_review());
+  EXPECT_TRUE(has(color, ";1;4mwon\033[0m"));
+  EXPECT_FALSE(has(color, "[won"));
+  EXPECT_EQ(without_styles(color), without_styles(to_terminal(review())));
+
+  const auto rows = lines_of(to_terminal(marked_map(), {.color = false}));
+  const auto marks = std::ranges::count_if(rows, [](const std::string& row) { return has(row, "\u2590"); });
+  EXPECT_EQ(marks, 3);
+  for (const char* row : {"▁little▐", "▁cat▐", "▁scratch▐"})
+    EXPECT_TRUE(std::ranges::any_of(rows, [&](const std::string& line) { return has(line, row); })) << row;
+  EXPECT_TRUE(has(to_terminal(marked_map()), "\033[1m▁cat\033[0m▐"));
+
+  // As wide as the terminal, brackets and all.
+  Highlight h{.words = {"words", {std::string(30, 'w')}}, .weights = Tensor::of<float>({1}, {1})};
+  h.words.mark = {0, 1};
+  EXPECT_EQ(lines_of(to_terminal(h, {.width = 20, .color = false}))[0], "[" + std::string(17, 'w') + "…]");
 }
 
 TEST(Terminal, HighlightHasABlockForEachHop) {

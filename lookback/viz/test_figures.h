@@ -94,6 +94,20 @@ inline Highlight review() {
   return h;
 }
 
+// The same with a word of three pieces that stands out.
+inline Highlight marked_review() {
+  Highlight h = review();
+  h.words.mark = {11, 14};
+  return h;
+}
+
+// "little cat scratch" stand out.
+inline HeatMap marked_map() {
+  HeatMap map = german_english();
+  map.rows.mark = {2, 5};
+  return map;
+}
+
 // Two hops over whole words.
 inline Highlight two_hops() {
   Highlight h;

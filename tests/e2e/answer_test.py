@@ -201,6 +201,35 @@ class Answer(p.Case):
         figure = json.loads((p.WORK / "answer.json").read_text())
         self.assertEqual(figure["title"], "Where does Bodo live? → Rana")
         self.assertEqual(figure["words"][figure["weights"][0].index(max(figure["weights"][0]))], "Rana")
+        self.assertEqual(figure["words"][slice(*figure["marked"])], ["Rana"])
+
+    def test_explain_draws_attention_in_both_directions(self):
+        def trained(folder, *more):
+            out = self.fresh(folder)
+            self.ok("train", self.data() / "recipe.toml", "--out", out, "--quiet", "--set", "train.max_steps=20", "--set",
+                    "train.validate_every=20", "--set", "model.flow=true", "--set", "model.flow_encoder.hidden=12", *more)
+            return out
+
+        flow = trained("both-directions", "--set", "windows.size=12", "--set", "windows.stride=6")
+        # Several windows, each of which speaks for what is nearest to its middle.
+        fields = ["--text", "Where does Bodo live?", "--field", "context=" + "Bodo lives in Rana and works as a old baker. " * 2]
+        figures = {}
+        for draw in ("answer", "question", "passage"):
+            self.ok("explain", flow, *fields, "--draw", draw, "--out", self.fresh(draw + ".json"))
+            figures[draw] = json.loads((p.WORK / (draw + ".json")).read_text())
+        words = figures["answer"]["words"]
+        self.assertEqual([figures["passage"]["words"], figures["question"]["passage"]], [words, words])
+        self.assertEqual(len({tuple(figure["marked"]) for figure in figures.values()}), 1)
+        shown = figures["answer"]["title"].split(" → ")[1].replace(" ", "")
+        self.assertEqual("".join(words[slice(*figures["answer"]["marked"])]).replace(" ", ""), shown)
+        for row in figures["question"]["weights"]:
+            self.assertAlmostEqual(sum(row), 1, places=5)
+        self.assertEqual([len(row) for row in figures["passage"]["weights"]], [len(words)])
+        self.assertGreater(min(figures["passage"]["weights"][0]), 0)
+        self.fails(2, "explain", self.reader(), *fields, "--draw", "passage", says="needs a model with model.flow = true")
+        both = trained("both-directions-at-once"), self.reader()
+        self.ok("explain", *both, *fields, "--draw", "question")
+        self.fails(2, "explain", *both, *fields, "--draw", "passage", says="needs a model with model.flow = true")
 
     def test_a_passage_of_100000_words(self):
         text, questions = passage(random.Random(4))
