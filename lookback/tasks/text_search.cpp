@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "lookback/autograd/side_by_side.h"
 #include "lookback/base/utf8.h"
 #include "lookback/decode/ensemble.h"
 #include "lookback/decode/search.h"
@@ -120,9 +121,8 @@ std::unique_ptr<decode::StepDecoder> make_decoder(Networks networks, Chosen& of,
 
 using Found = std::vector<std::vector<decode::Hypothesis>>;  // the best of each job
 
-void search_for(Networks networks, const std::vector<Job>& jobs, const std::vector<size_t>& which,
-                const TextOptions& options, Found& out) {
-  if (which.empty()) return;
+void search_share(Networks networks, const std::vector<Job>& jobs, const std::vector<size_t>& which,
+                  const TextOptions& options, Found& out) {
   Chosen all(jobs, which);
   if (options.shortlist > 0)
     for (const size_t k : which)
@@ -131,6 +131,16 @@ void search_for(Networks networks, const std::vector<Job>& jobs, const std::vect
   const auto decoder = make_decoder(networks, all, options);
   auto found = decode::search(*decoder, all.infos, options.search);
   for (size_t k = 0; k < which.size(); ++k) out[which[k]] = std::move(found[k]);
+}
+
+// Where there is a whole batch for each thread, each searches a share of its own: none waits for another at every step.
+void search_for(Networks networks, const std::vector<Job>& jobs, const std::vector<size_t>& which,
+                const TextOptions& options, Found& out) {
+  if (which.empty()) return;
+  const size_t batches = which.size() / static_cast<size_t>(options.batch);
+  std::vector<std::vector<size_t>> shares(side_by_side(batches) ? static_cast<size_t>(thread_count()) : 1);
+  for (size_t k = 0; k < which.size(); ++k) shares[k % shares.size()].push_back(which[k]);
+  each_piece(shares.size(), [&](size_t k) { search_share(networks, jobs, shares[k], options, out); });
 }
 
 // Given targets are scored without a shortlist.
