@@ -46,7 +46,7 @@ TEST(Utf8, RefusesEveryKindOfDamage) {
 }
 
 TEST(Utf8, CodePointsAreWellFormedAndInOrder) {
-  std::string all, before, edges;
+  std::string before, edges;
   int64_t count = 0;
   for (char32_t c = 0; c <= 0x10FFFF; ++c) {
     if (c == 0xD800) c = 0xE000;

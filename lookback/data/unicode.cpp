@@ -11,6 +11,7 @@
 #include "lookback/base/utf8.h"
 
 namespace lookback::data {
+
 void check_utf8(std::string_view text) {
   const auto bad = find_invalid_utf8(text);
   check<FormatError>(!bad, "text is not UTF-8 at byte ", bad.value_or(0), ": convert it first");

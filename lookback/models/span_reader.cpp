@@ -37,6 +37,14 @@ Var mul_columns(const Var& x, const Var& factors) {
   return ops::mul(x, ops::gather_rows(factors, ops::row_ids(std::vector<int32_t>(static_cast<size_t>(x.dim(0))))));
 }
 
+// The beginnings of some rows.
+Tensor part(const Tensor& all, int64_t row, int64_t rows, int64_t columns) {
+  Tensor some({rows, columns});
+  for (int64_t k = 0; k < rows; ++k)
+    std::copy_n(all.data<float>() + (row + k) * all.dim(1), columns, some.data<float>() + k * columns);
+  return some;
+}
+
 }  // namespace
 
 SpanReader::SpanReader(const SpanReaderOptions& options, int64_t vocabulary, uint64_t seed)
@@ -213,13 +221,6 @@ std::vector<SpanReader::Scores> SpanReader::score(const SpanReaderTexts& texts) 
       return std::vector<float>(row, row + T);
     };
     out[s].first = energies(got.first), out[s].last = energies(got.last);
-    // The beginnings of rows.
-    const auto part = [](const Tensor& all, int64_t row, int64_t rows, int64_t columns) {
-      Tensor some({rows, columns});
-      for (int64_t k = 0; k < rows; ++k)
-        std::copy_n(all.data<float>() + (row + k) * all.dim(1), columns, some.data<float>() + k * columns);
-      return some;
-    };
     if (!got.question.empty()) out[s].question = part(got.question, question, 1, words).reshape({words});
     if (!got.view.empty()) out[s].view = part(got.view, rank, 1, tokens).reshape({tokens});
     if (!got.alignment.empty())

@@ -193,28 +193,37 @@ int64_t code_point_at(std::string_view text, int64_t byte) {
 }
 
 Output output_of(const Job& job, const Found& found, bool full) {
+  Output out{.score = found.log_prob, .log_prob = found.log_prob};
+  if (found.span.first >= std::ssize(job.passage)) {  // there is none
+    if (full) out.details.add("start", int64_t{-1}).add("end", int64_t{-1});
+    return out;
+  }
   const int64_t begin = job.tokens[static_cast<size_t>(found.span.first)].begin,
                 end = job.tokens[static_cast<size_t>(found.span.last)].end;
-  Output out{.text = job.context.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin)),
-             .score = found.log_prob,
-             .log_prob = found.log_prob};
+  out.text = job.context.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
   if (full) out.details.add("start", code_point_at(job.context, begin)).add("end", code_point_at(job.context, end));
+  return out;
+}
+
+// The best of them; where there may be none, that is among them: behind the passage's end.
+std::vector<Found> answers_of(const Said& said, int64_t tokens, const Answer::Config& config,
+                              const AnswerSearch& search) {
+  std::vector<Found> out = best_answers(said, tokens, search);
+  if (!config.model.no_answer) return out;
+  const auto end = static_cast<int32_t>(tokens);
+  const Found none{{end, end}, said.first.back() + said.last.back()};
+  const bool first = none.log_prob - out[0].log_prob > search.null_threshold;
+  out.insert(first ? out.begin() : out.begin() + 1, none);
+  if (std::ssize(out) > search.n_best) out.pop_back();
   return out;
 }
 
 std::vector<Output> outputs_of(const Job& job, const Said& said, const Answer::Config& config,
                                const AnswerSearch& search, bool full) {
-  const int64_t tokens = std::ssize(job.passage);
   if (said.first.empty()) return {Output()};
   std::vector<Output> out;
-  for (const Found& found : best_answers(said, tokens, search)) out.push_back(output_of(job, found, full));
-  if (!config.model.no_answer) return out;
-  const double none = said.first.back() + said.last.back();
-  Output empty{.score = none, .log_prob = none};
-  if (full) empty.details.add("start", int64_t{-1}).add("end", int64_t{-1});
-  const bool first = none - out[0].log_prob > search.null_threshold;
-  out.insert(first ? out.begin() : out.begin() + 1, std::move(empty));
-  if (std::ssize(out) > search.n_best) out.pop_back();
+  for (const Found& found : answers_of(said, std::ssize(job.passage), config, search))
+    out.push_back(output_of(job, found, full));
   return out;
 }
 
@@ -423,14 +432,11 @@ viz::Figure Answer::explain(Networks networks, const Input& input, const Options
   const Job& job = jobs[0];
   const Said said = ask(networks, jobs, options)[0];
   check<ConfigError>(!said.first.empty(), "explain: needs a question and a passage that are not empty");
-  const auto outputs = outputs_of(job, said, networks[0]->config, options.search, false);
-  const std::string title = required_text(input, "question") + " → " + outputs[0].text;
   const int64_t tokens = std::ssize(job.passage);
+  const Found answer = answers_of(said, tokens, networks[0]->config, options.search)[0];
+  const std::string title = required_text(input, "question") + " → " + output_of(job, answer, false).text;
   viz::Axis passage{.name = "passage", .tokens = surfaces_of(job)};
-  if (!outputs[0].text.empty()) {
-    const Span answer = best_answers(said, tokens, options.search)[0].span;
-    passage.mark = {answer.first, answer.last + 1};
-  }
+  if (answer.span.last < tokens) passage.mark = {answer.span.first, answer.span.last + 1};
   if (options.draw == "question")
     return viz::HeatMap{.columns = {"question", networks[0]->tokenizer->surfaces(required_text(input, "question"))},
                         .rows = std::move(passage),

@@ -172,6 +172,11 @@ class Answer(p.Case):
         self.assertEqual(self.ok("predict", folder / "model", "--in", path).stdout.decode().splitlines(), ["Rana", ""])
         always = self.ok("predict", folder / "model", "--in", path, "--null-threshold", 1000).stdout.decode().splitlines()
         self.assertNotIn("", always)
+        for who, marked in (("Bodo", ["Rana"]), ("Tugix", None)):
+            self.ok("explain", folder / "model", "--text", f"Where does {who} live?", "--field",
+                    "context=Bodo lives in Rana and works as a old baker.", "--out", self.fresh(who + ".json"))
+            figure = json.loads((p.WORK / (who + ".json")).read_text())
+            self.assertEqual(figure["words"][slice(*figure["marked"])] if "marked" in figure else None, marked)
 
     def test_the_promises_hold(self):
         path, _ = self.asked(20)
