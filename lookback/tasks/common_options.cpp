@@ -5,8 +5,7 @@
 namespace lookback::tasks {
 
 void CommonOptions::common_fields(FieldVisitor& v) {
-  v("batch", batch, "inputs predicted at once, by each thread where there are as many; changes no output")
-      .range(1, 100000);
+  v("batch", batch, "inputs that are predicted together; changes no output").range(1, 100000);
   v("precision", precision,
     "what the factors of matrix products are rounded to: f32; bf16; auto: bf16 where the processor is faster at it, "
     "else f32; int8, with a scale for each row of the weights and of what they meet")
