@@ -1,6 +1,7 @@
 // From pictures to captions: search, predictions, pictures of the attention.
 #include <algorithm>
 
+#include "lookback/autograd/side_by_side.h"
 #include "lookback/data/batcher.h"
 #include "lookback/decode/ensemble.h"
 #include "lookback/decode/search.h"
@@ -25,7 +26,9 @@ std::vector<std::vector<decode::Hypothesis>> search_captions(Networks networks, 
   std::vector<std::vector<decode::Hypothesis>> out(jobs.size());
   std::vector<int32_t> costs;
   for (const CaptionJob& job : jobs) costs.push_back(static_cast<int32_t>(job.rows.dim(0)));
-  for (const auto& batch : data::costliest_first(costs, options.batch, kPlacesAtOnce)) {
+  const auto batches = data::costliest_first(costs, options.batch, kPlacesAtOnce);
+  each_piece(batches.size(), [&](size_t piece) {
+    const auto& batch = batches[piece];
     FeatureRows rows;
     std::vector<decode::SourceInfo> infos;
     for (const int64_t k : batch) {
@@ -39,7 +42,7 @@ std::vector<std::vector<decode::Hypothesis>> search_captions(Networks networks, 
     const auto decoder = decode::one_or_ensemble(std::move(decoders), decode::EnsembleMean::log_probabilities);
     auto found = decode::search(*decoder, infos, options.search);
     for (size_t k = 0; k < batch.size(); ++k) out[static_cast<size_t>(batch[k])] = std::move(found[k]);
-  }
+  });
   return out;
 }
 

@@ -146,14 +146,14 @@ void search_for(Networks networks, const std::vector<Job>& jobs, const std::vect
 // Given targets are scored without a shortlist.
 void score_targets(Networks networks, const std::vector<Job>& jobs, std::span<const size_t> which,
                    const TextOptions& options, Found& out) {
-  while (!which.empty()) {
-    const auto now = which.first(std::min(which.size(), static_cast<size_t>(options.batch)));
-    which = which.subspan(now.size());
+  const auto most = static_cast<size_t>(options.batch);
+  each_piece((which.size() + most - 1) / most, [&](size_t piece) {
+    const auto now = which.subspan(piece * most, std::min(most, which.size() - piece * most));
     Chosen batch(jobs, now);
     const auto decoder = make_decoder(networks, batch, options);
     auto scored = decode::force_score(*decoder, batch.infos, batch.targets, options.search);
     for (size_t k = 0; k < now.size(); ++k) out[now[k]] = {std::move(scored[k])};
-  }
+  });
 }
 
 // `batch` jobs are searched at once, long ones first. Empty sources give one empty hypothesis.
@@ -170,45 +170,61 @@ Found search(Networks networks, const std::vector<Job>& jobs, const TextOptions&
   return out;
 }
 
-// The best of the candidates for each job, by the score of a search. What a job is given instead, its target or prefix,
+// One of the given outputs.
+struct Candidate {
+  size_t number;
+  std::vector<int32_t> tokens;
+};
+
+// The n_best candidates for a job, the best first, by the score of a search.
+std::vector<Candidate> ranked_candidates(Networks networks, const Input& input, const Job& job,
+                                         const TextOptions& options) {
+  constexpr size_t kTogether = 1024;  // outputs that are scored at once: rows of logits are wide
+  Sentences outputs;
+  int64_t longest = 1;
+  for (const std::string& text : options.candidates) {
+    outputs.push_back(target_of(*networks[0], input, text));
+    longest = std::max(longest, std::ssize(outputs.back()) + 1);
+  }
+  const decode::Scorer scorer(options.search, longest);
+  std::vector<std::pair<double, size_t>> scores;
+  const size_t one[] = {0};
+  for (size_t begin = 0; begin < outputs.size(); begin += kTogether) {
+    const size_t end = std::min(outputs.size(), begin + kTogether);
+    Chosen source({job}, one);
+    const auto decoder = make_decoder(networks, source, options);
+    const auto found = decode::score_outputs(
+        *decoder, {outputs.begin() + static_cast<int64_t>(begin), outputs.begin() + static_cast<int64_t>(end)},
+        options.search);
+    for (size_t c = begin; c < end; ++c)
+      scores.emplace_back(-scorer.score(found[c - begin], std::ssize(outputs[c]) + 1, 0), c);
+  }
+  const size_t kept = std::min(scores.size(), static_cast<size_t>(options.search.n_best));
+  std::ranges::partial_sort(scores, scores.begin() + static_cast<int64_t>(kept));
+  std::vector<Candidate> out;
+  for (size_t n = 0; n < kept; ++n) out.push_back({scores[n].second, std::move(outputs[scores[n].second])});
+  return out;
+}
+
+// The best of the candidates for each job. What a job is given instead, its target or prefix,
 // goes before them. `texts`: of each job what was chosen, as it was given; none where it was not asked for.
 Found best_candidates(Networks networks, std::span<const Input> inputs, const std::vector<Job>& jobs,
                       const TextOptions& options, std::vector<StringList>& texts) {
-  constexpr size_t kTogether = 1024;  // outputs that are scored at once: rows of logits are wide
   const PrecisionScope scope(ops::available_precision(options.precision));
+  const auto asked = [&](size_t k) { return !jobs[k].target && !jobs[k].source.empty(); };
+  std::vector<std::vector<Candidate>> best(jobs.size());
+  each_piece(jobs.size(), [&](size_t k) {
+    if (asked(k)) best[k] = ranked_candidates(networks, inputs[k], jobs[k], options);
+  });
   std::vector<Job> ranked;  // the best of each job, as targets that are given
   std::vector<size_t> of;   // the job of each
   texts.assign(jobs.size(), {});
   for (size_t k = 0; k < jobs.size(); ++k) {
-    if (jobs[k].target || jobs[k].source.empty()) {
+    if (!asked(k)) ranked.push_back(jobs[k]), of.push_back(k);
+    for (Candidate& c : best[k]) {
       ranked.push_back(jobs[k]), of.push_back(k);
-      continue;
-    }
-    Sentences outputs;
-    int64_t longest = 1;
-    for (const std::string& text : options.candidates) {
-      outputs.push_back(target_of(*networks[0], inputs[k], text));
-      longest = std::max(longest, std::ssize(outputs.back()) + 1);
-    }
-    const decode::Scorer scorer(options.search, longest);
-    std::vector<std::pair<double, size_t>> scores;
-    const size_t one[] = {k};
-    for (size_t begin = 0; begin < outputs.size(); begin += kTogether) {
-      const size_t end = std::min(outputs.size(), begin + kTogether);
-      Chosen source(jobs, one);
-      const auto decoder = make_decoder(networks, source, options);
-      const auto found = decode::score_outputs(
-          *decoder, {outputs.begin() + static_cast<int64_t>(begin), outputs.begin() + static_cast<int64_t>(end)},
-          options.search);
-      for (size_t c = begin; c < end; ++c)
-        scores.emplace_back(-scorer.score(found[c - begin], std::ssize(outputs[c]) + 1, 0), c);
-    }
-    const size_t kept = std::min(scores.size(), static_cast<size_t>(options.search.n_best));
-    std::ranges::partial_sort(scores, scores.begin() + static_cast<int64_t>(kept));
-    for (size_t n = 0; n < kept; ++n) {
-      ranked.push_back(jobs[k]), of.push_back(k);
-      ranked.back().target = outputs[scores[n].second];
-      texts[k].push_back(options.candidates[scores[n].second]);
+      ranked.back().target = std::move(c.tokens);
+      texts[k].push_back(options.candidates[c.number]);
     }
   }
   const Found scored = search(networks, ranked, options);

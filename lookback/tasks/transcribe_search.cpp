@@ -1,6 +1,7 @@
 // From recordings to text: pieces of sound, search, times, pictures.
 #include <algorithm>
 
+#include "lookback/autograd/side_by_side.h"
 #include "lookback/base/parallel.h"
 #include "lookback/decode/ctc.h"
 #include "lookback/decode/ensemble.h"
@@ -86,6 +87,50 @@ std::vector<std::vector<int64_t>> batches_of(std::span<const Tensor* const> sour
   return out;
 }
 
+// What is heard in the sources of a batch.
+void search_batch(Networks networks, std::span<const Tensor* const> sources, const std::vector<int64_t>& batch,
+                  const Options& options, bool with_times, std::vector<HeardText>& out) {
+  const HearFor what = options.ctc_weight > 0 || with_times ? HearFor::ctc : HearFor::attention;
+  FeatureRows rows;
+  for (const int64_t k : batch) rows.push_back(*sources[static_cast<size_t>(k)]);
+  std::vector<Heard> heard;
+  for (const Transcribe::Network* n : networks) heard.push_back(n->model->hear(rows, what));
+  if (wants_best_path(options)) {
+    for (size_t k = 0; k < batch.size(); ++k)
+      out[static_cast<size_t>(batch[k])] = best_path(mean_log_probs(heard, k), options.search);
+    return;
+  }
+  std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
+  for (size_t n = 0; n < networks.size(); ++n)
+    decoders.push_back(networks[n]->model->decoder(heard[n], options.ctc_weight));
+  auto decoder = decode::one_or_ensemble(std::move(decoders), decode::EnsembleMean::log_probabilities);
+  if (!options.lm.empty() && options.lm_weight > 0) {
+    std::vector<decode::Term> terms;
+    terms.push_back({.decoder = std::move(decoder)});
+    terms.push_back(networks[0]
+                        ->language_models->of(options.lm, *networks[0]->tokenizer)
+                        .term(std::ssize(batch), options.lm_weight));
+    decoder = std::make_unique<decode::LogLinear>(std::move(terms));
+  }
+  std::vector<decode::SourceInfo> infos;
+  const Ragged& memory = heard[0].encoded.memory.shape;
+  const std::vector<int32_t> ranks = memory.rank_of_sequence();
+  for (size_t k = 0; k < batch.size(); ++k)
+    infos.push_back(
+        {.source_length = memory.memory().length(ranks[k]), .prefix = {}, .key = static_cast<uint64_t>(batch[k])});
+  auto found = decode::search(*decoder, infos, options.search);
+  for (size_t k = 0; k < batch.size(); ++k) {
+    HeardText& text = out[static_cast<size_t>(batch[k])];
+    text.outputs = std::move(found[k]);
+    if (!with_times) continue;
+    const decode::Hypothesis& best = text.outputs[0];
+    if (!heard[0].log_probs.empty())
+      if (const auto path = decode::ctc_align(heard[0].log_probs[k], best.tokens, Transcriber::kBlank))
+        for (const decode::CtcToken& t : *path) text.rows.emplace_back(t.first, t.last);
+    if (text.rows.empty()) text.rows = peaks(best);
+  }
+}
+
 }  // namespace
 
 std::vector<HeardText> search_rows(Networks networks, std::span<const Tensor* const> sources, const Options& options,
@@ -94,47 +139,8 @@ std::vector<HeardText> search_rows(Networks networks, std::span<const Tensor* co
   const PrecisionScope scope(ops::available_precision(options.precision));
   std::vector<HeardText> out(sources.size());
   for (HeardText& none : out) none.outputs.emplace_back();
-  const HearFor what = options.ctc_weight > 0 || with_times ? HearFor::ctc : HearFor::attention;
-  for (const auto& batch : batches_of(sources, options.batch)) {
-    FeatureRows rows;
-    for (const int64_t k : batch) rows.push_back(*sources[static_cast<size_t>(k)]);
-    std::vector<Heard> heard;
-    for (const Transcribe::Network* n : networks) heard.push_back(n->model->hear(rows, what));
-    if (wants_best_path(options)) {
-      for (size_t k = 0; k < batch.size(); ++k)
-        out[static_cast<size_t>(batch[k])] = best_path(mean_log_probs(heard, k), options.search);
-      continue;
-    }
-    std::vector<std::unique_ptr<decode::StepDecoder>> decoders;
-    for (size_t n = 0; n < networks.size(); ++n)
-      decoders.push_back(networks[n]->model->decoder(heard[n], options.ctc_weight));
-    auto decoder = decode::one_or_ensemble(std::move(decoders), decode::EnsembleMean::log_probabilities);
-    if (!options.lm.empty() && options.lm_weight > 0) {
-      std::vector<decode::Term> terms;
-      terms.push_back({.decoder = std::move(decoder)});
-      terms.push_back(networks[0]
-                          ->language_models->of(options.lm, *networks[0]->tokenizer)
-                          .term(std::ssize(batch), options.lm_weight));
-      decoder = std::make_unique<decode::LogLinear>(std::move(terms));
-    }
-    std::vector<decode::SourceInfo> infos;
-    const Ragged& memory = heard[0].encoded.memory.shape;
-    const std::vector<int32_t> ranks = memory.rank_of_sequence();
-    for (size_t k = 0; k < batch.size(); ++k)
-      infos.push_back(
-          {.source_length = memory.memory().length(ranks[k]), .prefix = {}, .key = static_cast<uint64_t>(batch[k])});
-    auto found = decode::search(*decoder, infos, options.search);
-    for (size_t k = 0; k < batch.size(); ++k) {
-      HeardText& text = out[static_cast<size_t>(batch[k])];
-      text.outputs = std::move(found[k]);
-      if (!with_times) continue;
-      const decode::Hypothesis& best = text.outputs[0];
-      if (!heard[0].log_probs.empty())
-        if (const auto path = decode::ctc_align(heard[0].log_probs[k], best.tokens, Transcriber::kBlank))
-          for (const decode::CtcToken& t : *path) text.rows.emplace_back(t.first, t.last);
-      if (text.rows.empty()) text.rows = peaks(best);
-    }
-  }
+  const auto batches = batches_of(sources, options.batch);
+  each_piece(batches.size(), [&](size_t k) { search_batch(networks, sources, batches[k], options, with_times, out); });
   return out;
 }
 

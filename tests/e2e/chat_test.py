@@ -444,7 +444,9 @@ class Dialogues(p.Case):
         p.write_lines(file, replies + [""])
         asked = self.test[:6]
         path = self.inputs(asked)
-        best = self.ok("predict", model, "--in", path, "--candidates", file).stdout.decode().splitlines()
+        words = ("predict", model, "--in", path, "--candidates", file)
+        best = self.ok(*words, "--threads", 1).stdout.decode().splitlines()
+        self.assertEqual(best, self.ok(*words, "--threads", 3).stdout.decode().splitlines())
         for (_, row), said in zip(asked, best):
             rows = [{"history": row["history"], "knowledge": row["knowledge"], "score": reply} for reply in replies]
             p.write_lines(p.WORK / "scored.jsonl", [json.dumps(r) for r in rows])

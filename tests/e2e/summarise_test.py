@@ -133,7 +133,9 @@ class Summarise(p.Case):
         rows = letters(5, 78)
         inputs, given = self.inputs(rows), p.WORK / "given.txt"
         p.write_lines(given, [row["subject"] for row in rows])
-        done = self.ok("predict", self.model(), "--in", inputs, "--score", given, "--format", "jsonl")
+        words = ("predict", self.model(), "--in", inputs, "--score", given, "--format", "jsonl")
+        done = self.ok(*words, "--threads", 1)
+        self.assertEqual(done.stdout, self.ok(*words, "--batch", 1, "--threads", 3).stdout)
         wrong = p.WORK / "wrong.txt"
         p.write_lines(wrong, [row["subject"].rsplit(" ", 1)[0] + " zuzuzu" for row in rows])
         other = self.ok("predict", self.model(), "--in", inputs, "--score", wrong, "--format", "jsonl")
