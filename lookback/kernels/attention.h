@@ -47,6 +47,16 @@ struct ScoreDotBackward {
   R *dquery, *dkeys;
 };
 
+// y = e^(-2 x), or NaN where |x| > kMostOfFactor: tanh(a + b) = 2 / (1 + e^(-2 a) e^(-2 b)) - 1, and of so many sums of
+// few terms no exponential is left.
+template <class R>
+struct TanhFactors {
+  int64_t size;
+  const R* x;  // [size]
+  R* y;        // [size]
+};
+constexpr double kMostOfFactor = 43;  // in float no factor is 0 or infinite, so that the product of two is a number
+
 // energies[n,t] = v . tanh(query[n] + keys[seen_by(n).first + t])   (Bahdanau et al. 2015); with features,
 // feature_weight^T features[n,t] is added inside of the tanh   (Chorowski et al. 2015)
 template <class R>
@@ -60,6 +70,7 @@ struct ScoreAdditive {
   int64_t F = 0;
   const R* features = nullptr;        // [N, T, F]
   const R* feature_weight = nullptr;  // [F, A]
+  const R* key_factors = nullptr;     // [S, A] tanh_factors of the keys, which spare time; not with features
 };
 
 template <class R>

@@ -30,6 +30,7 @@
   KERNEL(gru_cell_backward, GruCellBackward)             \
   KERNEL(score_dot, ScoreDot)                            \
   KERNEL(score_dot_backward, ScoreDotBackward)           \
+  KERNEL(tanh_factors, TanhFactors)                      \
   KERNEL(score_additive, ScoreAdditive)                  \
   KERNEL(score_additive_backward, ScoreAdditiveBackward) \
   KERNEL(attend, Attend)                                 \

@@ -125,6 +125,7 @@ Var score_additive(const Var& query, const Var& keys, const Var& v, const Visibl
   const Dtype d = query.dtype();
   Tensor energies({visible.N(), visible.T()}, d);
   const Tensor weight = features.x ? transposed(features.weight.value()) : Tensor();
+  const Tensor factors = features.x ? Tensor() : tanh_factors(keys);
   auto args = [=]<class R>(const std::vector<Var>& in) {
     return kernels::ScoreAdditive<R>{.memory = view(visible),
                                      .A = A,
@@ -134,7 +135,8 @@ Var score_additive(const Var& query, const Var& keys, const Var& v, const Visibl
                                      .energies = energies.data<R>(),
                                      .F = F,
                                      .features = data_or_null<R>(in[3]),
-                                     .feature_weight = data_or_null<R>(weight)};
+                                     .feature_weight = data_or_null<R>(weight),
+                                     .key_factors = data_or_null<R>(factors)};
   };
   const std::vector<Var> inputs{query, keys, v, features.x, features.weight};
   with_float(d, [&]<class R>() { kernels::best<R>().score_additive(args.template operator()<R>(inputs)); });

@@ -30,6 +30,7 @@ struct Loop {
   Tensor query;             // [N, A] if it is not the state
   Tensor weights, context;  // [N, T], [N, M]
   Tensor readout, out;      // [N, R] before and after dropout; one tensor without
+  Tensor key_factors;       // [S, A] of an additive score
 
   bool luong() const { return order == Order::luong; }
   // The columns of w_ih and of w_readout, by what they read.
@@ -93,7 +94,13 @@ void Loop::attend(const std::vector<Var>& in, int64_t t, const R* state, const T
     q = row<R>(query, first);
   }
   if (in[kV])
-    table.score_additive({m, n.A, q, keys, in[kV].value().data<R>(), energies.data<R>()});
+    table.score_additive({.memory = m,
+                          .A = n.A,
+                          .query = q,
+                          .keys = keys,
+                          .v = in[kV].value().data<R>(),
+                          .energies = energies.data<R>(),
+                          .key_factors = key_factors.data<R>()});
   else
     table.score_dot({m, n.A, static_cast<R>(scale), q, keys, energies.data<R>()});
   table.attend(
@@ -207,7 +214,13 @@ void LoopBack<R>::attend(int64_t t, const R* state) {
        .denergies = de,
        .dvalues = nullptr});
   if (in[kV])
-    table.score_additive_backward({.f = {m, n.A, q, keys, in[kV].value().template data<R>(), nullptr},
+    table.score_additive_backward({.f = {.memory = m,
+                                         .A = n.A,
+                                         .query = q,
+                                         .keys = keys,
+                                         .v = in[kV].value().template data<R>(),
+                                         .energies = nullptr,
+                                         .key_factors = f.key_factors.template data<R>()},
                                    .denergies = de,
                                    .dquery = dq,
                                    .dkeys = grad_or_null<R>(in[kKeys]),
@@ -356,6 +369,7 @@ AttendedSteps attentive_lstm(const AttentiveLstm& decoder, const Var& embedded, 
       decoder.score.v, decoder.w_readout, decoder.b_readout};
   with_float(embedded.dtype(), [&]<class R>() {
     loop.allocate<R>(embedded.dtype(), static_cast<bool>(decoder.score.w_query));
+    if (decoder.score.v) loop.key_factors = tanh_factors(source.keys);
     loop.forward<R>(in);
   });
   const auto out = record({loop.out, loop.weights}, in, [loop](Node& node) {

@@ -22,6 +22,7 @@ struct Prepared {
   Copy sketch;
   Tensor floats;  // of int8 rows that met a product of another precision
   uint64_t floats_version = 0;
+  std::map<int, std::pair<Tensor, uint64_t>> tanh_factors;  // of each output, and the version
 };
 
 // Calls f(what is kept). Threads that predict with one model meet here.
@@ -203,6 +204,22 @@ kernels::Weight<float> sketched_weight(const Var& w) {
               w.node().version};
     return kept.packed.get();
   });
+  return out;
+}
+
+Tensor tanh_factors(const Var& keys) {
+  const uint64_t version = keys.node().version;
+  const auto kept = [&](Prepared & prepared) -> auto& { return prepared.tanh_factors[keys.output()]; };
+  Tensor out = with_prepared(keys.node(), [&](Prepared& prepared) {
+    const auto& [factors, made] = kept(prepared);
+    return made == version ? factors : Tensor();
+  });
+  if (!out.empty()) return out;
+  out = Tensor(keys.shape(), keys.dtype());
+  with_float(keys.dtype(), [&]<class R>() {
+    kernels::best<R>().tanh_factors({keys.value().size(), keys.value().data<R>(), out.data<R>()});
+  });
+  with_prepared(keys.node(), [&](Prepared& prepared) { kept(prepared) = {out, version}; });
   return out;
 }
 

@@ -74,6 +74,9 @@ kernels::Weight<R> weight(const Var& w, Columns columns, Packing packing, int64_
 // w with what kernels::TopK needs of it as `packed`, kept like the copies above; null if there is none.
 kernels::Weight<float> sketched_weight(const Var& w);
 
+// kernels::TanhFactors of the keys of an additive score, kept with them like the copies above.
+Tensor tanh_factors(const Var& keys);
+
 // out = x w^T (+ bias) for rows of x [rows, columns of w], w packed forward.
 template <class R>
 void product(int64_t rows, const R* x, const kernels::Weight<R>& w, R* out, Write write, const R* bias = nullptr) {

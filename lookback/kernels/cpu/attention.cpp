@@ -42,40 +42,81 @@ HWY_INLINE V BeforeTanh(const ScoreAdditive<float>& a, const float* q, const flo
   return sum;
 }
 
-void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n) {
+void TanhFactorsRow(const float* x, int64_t size, float* y) {
+  const D d;
+  const V most = hn::Set(d, static_cast<float>(kMostOfFactor)), none = hn::NaN(d);
+  for (int64_t k = 0; k < size; k += lanes()) {
+    const V one = load(x + k, size - k);
+    const V factor = exp_of_number(hn::Mul(hn::Set(d, -2.0f), one));
+    store(hn::IfThenElse(hn::Le(hn::Abs(one), most), factor, none), y + k, size - k);
+  }
+}
+
+// tanh of a sum from the factors of its terms; NaN if one has none.
+HWY_INLINE V TanhOfFactors(V a, V b) {
+  const V one = hn::Set(D(), 1.0f);
+  return hn::Sub(hn::Div(hn::Set(D(), 2.0f), hn::MulAdd(a, b, one)), one);
+}
+
+// v . u, where u(k, left) gives the next lanes of u at k, of which `left` exist.
+template <class U>
+HWY_INLINE float EnergyOf(const ScoreAdditive<float>& a, const U& u) {
+  Wide sum;
+  each_of_row(0, a.A, [&](int p, int64_t k, int64_t left) HWY_ATTR {
+    sum.part[p] = hn::MulAdd(load(a.v + k, left), u(k, left), sum.part[p]);
+  });
+  return sum_of(sum);
+}
+
+// scratch: [A], for the factors of the query.
+void ScoreAdditiveRow(const ScoreAdditive<float>& a, int64_t n, float* scratch) {
   const Memory& m = a.memory;
   float* e = a.energies + n * m.T;
   const float* q = a.query + n * a.A;
   const auto [first, length] = m.seen_by(n);
+  if (a.key_factors) TanhFactorsRow(q, a.A, scratch);
   for (int64_t t = 0; t < length; ++t) {
+    if (a.key_factors) {
+      const float* factors = a.key_factors + (first + t) * a.A;
+      e[t] = EnergyOf(a, [&](int64_t k, int64_t left)
+                             HWY_ATTR { return TanhOfFactors(load(scratch + k, left), load(factors + k, left)); });
+      if (!std::isnan(e[t])) continue;
+    }
     const float* key = a.keys + (first + t) * a.A;
     const float* features = a.features + (n * m.T + t) * a.F;
-    Wide sum;
-    each_of_row(0, a.A, [&](int p, int64_t k, int64_t left) HWY_ATTR {
-      const V u = tanh(BeforeTanh(a, q + k, key + k, features, k, left));
-      sum.part[p] = hn::MulAdd(load(a.v + k, left), u, sum.part[p]);
-    });
-    e[t] = sum_of(sum);
+    e[t] = EnergyOf(
+        a, [&](int64_t k, int64_t left) HWY_ATTR { return tanh(BeforeTanh(a, q + k, key + k, features, k, left)); });
   }
   std::fill(e + length, e + m.T, 0.0f);
 }
 
-// The tanh is computed again instead of kept: [N, T, A] numbers would not fit. scratch: [A], the gradient before the
-// tanh; dw: [F, A], that of the feature weight.
+// The tanh is computed again instead of kept: [N, T, A] numbers would not fit. scratch: [A], the factors of the query,
+// or with features the gradient before the tanh; dw: [F, A], that of the feature weight.
 void ScoreAdditiveRowBackward(const ScoreAdditiveBackward<float>& a, int64_t n, float* dv, float* scratch, float* dw) {
   const Memory& m = a.f.memory;
   const auto [first, length] = m.seen_by(n);
   const int64_t A = a.f.A;
   const V one = hn::Set(D(), 1.0f);
   const float* q = a.f.query + n * A;
+  if (a.f.key_factors) TanhFactorsRow(q, A, scratch);
   for (int64_t t = 0; t < length; ++t) {
     const float* key = a.f.keys + (first + t) * A;
+    const float* factors = a.f.key_factors ? a.f.key_factors + (first + t) * A : nullptr;
     const float* features = a.f.features + (n * m.T + t) * a.f.F;
+    const auto tanh_at = [&](int64_t k, int64_t left) HWY_ATTR {
+      if (factors) {
+        const V u = TanhOfFactors(load(scratch + k, left), load(factors + k, left));
+        const auto none = hn::IsNaN(u);
+        if (hn::AllFalse(D(), none)) return u;
+        return hn::IfThenElse(none, tanh(BeforeTanh(a.f, q + k, key + k, features, k, left)), u);
+      }
+      return tanh(BeforeTanh(a.f, q + k, key + k, features, k, left));
+    };
     const V de = hn::Set(D(), a.denergies[n * m.T + t]);
     for (int64_t k = 0; k < A; k += lanes()) {
       const int64_t left = A - k;
       // forward: energy = v . tanh(q + k + features W)
-      const V u = tanh(BeforeTanh(a.f, q + k, key + k, features, k, left));
+      const V u = tanh_at(k, left);
       const V ds = hn::Mul(hn::Mul(de, load(a.f.v + k, left)), hn::NegMulAdd(u, u, one));
       if (dv) store(hn::MulAdd(de, u, load(dv + k, left)), dv + k, left);
       if (a.dquery) store(hn::Add(ds, load(a.dquery + n * A + k, left)), a.dquery + n * A + k, left);
@@ -173,6 +214,7 @@ HWY_AFTER_NAMESPACE();
 namespace lookback::kernels {
 HWY_EXPORT(ScoreDotRow);
 HWY_EXPORT(ScoreDotRowBackward);
+HWY_EXPORT(TanhFactorsRow);
 HWY_EXPORT(ScoreAdditiveRow);
 HWY_EXPORT(ScoreAdditiveRowBackward);
 HWY_EXPORT(AttendRow);
@@ -207,7 +249,19 @@ void score_dot_backward(const ScoreDotBackward<float>& a) {
   each_sentence(a.f.memory, [&](int64_t n) { row(a, n); });
 }
 
-void score_additive(const ScoreAdditive<float>& a) { each_row(a, &LOOKBACK_BEST(ScoreAdditiveRow)); }
+void tanh_factors(const TanhFactors<float>& a) {
+  const auto row = &LOOKBACK_BEST(TanhFactorsRow);
+  parallel_for(a.size, 4096, [&](int64_t begin, int64_t end) { row(a.x + begin, end - begin, a.y + begin); });
+}
+
+void score_additive(const ScoreAdditive<float>& a) {
+  const auto row = &LOOKBACK_BEST(ScoreAdditiveRow);
+  parallel_for(a.memory.N, 4, [&](int64_t begin, int64_t end) {
+    thread_local std::vector<float> scratch;
+    grow(scratch, a.A);
+    for (int64_t n = begin; n < end; ++n) row(a, n, scratch.data());
+  });
+}
 
 void score_additive_backward(const ScoreAdditiveBackward<float>& a) {
   const auto row = &LOOKBACK_BEST(ScoreAdditiveRowBackward);

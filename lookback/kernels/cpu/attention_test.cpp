@@ -124,14 +124,34 @@ Outputs run_score_dot(const Table<R>& table, const Case& c, int wanted) {
 }
 
 template <class R>
-Outputs run_score_additive(const Table<R>& table, const Case& c, int wanted) {
+std::vector<R> factors_of(const Table<R>& table, const std::vector<R>& x) {
+  std::vector<R> out(x.size(), R{9});
+  table.tanh_factors({static_cast<int64_t>(x.size()), x.data(), out.data()});
+  return out;
+}
+
+// scale: of queries and keys, a power of 2
+template <class R>
+Outputs run_score_additive(const Table<R>& table, const Case& c, int wanted, bool factors, float scale = 1) {
   const Layout l(c);
-  const auto query = numbers<R>(l.rows() * c.width, 1), keys = numbers<R>(l.positions() * c.width, 2);
+  const auto scaled = [&](int64_t n, uint64_t seed) {
+    std::vector<R> out;
+    for (const float x : numbers(n, seed)) out.push_back(scale * x);  // the same in float and in double
+    return out;
+  };
+  const std::vector<R> query = scaled(l.rows() * c.width, 1), keys = scaled(l.positions() * c.width, 2);
+  const std::vector<R> key_factors = factors_of(table, keys);
   const auto v = numbers<R>(c.width, 3), denergies = numbers<R>(l.rows() * l.T, 4);
   auto dquery = numbers<R>(l.rows() * c.width, 5), dkeys = numbers<R>(l.positions() * c.width, 6);
   auto dv = numbers<R>(c.width, 7);
   std::vector<R> energies(denergies.size(), R{9}), scratch(c.lengths.size() * v.size(), R{9});
-  const ScoreAdditive<R> f{l.memory(), c.width, query.data(), keys.data(), v.data(), energies.data()};
+  const ScoreAdditive<R> f{.memory = l.memory(),
+                           .A = c.width,
+                           .query = query.data(),
+                           .keys = keys.data(),
+                           .v = v.data(),
+                           .energies = energies.data(),
+                           .key_factors = factors ? key_factors.data() : nullptr};
   table.score_additive(f);
   table.score_additive_backward({f, denergies.data(), wanted & kFirst ? dquery.data() : nullptr,
                                  wanted & kSecond ? dkeys.data() : nullptr, wanted & kThird ? dv.data() : nullptr,
@@ -212,8 +232,56 @@ TEST(AttentionKernels, ScoreDotAgrees) {
 TEST(AttentionKernels, ScoreAdditiveAgrees) {
   for (const Case& c : awkward_cases())
     for (const int wanted : {0, 1, 2, 4, 7})
-      expect_agreement([&]<class R>(const Table<R>& t) { return run_score_additive(t, c, wanted); },
-                       "score_additive, " + c.name() + ", wanted " + std::to_string(wanted));
+      for (const bool factors : {false, true})
+        expect_agreement([&]<class R>(const Table<R>& t) { return run_score_additive(t, c, wanted, factors); },
+                         "score_additive, " + c.name() + ", wanted " + std::to_string(wanted));
+}
+
+// Sums of which one term or both have no factors, those that cancel out among them.
+TEST(AttentionKernels, ScoreByFactorsAgreesHoweverLargeItsTerms) {
+  const Case c{{19, 1, 7}, {0, 2, 1, 0, 2}, 37};
+  for (const float scale : {16.0f, 64.0f, 1024.0f})
+    expect_agreement([&]<class R>(const Table<R>& t) { return run_score_additive(t, c, 7, true, scale); },
+                     "score_additive, scale " + std::to_string(scale));
+  constexpr int64_t A = 3;
+  const std::vector<int64_t> begin = {0, 2};
+  const int32_t of = 0;
+  const std::vector<float> query = {50, -43, 1}, keys = {-48, 43, 1, 40, 44, -90}, v = {1, 2, 4};
+  const std::vector<float> factors = factors_of(cpu(), keys);
+  std::vector<float> energies(2);
+  cpu().score_additive({.memory = {1, begin.data(), 1, &of, 2},
+                        .A = A,
+                        .query = query.data(),
+                        .keys = keys.data(),
+                        .v = v.data(),
+                        .energies = energies.data(),
+                        .key_factors = factors.data()});
+  EXPECT_NEAR(energies[0], 5 * std::tanh(2.0) + 0, 1e-5 * 5);
+  EXPECT_NEAR(energies[1], 1 + 2 * std::tanh(1.0) - 4, 1e-5 * 5);
+}
+
+TEST(AttentionKernels, TanhFactorsAgree) {
+  std::vector<float> x = {0,
+                          -0.0f,
+                          1e-30f,
+                          43,
+                          -43,
+                          43.01f,
+                          -43.01f,
+                          1e30f,
+                          std::numeric_limits<float>::infinity(),
+                          std::numeric_limits<float>::quiet_NaN()};
+  for (float k = -42.9f; k < 43; k += 0.37f) x.push_back(k);
+  expect_agreement(
+      [&]<class R>(const Table<R>& t) {
+        std::vector<R> y = factors_of(t, std::vector<R>(x.begin(), x.end()));
+        for (R& one : y) one = std::isnan(one) ? R{-1} : one;
+        Outputs out;
+        put(out, "y", y);
+        return out;
+      },
+      "tanh_factors");
+  for (const float one : factors_of(cpu(), x)) EXPECT_TRUE(std::isnan(one) || std::isnormal(one)) << one;
 }
 
 TEST(AttentionKernels, ScoreWithFeaturesAgrees) {
@@ -254,12 +322,22 @@ TEST(AttentionKernels, RowDoesNotSeeItsBatch) {
     for (const int64_t A : {5, 64, 129}) {
       const Layout l(c);
       const Memory all = l.memory();
-      const auto query = numbers(all.N * A, 1), keys = numbers(l.positions() * A, 2), v = numbers(A, 3);
+      const auto query = numbers(all.N * A, 1), v = numbers(A, 3);
+      auto keys = numbers(l.positions() * A, 2);
+      keys[static_cast<size_t>(7 * A)] = 50;  // without factors
       const auto run = [&](const Memory& m, const float* q, const float* k) {
         std::vector<float> dots(static_cast<size_t>(m.N * m.T)), adds(dots), weights(dots),
             context(static_cast<size_t>(m.N * A));
         cpu().score_dot({m, A, 0.3f, q, k, dots.data()});
-        cpu().score_additive({m, A, q, k, v.data(), adds.data()});
+        std::vector<float> factors(static_cast<size_t>(m.begin[m.sentences] * A));
+        cpu().tanh_factors({std::ssize(factors), k, factors.data()});
+        cpu().score_additive({.memory = m,
+                              .A = A,
+                              .query = q,
+                              .keys = k,
+                              .v = v.data(),
+                              .energies = adds.data(),
+                              .key_factors = factors.data()});
         cpu().attend({m, A, dots.data(), k, weights.data(), context.data()});
         Outputs out;
         put(out, "dots", dots), put(out, "adds", adds), put(out, "weights", weights), put(out, "context", context);

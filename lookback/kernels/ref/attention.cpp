@@ -2,6 +2,7 @@
 // (Bahdanau et al. 2015), then a softmax over what a row sees and the weighted sum.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "lookback/kernels/ref/ref.h"
 
@@ -35,6 +36,13 @@ void score_dot_backward(const ScoreDotBackward<R>& a) {
         if (a.dkeys) a.dkeys[row * A + k] += de * a.f.query[n * A + k];
       }
     }
+}
+
+template <class R>
+void tanh_factors(const TanhFactors<R>& a) {
+  for (int64_t k = 0; k < a.size; ++k)
+    a.y[k] =
+        std::abs(a.x[k]) <= static_cast<R>(kMostOfFactor) ? std::exp(-2 * a.x[k]) : std::numeric_limits<R>::quiet_NaN();
 }
 
 template <class R>
@@ -163,6 +171,7 @@ void attend_backward(const AttendBackward<R>& a) {
 }  // namespace lookback::kernels::ref_impl
 LOOKBACK_REF_INSTANCES(score_dot, ScoreDot)
 LOOKBACK_REF_INSTANCES(score_dot_backward, ScoreDotBackward)
+LOOKBACK_REF_INSTANCES(tanh_factors, TanhFactors)
 LOOKBACK_REF_INSTANCES(score_additive, ScoreAdditive)
 LOOKBACK_REF_INSTANCES(score_additive_backward, ScoreAdditiveBackward)
 LOOKBACK_REF_INSTANCES(convolve_weights, ConvolveWeights)
