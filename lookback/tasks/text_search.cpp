@@ -176,8 +176,8 @@ struct Candidate {
   std::vector<int32_t> tokens;
 };
 
-// The n_best candidates for a job, the best first, by the score of a search.
-std::vector<Candidate> ranked_candidates(Networks networks, const Input& input, const Job& job,
+// The n_best candidates for job k, the best first, by the score of a search.
+std::vector<Candidate> ranked_candidates(Networks networks, const Input& input, const std::vector<Job>& jobs, size_t k,
                                          const TextOptions& options) {
   constexpr size_t kTogether = 1024;  // outputs that are scored at once: rows of logits are wide
   Sentences outputs;
@@ -188,10 +188,10 @@ std::vector<Candidate> ranked_candidates(Networks networks, const Input& input, 
   }
   const decode::Scorer scorer(options.search, longest);
   std::vector<std::pair<double, size_t>> scores;
-  const size_t one[] = {0};
+  const size_t one[] = {k};
   for (size_t begin = 0; begin < outputs.size(); begin += kTogether) {
     const size_t end = std::min(outputs.size(), begin + kTogether);
-    Chosen source({job}, one);
+    Chosen source(jobs, one);
     const auto decoder = make_decoder(networks, source, options);
     const auto found = decode::score_outputs(
         *decoder, {outputs.begin() + static_cast<int64_t>(begin), outputs.begin() + static_cast<int64_t>(end)},
@@ -206,15 +206,15 @@ std::vector<Candidate> ranked_candidates(Networks networks, const Input& input, 
   return out;
 }
 
-// The best of the candidates for each job. What a job is given instead, its target or prefix,
-// goes before them. `texts`: of each job what was chosen, as it was given; none where it was not asked for.
+// The best of the candidates for each job. What a job is given instead, its target or prefix, goes before them.
+// `texts`: of each job what was chosen, as it was given; none where it was not asked for.
 Found best_candidates(Networks networks, std::span<const Input> inputs, const std::vector<Job>& jobs,
                       const TextOptions& options, std::vector<StringList>& texts) {
   const PrecisionScope scope(ops::available_precision(options.precision));
   const auto asked = [&](size_t k) { return !jobs[k].target && !jobs[k].source.empty(); };
   std::vector<std::vector<Candidate>> best(jobs.size());
   each_piece(jobs.size(), [&](size_t k) {
-    if (asked(k)) best[k] = ranked_candidates(networks, inputs[k], jobs[k], options);
+    if (asked(k)) best[k] = ranked_candidates(networks, inputs[k], jobs, k, options);
   });
   std::vector<Job> ranked;  // the best of each job, as targets that are given
   std::vector<size_t> of;   // the job of each

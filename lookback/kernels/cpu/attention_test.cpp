@@ -233,8 +233,9 @@ TEST(AttentionKernels, ScoreAdditiveAgrees) {
   for (const Case& c : awkward_cases())
     for (const int wanted : {0, 1, 2, 4, 7})
       for (const bool factors : {false, true})
-        expect_agreement([&]<class R>(const Table<R>& t) { return run_score_additive(t, c, wanted, factors); },
-                         "score_additive, " + c.name() + ", wanted " + std::to_string(wanted));
+        expect_agreement(
+            [&]<class R>(const Table<R>& t) { return run_score_additive(t, c, wanted, factors); },
+            "score_additive, " + c.name() + ", wanted " + std::to_string(wanted) + (factors ? ", by factors" : ""));
 }
 
 // Sums of which one term or both have no factors, those that cancel out among them.
@@ -256,7 +257,7 @@ TEST(AttentionKernels, ScoreByFactorsAgreesHoweverLargeItsTerms) {
                         .v = v.data(),
                         .energies = energies.data(),
                         .key_factors = factors.data()});
-  EXPECT_NEAR(energies[0], 5 * std::tanh(2.0) + 0, 1e-5 * 5);
+  EXPECT_NEAR(energies[0], 5 * std::tanh(2.0), 1e-5 * 5);
   EXPECT_NEAR(energies[1], 1 + 2 * std::tanh(1.0) - 4, 1e-5 * 5);
 }
 
@@ -324,23 +325,20 @@ TEST(AttentionKernels, RowDoesNotSeeItsBatch) {
       const Memory all = l.memory();
       const auto query = numbers(all.N * A, 1), v = numbers(A, 3);
       auto keys = numbers(l.positions() * A, 2);
-      keys[static_cast<size_t>(7 * A)] = 50;  // without factors
+      keys[static_cast<size_t>(7 * A)] = 50;  // which has no factor
+      const auto factors = factors_of(cpu(), keys);
       const auto run = [&](const Memory& m, const float* q, const float* k) {
-        std::vector<float> dots(static_cast<size_t>(m.N * m.T)), adds(dots), weights(dots),
+        std::vector<float> dots(static_cast<size_t>(m.N * m.T)), adds(dots), by_factors(dots), weights(dots),
             context(static_cast<size_t>(m.N * A));
         cpu().score_dot({m, A, 0.3f, q, k, dots.data()});
-        std::vector<float> factors(static_cast<size_t>(m.begin[m.sentences] * A));
-        cpu().tanh_factors({std::ssize(factors), k, factors.data()});
-        cpu().score_additive({.memory = m,
-                              .A = A,
-                              .query = q,
-                              .keys = k,
-                              .v = v.data(),
-                              .energies = adds.data(),
-                              .key_factors = factors.data()});
+        ScoreAdditive<float> additive{m, A, q, k, v.data(), adds.data()};
+        cpu().score_additive(additive);
+        additive.energies = by_factors.data(), additive.key_factors = factors.data() + (k - keys.data());
+        cpu().score_additive(additive);
         cpu().attend({m, A, dots.data(), k, weights.data(), context.data()});
         Outputs out;
-        put(out, "dots", dots), put(out, "adds", adds), put(out, "weights", weights), put(out, "context", context);
+        put(out, "dots", dots), put(out, "adds", adds), put(out, "by factors", by_factors),
+            put(out, "weights", weights), put(out, "context", context);
         return out;
       };
       const Outputs together = run(all, query.data(), keys.data());
@@ -350,7 +348,7 @@ TEST(AttentionKernels, RowDoesNotSeeItsBatch) {
         const int32_t own_of = 0;
         const Outputs alone =
             run({1, own_begin.data(), 1, &own_of, length}, query.data() + n * A, keys.data() + first * A);
-        for (const char* name : {"dots", "adds", "weights"})
+        for (const char* name : {"dots", "adds", "by factors", "weights"})
           EXPECT_EQ(row_of(together, name, n, all.T, length), row_of(alone, name, 0, length, length))
               << name << " of row " << n << ", A " << A << ", ";
         EXPECT_EQ(row_of(together, "context", n, A, A), row_of(alone, "context", 0, A, A))
